@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""Blackrock and Ripple recordings: ``.nev`` and ``.ns1`` to ``.ns9`` files, on numpy alone.
+
+Names are loaded when they are first used, so that importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .binfile import write_bin as write_bin
+    from .errors import DamagedFile as DamagedFile
+    from .errors import ExportError as ExportError
+    from .errors import FormatError as FormatError
+    from .errors import GapError as GapError
+    from .errors import NevParseError as NevParseError
+    from .errors import NevParseWarning as NevParseWarning
+    from .errors import TruncatedFile as TruncatedFile
+    from .errors import UnknownScale as UnknownScale
+    from .errors import UnknownVersion as UnknownVersion
+    from .errors import UnsupportedVersion as UnsupportedVersion
+    from .nsx import open_nsx as open_nsx
+
+__version__ = "0.1.0"
+
+_ERRORS = "NevParseError FormatError UnsupportedVersion GapError ExportError"
+_WARNINGS = "NevParseWarning UnknownVersion TruncatedFile DamagedFile UnknownScale"
+_HOMES = {"errors": f"{_ERRORS} {_WARNINGS}", "nsx": "open_nsx", "binfile": "write_bin"}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module("." + _HOME[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""What a file is, and its basic header: the part that NSx and NEV files share."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from . import spec
+from ._source import Source
+from ._units import text
+from .errors import DamagedFile, FormatError, NevParseWarning, TruncatedFile, UnknownVersion, UnsupportedVersion
+
+_SpecT = TypeVar("_SpecT", spec.NsxSpec, spec.NevSpec)
+
+_NEURALYNX = b"########"
+_FAMILIES = {magic: "an NSx file (use open_nsx)" for magic, _ in spec.NSX_SPECS} | {
+    magic: "a NEV file (use open_nev)" for magic, _ in spec.NEV_SPECS
+}
+
+
+class Filter(NamedTuple):
+    """One analog or digital filter stage.
+
+    Parameters
+    ----------
+    corner_hz : float
+        Corner frequency.
+    order : int
+        Filter order.
+    kind : str
+        ``butterworth`` or ``chebyshev``; a number the documents do not name stays a number.
+    """
+
+    corner_hz: float
+    order: int
+    kind: str
+
+
+class Damage(NamedTuple):
+    """One place where a file is not what the specification says, and what was done about it."""
+
+    offset: int
+    message: str
+    category: type[NevParseWarning] = DamagedFile
+
+
+def identify(source: Source, table: Mapping[tuple[bytes, tuple[int, int]], _SpecT], family: str) -> _SpecT:
+    """Look up the version of a file by the bytes that decide: its magic and its version.
+
+    Raises
+    ------
+    FormatError
+        Where the first bytes are none of the family's.
+    UnsupportedVersion
+        Where the major version is none of the tables'.
+
+    Warns
+    -----
+    UnknownVersion
+        Where the minor version is not in the tables; the nearest one of the same major is used.
+    """
+    start = source.read(min(source.size, spec.VERSION_OFFSET + 2), 0)
+    magic = start[: spec.MAGIC_BYTES]
+    known = [version for other, version in table if other == magic]
+    if not known:
+        raise FormatError(f"{family}, by its first 8 bytes", _guess(start, source.size), path=source.path)
+    version = spec.UNVERSIONED.get(magic)
+    if version is None:
+        if len(start) < spec.VERSION_OFFSET + 2:
+            raise FormatError("a version", "the end of the file", path=source.path, offset=spec.VERSION_OFFSET)
+        version = (start[spec.VERSION_OFFSET], start[spec.VERSION_OFFSET + 1])
+    if version not in known:
+        version = _nearest(source, version, known)
+    return table[magic, version]
+
+
+def _nearest(source: Source, version: tuple[int, int], known: list[tuple[int, int]]) -> tuple[int, int]:
+    found, same_major = "{}.{}".format(*version), [other for other in known if other[0] == version[0]]
+    if not same_major:
+        wanted = " or ".join("{}.{}".format(*other) for other in known)
+        where = {"path": source.path, "offset": spec.VERSION_OFFSET}
+        raise UnsupportedVersion(f"file specification {wanted}", found, **where)  # type: ignore[arg-type]
+    nearest = min(same_major, key=lambda other: abs(other[1] - version[1]))
+    warnings.warn(
+        f"{source.path}: file specification {found} is not known; read as {nearest[0]}.{nearest[1]}",
+        UnknownVersion,
+        stacklevel=2,
+    )
+    return nearest
+
+
+def _guess(start: bytes, size: int) -> str:
+    if size == 0:
+        return "an empty file"
+    if start.startswith(_NEURALYNX):
+        return "a Neuralynx file, which another maker writes under the same extension"
+    return _FAMILIES.get(start[: spec.MAGIC_BYTES]) or f"{start[: spec.MAGIC_BYTES]!r}"
+
+
+def basic_header(source: Source, found: _SpecT) -> tuple[_SpecT, dict[str, Any]]:
+    """Read the basic header; of the vendor's two layouts for one version, the one this file has."""
+    header = source.unpack(found.basic)
+    if found.ripple is not None and is_ripple(source, found):
+        return found.ripple, source.unpack(found.ripple.basic)
+    return found, header
+
+
+def is_ripple(source: Source, found: spec.NsxSpec | spec.NevSpec) -> bool:
+    """Whether a Ripple system wrote the file: its application says Trellis (R01838; every file)."""
+    if found.ripple is None:
+        return False
+    return b"Trellis" in source.unpack(found.ripple.basic)["application"]
+
+
+def data_start(source: Source, stated: int, least: int, damage: list[Damage]) -> int:
+    """Where the data begins: the header's own word if the file can hold it, else right behind the headers."""
+    if least <= stated <= source.size:
+        return stated
+    message = f"expected headers of {least} to {source.size} bytes, found {stated}; data read from {least} on"
+    damage.append(Damage(spec.NSX_BASIC_22.offsets["header_bytes"], message))
+    return least
+
+
+def tell(source: Source, damage: list[Damage], stacklevel: int) -> None:
+    """Warn of all that was found, one warning for each kind."""
+    for category in (TruncatedFile, DamagedFile):
+        found = [item for item in damage if item.category is category]
+        if found:
+            more = f" (and {len(found) - 1} more places: see .damage)" if len(found) > 1 else ""
+            message = f"{source.path}, byte {found[0].offset}: {found[0].message}{more}"
+            warnings.warn(message, category, stacklevel=stacklevel)
+
+
+def filter_of(fields: Mapping[str, Any], name: str) -> Filter | None:
+    """The filter called `name` (``high_pass`` or ``low_pass``) of a channel's header; None where there is none."""
+    corner_mhz, order, kind = (int(fields[f"{name}_{part}"]) for part in ("mhz", "order", "type"))
+    if corner_mhz in (0, spec.NO_CORNER) or order == 0 or kind == 0:
+        return None
+    return Filter(corner_mhz / 1000, order, spec.FILTER_TYPES.get(kind, str(kind)))
+
+
+def header_text(header: dict[str, Any], name: str) -> str:
+    """A text field of a basic header, empty where the version has none."""
+    return text(header.get(name, b""))

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Small conversions without state: text, dates, physical units, and numbers a person reads."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from math import nan
+
+MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
+# µ as cp1252 and as the two UTF-8 spellings look once decoded byte by byte, and as real characters
+_MICRO_SPELLINGS = ("\u00b5", "\u03bc", "\u00c2\u00b5", "\u00ce\u00bc")
+_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def text(raw: bytes) -> str:
+    """Decode a fixed text field: up to the first NUL, without padding spaces, as cp1252, else as latin-1."""
+    cut = raw.split(b"\0", 1)[0].rstrip(b" ")
+    try:
+        return cut.decode("cp1252")
+    except UnicodeDecodeError:
+        return cut.decode("latin-1")
+
+
+def visible(value: str) -> str:
+    """Text that is safe to print: what a terminal would obey is escaped."""
+    return "".join(_escaped(char) for char in value)
+
+
+def _escaped(char: str) -> str:
+    if char.isprintable() and char not in _BIDI:
+        return char
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def unit_name(raw: bytes) -> str:
+    """A unit as the file spells it, with every spelling of µV as ``uV``."""
+    unit = text(raw).strip()
+    for spelling in _MICRO_SPELLINGS:
+        if unit == spelling + "V":
+            return "uV"
+    return unit
+
+
+def scale_uv(digital: tuple[float, float], analog: tuple[float, float], units: str) -> tuple[float, float]:
+    """Microvolts per bit and the microvolts of a raw zero, from the two ends of a linear range.
+
+    Parameters
+    ----------
+    digital, analog : (float, float)
+        Lowest and highest value, raw and in `units`.
+    units : str
+        ``V``, ``mV``, ``uV`` or ``nV``; for any other there is no answer.
+
+    Returns
+    -------
+    (float, float)
+        ``uv = raw * first + second``; NaN where the range is empty or the unit is not a voltage.
+    """
+    microvolts = MICROVOLTS.get(units, nan)
+    if digital[0] == digital[1]:
+        return nan, nan
+    per_bit = (analog[1] - analog[0]) / (digital[1] - digital[0])
+    return per_bit * microvolts, (analog[0] - digital[0] * per_bit) * microvolts
+
+
+def system_time(words: tuple[int, ...], *, utc: bool) -> datetime | None:
+    """A Windows SYSTEMTIME of eight u16 as a datetime; None where it is not a date.
+
+    The day of the week is not read: writers and anonymisers leave it wrong.
+    """
+    year, month, _, day, hour, minute, second, millisecond = words
+    try:
+        return datetime(
+            year, month, day, hour, minute, second, millisecond * 1000, timezone.utc if utc else None
+        )  # fmt: skip
+    except ValueError:
+        return None
+
+
+def span_text(seconds: float) -> str:
+    """A duration as a person writes it: ``812 ms``, ``9.82 s``, ``1:02:03``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.4g} ms"
+    if seconds < 60:
+        return f"{seconds:.4g} s"
+    try:
+        return str(timedelta(seconds=round(seconds)))
+    except OverflowError:
+        return f"{seconds:.4g} s"
+
+
+def size_text(n_bytes: float) -> str:
+    """A size as a person writes it: ``1.4 GB`` (decimal units)."""
+    power = min(4, max(0, (len(str(int(n_bytes))) - 1) // 3))
+    return f"{n_bytes / 1000**power:.4g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
+
+
+def ranges_text(ids: list[int]) -> str:
+    """Numbers as ranges: ``1-96, 129``."""
+    runs: list[list[int]] = []
+    for number in ids:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
