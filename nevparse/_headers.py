@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import nan
 from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
 
 from . import spec
 from ._source import Source
@@ -123,7 +126,40 @@ def data_start(source: Source, stated: int, least: int, damage: list[Damage]) ->
     return least
 
 
-def tell(source: Source, damage: list[Damage], stacklevel: int) -> None:
+def extended_headers(source: Source, found: spec.NevSpec, header: Mapping[str, Any]) -> bytes:
+    """The extended headers of a NEV as they stand: as many as it counts, its header bytes hold and the file has."""
+    begin = found.basic.size
+    stated = header["header_bytes"]
+    end = stated if begin <= stated <= source.size else source.size
+    count = min(header["n_extended"], (end - begin) // spec.EXTENDED_BYTES)
+    return source.read(count * spec.EXTENDED_BYTES, begin, "extended headers")
+
+
+def microvolts_per_bit(nv_per_bit: int) -> float:
+    """A NEV's digitisation factor in µV; NaN where it has none, mended where it overflowed its 16 bits."""
+    if nv_per_bit == spec.NV_PER_BIT_OVERFLOW:
+        return spec.NV_PER_BIT_MENDED / 1000
+    return nv_per_bit / 1000 if nv_per_bit else nan
+
+
+def uv_per_bit_of(nev: Any) -> dict[int, float]:
+    """µV per bit by electrode id, from a NEV's headers: a path, an open `NevFile`, or None for nothing."""
+    if nev is None:
+        return {}
+    if hasattr(nev, "electrodes"):
+        return {electrode.electrode_id: electrode.uv_per_bit for electrode in nev.electrodes.values()}
+    source = Source(nev)
+    try:
+        found, header = basic_header(source, identify(source, spec.NEV_SPECS, "a NEV file"))
+        raw = extended_headers(source, found, header)
+    finally:
+        source.close()
+    rows = np.frombuffer(raw, found.extended[b"NEUEVWAV"].dtype())
+    rows = rows[rows["id"].view("S8") == b"NEUEVWAV"]
+    return {int(row["electrode_id"]): microvolts_per_bit(int(row["nv_per_bit"])) for row in rows}
+
+
+def tell(source: Source, damage: Sequence[Damage], stacklevel: int) -> None:
     """Warn of all that was found, one warning for each kind."""
     for category in (TruncatedFile, DamagedFile):
         found = [item for item in damage if item.category is category]
@@ -133,7 +169,7 @@ def tell(source: Source, damage: list[Damage], stacklevel: int) -> None:
             warnings.warn(message, category, stacklevel=stacklevel)
 
 
-def filter_of(fields: Mapping[str, Any], name: str) -> Filter | None:
+def filter_of(fields: Any, name: str) -> Filter | None:
     """The filter called `name` (``high_pass`` or ``low_pass``) of a channel's header; None where there is none."""
     corner_mhz, order, kind = (int(fields[f"{name}_{part}"]) for part in ("mhz", "order", "type"))
     if corner_mhz in (0, spec.NO_CORNER) or order == 0 or kind == 0:
@@ -141,6 +177,52 @@ def filter_of(fields: Mapping[str, Any], name: str) -> Filter | None:
     return Filter(corner_mhz / 1000, order, spec.FILTER_TYPES.get(kind, str(kind)))
 
 
+def checked_channels(source: Source, found: spec.NsxSpec, header: Mapping[str, Any], damage: list[Damage]) -> int:
+    """How many channels an NSx says it has, once the file is seen to be large enough for their headers."""
+    n_channels, at = int(header["n_channels"]), found.basic.offsets["n_channels"]
+    room = min((source.size - found.basic.size) // found.channel.size, spec.MAX_CHANNELS)
+    if n_channels > room:
+        found_text = f"{n_channels} channels in a file of {source.size} bytes"
+        raise FormatError(f"at most {room} channels", found_text, path=source.path, offset=at)
+    if n_channels == 0:
+        damage.append(Damage(at, "expected at least one channel, found 0; there are no samples"))
+    return n_channels
+
+
+def checked_clock(
+    source: Source, found: spec.NsxSpec, header: Mapping[str, Any], damage: list[Damage]
+) -> tuple[int, int]:
+    """Sampling period (ticks of the 30 kHz clock) and timestamp resolution (Hz) of an NSx."""
+    period, tick_rate = int(header["period"]), int(header.get("tick_rate", spec.CLOCK_HZ))
+    if period == 0:
+        offset = found.basic.offsets["period"]
+        raise FormatError("a sampling period of 1 or more", "0", path=source.path, offset=offset)
+    if tick_rate == 0:
+        message = f"expected a timestamp resolution, found 0; taken as {spec.CLOCK_HZ} Hz"
+        damage.append(Damage(found.basic.offsets["tick_rate"], message))
+    return period, tick_rate or spec.CLOCK_HZ
+
+
 def header_text(header: dict[str, Any], name: str) -> str:
     """A text field of a basic header, empty where the version has none."""
     return text(header.get(name, b""))
+
+
+def digest_of(header: bytes) -> bytes:
+    """What tells one file's headers from another's."""
+    return hashlib.blake2b(header, digest_size=16).digest()
+
+
+def reopened(opener: Callable[[str], _FileT], path: str, digest: bytes) -> _FileT:
+    """Open a pickled file again.
+
+    Raises
+    ------
+    FormatError
+        Where the headers are not those of the file that was pickled.
+    """
+    file = opener(path)
+    if file.digest != digest:
+        file.close()
+        raise FormatError("the headers of the file that was pickled", "others", path=path)
+    return file

@@ -58,15 +58,12 @@ class Source:
         self._file.close()
         self._map = None
 
-    def readinto(self, buffer: memoryview, offset: int) -> int:
-        """Fill `buffer` from the file and return how many bytes there were (fewer at the end)."""
-        done = 0
-        while done < len(buffer):
-            got = self._read_at(buffer[done:], offset + done)
-            if got == 0:
-                break
-            done += got
-        return done
+    def peek(self, n_bytes: int, offset: int) -> bytes:
+        """Read up to `n_bytes`; fewer only where the file ends."""
+        n_bytes = max(0, min(n_bytes, self.size - offset))  # never more than the file holds, whatever was asked
+        if hasattr(os, "pread"):
+            return os.pread(self._file.fileno(), n_bytes, offset)
+        return self._seek_and_read(n_bytes, offset)
 
     def read(self, n_bytes: int, offset: int, what: str = "data") -> bytes:
         """Read exactly `n_bytes`.
@@ -76,25 +73,57 @@ class Source:
         FormatError
             Where the file ends before.
         """
-        there = max(0, min(n_bytes, self.size - offset))
-        buffer = bytearray(there)  # never more than the file holds, whatever was asked
-        got = self.readinto(memoryview(buffer), offset) if there else 0
-        if got < n_bytes:
-            raise FormatError(f"{n_bytes} bytes of {what}", f"{got} before the end", path=self.path, offset=offset)
-        return bytes(buffer)
+        data = self.peek(n_bytes, offset)
+        if len(data) < n_bytes:
+            found = f"{len(data)} before the end of the file"
+            raise FormatError(f"{n_bytes} bytes of {what}", found, path=self.path, offset=offset)
+        return data
+
+    def readinto(self, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` from the file and return how many bytes there were (fewer at the end)."""
+        done = 0
+        while done < len(buffer):
+            got = self._readinto_at(buffer[done:], offset + done)
+            if got == 0:
+                break
+            done += got
+        return done
 
     def unpack(self, layout: Layout, offset: int = 0) -> dict[str, Any]:
         """Read one record."""
         return layout.unpack(self.read(layout.size, offset, layout.name))
 
-    def view(self, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> NDArray[Any]:
-        """A read-only array over the file's own bytes."""
-        n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    def view(
+        self, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, row_bytes: int | None = None
+    ) -> NDArray[Any]:
+        """A read-only array over the file's own bytes.
+
+        Parameters
+        ----------
+        dtype : numpy.dtype
+            Of one element.
+        shape : tuple of int
+            Of the array.
+        offset : int
+            Where it starts, in bytes.
+        row_bytes : int, optional
+            Bytes from one row of a two-dimensional array to the next, where that is more than the row.
+
+        Raises
+        ------
+        FormatError
+            Where the array would reach beyond the file.
+        """
+        row = int(np.prod(shape[1:], dtype=object)) * dtype.itemsize
+        stride = row if row_bytes is None else row_bytes
+        n_bytes = (shape[0] - 1) * stride + row if shape[0] and row else 0
         if offset < 0 or offset + n_bytes > self.size:
             raise FormatError(f"{n_bytes} bytes", f"{self.size - offset}", path=self.path, offset=offset)
         if n_bytes == 0:
-            return np.empty(shape, dtype)
-        return np.ndarray(shape, dtype, buffer=self._mapped(), offset=offset)
+            return np.frombuffer(b"", dtype).reshape(shape)
+        strides = None if row_bytes is None else (row_bytes, dtype.itemsize)
+        view: NDArray[Any] = np.ndarray(shape, dtype, buffer=self._mapped(), offset=offset, strides=strides)
+        return view
 
     def _mapped(self) -> NDArray[np.uint8]:
         with self._lock:
@@ -107,15 +136,17 @@ class Source:
             raise ValueError(f"{self.path} is closed")
         if os.fstat(self._file.fileno()).st_size < self.size:
             raise FormatError(f"{self.size} bytes, as when it was opened", "fewer", path=self.path)
-        mapped: NDArray[np.uint8] = np.memmap(self._file, np.uint8, "r", shape=(self.size,))
-        return mapped.view(np.ndarray)
+        mapped = np.memmap(self._file, np.uint8, "r", shape=(self.size,))
+        return np.asarray(mapped)
 
-    def _read_at(self, buffer: memoryview, offset: int) -> int:
+    def _readinto_at(self, buffer: memoryview, offset: int) -> int:
         if hasattr(os, "preadv"):
             return os.preadv(self._file.fileno(), [buffer], offset)
-        return self._seek_and_read(buffer, offset)
-
-    def _seek_and_read(self, buffer: memoryview, offset: int) -> int:
         with self._lock:
             self._file.seek(offset)
-            return self._file.readinto(buffer) or 0
+            return self._file.readinto(buffer)
+
+    def _seek_and_read(self, n_bytes: int, offset: int) -> bytes:
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.read(n_bytes)

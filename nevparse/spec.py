@@ -88,6 +88,7 @@ NSX_BLOCK = Layout("NSx data block header", "LB-0023 rev 7.00, NSx data packets"
     (5, "n_samples", "I"),
 ))
 NSX_BLOCK_30 = NSX_BLOCK.retyped("NSx 3.0 data block header", "tick", "Q")
+MAX_CHANNELS = 0x10000  # electrode ids have 16 bits
 BLOCK_HEADER = 1  # the only legal value of the header byte
 
 
@@ -287,7 +288,7 @@ class NevSpec:
 
     name: str
     extended: dict[bytes, Layout]  # by the extended header's id without its padding
-    packets: dict[str, Layout]  # by event kind
+    packets: dict[str, Layout]  # by event kind; which of them a file can hold is said by the ids
     system_ids: dict[int, str]  # packet id -> event kind; other ids from 0x8000 on are unknown
     basic: Layout = NEV_BASIC
     tick: str = "<u4"
@@ -295,6 +296,8 @@ class NevSpec:
     stim_ids: tuple[int, int] = (0, -1)
     analog_bits: tuple[int, ...] = ()  # insertion-reason bits of analog (SMA) inputs, first input first
     origin_is_utc: bool = False
+    origin_note: str = "no time zone: UTC since Central 6.05, local time before, and nothing in the file says which"
+    comment_start: str = "tick"  # a comment's begin is a timestamp; "back": it counts back from the packet's own
     vendor: str = "blackrock"
     ripple: NevSpec | None = None  # the same version as Ripple lays it out
 
@@ -305,6 +308,7 @@ class NevSpec:
 
 
 REASON_DIGITAL, REASON_PERIODIC, REASON_SERIAL = 0x01, 0x40, 0x80
+SERIAL_VALUE_MASK = 0xFF  # of a serial packet only the low byte means something
 # A header or packet is read wherever it stands: files carry some that their version's document does not list yet
 # (comments in 2.2) or no more (NSASEXEV in 2.3).
 _HEADERS = {
@@ -324,23 +328,31 @@ _HEADERS = {
 _PACKETS = {
     "unknown": ANY,
     "spike": SPIKE,
+    "stim": STIM,
     "digital": DIGITAL_23,
     "comment": COMMENT,
     "video_sync": VIDEO_SYNC,
     "tracking": TRACKING,
     "button": BUTTON,
+    "log": LOG,
     "config": CONFIG,
+    "recording": RECORDING,
 }
-_PACKETS_30 = {kind: rows.retyped(kind, "tick", "Q") for kind, rows in _PACKETS.items()} | {
-    "digital": DIGITAL_30,
-    "log": LOG.retyped("log", "tick", "Q"),
-    "recording": RECORDING.retyped("recording", "tick", "Q"),
-}
+_PACKETS_30 = {kind: rows.retyped(kind, "tick", "Q") for kind, rows in _PACKETS.items()} | {"digital": DIGITAL_30}
 _IDS = {0: "digital", 0xFFFF: "comment", 0xFFFE: "video_sync", 0xFFFD: "tracking", 0xFFFC: "button", 0xFFFB: "config"}
 _IDS_30 = _IDS | {0xFFFB: "log", 0xFFFA: "config", 0xFFF9: "recording"}
 
 NEV_23 = NevSpec("2.3", _HEADERS, _PACKETS, _IDS)
-NEV_30 = replace(NEV_23, name="3.0", packets=_PACKETS_30, system_ids=_IDS_30, tick="<u8", origin_is_utc=True)
+NEV_30 = replace(
+    NEV_23,
+    name="3.0",
+    packets=_PACKETS_30,
+    system_ids=_IDS_30,
+    tick="<u8",
+    origin_is_utc=True,
+    origin_note="UTC",
+    comment_start="back",  # the document's u32 cannot hold the 64-bit timestamp it speaks of; the maker's reader agrees
+)
 NEV_22 = replace(
     NEV_23,
     name="2.2",
@@ -352,10 +364,11 @@ NEV_22_RIPPLE = replace(
     NEV_22,
     basic=NEV_BASIC_RIPPLE,
     extended=_HEADERS | {b"NEUEVWAV": NEUEVWAV_RIPPLE},
-    packets=_PACKETS | {"digital": DIGITAL_RIPPLE, "stim": STIM},
+    packets=_PACKETS | {"digital": DIGITAL_RIPPLE},
     spike_ids=(1, 5120),
     stim_ids=(5121, 10240),
     analog_bits=(1, 2, 3, 4),
+    origin_note="no time zone: the document names none",
     vendor="ripple",
 )
 NEV_22 = replace(NEV_22, ripple=NEV_22_RIPPLE)
@@ -373,11 +386,22 @@ NEV_SPECS: dict[tuple[bytes, tuple[int, int]], NevSpec] = {
 
 NV_PER_BIT_OVERFLOW = 21516  # 152588 modulo 65536: the analog inputs' factor does not fit its 16 bits
 NV_PER_BIT_MENDED = 5e9 / 32767  # what their CC headers say: ±5000 mV over ±32767
+PACKET_BYTES = range(12, 0x10000)  # the documents allow 12 to 256
+SAMPLE_CODES = {0: "<i1", 1: "<i1", 2: "<i2", 4: "<i4"}  # waveforms, by NEUEVWAV's bytes per sample
+SAMPLE_16_BIT = "<i2"
+BANK_LETTERS = range(ord("A"), ord("Z") + 1)  # what some tools write for banks 1 to 26 when they save a file again
 UNIT_NOISE = 255
 UNITS_SORTED = range(1, 17)
 NO_CORNER = 0xFFFFFFFF
 FILTER_TYPES = {0: "none", 1: "butterworth", 2: "chebyshev"}
 CHARSET_ANSI, CHARSET_UTF16, CHARSET_NEUROMOTIVE = 0, 1, 255
+COMMENT_COLOR, COMMENT_START = 0, 1  # what a comment's flag says of its data
+MICROSECOND_CLOCK_HZ = 1_000_000  # on faster clocks than CLOCK_HZ a comment counts back in microseconds
+ROI_EVENTS = {1: "enter", 2: "exit"}
+DIGITAL_MODES = {0: "serial", 1: "parallel"}
+# Numpy code and numbers per point of a tracking packet, by its trackable's type; the default is the 2-D one.
+POINT_CODES = {3: ("<u2", 3), 5: ("<u4", 1)}
+POINT_CODE = ("<u2", 2)
 TRACKABLE_TYPES = {
     0: "undefined",
     1: "2d_markers",
@@ -403,6 +427,9 @@ EVENT_KINDS = (
     "unknown",
 )
 
-# Which electrode ids the vendors give to what (LB-0023 and R01838, electrode id; files).
-ANALOG_IDS = {"blackrock": ((129, 144), (257, 272)), "ripple": ((10241, 0xFFFF),)}
-NEURAL_IDS = {"blackrock": (1, 128), "ripple": (1, 5120)}
+# Which electrode ids (and banks) the vendors give to what, where a channel's unit does not tell (LB-0023; R01838;
+# files).
+NEURAL_IDS = {"blackrock": range(1, 129), "ripple": range(1, 5121)}
+ANALOG_IDS = {"blackrock": ((range(129, 145), 5), (range(257, 273), 9)), "ripple": ((range(10241, 0x10000), 13),)}
+KIND_BY_UNIT = {"blackrock": {"uV": "neural", "nV": "neural", "mV": "analog", "V": "analog"}, "ripple": {}}
+CHANNEL_KINDS = ("neural", "analog", "other")

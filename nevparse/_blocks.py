@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""How the samples of an NSx file are framed, and the walk from block to block.
+
+A recorder that dies leaves a header that was never completed, a copy that broke off leaves a block without its end,
+and other tools leave bytes that are no header at all. The walk keeps every whole sample before such a place and says
+what it met.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import spec
+from ._headers import Damage
+from ._index import BlockIndex, Clock, Index, PacketIndex
+from ._layout import Layout
+from ._source import Source
+from .errors import TruncatedFile
+
+_PROBES = 16  # headers looked at, evenly over the file, before it counts as one sample per packet
+_LOOK_AHEAD = 4  # blocks that must follow each other before zero samples count as an empty block
+_PLAUSIBLE_S = 3600  # how far ahead a block that was cut short may start and still be taken for one
+
+
+class Frame(NamedTuple):
+    """How samples stand in a file: its version, where the data starts, the bytes of one sample of all channels."""
+
+    found: spec.NsxSpec
+    start: int
+    row_bytes: int
+
+
+def find_samples(source: Source, frame: Frame, clock: Clock, damage: list[Damage]) -> tuple[Index, int]:
+    """Locate every sample of a file; also how many bytes of it are missing. What is odd is added to `damage`."""
+    block = frame.found.block
+    if frame.row_bytes == 0:
+        return BlockIndex([], 0, clock), 0
+    if block is None or one_sample_packets(source, frame):
+        return _even_records(source, frame, clock, damage)
+    walk = Walk(source, block, frame, clock.tick_rate)
+    damage += walk.damage
+    return BlockIndex(walk.blocks, frame.row_bytes, clock), walk.missing_bytes
+
+
+def _even_records(source: Source, frame: Frame, clock: Clock, damage: list[Damage]) -> tuple[Index, int]:
+    (_, start, row_bytes), block = frame, frame.found.block
+    record_bytes = row_bytes + (block.size if block else 0)
+    n_records, rest = divmod(source.size - start, record_bytes)
+    if rest:
+        message = f"expected whole samples of {record_bytes} bytes, found {rest} at the end; left out"
+        damage.append(Damage(source.size - rest, message, TruncatedFile))
+    missing_bytes = -rest % record_bytes
+    if block:
+        return PacketIndex(source, block, start, n_records, row_bytes, clock), missing_bytes
+    return BlockIndex([(start, 0, n_records)] if n_records else [], row_bytes, clock), missing_bytes
+
+
+def one_sample_packets(source: Source, frame: Frame) -> bool:
+    """Whether a file holds one sample per packet, as PTP systems write, and not blocks.
+
+    The version and the timestamp resolution are the same for both, so the packets decide: header byte 1 and one
+    sample in the first, the last and a few between, all at the distance of one-sample packets.
+    """
+    found, start, row_bytes = frame
+    if not found.packets or found.block is None:
+        return False
+    stride = found.block.size + row_bytes
+    n_packets = (source.size - start) // stride
+    if n_packets < 2:
+        return False
+    probes = {0, 1, n_packets - 2, n_packets - 1, *range(0, n_packets, max(1, n_packets // _PROBES))}
+    headers = (source.unpack(found.block, start + at * stride) for at in sorted(probes))
+    return all(header["header"] == spec.BLOCK_HEADER and header["n_samples"] == 1 for header in headers)
+
+
+class Walk:
+    """Hops from block to block; keeps what is whole and says what is not.
+
+    After construction, `blocks` holds (offset of the first row, tick, samples) of every block that has samples,
+    `missing_bytes` what the headers promise and the file lacks, `damage` what was odd and where.
+    """
+
+    def __init__(self, source: Source, block: Layout, frame: Frame, tick_rate: int) -> None:
+        self._source, self._row_bytes = source, frame.row_bytes
+        self._header, self._unpack = block.size, block.packer.unpack
+        self._plausible_ticks = _PLAUSIBLE_S * tick_rate
+        self.blocks: list[tuple[int, int, int]] = []
+        self.missing_bytes = 0
+        self.damage: list[Damage] = []
+        self._hop(frame.start)
+
+    def _hop(self, at: int) -> None:
+        size, header_bytes, row_bytes, peek = self._source.size, self._header, self._row_bytes, self._source.peek
+        while at < size:
+            header = peek(header_bytes, at)
+            if len(header) < header_bytes:
+                self._cut(at, header_bytes - len(header), "a block header")
+                return
+            flag, tick, count = self._unpack(header)
+            if flag != spec.BLOCK_HEADER:
+                message = f"expected a block header (byte 1), found {flag}; the last {size - at} bytes are left out"
+                self.damage.append(Damage(at, message))
+                return
+            rows = at + header_bytes
+            whole = (size - rows) // row_bytes
+            if count > whole or (count == 0 and not self._empty(rows, tick)):
+                self._last(at, tick, count, whole)
+                return
+            if count:
+                self.blocks.append((rows, tick, count))
+            at = rows + count * row_bytes
+
+    def _last(self, at: int, tick: int, count: int, whole: int) -> None:
+        rows = at + self._header
+        there = self._source.size - rows
+        if whole:
+            self.blocks.append((rows, tick, whole))
+        if count == 0:
+            message = f"expected a sample count, found 0 before {there} bytes of data: the recorder did not close it"
+            self.damage.append(Damage(at, f"{message}; {whole} samples kept", TruncatedFile))
+            self.missing_bytes = -there % self._row_bytes
+        else:
+            self._cut(at, count * self._row_bytes - there, f"a block of {count} samples", f"; {whole} samples kept")
+
+    def _cut(self, at: int, missing_bytes: int, what: str, kept: str = "") -> None:
+        self.missing_bytes = missing_bytes
+        message = f"expected {what}, found the end of the file {missing_bytes} bytes too early{kept}"
+        self.damage.append(Damage(at, message, TruncatedFile))
+
+    def _empty(self, at: int, tick: int) -> bool:
+        """Whether a block that says zero samples means it: nothing follows, or another block does."""
+        return at == self._source.size or self._chain(at, tick, _LOOK_AHEAD)
+
+    def _chain(self, at: int, tick: int, depth: int) -> bool:
+        header = self._source.peek(self._header, at)
+        if len(header) < self._header:
+            return at == self._source.size
+        flag, next_tick, count = map(int, self._unpack(header))
+        if flag != spec.BLOCK_HEADER:
+            return False
+        end = at + self._header + count * self._row_bytes
+        if end > self._source.size:
+            return 0 <= next_tick - tick <= self._plausible_ticks
+        return depth == 0 or self._chain(end, next_tick, depth - 1)
