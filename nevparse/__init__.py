@@ -21,13 +21,23 @@ if TYPE_CHECKING:
     from .errors import UnknownScale as UnknownScale
     from .errors import UnknownVersion as UnknownVersion
     from .errors import UnsupportedVersion as UnsupportedVersion
+    from .nev import open_nev as open_nev
     from .nsx import open_nsx as open_nsx
+    from .recording import open_recording as open_recording
+    from .sidecar import read_sidecar as read_sidecar
 
 __version__ = "0.1.0"
 
 _ERRORS = "NevParseError FormatError UnsupportedVersion GapError ExportError"
 _WARNINGS = "NevParseWarning UnknownVersion TruncatedFile DamagedFile UnknownScale"
-_HOMES = {"errors": f"{_ERRORS} {_WARNINGS}", "nsx": "open_nsx", "binfile": "write_bin"}
+_HOMES = {
+    "errors": f"{_ERRORS} {_WARNINGS}",
+    "nsx": "open_nsx",
+    "nev": "open_nev",
+    "recording": "open_recording",
+    "binfile": "write_bin",
+    "sidecar": "read_sidecar",
+}
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = list(_HOME)
 

@@ -8,17 +8,21 @@ what it met.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from . import spec
+from ._clock import Clock
 from ._headers import Damage
-from ._index import BlockIndex, Clock, Index, PacketIndex
+from ._index import BlockIndex, Index
 from ._layout import Layout
 from ._source import Source
+from ._stamps import PacketIndex
 from .errors import TruncatedFile
 
 _PROBES = 16  # headers looked at, evenly over the file, before it counts as one sample per packet
 _LOOK_AHEAD = 4  # blocks that must follow each other before zero samples count as an empty block
+_WRAP = 1 << 32
 _PLAUSIBLE_S = 3600  # how far ahead a block that was cut short may start and still be taken for one
 
 
@@ -37,9 +41,30 @@ def find_samples(source: Source, frame: Frame, clock: Clock, damage: list[Damage
         return BlockIndex([], 0, clock), 0
     if block is None or one_sample_packets(source, frame):
         return _even_records(source, frame, clock, damage)
+    return walked(source, block, frame, clock, damage)
+
+
+def walked(source: Source, block: Layout, frame: Frame, clock: Clock, damage: list[Damage]) -> tuple[BlockIndex, int]:
+    """Locate samples by going from block to block."""
     walk = Walk(source, block, frame, clock.tick_rate)
     damage += walk.damage
-    return BlockIndex(walk.blocks, frame.row_bytes, clock), walk.missing_bytes
+    blocks = walk.blocks if block.size > spec.NSX_BLOCK.size else list(_unwrapped(walk.blocks, clock))
+    return BlockIndex(blocks, frame.row_bytes, clock), walk.missing_bytes
+
+
+def _unwrapped(blocks: list[tuple[int, int, int]], clock: Clock) -> Iterator[tuple[int, int, int]]:
+    """Count on where 32 bits of ticks ran over (after 39.8 hours at 30 kHz).
+
+    A timestamp that is smaller than the one before it ran over, and was not set back, where the recording had come
+    within an hour of the end of the range, and goes on within an hour by this reading.
+    """
+    near, end, turns = _PLAUSIBLE_S * clock.tick_rate, 0, 0
+    for offset, tick, count in blocks:
+        over = tick + (turns + 1) * _WRAP
+        if tick + turns * _WRAP < end and (turns + 1) * _WRAP - end < near and -clock.step <= over - end < near:
+            turns += 1
+        yield offset, tick + turns * _WRAP, count
+        end = tick + turns * _WRAP + count * clock.num // clock.den
 
 
 def _even_records(source: Source, frame: Frame, clock: Clock, damage: list[Damage]) -> tuple[Index, int]:

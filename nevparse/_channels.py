@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from math import isnan, nan
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from . import spec
 from ._headers import Filter, filter_of
 from ._units import MICROVOLTS, ranges_text, scale_uv, text, unit_name, visible
-from .errors import UnknownScale
 
 _LETTER_A = ord("A")
 
@@ -156,7 +154,8 @@ def _by_column(n_channels: int, wanted: slice | Iterable[int]) -> NDArray[np.int
     if columns.dtype.kind not in "biu" or (columns.dtype == bool and columns.size != n_channels):
         raise ValueError(f"expected columns as integers or a mask of {n_channels}, found {columns.dtype}")
     try:
-        return np.take(every, np.flatnonzero(columns) if columns.dtype == bool else columns)
+        chosen: NDArray[np.intp] = every[columns]
+        return chosen
     except IndexError:
         raise ValueError(f"expected columns 0 to {n_channels - 1}, found {columns.tolist()}") from None
 
@@ -205,14 +204,3 @@ def compact(columns: NDArray[np.intp]) -> Columns:
     if step < 1 or (np.diff(columns) != step).any():
         return columns
     return slice(int(columns[0]), int(columns[-1]) + 1, step)
-
-
-def scales(path: str, channels: Sequence[Channel]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Microvolts per bit and offset of some channels of a file, float32 each ``(n,)``; warns of unknown ones."""
-    unknown = [channel.electrode_id for channel in channels if isnan(channel.uv_per_bit)]
-    if unknown:
-        no_scale = f"{path}: no scale in microvolts for electrodes {ranges_text(unknown)}, which are NaN"
-        hint = "; NSx 2.1 has none: give the NEV, open_nsx(path, nev=...)" if not channels[0].units else ""
-        warnings.warn(no_scale + hint, UnknownScale, stacklevel=4)
-    both = np.array([(channel.uv_per_bit, channel.uv_offset) for channel in channels], np.float32).reshape(-1, 2)
-    return both[:, 0], both[:, 1]

@@ -13,9 +13,12 @@ from typing import Any
 from ._channels import Channel
 from ._headers import Damage, Filter
 from ._units import ranges_text, size_text, span_text, visible
+from .nev import NevFile
 from .nsx import NsxFile
+from .recording import Recording
 from .spec import CHANNEL_KINDS
 
+_BAR_CELLS = 60
 _LISTED = 8  # gaps, segments and damaged places shown before the rest is only counted
 
 
@@ -30,6 +33,22 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
+
+
+def facts(found: NsxFile | NevFile | Recording) -> dict[str, Any]:
+    """Everything but samples and packets, as plain values."""
+    if isinstance(found, NsxFile):
+        return nsx_facts(found)
+    if isinstance(found, NevFile):
+        return nev_facts(found)
+    return {"base": found.base, "members": [facts(file) for file in found.files.values()]}
+
+
+def lines(found: NsxFile | NevFile | Recording) -> list[str]:
+    """What a person reads at a glance."""
+    if isinstance(found, NsxFile):
+        return nsx_text(found)
+    return nev_text(found) if isinstance(found, NevFile) else recording_text(found)
 
 
 def nsx_facts(ns: NsxFile) -> dict[str, Any]:
@@ -123,3 +142,99 @@ def _scale_text(channel: Channel) -> str:
 def _filter_text(channel: Channel) -> str:
     stages = [f"{stage.corner_hz:g} Hz" if stage else "" for stage in (channel.high_pass, channel.low_pass)]
     return f"  {stages[0] or '0 Hz'} to {stages[1] or 'unfiltered'}" if any(stages) else ""
+
+
+def nev_facts(nev: NevFile) -> dict[str, Any]:
+    """Everything about a NEV but its packets, as plain values."""
+    span = nev.tick_span
+    return {
+        "path": nev.path,
+        "family": "nev",
+        "spec": nev.spec,
+        "vendor": nev.vendor,
+        "application": nev.application,
+        "comment": nev.comment,
+        "time_origin": plain(nev.time_origin),
+        "time_origin_note": nev.time_origin_note,
+        "time_origin_tick": nev.time_origin_tick,
+        "tick_rate_hz": nev.tick_rate,
+        "sample_rate_hz": nev.sample_rate,
+        "packet_bytes": nev.packet_bytes,
+        "n_packets": nev.n_packets,
+        "missing_bytes": nev.missing_bytes,
+        "first_tick": span[0] if span else None,
+        "last_tick": span[1] if span else None,
+        "kinds": nev.kinds(),
+        "resets": [reset._asdict() for reset in nev.resets],
+        "damage": _damage_facts(nev.damage),
+        "spikes": [{"electrode_id": e, "unit": u, "n_spikes": len(t)} for (e, u), t in nev.trains().items()],
+        "electrodes": [
+            {"electrode_id": e.electrode_id, "label": e.label, "bank": e.bank, "pin": e.pin,
+             "uv_per_bit": plain(e.uv_per_bit), "n_points": e.n_points}
+            for e in nev.electrodes.values()
+        ],
+    }  # fmt: skip
+
+
+def nev_text(nev: NevFile) -> list[str]:
+    """The lines that a person reads."""
+    made_by = "Ripple" if nev.vendor == "ripple" else "Blackrock"
+    when = nev.time_origin.isoformat(" ", "milliseconds").replace("+00:00", " UTC") if nev.time_origin else "no date"
+    span, rate = nev.tick_span, nev.tick_rate
+    times = f", {span[0] / rate:.6g} s to {span[1] / rate:.6g} s (ticks {span[0]} to {span[1]})" if span else ""
+    kinds = [f"{kind} {count}" for kind, count in nev.kinds().items()]
+    resets = [f"at packet {r.packet}: from tick {r.tick_before} to {r.tick_after}" for r in nev.resets]
+    return [
+        f"{visible(nev.path)}: {made_by} NEV {nev.spec}, {when}",
+        f"  {nev.n_packets} packets of {nev.packet_bytes} bytes{times}; {len(nev.electrodes)} electrodes described",
+        f"  events: {', '.join(kinds) or 'none'}",
+        *_firing_lines(nev),
+        *(_listed("clock reset", resets) if resets else []),
+        *_listed("damaged place", [f"byte {place.offset}: {place.message}" for place in nev.damage]),
+        *([f"  missing: {size_text(nev.missing_bytes)}"] if nev.missing_bytes else []),
+    ]
+
+
+def _firing_lines(nev: NevFile) -> list[str]:
+    """Spikes of each electrode by unit."""
+    table: dict[int, list[str]] = {}
+    for (electrode_id, unit), ticks in nev.trains().items():
+        name = {"unit": f"unit {unit}", "reserved": f"reserved {unit}"}.get(nev.unit_class(unit), nev.unit_class(unit))
+        table.setdefault(electrode_id, []).append(f"{name} {len(ticks)}")
+    if not table:
+        return []
+    rows = [f"    {number:>5}  {_label(nev, number):<16}  {', '.join(units)}" for number, units in table.items()]
+    return [f"  spikes on {_counted(rows, 'electrode')}:", *rows]
+
+
+def _label(nev: NevFile, electrode_id: int) -> str:
+    electrode = nev.electrodes.get(electrode_id)
+    return visible(electrode.label) if electrode else "(no header)"
+
+
+def recording_text(recording: Recording) -> list[str]:
+    """Every file of a recording, and one line each of when it was recording."""
+    spans = {suffix: _spans(file) for suffix, file in recording.files.items()}
+    ends = [end for parts in spans.values() for part in parts for end in part]
+    first, last = (min(ends), max(ends)) if ends else (0.0, 0.0)
+    told = [line for file in recording.files.values() for line in lines(file)]
+    bars = [f"  {suffix}  |{_bar(parts, first, last)}|" for suffix, parts in spans.items()]
+    failed = [f"  {suffix}  could not be read: {visible(str(error))}" for suffix, error in recording.failed.items()]
+    title = f"{visible(recording.base)}: {first:.6g} s to {last:.6g} s by the recorder's clock"
+    return [*told, title, *bars, *failed]
+
+
+def _spans(file: NsxFile | NevFile) -> list[tuple[float, float]]:
+    if isinstance(file, NsxFile):
+        return [(s.start_tick / file.tick_rate, s.stop_tick / file.tick_rate) for s in file.segments]
+    span = file.tick_span
+    return [(span[0] / file.tick_rate, span[1] / file.tick_rate)] if span else []
+
+
+def _bar(parts: list[tuple[float, float]], first: float, last: float) -> str:
+    """A line of time: ``#`` where there is data, ``.`` where there is none."""
+    cells, per_s = ["."] * _BAR_CELLS, (_BAR_CELLS - 1) / ((last - first) or 1)
+    for begin, end in parts:
+        a, b = round((begin - first) * per_s), round((end - first) * per_s)
+        cells[a : b + 1] = "#" * (b + 1 - a)
+    return "".join(cells)

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import nan
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ._units import text
 from .errors import DamagedFile, FormatError, NevParseWarning, TruncatedFile, UnknownVersion, UnsupportedVersion
 
 _SpecT = TypeVar("_SpecT", spec.NsxSpec, spec.NevSpec)
+_FileT = TypeVar("_FileT", bound="Reopenable")
 
 _NEURALYNX = b"########"
 _FAMILIES = {magic: "an NSx file (use open_nsx)" for magic, _ in spec.NSX_SPECS} | {
@@ -89,7 +91,7 @@ def _nearest(source: Source, version: tuple[int, int], known: list[tuple[int, in
     warnings.warn(
         f"{source.path}: file specification {found} is not known; read as {nearest[0]}.{nearest[1]}",
         UnknownVersion,
-        stacklevel=2,
+        stacklevel=5,  # who opens the file
     )
     return nearest
 
@@ -143,9 +145,9 @@ def microvolts_per_bit(nv_per_bit: int) -> float:
 
 
 def uv_per_bit_of(nev: Any) -> dict[int, float]:
-    """µV per bit by electrode id, from a NEV's headers: a path, an open `NevFile`, or None for nothing."""
-    if nev is None:
-        return {}
+    """µV per bit by electrode id, from a NEV's headers: a path, an open `NevFile`, a mapping, or None for nothing."""
+    if nev is None or isinstance(nev, Mapping):
+        return dict(nev or {})
     if hasattr(nev, "electrodes"):
         return {electrode.electrode_id: electrode.uv_per_bit for electrode in nev.electrodes.values()}
     source = Source(nev)
@@ -206,6 +208,15 @@ def checked_clock(
 def header_text(header: dict[str, Any], name: str) -> str:
     """A text field of a basic header, empty where the version has none."""
     return text(header.get(name, b""))
+
+
+class Reopenable(Protocol):
+    """An open file that pickles as its path and the digest of its headers."""
+
+    digest: bytes
+
+    def close(self) -> None:
+        """Let go of the file."""
 
 
 def digest_of(header: bytes) -> bytes:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import FileIO
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from ._index import Piece
 from .errors import ExportError
 
 _BUFFER_BYTES = 1 << 20  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
+PART = ".part"
 _MOST_RUNS = 8  # columns in more runs than this are gathered one by one
 
 ReadInto = Callable[[memoryview, int], int]
@@ -42,133 +43,201 @@ class Packer:
         self.row_bytes, self.file_row_bytes = columns.size * dtype.itemsize, n_channels * dtype.itemsize
         edges = [0, *(np.flatnonzero(np.diff(columns) != 1) + 1).tolist(), columns.size]
         self._runs = [(int(columns[a]), a, b - a) for a, b in pairwise(edges)]
-        self._all_columns = self._runs == [(0, 0, n_channels)]
+        self.keeps_rows = self._runs == [(0, 0, n_channels)]  # rows are written just as they are read
 
-    def keeps(self, stride: int) -> bool:
-        """Whether rows that stand `stride` bytes apart are written just as they are read."""
-        return self._all_columns and stride == self.file_row_bytes
-
-    def pack(self, read: Buffer, n_rows: int, stride: int, out: Buffer) -> None:
-        """Pack `n_rows` rows that stand `stride` bytes apart into `out`."""
+    def pack(self, read: Buffer, n_rows: int, lead: int, stride: int, out: Buffer) -> None:
+        """Pack `n_rows` rows that stand `stride` bytes apart, `lead` bytes from the start of `read`, into `out`."""
         if len(self._runs) <= _MOST_RUNS:
             for source, target, width in self._runs:
                 field = np.dtype(f"V{width * self._dtype.itemsize}")  # an opaque field is copied by memcpy
-                self._fields(out, field, n_rows, target, self.row_bytes)[...] = self._fields(
-                    read, field, n_rows, source, stride
-                )
+                begin = lead + source * self._dtype.itemsize
+                to = _fields(out, field, n_rows, target * self._dtype.itemsize, self.row_bytes)
+                to[...] = _fields(read, field, n_rows, begin, stride)
             return
-        if stride != self.file_row_bytes:  # rows between packet headers are not aligned: move them together first
-            read = self._aligned(read, n_rows, stride)
-        table = np.ndarray((n_rows, self._n_channels), self._dtype, read)
-        taken = np.ndarray((n_rows, self._columns.size), self._dtype, out)
+        if lead:  # rows between packet headers are not aligned: they are moved together first
+            row = np.dtype(f"V{self.file_row_bytes}")
+            read = np.ascontiguousarray(_fields(read, row, n_rows, lead, stride)).view(np.uint8)
+        table = np.ndarray((n_rows, self._n_channels), self._dtype, read.data)
+        taken = np.ndarray((n_rows, self._columns.size), self._dtype, out.data)
         np.take(table, self._columns, axis=1, mode="clip", out=taken)  # mode "raise" would buffer `out`
 
-    def _fields(self, buffer: Buffer, field: np.dtype[Any], n_rows: int, column: int, stride: int) -> NDArray[Any]:
-        fields: NDArray[Any] = np.ndarray((n_rows,), field, buffer.data, column * self._dtype.itemsize, (stride,))
-        return fields
 
-    def _aligned(self, read: Buffer, n_rows: int, stride: int) -> Buffer:
-        row = np.dtype(f"V{self.file_row_bytes}")
-        aligned: Buffer = self._fields(read, row, n_rows, 0, stride).copy().view(np.uint8)
-        return aligned
+def _fields(buffer: Buffer, field: np.dtype[Any], n_rows: int, offset: int, stride: int) -> NDArray[Any]:
+    fields: NDArray[Any] = np.ndarray((n_rows,), field, buffer.data, offset, (stride,))
+    return fields
 
 
-def pump(readinto: ReadInto, pieces: Iterable[Piece], packer: Packer, file: FileIO) -> Iterator[int]:
-    """Stream the rows of `pieces` into `file`; yields how many rows each step wrote.
+class FillRows(NamedTuple):
+    """Rows that no sample was recorded for."""
+
+    n_rows: int
+    tick: int
+
+
+class Observer(Protocol):
+    """What is told of every packet and every filled row that goes by."""
+
+    def packets(self, read: Buffer, n_packets: int, first: int) -> None:
+        """Packets `first` and on, as they stand in the file."""
+
+    def filled(self, rows: FillRows) -> None:
+        """Rows that were filled."""
+
+
+class Pump:
+    """Streams rows into a file.
 
     One thread reads and packs while another writes; memory is three buffers, whatever the size of the file.
 
-    Raises
-    ------
-    ExportError
-        Where the input has become shorter than it was.
-    OSError
-        Where the system cannot read or write.
+    Parameters
+    ----------
+    readinto : callable
+        Fills a buffer from an offset of the input, and returns how many bytes there were.
+    packer : Packer
+        Takes the columns.
+    fill : bytes or None
+        The row that fills; None repeats the row before.
+    observer : Observer, optional
+        Is told what goes by.
     """
-    with ThreadPoolExecutor(1, "nevparse-write") as writer:
-        writing: Future[None] | None = None
-        n_writing = 0
-        for ready, n_rows in _batches(readinto, pieces, packer):
+
+    def __init__(
+        self, readinto: ReadInto, packer: Packer, fill: bytes | None = None, observer: Observer | None = None
+    ) -> None:
+        self._readinto, self._packer, self._fill, self._observer = readinto, packer, fill, observer
+        self._most = max(1, _BUFFER_BYTES // packer.file_row_bytes)
+        self._outs = [np.empty(self._most * packer.row_bytes, np.uint8) for _ in range(2)]
+        self._read: Buffer = np.empty(0, np.uint8)
+        self._last = bytes(packer.row_bytes)  # the row written last
+
+    def run(self, items: Iterable[Piece | FillRows], file: FileIO) -> Iterator[int]:
+        """Write the rows of `items`; yields how many rows each step wrote.
+
+        Raises
+        ------
+        ExportError
+            Where the input has become shorter than it was.
+        OSError
+            Where the system cannot read or write.
+        """
+        with ThreadPoolExecutor(1, "nevparse-write") as writer:
+            writing: Future[None] | None = None
+            n_writing = 0
+            for ready, n_rows in self._batches(items):
+                if writing is not None:
+                    writing.result()
+                    yield n_writing
+                writing, n_writing = writer.submit(write_all, file, ready), n_rows
             if writing is not None:
                 writing.result()
                 yield n_writing
-            writing, n_writing = writer.submit(_write, file, ready), n_rows
-        if writing is not None:
-            writing.result()
-            yield n_writing
+
+    def _batches(self, items: Iterable[Piece | FillRows]) -> Iterator[tuple[memoryview, int]]:
+        """Packed rows, a buffer full at a time; its buffer is filled again when the next but one is asked for."""
+        row_bytes, n_rows = self._packer.row_bytes, 0
+        for item in items:
+            done = 0
+            while done < item.n_rows:
+                n = min(item.n_rows - done, self._most - n_rows)
+                self._take(item, done, n, self._outs[0][n_rows * row_bytes : (n_rows + n) * row_bytes])
+                done, n_rows = done + n, n_rows + n
+                if n_rows == self._most:
+                    yield self._outs[0].data, n_rows
+                    self._outs.reverse()
+                    n_rows = 0
+        if n_rows:
+            yield self._outs[0].data[: n_rows * row_bytes], n_rows
+
+    def _take(self, item: Piece | FillRows, done: int, n: int, out: Buffer) -> None:
+        if isinstance(item, FillRows):
+            out.reshape(n, -1)[...] = np.frombuffer(self._last if self._fill is None else self._fill, np.uint8)
+        elif item.first >= 0:
+            self._take_packets(item, done, n, out)
+        else:
+            self._take_rows(item, done, n, out)
+        if self._fill is None:
+            self._last = out[-self._packer.row_bytes :].tobytes()
+        if self._observer is not None and isinstance(item, FillRows) and done == 0:
+            self._observer.filled(item)
+
+    def _take_rows(self, item: Piece, done: int, n: int, out: Buffer) -> None:
+        offset, n_bytes = item.offset + done * item.row_bytes, n * item.row_bytes
+        if self._packer.keeps_rows:
+            self._read_all(out, offset)
+        else:
+            self._packer.pack(self._read_all(self._buffer(n_bytes), offset), n, 0, item.row_bytes, out)
+
+    def _take_packets(self, item: Piece, done: int, n: int, out: Buffer) -> None:
+        lead = item.row_bytes - self._packer.file_row_bytes  # the header that stands before each row
+        read = self._read_all(self._buffer(n * item.row_bytes), item.offset - lead + done * item.row_bytes)
+        if self._observer is not None:
+            self._observer.packets(read, n, item.first + done)
+        self._packer.pack(read, n, lead, item.row_bytes, out)
+
+    def _buffer(self, n_bytes: int) -> Buffer:
+        if self._read.size < n_bytes:
+            self._read = np.empty(n_bytes, np.uint8)
+        return self._read[:n_bytes]
+
+    def _read_all(self, buffer: Buffer, offset: int) -> Buffer:
+        got = self._readinto(buffer.data, offset)
+        if got < buffer.size:
+            end = offset + got
+            raise ExportError(f"the input ends at byte {end}: it has become shorter since it was opened")
+        return buffer
 
 
-def _batches(readinto: ReadInto, pieces: Iterable[Piece], packer: Packer) -> Iterator[tuple[memoryview, int]]:
-    """Packed rows, a buffer full at a time; a buffer is filled again when the next but one is asked for."""
-    most = max(1, _BUFFER_BYTES // packer.file_row_bytes)
-    outs = [np.empty(most * packer.row_bytes, np.uint8) for _ in range(2)]
-    read, n_rows = np.empty(0, np.uint8), 0
-    for piece in pieces:
-        done = 0
-        while done < piece.n_rows:
-            n = min(piece.n_rows - done, most - n_rows)
-            out = outs[0][n_rows * packer.row_bytes :]
-            begin = piece.offset + done * piece.row_bytes
-            extent = (n - 1) * piece.row_bytes + packer.file_row_bytes
-            if packer.keeps(piece.row_bytes):
-                _fill(readinto, out[:extent], begin)
-            else:
-                if read.size < extent:
-                    read = np.empty(extent, np.uint8)
-                _fill(readinto, read[:extent], begin)
-                packer.pack(read, n, piece.row_bytes, out)
-            done, n_rows = done + n, n_rows + n
-            if n_rows == most:
-                yield outs[0].data[: n_rows * packer.row_bytes], n_rows
-                outs.reverse()
-                n_rows = 0
-    if n_rows:
-        yield outs[0].data[: n_rows * packer.row_bytes], n_rows
-
-
-def _fill(readinto: ReadInto, buffer: Buffer, offset: int) -> None:
-    got = readinto(buffer.data, offset)
-    if got < buffer.size:
-        raise ExportError(f"byte {offset + got}: the input ends here now; it has become shorter since it was opened")
-
-
-def _write(file: FileIO, data: memoryview) -> None:
+def write_all(file: FileIO, data: memoryview | bytes) -> None:
+    """Write all of it, however little the system takes at a time."""
     while data:
         data = data[file.write(data) :]
 
 
-@contextmanager
-def whole_or_nothing(*targets: str) -> Iterator[list[FileIO]]:
-    """Open a ``.part`` file for each target, and give them the targets' names when the block ends well.
+class Outputs:
+    """Files that get their names together, once all of them are whole."""
 
-    Otherwise they are removed, and what stood under the targets' names is as it was. The first target is renamed
-    first; an older file under the name of a later one is removed before, so that no pair ever mixes old and new.
+    def __init__(self) -> None:
+        self._targets: list[tuple[str, bool]] = []
+
+    @contextmanager
+    def create(self, target: str, companion: bool = False) -> Iterator[FileIO]:
+        """Open a ``.part`` for a target; a `companion` describes another file and is never paired with an old one."""
+        with suppress(FileNotFoundError):
+            os.unlink(target + PART)  # left by a run that was killed; or a link, which must not be written through
+        with FileIO(target + PART, "xb") as file:
+            self._targets.append((target, companion))
+            yield file
+
+    def name(self) -> None:
+        """Give every file its name."""
+        for target, companion in self._targets:
+            if companion:
+                with suppress(FileNotFoundError):
+                    os.unlink(target)
+        for target, _ in self._targets:
+            os.replace(target + PART, target)
+
+    def discard(self) -> None:
+        """Remove what has no name yet."""
+        for target, _ in self._targets:
+            with suppress(OSError):
+                os.unlink(target + PART)
+
+
+@contextmanager
+def whole_or_nothing(what: str) -> Iterator[Outputs]:
+    """Give the files that are created in the block their names when it ends well; else nothing is left of them.
 
     Raises
     ------
     ExportError
         Where the system cannot create, write or rename.
     """
-    parts = [target + ".part" for target in targets]
-    files: list[FileIO] = []
+    outputs = Outputs()
     try:
-        for part in parts:
-            with suppress(FileNotFoundError):
-                os.unlink(part)  # left by a run that was killed; or a link, which must not be written through
-            files.append(FileIO(part, "xb"))
-        yield files
-        for file in files:
-            file.close()
-        for target in targets[1:]:
-            with suppress(FileNotFoundError):
-                os.unlink(target)
-        for part, target in zip(parts, targets, strict=True):
-            os.replace(part, target)
+        yield outputs
+        outputs.name()
     except OSError as error:
-        raise ExportError(f"{targets[0]} could not be written: {error.strerror or error}") from error
+        raise ExportError(f"{what} could not be written: {error.strerror or error}") from error
     finally:
-        for file in files:
-            file.close()
-        for part in parts[: len(files)]:
-            with suppress(OSError):
-                os.unlink(part)
+        outputs.discard()

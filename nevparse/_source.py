@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from math import prod
 from threading import Lock
 from typing import Any
 
@@ -114,7 +115,7 @@ class Source:
         FormatError
             Where the array would reach beyond the file.
         """
-        row = int(np.prod(shape[1:], dtype=object)) * dtype.itemsize
+        row = prod(shape[1:]) * dtype.itemsize
         stride = row if row_bytes is None else row_bytes
         n_bytes = (shape[0] - 1) * stride + row if shape[0] and row else 0
         if offset < 0 or offset + n_bytes > self.size:

@@ -6,123 +6,82 @@ The whole export is planned, and refused if it has to be, before the first byte 
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from math import isfinite
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._channels import Channel
-from ._index import Gap, Piece
-from ._pump import Packer, pump, whole_or_nothing
-from ._units import size_text, span_text
-from .errors import ExportError, GapError
+from . import _plan, sidecar
+from ._clock import Gap
+from ._export import BinFile, Job, refuse_targets
+from ._plan import Corrections, Fill, Rows, Span
+from ._pump import whole_or_nothing
+from ._stamps import MissedBreak
+from .errors import DamagedFile, GapError
 
-SIDECAR_VERSION = 1
-GAP_POLICIES = ("error",)
-_LISTED_GAPS = 5
+if TYPE_CHECKING:
+    from .nsx import NsxFile
 
+HOLD = "hold"
+NOMINAL = "nominal"
 Progress = Callable[[int, int], None]
 
 
-class SegmentLike(Protocol):
-    """What is asked of a segment."""
-
-    @property
-    def index(self) -> int: ...  # noqa: D102
-    @property
-    def start_tick(self) -> int: ...  # noqa: D102
-    @property
-    def n_samples(self) -> int: ...  # noqa: D102
-    def find(self, tick: int) -> int: ...  # noqa: D102
-    def pieces(self, start: int, stop: int) -> Iterator[Piece]: ...  # noqa: D102
-    def ticks(self, start: int, stop: int) -> NDArray[np.uint64]: ...  # noqa: D102
-
-
-class Readable(Protocol):
-    """What is asked of a file: the reading surface of `NsxFile`."""
-
-    path: str
-    spec: str
-    vendor: str
-    dtype: np.dtype[Any]
-    n_channels: int
-    sampling_rate: float
-    tick_rate: int
-    time_origin: datetime | None
-    missing_bytes: int
-    size_bytes: int
-
-    @property
-    def channels(self) -> Sequence[Channel]: ...  # noqa: D102
-    @property
-    def segments(self) -> Sequence[SegmentLike]: ...  # noqa: D102
-    @property
-    def gaps(self) -> Sequence[Gap]: ...  # noqa: D102
-    def columns(self, channels: Any, electrodes: Any, labels: Any, kind: Any) -> NDArray[np.intp]: ...  # noqa: D102
-    def readinto(self, buffer: memoryview, offset: int) -> int: ...  # noqa: D102
-
-
-class Part(NamedTuple):
-    """Rows `row` and on of the ``.bin``: samples `start` to `stop` of a segment."""
-
-    segment: int
-    start: int
-    stop: int
-    row: int
-
-
 @dataclass(frozen=True)
-class BinReport:
-    """What an export wrote.
+class BinReport(BinFile):
+    """What an export wrote: its file, or with ``gaps="split"`` its first file and the sum of all.
 
     Parameters
     ----------
-    path, sidecar_path : str
-        The two files.
-    n_samples, n_channels : int
-        Rows and columns; sample by sample, all channels of the first sample first.
-    dtype : str
-        Of one sample, as numpy writes it (``<i2``).
-    sampling_rate : float
-        Hz.
-    electrode_ids : tuple of int
-        Of each column.
-    parts : tuple of Part
-        Which rows come from which samples of which segment.
+    files : tuple of BinFile
+        Every file.
+    n_filled, n_dropped, n_repeated : int
+        Rows filled, and samples left out and repeated to keep the nominal rate.
+    n_out_of_order : int
+        Samples that stand out of order in the recording, and do so in the ``.bin`` unless they were sorted.
     """
 
-    path: str
-    sidecar_path: str
-    n_samples: int
-    n_channels: int
-    dtype: str
-    sampling_rate: float
-    electrode_ids: tuple[int, ...]
-    parts: tuple[Part, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        """Of the ``.bin``."""
-        return self.n_samples * self.n_channels * np.dtype(self.dtype).itemsize
+    files: tuple[BinFile, ...]
+    n_filled: int
+    n_dropped: int
+    n_repeated: int
+    n_out_of_order: int
 
     def __str__(self) -> str:
-        kind = np.dtype(self.dtype)
-        return (
-            f"{self.path}: {self.n_samples} samples x {self.n_channels} channels of {kind.name}, little-endian, "
-            f"sample by sample (row = sample, column = channel); {self.sampling_rate:g} Hz, "
-            f"{span_text(self.n_samples / self.sampling_rate)}, {size_text(self.size_bytes)}"
-        )
+        lines = [str(file) for file in self.files]
+        counts = {
+            "rows filled": self.n_filled,
+            "samples left out": self.n_dropped,
+            "samples repeated": self.n_repeated,
+            "samples out of order": self.n_out_of_order,
+        }
+        told = [f"{count} {what}" for what, count in counts.items() if count]
+        return "\n".join(lines + ([", ".join(told)] if told else []))
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a caller of `write_bin` asked for."""
+
+    path: str
+    columns: tuple[Any, ...]
+    start_tick: int | None
+    stop_tick: int | None
+    gaps: str
+    fill: float | str
+    max_fill: float
+    resample: str | None
+    sort: bool
+    overwrite: bool
+    progress: Progress | None
 
 
 def write_bin(
-    ns: Readable,
+    ns: NsxFile,
     path: str | os.PathLike[str],
     *,
     channels: slice | Iterable[int] | None = None,
@@ -132,19 +91,25 @@ def write_bin(
     start_tick: int | None = None,
     stop_tick: int | None = None,
     gaps: str = "error",
+    fill: float | str = 0,
+    max_fill: float = 10.0,
+    resample: str | None = None,
+    sort: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> BinReport:
     """Write chosen channels of a recording to a flat binary file, and a ``.json`` that says what it holds.
 
-    Samples are written as they were recorded: same type, no scaling, none added, dropped or moved.
+    Samples are written as they were recorded: same type, no scaling; none is added, left out or moved unless that is
+    asked for, and then the sidecar says where.
 
     Parameters
     ----------
     ns : NsxFile
         The recording.
     path : str or os.PathLike
-        The ``.bin`` to write. The sidecar has the same name with ``.json``.
+        The ``.bin`` to write. The sidecar has the same name with ``.json``; where every sample has a timestamp of its
+        own, they go to the same name with ``.ticks`` (little-endian uint64, one for each row).
     channels : slice or iterable of int, optional
         Columns, in the order wanted. Where none of `channels`, `electrodes`, `labels` and `kind` is given, all.
     electrodes : iterable of int, optional
@@ -156,7 +121,17 @@ def write_bin(
     start_tick, stop_tick : int, optional
         Only samples whose timestamps are in this half-open range of the file's clock.
     gaps : str
-        What to do where time is not unbroken: ``error`` refuses.
+        What to do where time is not unbroken. ``error``: refuse. ``split``: one file for each segment, named
+        ``-000``, ``-001`` and so on. ``join``: segments back to back. ``fill``: rows for the missing samples.
+    fill : number or "hold"
+        What ``gaps="fill"`` writes: a raw value, or the last sample again.
+    max_fill : float
+        Refuse to fill more than this many times the recorded samples.
+    resample : str, optional
+        ``nominal``: samples on an even grid at the nominal rate, each row the nearest one, for files whose samples
+        have timestamps of their own.
+    sort : bool
+        Put samples right that stand out of order.
     overwrite : bool
         Replace files of the same names.
     progress : callable, optional
@@ -165,148 +140,129 @@ def write_bin(
     Returns
     -------
     BinReport
-        Shape, type, rate and parts of what was written.
+        Shape, type, rate, and which row is what.
 
     Raises
     ------
     GapError
-        Where the range holds a gap and `gaps` is ``error``.
+        Where the range holds a gap that `gaps` does not resolve.
     ExportError
         Where a file is in the way, the input would be overwritten, the disk is full, or the input shrinks meanwhile.
     KeyError, ValueError
         Where the request names what is not there, or nothing.
+
+    Warns
+    -----
+    DamagedFile
+        Where samples stand out of order and `sort` is not asked for.
     """
-    columns = ns.columns(channels, electrodes, labels, kind)
+    _refuse_words(gaps, fill, resample, ns)
+    columns = (channels, electrodes, labels, kind)
+    request = _Request(
+        os.fspath(path), columns, start_tick, stop_tick, gaps, fill, max_fill, resample, sort, overwrite, progress
+    )
+    try:
+        return _export(ns.exactly() if sort or resample else ns, request)
+    except MissedBreak:  # seen while streaming; nothing has been named yet
+        return _export(ns.exactly(), request)
+
+
+def _refuse_words(gaps: str, fill: float | str, resample: str | None, ns: NsxFile) -> None:
+    if gaps not in _plan.POLICIES:
+        raise ValueError(f"expected gaps to be one of {', '.join(_plan.POLICIES)}, found {gaps!r}")
+    if resample not in (None, NOMINAL):
+        raise ValueError(f"expected resample to be None or {NOMINAL!r}, found {resample!r}")
+    if fill != HOLD:
+        _fill_row(fill, 1, ns.dtype)
+
+
+def _fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes | None:
+    if fill == HOLD:
+        return None
+    limits = np.iinfo(dtype) if dtype.kind == "i" else None
+    if isinstance(fill, str) or (limits and not (limits.min <= fill <= limits.max and fill == int(fill))):
+        raise ValueError(f"expected fill to be {HOLD!r} or a value of {dtype.name}, found {fill!r}")
+    return np.full(n_columns, fill, dtype).tobytes()
+
+
+def _export(ns: NsxFile, request: _Request) -> BinReport:
+    columns = ns.columns(*request.columns)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
-    if gaps not in GAP_POLICIES:
-        raise ValueError(f"expected gaps to be one of {', '.join(GAP_POLICIES)}, found {gaps!r}")
-    parts = _plan(ns, start_tick, stop_tick)
-    _refuse_gaps(ns, parts)
-    report = _report(ns, os.fspath(path), columns, parts)
-    _refuse_targets(ns, report, overwrite)
-    sidecar = json.dumps(_sidecar(ns, report, columns), indent=1, allow_nan=False).encode()
-    pieces = (piece for part in parts for piece in ns.segments[part.segment].pieces(part.start, part.stop))
-    done = 0
-    with whole_or_nothing(report.path, report.sidecar_path) as (bin_file, sidecar_file):
-        for n_rows in pump(ns.readinto, pieces, Packer(columns, ns.n_channels, ns.dtype), bin_file):
-            done += n_rows
-            if progress is not None:
-                progress(done, report.n_samples)
-        sidecar_file.write(sidecar)
-    return report
-
-
-def _plan(ns: Readable, start_tick: int | None, stop_tick: int | None) -> tuple[Part, ...]:
-    parts: list[Part] = []
-    row = 0
-    for segment in ns.segments:
-        start = 0 if start_tick is None else segment.find(start_tick)
-        stop = segment.n_samples if stop_tick is None else segment.find(stop_tick)
-        if start < stop:
-            parts.append(Part(segment.index, start, stop, row))
-            row += stop - start
-    if not parts:
-        raise ValueError(f"expected ticks that hold samples ({_extent(ns)}), found {start_tick} to {stop_tick}")
-    return tuple(parts)
-
-
-def _extent(ns: Readable) -> str:
-    if not ns.segments:
-        return "the file has none"
-    ends = [(s.start_tick, int(s.ticks(s.n_samples - 1, s.n_samples)[0])) for s in ns.segments[:_LISTED_GAPS]]
-    more = len(ns.segments) - len(ends)
-    return ", ".join(f"{a} to {b}" for a, b in ends) + (f" and {more} more segments" if more > 0 else "")
-
-
-def _refuse_gaps(ns: Readable, parts: Sequence[Part]) -> None:
-    inside = {part.segment for part in parts[:-1]}
-    found = [gap for gap in ns.gaps if gap.after_segment in inside] if inside else []
-    if found:
-        listed = "; ".join(str(gap) for gap in found[:_LISTED_GAPS])
-        more = f"; and {len(found) - _LISTED_GAPS} more" if len(found) > _LISTED_GAPS else ""
-        raise GapError(
-            f"{ns.path}: time is broken {len(found)} times in what was asked for: {listed}{more}. "
-            f"Choose one unbroken stretch with start_tick and stop_tick (--start, --stop).",
-            found,
-        )
-
-
-def _report(ns: Readable, path: str, columns: NDArray[np.intp], parts: tuple[Part, ...]) -> BinReport:
+    plans, corrections = _plans(ns, request)
+    files = [_bin_file(ns, path, columns, rows) for path, rows in plans]
+    refuse_targets(ns, request.path, files, request.overwrite)
+    policy = sidecar.policy_facts(request.gaps, request.fill, request.resample, corrections)
+    fill = _fill_row(request.fill, columns.size, ns.dtype) if request.gaps == "fill" else b""
+    job = Job(ns, columns, fill, request.sort, request.progress, sum(file.n_samples for file in files))
+    with whole_or_nothing(files[0].path) as outputs:
+        for file in files:
+            job.write(file, outputs, policy)
+    if job.n_out_of_order and not request.sort:
+        message = f"{job.n_out_of_order} samples stand out of order; sort=True (--sort) puts them right"
+        warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=4)
     return BinReport(
+        **vars(files[0]) | {"n_samples": job.n_rows},
+        files=tuple(files),
+        n_filled=sum(item.n_rows for file in files for item in file.rows if isinstance(item, Fill)),
+        n_dropped=corrections.dropped,
+        n_repeated=corrections.repeated,
+        n_out_of_order=job.n_out_of_order,
+    )
+
+
+def _plans(ns: NsxFile, request: _Request) -> tuple[list[tuple[str, list[Rows]]], Corrections]:
+    """The rows of each file to write."""
+    spans = _plan.stretches(ns.segments, request.start_tick, request.stop_tick)
+    gaps = _plan.gaps_between(ns.gaps, spans)
+    if request.gaps == "error":
+        what = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in what was asked for"
+        instead = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one stretch by time (--start, --stop)."
+        _plan.refuse(ns.path, gaps, what, instead)
+    groups, corrections = _resampled(ns, spans, request)
+    if request.gaps == "split":
+        stem, suffix = os.path.splitext(request.path)
+        return [(f"{stem}-{group[0].segment:03d}{suffix}", _plan.lay([group], [], [])) for group in groups], corrections
+    fills: list[int] = []
+    if request.gaps == "fill":
+        fills = _fills(ns, spans, gaps, groups, request)
+    ticks = [ns.segments[span.segment].stop_tick for span in spans]
+    return [(request.path, _plan.lay(groups, fills, ticks))], corrections
+
+
+def _resampled(ns: NsxFile, spans: Sequence[Span], request: _Request) -> tuple[list[list[Span]], Corrections]:
+    if request.resample is None or not ns.stamped:
+        return [[span] for span in spans], Corrections()
+    both = [_plan.resampled(span, ns.segments[span.segment], ns.clock, request.sort) for span in spans]
+    dropped, repeated = (sum(counts) for counts in zip(*(made for _, made in both), strict=True))
+    return [group for group, _ in both], Corrections(dropped, repeated)
+
+
+def _fills(
+    ns: NsxFile, spans: Sequence[Span], gaps: Sequence[Gap], groups: Sequence[Sequence[Span]], request: _Request
+) -> list[int]:
+    backwards = [gap for gap in gaps if gap.missing_samples < 0]
+    _plan.refuse(ns.path, backwards, "time goes backwards, which cannot be filled", "Use gaps='split' (--gaps split).")
+    if request.resample and ns.stamped:
+        starts = [int(ns.segments[span.segment].ticks(span.start, span.start + 1)[0]) for span in spans]
+        fills = _plan.anchored_rows(starts, groups, ns.clock)
+    else:
+        fills = _plan.missing_rows(gaps)
+    recorded = sum(span.n_rows for span in spans)
+    if sum(fills) > request.max_fill * recorded:
+        rows = f"{sum(fills)} rows would be filled for {recorded} recorded"
+        raise GapError(f"{ns.path}: {rows}; allow it with max_fill (--max-fill), or use gaps='split'", gaps)
+    return fills
+
+
+def _bin_file(ns: NsxFile, path: str, columns: NDArray[np.intp], rows: Sequence[Rows]) -> BinFile:
+    return BinFile(
         path=path,
-        sidecar_path=os.path.splitext(path)[0] + ".json",
-        n_samples=sum(part.stop - part.start for part in parts),
+        sidecar_path=sidecar.names(path)[0],
+        n_samples=_plan.n_rows_of(rows),
         n_channels=int(columns.size),
         dtype=ns.dtype.str,
         sampling_rate=ns.sampling_rate,
         electrode_ids=tuple(ns.channels[column].electrode_id for column in columns),
-        parts=parts,
+        rows=tuple(rows),
     )
-
-
-def _refuse_targets(ns: Readable, report: BinReport, overwrite: bool) -> None:
-    folder = os.path.dirname(os.path.abspath(report.path))
-    if not os.path.isdir(folder):
-        raise ExportError(f"{report.path}: there is no folder {folder}; create it first")
-    if os.path.normcase(report.path) == os.path.normcase(report.sidecar_path):
-        raise ExportError(f"{report.path}: this name is the sidecar's; choose one that does not end in .json")
-    for target in (report.path, report.sidecar_path):
-        for name in (target, target + ".part"):
-            if os.path.exists(name) and os.path.samefile(name, ns.path):
-                raise ExportError(f"{name} is the recording itself; choose another name")
-        if os.path.isdir(target):
-            raise ExportError(f"{target} is a folder; give the name of a file in it")
-        if os.path.lexists(target) and not overwrite:
-            raise ExportError(f"{target} exists; choose another name, or overwrite=True (--overwrite) to replace it")
-    free = shutil.disk_usage(folder).free
-    if free < report.size_bytes:
-        need = f"{size_text(report.size_bytes)} are needed in {folder}"
-        raise ExportError(f"{report.path}: {need}, {size_text(free)} are free")
-
-
-def _sidecar(ns: Readable, report: BinReport, columns: NDArray[np.intp]) -> dict[str, Any]:
-    channels = [ns.channels[column] for column in columns]
-    return {
-        "sidecar_version": SIDECAR_VERSION,
-        "bin": os.path.basename(report.path),
-        "dtype": report.dtype,
-        "shape": [report.n_samples, report.n_channels],
-        "order": "C",
-        "size_bytes": report.size_bytes,
-        "sampling_rate_hz": report.sampling_rate,
-        "tick_rate_hz": ns.tick_rate,
-        "time_origin": ns.time_origin.isoformat() if ns.time_origin else None,
-        "gaps": "error",
-        "segments": [_part_facts(ns, part) for part in report.parts],
-        "columns": columns.tolist(),
-        "electrode_ids": list(report.electrode_ids),
-        "labels": [channel.label for channel in channels],
-        "kinds": [channel.kind for channel in channels],
-        "uv_per_bit": [_number(channel.uv_per_bit) for channel in channels],
-        "uv_offset": [_number(channel.uv_offset) for channel in channels],
-        "source": {
-            "name": os.path.basename(ns.path),
-            "size_bytes": ns.size_bytes,
-            "spec": ns.spec,
-            "vendor": ns.vendor,
-            "missing_bytes": ns.missing_bytes,
-        },
-    }
-
-
-def _part_facts(ns: Readable, part: Part) -> dict[str, Any]:
-    segment = ns.segments[part.segment]
-    first, last = segment.ticks(part.start, part.start + 1)[0], segment.ticks(part.stop - 1, part.stop)[0]
-    return {
-        "segment": part.segment,
-        "start_row": part.row,
-        "stop_row": part.row + part.stop - part.start,
-        "start_sample": part.start,
-        "first_tick": int(first),
-        "last_tick": int(last),
-    }
-
-
-def _number(value: float) -> float | None:
-    return value if isfinite(value) else None

@@ -7,20 +7,25 @@ Exit codes: 0 done, 1 refused or findings, 2 unusable input or arguments. What a
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timezone
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from ._units import visible
 from .errors import NevParseError
+from .spec import EVENT_KINDS, MAX_CHANNELS
 
 if TYPE_CHECKING:
+    from .nev import NevFile
     from .nsx import NsxFile
+    from .recording import Recording
 
 DONE, REFUSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
@@ -60,35 +65,60 @@ def _warnings_as_lines() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = show  # type: ignore[assignment]
+        warnings.showwarning = show
         yield
+
+
+# --------------------------------------------------------------------------------------------------- arguments
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("nevparse", description="Read Blackrock and Ripple recordings.")
     parser.add_argument("--version", action="version", version=f"nevparse {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    info = commands.add_parser("info", help="what a file is: when, how long, which channels, gaps, damage")
-    info.add_argument("file", nargs="+", metavar="F")
+    info = commands.add_parser("info", help="what a file is: when, how long, which channels, gaps, events, damage")
+    info.add_argument("file", nargs="+", metavar="F", help="a file, or the base name of a recording for all of it")
     info.add_argument("--json", action="store_true", help="everything as JSON, one line for each file")
     info.set_defaults(command=_info)
     _add_bin(commands.add_parser("bin", help="write chosen channels to a flat .bin, and a .json that describes it"))
+    _add_events(commands.add_parser("events", help="list comments, digital input and every other kind of event"))
     return parser
 
 
 def _add_bin(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="F", help="an .ns1 to .ns9 or .nf1 to .nf9 file")
+    command.add_argument("file", metavar="F", help="an NSx file, or any member or the base name of a recording")
     command.add_argument("out", metavar="OUT", help="the .bin to write")
+    command.add_argument("--nsx", type=int, metavar="N", help="which .nsN of a recording; the fastest otherwise")
     which = command.add_mutually_exclusive_group()
     which.add_argument("--channels", type=_columns, metavar="0:128", help="columns, from 0, as numpy slices")
     which.add_argument("--electrodes", type=_ids, metavar="1-96,129", help="electrode ids, both ends included")
     which.add_argument("--labels", nargs="+", metavar="LABEL", help="labels, or patterns such as 'elec*'")
     which.add_argument("--neural", action="store_true", help="leave out analog inputs")
-    command.add_argument("--start", type=_seconds, metavar="S", help="seconds after the file's first sample")
-    command.add_argument("--stop", type=_seconds, metavar="S", help="seconds after the file's first sample")
-    command.add_argument("--gaps", choices=["error"], default="error", help="what to do where time is broken")
+    when = "seconds after the first sample (12.5), ticks (375000t) or a UTC date (2024-05-06T07:08:09)"
+    command.add_argument("--start", type=_moment, metavar="TIME", help=when)
+    command.add_argument("--stop", type=_moment, metavar="TIME", help="likewise; not included")
+    command.add_argument(
+        "--gaps",
+        choices=["error", "split", "join", "fill"],
+        default="error",
+        help="where time is broken: refuse, a file for each stretch, back to back, or fill what is missing",
+    )
+    command.add_argument("--fill", type=_fill, default=0, metavar="VALUE", help="what fills: a raw value, or hold")
+    command.add_argument("--max-fill", type=float, default=10.0, metavar="X", help="at most X times what was recorded")
+    command.add_argument("--resample", choices=["nominal"], help="PTP: nearest samples on an even grid")
+    command.add_argument("--sort", action="store_true", help="put samples right that stand out of order")
     command.add_argument("--overwrite", action="store_true", help="replace files of the same names")
     command.set_defaults(command=_bin)
+
+
+def _add_events(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="F", help="a NEV file, or any member or the base name of a recording")
+    command.add_argument("--kind", choices=EVENT_KINDS, help="one kind; all but spikes otherwise")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="comma-separated values with a header (RFC 4180)")
+    form.add_argument("--json", action="store_true", help="JSON, one line for each event")
+    form.add_argument("--npy", metavar="OUT", help="a numpy file of one kind")
+    command.set_defaults(command=_events)
 
 
 def _columns(text: str) -> list[slice]:
@@ -97,7 +127,7 @@ def _columns(text: str) -> list[slice]:
         numbers = [int(number) if number.strip() else None for number in part.split(":")]
         if len(numbers) == 1 and numbers[0] is not None:
             parts.append(slice(numbers[0], numbers[0] + 1 or None))
-        elif 2 <= len(numbers) <= 3:
+        elif 2 <= len(numbers) <= 3 and 0 not in numbers[2:]:
             parts.append(slice(*numbers))
         else:
             raise ValueError(text)
@@ -107,26 +137,117 @@ def _columns(text: str) -> list[slice]:
 def _ids(text: str) -> list[int]:
     ids: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        ids += range(int(first), int(last or first) + 1)
+        first, dash, last = part.partition("-")
+        span = range(int(first), int(last if dash else first) + 1)
+        if not 0 < len(span) <= MAX_CHANNELS:
+            raise ValueError(text)
+        ids += span
     return ids
 
 
+def _fill(text: str) -> float | str:
+    return "hold" if text == "hold" else int(text) if text.lstrip("-").isdigit() else float(text)
+
+
 def _seconds(text: str) -> Fraction:
-    return Fraction(text)
-
-
-def _open(path: str) -> NsxFile:
-    from .nsx import open_nsx
-
+    if len(text.lower().partition("e")[2]) > 4:
+        raise ValueError(text)  # as an exact number it would fill the memory
     try:
-        return open_nsx(path)
+        return Fraction(text)
+    except ZeroDivisionError:
+        raise ValueError(text) from None
+
+
+def _moment(text: str) -> Callable[[NsxFile], int]:
+    """Turn a time into what finds its tick in a file."""
+    if text.endswith("t"):
+        tick = int(text[:-1])
+        return lambda _: tick
+    try:
+        seconds = _seconds(text)
+    except ValueError:
+        date = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return lambda ns: _tick_of(ns, date if date.tzinfo else date.replace(tzinfo=timezone.utc))
+    return lambda ns: max(0, ns.segments[0].start_tick + round(seconds * ns.tick_rate)) if ns.segments else 0
+
+
+def _tick_of(ns: NsxFile, date: datetime) -> int:
+    base = ns.time_base
+    if base.origin is None:
+        raise ValueError(f"{ns.path}: the file has no date; give --start and --stop in seconds or ticks")
+    since = date - base.origin
+    microseconds = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+    return max(0, base.origin_tick + microseconds * base.tick_rate // 1_000_000)
+
+
+# ------------------------------------------------------------------------------------------------------ opening
+
+
+def _opened(opener: Callable[[str], Any], path: str) -> Any:
+    try:
+        return opener(path)
     except (NevParseError, OSError) as error:
-        raise _Unusable(_os_text(error, path)) from error
+        text = f"{error.filename or path}: {error.strerror}" if isinstance(error, OSError) and error.strerror else error
+        raise _Unusable(str(text)) from error
 
 
-def _os_text(error: Exception, path: str) -> str:
-    return f"{path}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+def _file_or_recording(path: str) -> NsxFile | NevFile | Recording:
+    """What a name stands for: a file of its own, by its first bytes, or a base name."""
+    from . import recording
+    from .nev import open_nev
+    from .nsx import open_nsx
+    from .spec import MAGIC_BYTES, NEV_SPECS
+
+    if not os.path.exists(path) or os.path.isdir(path):
+        return _opened(recording.open_recording, path)  # type: ignore[no-any-return]
+
+    def by_magic(name: str) -> NsxFile | NevFile:
+        with open(name, "rb") as file:
+            magic = file.read(MAGIC_BYTES)
+        return open_nev(name) if magic in {known for known, _ in NEV_SPECS} else open_nsx(name)
+
+    return _opened(by_magic, path)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _continuous(path: str, number: int | None) -> Iterator[NsxFile]:
+    """The continuous file that a name stands for; says which where the name leaves it open."""
+    from .nsx import NsxFile
+    from .recording import open_recording
+
+    with ExitStack() as stack:
+        named = stack.enter_context(_file_or_recording(path))
+        if isinstance(named, NsxFile) and number is None:
+            yield named
+            return
+        stack.pop_all().close()
+        rec = stack.enter_context(_opened(open_recording, path))
+        if number is not None and number not in rec.nsx:
+            there = ", ".join(suffix for suffix in rec.members if suffix != "nev") or "no continuous file"
+            raise _Unusable(f"{rec.base}: expected .ns{number}, found {there}")
+        ns = rec.fastest if number is None else rec.nsx[number]
+        _say(f"{ns.path} ({ns.sampling_rate:g} Hz)", DONE)
+        yield ns
+
+
+@contextmanager
+def _spiking(path: str) -> Iterator[NevFile]:
+    """The NEV that a name stands for."""
+    from .nev import NevFile
+    from .recording import open_recording
+
+    with ExitStack() as stack:
+        named = stack.enter_context(_file_or_recording(path))
+        if isinstance(named, NevFile):
+            yield named
+            return
+        rec = stack.enter_context(_opened(open_recording, path))
+        if rec.nev is None:
+            raise _Unusable(f"{rec.base}: expected a .nev, found {', '.join(rec.members)}")
+        yield rec.nev
+
+
+# ----------------------------------------------------------------------------------------------------- commands
 
 
 def _info(arguments: argparse.Namespace) -> int:
@@ -135,8 +256,8 @@ def _info(arguments: argparse.Namespace) -> int:
     from . import _facts
 
     for path in arguments.file:
-        with _open(path) as ns:
-            text = json.dumps(_facts.nsx_facts(ns)) if arguments.json else "\n".join(_facts.nsx_text(ns))
+        with _file_or_recording(path) as found:
+            text = json.dumps(_facts.facts(found)) if arguments.json else "\n".join(_facts.lines(found))
         print(text, flush=True)
     return DONE
 
@@ -144,7 +265,7 @@ def _info(arguments: argparse.Namespace) -> int:
 def _bin(arguments: argparse.Namespace) -> int:
     from .binfile import write_bin
 
-    with _open(arguments.file) as ns:
+    with _continuous(arguments.file, arguments.nsx) as ns:
         report = write_bin(
             ns,
             arguments.out,
@@ -152,15 +273,20 @@ def _bin(arguments: argparse.Namespace) -> int:
             electrodes=arguments.electrodes,
             labels=arguments.labels,
             kind="neural" if arguments.neural else None,
-            start_tick=_tick(ns, arguments.start),
-            stop_tick=_tick(ns, arguments.stop),
+            start_tick=arguments.start and arguments.start(ns),
+            stop_tick=arguments.stop and arguments.stop(ns),
             gaps=arguments.gaps,
+            fill=arguments.fill,
+            max_fill=arguments.max_fill,
+            resample=arguments.resample,
+            sort=arguments.sort,
             overwrite=arguments.overwrite,
             progress=_progress if sys.stderr.isatty() else None,
         )
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    print(visible(str(report)))
+    for line in str(report).splitlines():
+        print(visible(line))
     print(visible(f"{report.sidecar_path}: what each column and row is"))
     return DONE
 
@@ -174,11 +300,61 @@ def _chosen(ns: NsxFile, slices: list[slice] | None) -> list[int] | None:
     return [column for part in slices for column in range(ns.n_channels)[part]]
 
 
-def _tick(ns: NsxFile, seconds: Fraction | None) -> int | None:
-    if seconds is None or not ns.segments:
-        return None
-    return max(0, ns.segments[0].start_tick + round(seconds * ns.tick_rate))
-
-
 def _progress(done: int, total: int) -> None:
     print(f"\r{100 * done // total:3d} % of {total} samples", end="", file=sys.stderr, flush=True)
+
+
+def _events(arguments: argparse.Namespace) -> int:
+    from . import _event_table
+
+    with _spiking(arguments.file) as nev:
+        if arguments.npy:
+            return _save(nev, arguments.kind, arguments.npy)
+        kinds = _event_table.shown_kinds(nev, arguments.kind)
+        rows = _event_table.rows_of(nev, kinds)
+        if arguments.csv:
+            _print_csv(_event_table.columns_of(nev, kinds), rows)
+        elif arguments.json:
+            _print_json(rows)
+        else:
+            _print_lines(rows)
+    return DONE
+
+
+def _save(nev: NevFile, kind: str | None, path: str) -> int:
+    import numpy as np
+
+    if kind is None:
+        raise _Unusable("--npy takes one kind of event: name it with --kind")
+    events = nev.events(kind)
+    with open(path, "xb") as file:
+        np.save(file, events, allow_pickle=False)
+    print(visible(f"{path}: {len(events)} events of {events.dtype}"))
+    return DONE
+
+
+def _print_csv(columns: list[str], rows: Iterator[dict[str, Any]]) -> None:
+    import csv
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(newline="")  # RFC 4180 ends lines in CRLF on every system
+    writer = csv.DictWriter(sys.stdout, columns, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    sys.stdout.flush()
+
+
+def _print_json(rows: Iterator[dict[str, Any]]) -> None:
+    import json
+
+    for row in rows:
+        print(json.dumps(row))
+    sys.stdout.flush()
+
+
+def _print_lines(rows: Iterator[dict[str, Any]]) -> None:
+    for row in rows:
+        tick, seconds, kind = row.pop("tick"), row.pop("seconds"), row.pop("kind")
+        rest = "  ".join(f"{name} {value}" for name, value in row.items() if value is not None)
+        print(f"{seconds:14.6f} s  tick {tick}  {kind:<10}  {visible(rest)}")
+    sys.stdout.flush()

@@ -9,113 +9,38 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
-from types import TracebackType
-from typing import Any, NamedTuple
+from copy import copy
+from datetime import datetime
+from functools import cached_property, partial
+from itertools import pairwise
+from typing import Any, SupportsInt
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from . import _index, spec
-from ._blocks import Frame, find_samples
-from ._channels import Channel, Columns, channels_of, choose, compact, scales
+from ._blocks import Frame, find_samples, walked
+from ._channels import Channel, channels_of, choose, compact
+from ._clock import Clock, Gap
 from ._headers import (
     Damage,
     basic_header,
     checked_channels,
     checked_clock,
     data_start,
+    digest_of,
     header_text,
     identify,
+    reopened,
     tell,
     uv_per_bit_of,
 )
+from ._microvolts import to_microvolts
+from ._segment import Chunk, Segment
 from ._source import Source
+from ._stamps import PacketIndex, Watcher
+from ._time import TimeBase, time_base
 from ._units import system_time
-
-_UV_ROWS = 4096  # rows converted at a time when columns are scattered: their copy stays in cache
-
-
-class Chunk(NamedTuple):
-    """Some rows of one segment: `samples` are its rows from `start` on."""
-
-    segment: int
-    start: int
-    samples: NDArray[Any]
-
-
-class Segment:
-    """One unbroken stretch of samples.
-
-    Nearly always that is one block of the file. Where a recorder wrote several blocks that adjoin in time (within
-    half a sample), they are one segment with several `blocks`.
-    """
-
-    def __init__(self, file: NsxFile, index: int, run: _index.Run) -> None:
-        self._file, self._run, self.index = file, run, index
-
-    def __repr__(self) -> str:
-        return f"Segment({self.index}: {self.n_samples} samples from tick {self.start_tick})"
-
-    @property
-    def start_tick(self) -> int:
-        """Timestamp of the first sample, in the file's clock."""
-        return self._run.start_tick
-
-    @property
-    def n_samples(self) -> int:
-        """Samples of each channel."""
-        return self._run.n_samples
-
-    def pieces(self, start: int, stop: int) -> Iterator[_index.Piece]:
-        """Where the rows of samples `start` to `stop` lie in the file, in order."""
-        return self._file._index.pieces(self._run, start, stop)
-
-    def find(self, tick: int) -> int:
-        """First sample that is not before `tick`; `n_samples` where all are."""
-        return self._file._index.find(self._run, tick)
-
-    @property
-    def n_blocks(self) -> int:
-        """Pieces that the samples lie in: 1 where `samples` is a view."""
-        return sum(1 for _ in self.pieces(0, self.n_samples))
-
-    @property
-    def blocks(self) -> tuple[NDArray[Any], ...]:
-        """Read-only views of the file, one for each block: zero copy, each ``(n, n_channels)``."""
-        return tuple(self._file._view(piece) for piece in self.pieces(0, self.n_samples))
-
-    @property
-    def samples(self) -> NDArray[Any]:
-        """All samples, ``(n_samples, n_channels)``.
-
-        A read-only view of the file, zero copy, wherever the segment lies in one piece. Where it spans several
-        blocks their headers stand between the samples: it is put together in memory then, and `blocks` and
-        `NsxFile.chunks` give the views.
-        """
-        blocks = self.blocks
-        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-
-    def ticks(self, start: int | None = None, stop: int | None = None) -> NDArray[np.uint64]:
-        """Timestamps of samples `start` to `stop`, uint64, in the file's clock.
-
-        As recorded where the file has one for each sample; else counted from the block's own timestamp at the
-        nominal rate, rounded down to whole ticks.
-        """
-        a, b, _ = slice(start, stop).indices(self.n_samples)
-        return self._file._index.ticks(self._run, a, max(a, b))
-
-    def seconds(
-        self, start: int | None = None, stop: int | None = None, *, origin_tick: int = 0
-    ) -> NDArray[np.float64]:
-        """Times of samples `start` to `stop` in seconds after `origin_tick`, float64.
-
-        The default counts from tick 0 of the clock, which the NEV of the recording shares. For a clock that counts
-        nanoseconds since 1970 give an origin in the recording: float64 resolves only 0.2 µs of such numbers.
-        """
-        after = self.ticks(start, stop) - np.uint64(origin_tick)
-        seconds: NDArray[np.float64] = (after if origin_tick == 0 else after.view(np.int64)) / self._file.tick_rate
-        return seconds
 
 
 class NsxFile:
@@ -168,19 +93,21 @@ class NsxFile:
         headers_end = found.basic.size + found.channel.size * self.n_channels
         start = data_start(source, header.get("header_bytes", headers_end), headers_end, damage)
         self._check_channel_types(damage)
-        self._clock = _index.Clock.of(self.period, self.tick_rate)
-        frame = Frame(found, start, self.n_channels * self.dtype.itemsize)
-        self._index, self.missing_bytes = find_samples(source, frame, self._clock, damage)
+        self.clock = Clock.of(self.period, self.tick_rate)
+        self._frame = Frame(found, start, self.n_channels * self.dtype.itemsize)
+        self._index, self.missing_bytes = find_samples(source, self._frame, self.clock, damage)
         self.n_samples = self._index.n_samples
         self.damage = tuple(damage)
+        self.digest = digest_of(source.read(headers_end, 0, "headers"))
 
     def __enter__(self) -> NsxFile:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reopened, (partial(open_nsx, nev=self._factors), os.path.abspath(self.path), self.digest)
 
     def __repr__(self) -> str:
         return f"NsxFile({self.path!r}: {self.spec}, {self.n_channels} channels, {self.n_samples} samples)"
@@ -195,14 +122,32 @@ class NsxFile:
         return self._source.closed
 
     @cached_property
+    def time_base(self) -> TimeBase:
+        """Which moment a tick is, and how that is known."""
+        first_tick = self._index.first_tick
+        if self._spec.origin_at_first:
+            why = "the header's date stands for the first sample"
+            return time_base(self.time_origin, self.tick_rate, first_tick, first_tick, why)
+        return time_base(self.time_origin, self.tick_rate, first_tick, 0, "the header's date stands for tick 0")
+
+    def datetime(self, tick: SupportsInt) -> datetime | None:
+        """When a tick was, UTC, to the microsecond below; None where the file has no date."""
+        return self.time_base.datetime(tick)
+
+    @property
+    def stamped(self) -> bool:
+        """Whether every sample has a timestamp of its own in the file, as PTP systems write."""
+        return isinstance(self._index, PacketIndex)
+
+    @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """Unbroken stretches of samples, in file order."""
         return tuple(Segment(self, k, run) for k, run in enumerate(self._index.runs))
 
     @cached_property
-    def gaps(self) -> tuple[_index.Gap, ...]:
+    def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
-        return _index.gaps(self._index, self._clock)
+        return _index.gaps(self._index, self.clock)
 
     @cached_property
     def _channel_headers(self) -> NDArray[np.void]:
@@ -257,10 +202,8 @@ class NsxFile:
 
         Raises
         ------
-        KeyError
-            Where an electrode, label or kind is not there; the text lists what is.
-        ValueError
-            Where more than one way to name columns is used, or a name stands for more than one column.
+        KeyError, ValueError
+            Where a name is not there, stands for several columns, or names are given in more than one way.
         """
         return choose(self.channels, channels, electrodes, labels, kind)
 
@@ -273,6 +216,7 @@ class NsxFile:
         channels: slice | Iterable[int] | None = None,
         electrodes: Iterable[int] | None = None,
         unit: str = "raw",
+        sort: bool = False,
     ) -> NDArray[Any]:
         """Samples `start` to `stop` of one segment.
 
@@ -286,6 +230,8 @@ class NsxFile:
             Columns, or the vendor's numbers, in the order wanted; all columns where neither is given.
         unit : str
             ``raw``: as recorded, a read-only view wherever one is possible. ``uV``: float32 microvolts.
+        sort : bool
+            Put samples right that stand out of order, as firmware 7.6.0 to 7.6.1.1 of the Gemini hub wrote a few.
 
         Returns
         -------
@@ -305,9 +251,9 @@ class NsxFile:
         columns = self.columns(channels, electrodes)
         run = self._run(segment)
         a, b, _ = slice(start, stop).indices(run.n_samples)
-        views = [self._view(piece) for piece in self._index.pieces(run, a, max(a, b))]
+        views = [self._view(piece) for piece in self._index.pieces(run, a, max(a, b), sort)]
         if unit == "uV":
-            return self._microvolts(views, columns, max(b - a, 0))
+            return to_microvolts(self.path, self.channels, views, columns)
         if unit != "raw":
             raise ValueError(f"expected unit 'raw' or 'uV', found {unit!r}")
         taken = [view[:, compact(columns)] for view in views]
@@ -320,6 +266,7 @@ class NsxFile:
         channels: slice | Iterable[int] | None = None,
         electrodes: Iterable[int] | None = None,
         unit: str = "raw",
+        sort: bool = False,
     ) -> Iterator[Chunk]:
         """Go through all samples in order, at most `n_samples` at a time.
 
@@ -328,9 +275,7 @@ class NsxFile:
         Parameters
         ----------
         n_samples : int
-            The most rows in one chunk.
-        channels, electrodes, unit
-            As in `read`.
+            The most rows in one chunk. All else is as in `read`.
 
         Yields
         ------
@@ -346,8 +291,51 @@ class NsxFile:
                 end = start + piece.n_rows
                 for a in range(start, end, n_samples):
                     b = min(a + n_samples, end)
-                    yield Chunk(segment.index, a, self.read(a, b, segment=segment.index, channels=columns, unit=unit))
+                    samples = self.read(a, b, segment=segment.index, channels=columns, unit=unit, sort=sort)
+                    yield Chunk(segment.index, a, samples)
                 start = end
+
+    def exactly(self) -> NsxFile:
+        """The same open file, with every break in time found by reading every timestamp, and not by probing."""
+        other = copy(self)
+        for cached in ("segments", "gaps"):
+            other.__dict__.pop(cached, None)
+        index, block = self._index, self._spec.block
+        if isinstance(index, PacketIndex) and block and not index.even():  # probing took blocks for packets
+            damage: list[Damage] = []
+            other._index, other.missing_bytes = walked(self._source, block, self._frame, self.clock, damage)
+            other.damage, other.n_samples = tuple(damage), other._index.n_samples
+        else:
+            other._index = index.exact()
+        return other
+
+    def watcher(self) -> Watcher | None:
+        """What judges timestamps while the samples stream by, where there is one for each sample."""
+        return self._index.watcher()
+
+    @cached_property
+    def epochs(self) -> tuple[range, ...]:
+        """Segments between one setting of the clock and the next."""
+        starts = [0, *(gap.after_segment + 1 for gap in self.gaps if gap.kind == "reset"), len(self.segments)]
+        return tuple(range(a, b) for a, b in pairwise(starts))
+
+    def locate(self, ticks: ArrayLike, segments: range | None = None) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Where times of this file's clock fall.
+
+        Parameters
+        ----------
+        ticks : array_like of int
+            ``(n,)``.
+        segments : range, optional
+            Look only in these; in all, the last to start before a time is meant where several hold it.
+
+        Returns
+        -------
+        segment, sample : numpy.ndarray
+            intp and int64, ``(n,)``: the sample whose period holds the time; -1 where nothing was recorded.
+        """
+        among = range(len(self.segments)) if segments is None else segments
+        return self._index.locate(np.asarray(ticks, np.uint64), among)
 
     def readinto(self, buffer: memoryview, offset: int) -> int:
         """Fill `buffer` with the file's own bytes from `offset` on; returns how many there were."""
@@ -362,24 +350,6 @@ class NsxFile:
 
     def _view(self, piece: _index.Piece) -> NDArray[Any]:
         return self._source.view(self.dtype, (piece.n_rows, self.n_channels), piece.offset, piece.row_bytes)
-
-    def _microvolts(self, views: list[NDArray[Any]], columns: NDArray[np.intp], n_samples: int) -> NDArray[np.float32]:
-        per_bit, offset = scales(self.path, [self.channels[column] for column in columns])
-        out = np.empty((n_samples, columns.size), np.float32)
-        start = 0
-        for view in views:
-            _scale_rows(view, compact(columns), per_bit, out[start : start + len(view)])
-            start += len(view)
-        return np.add(out, offset, out=out) if offset.any() else out
-
-
-def _scale_rows(view: NDArray[Any], columns: Columns, per_bit: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    if isinstance(columns, slice):
-        np.multiply(view[:, columns], per_bit, out=out)
-        return
-    for a in range(0, len(view), _UV_ROWS):
-        taken = np.take(view[a : a + _UV_ROWS], columns, axis=1)
-        np.multiply(taken, per_bit, out=out[a : a + _UV_ROWS])
 
 
 def open_nsx(path: str | os.PathLike[str], *, nev: Any = None) -> NsxFile:

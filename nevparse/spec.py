@@ -102,6 +102,7 @@ class NsxSpec:
     channel_type: bytes | None  # what each channel header starts with
     block: Layout | None  # None: samples run from the headers to the end of the file
     sample: str = "<i2"
+    origin_at_first: bool = False  # the header's date stands for the first sample, not for tick 0
     packets: bool = False  # may hold one sample per packet, as PTP systems write
     vendor: str = "blackrock"
     ripple: NsxSpec | None = None  # the same version as Ripple lays it out
@@ -109,7 +110,7 @@ class NsxSpec:
 
 NSX_21 = NsxSpec("2.1", NSX_BASIC_21, NSX_CHANNEL_21, None, None)
 NSX_22 = NsxSpec("2.2", NSX_BASIC_22, NSX_CHANNEL, b"CC", NSX_BLOCK)
-NSX_30 = replace(NSX_22, name="3.0", block=NSX_BLOCK_30, packets=True)
+NSX_30 = replace(NSX_22, name="3.0", block=NSX_BLOCK_30, origin_at_first=True, packets=True)
 NSX_22_RIPPLE = replace(NSX_22, basic=NSX_BASIC_RIPPLE, vendor="ripple")
 NFX_22 = replace(NSX_22_RIPPLE, channel=NFX_CHANNEL, channel_type=b"FC", sample="<f4")
 NSX_22 = replace(NSX_22, ripple=NSX_22_RIPPLE)
@@ -151,7 +152,7 @@ FLAG_ALL_16_BIT = 1
 
 _EXTENDED = "LB-0023 rev 7.00, NEV extended headers"
 TEXT = Layout("text", _EXTENDED, ((0, "id", "8s"), (8, "text", "24s")))
-NEUEVWAV_20 = Layout("NEUEVWAV", _EXTENDED + "; 2.0 to 2.2", (
+NEUEVWAV_20 = Layout("NEUEVWAV 2.0", _EXTENDED + "; 2.0 to 2.2", (
     (0, "id", "8s"),
     (8, "electrode_id", "H"),
     (10, "bank", "B"),
@@ -165,8 +166,8 @@ NEUEVWAV_20 = Layout("NEUEVWAV", _EXTENDED + "; 2.0 to 2.2", (
     (21, "sample_bytes", "B"),
     (22, "", "10x"),
 ))
-NEUEVWAV_23 = NEUEVWAV_20.overlaid("NEUEVWAV", _EXTENDED + "; 2.3 and 3.0", (22, "n_points", "H"), (24, "", "8x"))
-NEUEVWAV_RIPPLE = NEUEVWAV_20.overlaid("NEUEVWAV", "R01838; files", (22, "stim_v_per_bit", "f"), (26, "", "6x"))
+NEUEVWAV_23 = NEUEVWAV_20.overlaid("NEUEVWAV 2.3", _EXTENDED + "; 2.3 and 3.0", (22, "n_points", "H"), (24, "", "8x"))
+NEUEVWAV_RIPPLE = NEUEVWAV_20.overlaid("NEUEVWAV Ripple", "R01838; files", (22, "stim_v_per_bit", "f"), (26, "", "6x"))
 NEUEVLBL = Layout("NEUEVLBL", _EXTENDED, (
     (0, "id", "8s"),
     (8, "electrode_id", "H"),
@@ -229,15 +230,15 @@ _PACKET = "LB-0023 rev 7.00, NEV data packets"
 _STAMP = ((0, "tick", "I"), (4, "packet_id", "H"))
 ANY = Layout("packet", _PACKET, (*_STAMP, (6, "payload", "*s")))
 SPIKE = Layout("spike", _PACKET, (*_STAMP, (6, "unit", "B"), (7, "", "x"), (8, "waveform", "*s")))
-DIGITAL_23 = Layout("digital", _PACKET + "; since 2.3", (
+DIGITAL_23 = Layout("digital 2.3", _PACKET + "; since 2.3", (
     *_STAMP,
     (6, "reason", "B"),
     (7, "", "x"),
     (8, "value", "H"),
     (10, "", "*x"),
 ))
-DIGITAL_20 = DIGITAL_23.overlaid("digital", _PACKET + "; 2.0 to 2.2", (10, "analog_mv", "5h"), (20, "", "*x"))
-DIGITAL_RIPPLE = DIGITAL_23.overlaid("digital", "R01838; files", (10, "sma", "4h"), (18, "", "*x"))
+DIGITAL_20 = DIGITAL_23.overlaid("digital 2.0", _PACKET + "; 2.0 to 2.2", (10, "analog_mv", "5h"), (20, "", "*x"))
+DIGITAL_RIPPLE = DIGITAL_23.overlaid("digital Ripple", "R01838; files", (10, "sma", "4h"), (18, "", "*x"))
 STIM = SPIKE.overlaid("stim", "R01838; files", (6, "", "2x"))
 COMMENT = Layout("comment", _PACKET, (
     *_STAMP,
@@ -272,8 +273,8 @@ LOG = Layout("log", _PACKET + "; since rev 6", (
 ))
 RECORDING = Layout("recording", _PACKET + "; since rev 7", (*_STAMP, (6, "reason", "H"), (8, "", "*x")))
 # Bytes 16 to 23 are reserved in the document; Central 7.6 writes what changed and why (files, 5210 of 5210).
-DIGITAL_30 = DIGITAL_23.retyped("digital", "tick", "Q").overlaid(
-    "digital",
+DIGITAL_30 = DIGITAL_23.retyped("digital 3.0", "tick", "Q").overlaid(
+    "digital 3.0",
     _PACKET + "; files",
     (14, "", "2x"),
     (16, "bits_changed", "I"),
@@ -294,10 +295,10 @@ class NevSpec:
     tick: str = "<u4"
     spike_ids: tuple[int, int] = (1, 0x7FFF)  # documents stop at 255, 2048 or 10000; files do not
     stim_ids: tuple[int, int] = (0, -1)
-    analog_bits: tuple[int, ...] = ()  # insertion-reason bits of analog (SMA) inputs, first input first
     origin_is_utc: bool = False
     origin_note: str = "no time zone: UTC since Central 6.05, local time before, and nothing in the file says which"
     comment_start: str = "tick"  # a comment's begin is a timestamp; "back": it counts back from the packet's own
+    thresholds_in_uv: bool = False  # in bits otherwise
     vendor: str = "blackrock"
     ripple: NevSpec | None = None  # the same version as Ripple lays it out
 
@@ -307,7 +308,8 @@ class NevSpec:
         return self.packets["unknown"]
 
 
-REASON_DIGITAL, REASON_PERIODIC, REASON_SERIAL = 0x01, 0x40, 0x80
+ANALOG_TRIGGERS = range(1, 6)  # inputs of an NSASEXEV header
+REASON_SERIAL = 0x80  # an insertion reason's bit
 SERIAL_VALUE_MASK = 0xFF  # of a serial packet only the low byte means something
 # A header or packet is read wherever it stands: files carry some that their version's document does not list yet
 # (comments in 2.2) or no more (NSASEXEV in 2.3).
@@ -338,7 +340,8 @@ _PACKETS = {
     "config": CONFIG,
     "recording": RECORDING,
 }
-_PACKETS_30 = {kind: rows.retyped(kind, "tick", "Q") for kind, rows in _PACKETS.items()} | {"digital": DIGITAL_30}
+_PACKETS_30 = {kind: rows.retyped(f"{rows.name} 3.0", "tick", "Q") for kind, rows in _PACKETS.items()}
+_PACKETS_30["digital"] = DIGITAL_30
 _IDS = {0: "digital", 0xFFFF: "comment", 0xFFFE: "video_sync", 0xFFFD: "tracking", 0xFFFC: "button", 0xFFFB: "config"}
 _IDS_30 = _IDS | {0xFFFB: "log", 0xFFFA: "config", 0xFFF9: "recording"}
 
@@ -358,7 +361,6 @@ NEV_22 = replace(
     name="2.2",
     extended=_HEADERS | {b"NEUEVWAV": NEUEVWAV_20},
     packets=_PACKETS | {"digital": DIGITAL_20},
-    analog_bits=(1, 2, 3, 4, 5),
 )
 NEV_22_RIPPLE = replace(
     NEV_22,
@@ -367,8 +369,8 @@ NEV_22_RIPPLE = replace(
     packets=_PACKETS | {"digital": DIGITAL_RIPPLE},
     spike_ids=(1, 5120),
     stim_ids=(5121, 10240),
-    analog_bits=(1, 2, 3, 4),
     origin_note="no time zone: the document names none",
+    thresholds_in_uv=True,
     vendor="ripple",
 )
 NEV_22 = replace(NEV_22, ripple=NEV_22_RIPPLE)
@@ -390,7 +392,7 @@ PACKET_BYTES = range(12, 0x10000)  # the documents allow 12 to 256
 SAMPLE_CODES = {0: "<i1", 1: "<i1", 2: "<i2", 4: "<i4"}  # waveforms, by NEUEVWAV's bytes per sample
 SAMPLE_16_BIT = "<i2"
 BANK_LETTERS = range(ord("A"), ord("Z") + 1)  # what some tools write for banks 1 to 26 when they save a file again
-UNIT_NOISE = 255
+UNIT_CLASSES = {0: "unclassified", 255: "noise"}
 UNITS_SORTED = range(1, 17)
 NO_CORNER = 0xFFFFFFFF
 FILTER_TYPES = {0: "none", 1: "butterworth", 2: "chebyshev"}
@@ -400,7 +402,7 @@ MICROSECOND_CLOCK_HZ = 1_000_000  # on faster clocks than CLOCK_HZ a comment cou
 ROI_EVENTS = {1: "enter", 2: "exit"}
 DIGITAL_MODES = {0: "serial", 1: "parallel"}
 # Numpy code and numbers per point of a tracking packet, by its trackable's type; the default is the 2-D one.
-POINT_CODES = {3: ("<u2", 3), 5: ("<u4", 1)}
+POINT_CODES = {"3d_markers": ("<u2", 3), "marker_size": ("<u4", 1)}
 POINT_CODE = ("<u2", 2)
 TRACKABLE_TYPES = {
     0: "undefined",
@@ -410,8 +412,6 @@ TRACKABLE_TYPES = {
     4: "2d_boundary",
     5: "marker_size",
 }
-RECORDING_REASONS = {0: "start", 1: "stop", 2: "pause", 3: "resume"}
-BUTTON_TRIGGERS = {0: "undefined", 1: "press", 2: "reset"}
 EVENT_KINDS = (
     "spike",
     "stim",

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Carries out a planned export: refuses what must not be overwritten, streams the rows, describes the result."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import FileIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import sidecar
+from ._clock import Clock
+from ._index import Piece
+from ._plan import Fill, Rows
+from ._pump import PART, Buffer, FillRows, Outputs, Packer, Pump, write_all
+from ._stamps import Watcher
+from ._units import size_text, span_text
+from .errors import ExportError
+
+if TYPE_CHECKING:
+    from .nsx import NsxFile
+
+_TICK_BYTES = 8
+_TICKS_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class BinFile:
+    """One ``.bin`` that was written.
+
+    Parameters
+    ----------
+    path, sidecar_path : str
+        The file, and the ``.json`` that describes it.
+    n_samples, n_channels : int
+        Rows and columns; sample by sample, all channels of the first sample first.
+    dtype : str
+        Of one sample, as numpy writes it (``<i2``).
+    sampling_rate : float
+        Hz.
+    electrode_ids : tuple of int
+        Of each column.
+    rows : tuple of Span and Fill
+        Which rows are which samples of which segment, and which were filled.
+    """
+
+    path: str
+    sidecar_path: str
+    n_samples: int
+    n_channels: int
+    dtype: str
+    sampling_rate: float
+    electrode_ids: tuple[int, ...]
+    rows: tuple[Rows, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the ``.bin``."""
+        return self.n_samples * self.n_channels * np.dtype(self.dtype).itemsize
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: {self.n_samples} samples x {self.n_channels} channels of {np.dtype(self.dtype).name}, "
+            f"little-endian, sample by sample (row = sample, column = channel); {self.sampling_rate:g} Hz, "
+            f"{span_text(self.n_samples / self.sampling_rate)}, {size_text(self.size_bytes)}"
+        )
+
+
+def refuse_targets(ns: NsxFile, path: str, files: Sequence[BinFile], overwrite: bool) -> None:
+    """Raise where a file is in the way, the input would be overwritten, or the disk is too small."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise ExportError(f"{path}: there is no folder {folder}; create it first")
+    for file in files:
+        if os.path.normcase(file.path) in map(os.path.normcase, sidecar.names(file.path)):
+            raise ExportError(f"{file.path}: this name is a sidecar's; choose one that ends in .bin")
+        for target in (file.path, *sidecar.names(file.path)[: 1 + ns.stamped]):
+            _refuse_target(ns, target, overwrite)
+    need = sum(file.size_bytes + _TICK_BYTES * file.n_samples * ns.stamped for file in files)
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise ExportError(f"{path}: {size_text(need)} are needed in {folder}, {size_text(free)} are free")
+
+
+def _refuse_target(ns: NsxFile, target: str, overwrite: bool) -> None:
+    for name in (target, target + PART):
+        if os.path.exists(name) and os.path.samefile(name, ns.path):
+            raise ExportError(f"{name} is the recording itself; choose another name")
+    if os.path.isdir(target):
+        raise ExportError(f"{target} is a folder; give the name of a file in it")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise ExportError(f"{target} is not a regular file, and would be replaced by one")
+    if os.path.lexists(target) and not overwrite:
+        raise ExportError(f"{target} exists; choose another name, or overwrite=True (--overwrite) to replace it")
+
+
+class Job:
+    """The streaming of planned files."""
+
+    def __init__(
+        self,
+        ns: NsxFile,
+        columns: NDArray[np.intp],
+        fill: bytes | None,
+        sort: bool,
+        progress: Callable[[int, int], None] | None,
+        n_rows: int,
+    ) -> None:
+        self._ns, self._columns, self._fill, self._sort = ns, columns, fill, sort
+        self._progress, self.n_rows = progress, n_rows
+        self._done = self.n_out_of_order = 0
+
+    def write(self, file: BinFile, outputs: Outputs, policy: dict[str, Any]) -> None:
+        """Write one file and what goes with it."""
+        with ExitStack() as stack:
+            log = None
+            watcher = self._ns.watcher()
+            if watcher is not None:
+                ticks = stack.enter_context(outputs.create(sidecar.names(file.path)[1], companion=True))
+                log = _TickLog(watcher, ticks, self._ns.clock)
+            packer = Packer(self._columns, self._ns.n_channels, self._ns.dtype)
+            pump = Pump(self._ns.readinto, packer, self._fill, log)
+            for n_rows in pump.run(self._items(file.rows), stack.enter_context(outputs.create(file.path))):
+                self._done += n_rows
+                if self._progress is not None:
+                    self._progress(self._done, self.n_rows)
+        out_of_order = log.watcher.finish() if log else 0
+        self.n_out_of_order += out_of_order
+        facts = sidecar.describe(self._ns, file.path, file.rows, self._columns, self._sort, policy)
+        facts |= {"sorted": self._sort, "out_of_order_samples": out_of_order}
+        with outputs.create(file.sidecar_path, companion=True) as described:
+            write_all(described, json.dumps(facts, indent=1, allow_nan=False).encode())
+
+    def _items(self, rows: Sequence[Rows]) -> Iterator[Piece | FillRows]:
+        for item in rows:
+            if isinstance(item, Fill):
+                yield FillRows(item.n_rows, item.tick)
+            else:
+                segment, stop = self._ns.segments[item.segment], item.start + item.n_rows
+                yield from segment.pieces(item.start, stop, sort=self._sort)
+
+
+class _TickLog:
+    """Writes the timestamp of every row, and has every packet judged."""
+
+    def __init__(self, watcher: Watcher, file: FileIO, clock: Clock) -> None:
+        self.watcher, self._file, self._clock = watcher, file, clock
+
+    def packets(self, read: Buffer, n_packets: int, first: int) -> None:
+        """Packets `first` and on, as they stand in the file."""
+        self.watcher.feed(read, n_packets, first)
+        write_all(self._file, self.watcher.headers(read, n_packets)["tick"].tobytes())
+
+    def filled(self, rows: FillRows) -> None:
+        """Rows that were filled: the times they stand for."""
+        for a in range(0, rows.n_rows, _TICKS_AT_ONCE):
+            write_all(self._file, self._clock.ticks(rows.tick, a, min(a + _TICKS_AT_ONCE, rows.n_rows)).tobytes())

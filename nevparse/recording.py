@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: MIT
+"""The files of one recording, and the one clock behind them."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._packets import Reset
+from .binfile import BinReport
+from .errors import DamagedFile, FormatError
+from .nev import NevFile, open_nev
+from .nsx import NsxFile, open_nsx
+from .sidecar import read_sidecar
+
+_SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
+# How instruments of one recording are told apart in a base name (Central, and public data sets made with it).
+_INSTRUMENT = re.compile(r"(?:^Hub(\d+)-|^NSP(\d*)-|-NSP(\d+)$|-i(\d+)(?=-|$)|^instance(\d+)_)", re.IGNORECASE)
+
+_WRAP = 1 << 32
+
+
+def base_of(path: str | os.PathLike[str]) -> str:
+    """A member's name without its suffix; any other name as it is."""
+    return _SUFFIX.sub("", os.fspath(path))
+
+
+def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The files of the recording that a path names.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Any member (``.nev``, ``.ns1`` to ``.ns9``, ``.nf1`` to ``.nf9``, in any case) or their common base name.
+
+    Returns
+    -------
+    dict of str to str
+        Suffix in lower case (``nev``, ``ns5``) to path, in the order of the suffixes.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    """
+    base = base_of(path)
+    folder, stem = os.path.split(base)
+    found: dict[str, str] = {}
+    for name in sorted(os.listdir(folder or ".")):
+        suffix = _SUFFIX.search(name)
+        if suffix and name[: suffix.start()] == stem:
+            found.setdefault(suffix.group(1).lower(), os.path.join(folder, name))
+    if not found:
+        raise FileNotFoundError(2, "expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name", base)
+    return dict(sorted(found.items()))
+
+
+def instruments_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Base names of all instruments (NSPs, hubs) that made the recording a path names, in order of their numbers.
+
+    They are files in the same folder whose names differ only in the part that names the instrument: ``-NSP1``,
+    ``Hub1-``, ``NSP-``, ``-i0``, ``instance1_``.
+    """
+    folder, stem = os.path.split(base_of(path))
+    common = _INSTRUMENT.sub("*", stem, count=1)
+    found: dict[str, tuple[int, str]] = {}
+    for name in sorted(os.listdir(folder or ".")):
+        other = _SUFFIX.sub("", name)
+        mark = _INSTRUMENT.search(other)
+        if other != name and mark and _INSTRUMENT.sub("*", other, count=1) == common:
+            number = next((int(digits) for digits in mark.groups() if digits), -1)
+            found[other] = number, other
+    return tuple(os.path.join(folder, other) for _, other in sorted(found.values())) or (base_of(path),)
+
+
+class Recording:
+    """The files of one recording; `open_recording` makes one.
+
+    Attributes
+    ----------
+    base : str
+        The common name, without suffix.
+    members : mapping of str to str
+        Suffix to path of every file there is.
+    nev : NevFile or None
+        Spikes and events.
+    nsx, nfx : mapping of int to NsxFile
+        Continuous data by the digit of the suffix.
+    files : mapping of str to NevFile and NsxFile
+        Every open member by its suffix.
+    failed : mapping of str to Exception
+        Members that could not be opened, by suffix, and why.
+    """
+
+    def __init__(self, base: str, members: Mapping[str, str]) -> None:
+        self.base, self.members = base, MappingProxyType(dict(members))
+        self.failed: dict[str, Exception] = {}
+        self.files: dict[str, NevFile | NsxFile] = {}
+        nev = self._open("nev", open_nev) if "nev" in members else None
+        self.nev = nev if isinstance(nev, NevFile) else None
+        for suffix in members:
+            if suffix != "nev":
+                self._open(suffix, lambda path: open_nsx(path, nev=self.nev))
+        self.nsx, self.nfx = self._continuous("ns"), self._continuous("nf")
+
+    def _open(self, suffix: str, opener: Any) -> NevFile | NsxFile | None:
+        try:
+            self.files[suffix] = file = opener(self.members[suffix])
+        except (FormatError, OSError) as error:
+            self.failed[suffix] = error
+            return None
+        return file  # type: ignore[no-any-return]
+
+    def _continuous(self, family: str) -> Mapping[int, NsxFile]:
+        found = {
+            int(suffix[-1]): file
+            for suffix, file in self.files.items()
+            if suffix.startswith(family) and isinstance(file, NsxFile)
+        }
+        return MappingProxyType(found)
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Recording({self.base!r}: {', '.join(self.members)})"
+
+    def close(self) -> None:
+        """Let go of every file; arrays handed out stay valid."""
+        for file in self.files.values():
+            file.close()
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """Base names of all instruments that made this recording, this one included."""
+        return instruments_of(self.base)
+
+    @property
+    def fastest(self) -> NsxFile:
+        """The continuous file with the highest sampling rate; of several the one with the highest number.
+
+        Raises
+        ------
+        ValueError
+            Where there is none.
+        """
+        files = [*self.nfx.items(), *self.nsx.items()]
+        if not files:
+            raise ValueError(f"{self.base}: expected a continuous file, found {', '.join(self.members)}")
+        return max(files, key=lambda item: (item[1].sampling_rate, item[0]))[1]
+
+    def locate(
+        self, ticks: ArrayLike, nsx: int | NsxFile, *, packets: ArrayLike | None = None
+    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Where NEV times fall in a continuous file.
+
+        Parameters
+        ----------
+        ticks : array_like of int
+            Timestamps of the NEV, ``(n,)``.
+        nsx : int or NsxFile
+            Which file, by the digit of its suffix or itself.
+        packets : array_like of int, optional
+            The packets they stand in. Needed only where a clock was set back and the same time occurs twice; without
+            it the later of the two is meant.
+
+        Returns
+        -------
+        segment, sample : numpy.ndarray
+            intp and int64, ``(n,)``: the sample whose period holds the time; -1 and -1 where nothing was recorded (a
+            pause is not the segment before it).
+        """
+        file = self.nsx[nsx] if isinstance(nsx, int) else nsx
+        nev = self._with_nev()
+        wanted = np.asarray(ticks, np.uint64)
+        if packets is None or not nev.resets:
+            return file.locate(_converted(wanted, nev.tick_rate, file.tick_rate))
+        segment, sample = np.full(wanted.shape, -1, np.intp), np.full(wanted.shape, -1, np.int64)
+        clock_sets = [reset for reset in nev.resets if not _wrapped(reset, file)]
+        epoch = np.searchsorted([reset.packet for reset in clock_sets], np.asarray(packets), "right")
+        wraps = np.searchsorted([r.packet for r in nev.resets if _wrapped(r, file)], np.asarray(packets), "right")
+        wanted = _converted(wanted + wraps.astype(np.uint64) * np.uint64(_WRAP), nev.tick_rate, file.tick_rate)
+        epochs = file.epochs
+        for k in range(len(clock_sets) + 1):
+            where, other = epoch == k, k + len(epochs) - len(clock_sets) - 1  # the last of one is the last of the other
+            if 0 <= other < len(epochs):
+                segment[where], sample[where] = file.locate(wanted[where], epochs[other])
+        return segment, sample
+
+    def spike_rows(self, report: BinReport | str | os.PathLike[str], ticks: ArrayLike) -> NDArray[np.int64]:
+        """Rows of an exported ``.bin`` that NEV times fall in.
+
+        Parameters
+        ----------
+        report : BinReport, str or os.PathLike
+            What `write_bin` gave back, or the ``.bin`` or its sidecar.
+        ticks : array_like of int
+            Timestamps of the NEV, such as the ``tick`` of its spikes.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64, of the shape of `ticks`; -1 where no row was recorded then.
+        """
+        nev = self._with_nev()
+        described = read_sidecar(report.path if isinstance(report, BinReport) else report)
+        return described.tick_to_row(_converted(np.asarray(ticks, np.uint64), nev.tick_rate, described.tick_rate))
+
+    def _with_nev(self) -> NevFile:
+        if self.nev is None:
+            raise ValueError(f"{self.base}: there is no NEV whose times could be located")
+        return self.nev
+
+
+def _wrapped(reset: Reset, file: NsxFile) -> bool:
+    """Whether a NEV's clock did not go back but over the end of its 32 bits, which the continuous file counts on."""
+    return reset.tick_before - reset.tick_after > _WRAP // 2 and file.segments[-1].stop_tick > _WRAP
+
+
+def _converted(ticks: NDArray[np.uint64], from_rate: int, to_rate: int) -> NDArray[np.uint64]:
+    if from_rate == to_rate:
+        return ticks
+    whole, rest = ticks // np.uint64(from_rate), ticks % np.uint64(from_rate)
+    converted: NDArray[np.uint64] = whole * np.uint64(to_rate) + rest * np.uint64(to_rate) // np.uint64(from_rate)
+    return converted
+
+
+def open_recording(path: str | os.PathLike[str]) -> Recording:
+    """Open all files of one recording.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Any member, or their common base name; suffixes in any case. Members that are missing are fine.
+
+    Returns
+    -------
+    Recording
+        A context manager.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no member.
+    FormatError
+        Where none of them can be opened.
+
+    Warns
+    -----
+    DamagedFile
+        Where a member cannot be opened; `Recording.failed` says why. All that `open_nsx` and `open_nev` warn of.
+    """
+    recording = Recording(base_of(path), members_of(path))
+    try:
+        for suffix, error in recording.failed.items():
+            if len(recording.failed) == len(recording.members):
+                raise error
+            message = f"{recording.members[suffix]} is left out: {error}"
+            warnings.warn(message, DamagedFile, stacklevel=2)
+    except BaseException:
+        recording.close()
+        raise
+    return recording

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""What every test runs under: strict floating point, no file left open, and the way to the real recordings."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+# tmp_path is shared between the examples of one test, which write their file anew: nothing is carried over
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
+settings.register_profile("here", max_examples=60, **_COMMON)
+settings.register_profile("ci", max_examples=100, derandomize=True, database=None, **_COMMON)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture
+def real_file() -> Callable[[str], Path]:
+    """Find a real recording by name: skips where none are there, fails where only this one is missing."""
+    folder = Path(os.environ.get("NEVPARSE_REAL_DATA") or CHECKOUT.parent / "shared" / "real")
+
+    def find(name: str) -> Path:
+        if not folder.is_dir():
+            pytest.skip(f"no real recordings: {folder} is not there (NEVPARSE_REAL_DATA names another folder)")
+        path = folder / name
+        if not path.is_file():
+            pytest.fail(f"the real recordings in {folder} lack {name}")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def file_of(tmp_path: Path) -> Callable[..., str]:
+    """Write bytes to a file in the test's own folder and return its path."""
+
+    def write(data: bytes, name: str = "s.ns5") -> str:
+        path = tmp_path / name
+        path.unlink(missing_ok=True)  # never through a map that an earlier example may still hold
+        path.write_bytes(data)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def strict_floating_point() -> Iterator[None]:
+    """Overflow, division by zero and NaN made by accident are errors."""
+    with np.errstate(all="raise"):
+        yield
+
+
+def open_files() -> list[str]:
+    """Every regular file this process holds open, or mapped through a handle; nothing where /proc is absent."""
+    fds = Path("/proc/self/fd")
+    targets = []
+    for fd in fds.iterdir() if fds.is_dir() else ():
+        try:
+            targets.append(os.readlink(fd))
+        except OSError:  # the handle that lists the folder
+            continue
+    return [target for target in targets if target.startswith("/") and not target.startswith(("/dev/", "/proc/"))]
+
+
+@pytest.fixture(autouse=True)
+def no_file_left_open() -> Iterator[None]:
+    """Fail where a test, or what it tests, leaves a file open. Without /proc, ResourceWarning is the error."""
+    before = open_files()
+    yield
+    left = _new(before)
+    if left:
+        gc.collect()  # a caught exception keeps its frames until then
+        left = _new(before)
+    assert not left, f"left open: {left}"
+
+
+def _new(before: list[str]) -> list[str]:
+    left = open_files()
+    for target in before:
+        if target in left:
+            left.remove(target)
+    return left
