@@ -72,14 +72,14 @@ def odd_steps(ticks: NDArray[np.uint64], clock: Clock) -> Steps:
     steps = np.diff(signed)
     odd = np.flatnonzero((steps <= low) | (steps >= high))
     back = odd[(steps[odd] < 0) & (steps[odd] >= -(SHUFFLE_SPAN + 1) * clock.num // clock.den)]
-    shuffled: list[Positions] = []
+    shuffled, is_break = [_NOWHERE], np.ones(odd.size, bool)
     for a, b in _windows(back, ticks.size):
         there, sorted_there = signed[a:b], np.sort(signed[a:b])
         mended = np.diff(sorted_there)
         if sorted_there[0] == there[0] and sorted_there[-1] == there[-1] and ((mended > low) & (mended < high)).all():
-            odd = odd[(odd < a) | (odd >= b - 1)]
+            is_break[slice(*np.searchsorted(odd, (a, b - 1)))] = False
             shuffled.append(a + np.flatnonzero(there != sorted_there))
-    return Steps(odd, np.concatenate([_NOWHERE, *shuffled]))
+    return Steps(odd[is_break], np.concatenate(shuffled))
 
 
 def _windows(back: Positions, size: int) -> Iterator[tuple[int, int]]:
@@ -149,7 +149,7 @@ def _within(steps: Steps, first: int, a: int, b: int) -> Steps:
 
 def _merged(found: list[Steps]) -> Steps:
     breaks, shuffled = zip(Steps(_NOWHERE, _NOWHERE), *found, strict=True)
-    return Steps(np.unique(np.concatenate(breaks)), np.unique(np.concatenate(shuffled)))
+    return Steps(np.sort(np.concatenate(breaks)), np.sort(np.concatenate(shuffled)))
 
 
 def find_breaks(stamps: Stamps, clock: Clock, stride: int = PROBE_STRIDE) -> Steps:

@@ -24,8 +24,8 @@ class Gap(NamedTuple):
     after_segment : int
         The segment it follows.
     kind : str
-        ``pause`` or ``loss`` (time is missing; 0.1 s tells them apart), ``overlap`` (the next segment starts before
-        this one ends) or ``reset`` (the clock went back to before this segment's start).
+        ``pause`` or ``loss`` (time is missing; 0.1 s tells them apart), ``overlap`` (the next segment starts a little
+        before this one ends) or ``reset`` (the clock went back by 0.1 s or to before this segment's start).
     missing_samples : int
         Samples that would fill it, rounded; negative for overlaps and resets.
     missing_samples_exact : float
@@ -88,9 +88,13 @@ class Clock(NamedTuple):
 
     def samples(self, ticks: NDArray[np.uint64], start_ticks: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Samples, counted from ones at `start_ticks`, that `ticks` fall in: the last ones that are not later."""
-        after = (ticks - start_ticks).astype(np.int64)
-        samples: NDArray[np.int64] = -((-(after + 1) * self.den) // self.num) - 1
+        after = np.minimum(ticks - start_ticks, np.uint64(_INT64_MAX // self.den - 1)).astype(np.int64)
+        samples: NDArray[np.int64] = -((-(after + 1) * self.den) // min(self.num, _INT64_MAX)) - 1
         return samples
+
+    def end(self, start_tick: int, n_samples: int) -> int:
+        """First tick that `n_samples` from `start_tick` do not hold."""
+        return start_tick + max(n_samples * self.num // self.den, (n_samples - 1) * self.num // self.den + 1)
 
     def gap(self, segment: int, last: tuple[int, int], start_tick: int, next_tick: int) -> Gap:
         """Describe the break between segment `segment` and the next.
@@ -109,7 +113,7 @@ class Clock(NamedTuple):
         if excess > 0:
             kind = "pause" if seconds >= PAUSE_S else "loss"
         else:
-            kind = "reset" if next_tick < start_tick else "overlap"
+            kind = "reset" if next_tick < start_tick or seconds <= -PAUSE_S else "overlap"
         missing = (2 * abs(excess) + self.num) // (2 * self.num) * (1 if excess > 0 else -1)
         return Gap(segment, kind, missing, excess / self.num, seconds)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from io import FileIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +17,15 @@ from numpy.typing import NDArray
 from . import sidecar
 from ._clock import Clock
 from ._index import Piece
-from ._plan import Fill, Rows
-from ._pump import PART, Buffer, FillRows, Outputs, Packer, Pump, write_all
+from ._outputs import PART, Outputs, stream, write_all
+from ._plan import Corrections, Fill, Rows
+from ._pump import Batch, Buffer, FillRows, Packer, Pump
 from ._stamps import Watcher
 from ._units import size_text, span_text
 from .errors import ExportError
 
 if TYPE_CHECKING:
+    from ._wide import WideFile
     from .nsx import NsxFile
 
 _TICK_BYTES = 8
@@ -73,7 +74,7 @@ class BinFile:
         )
 
 
-def refuse_targets(ns: NsxFile, path: str, files: Sequence[BinFile], overwrite: bool) -> None:
+def refuse_targets(inputs: Sequence[str], stamped: bool, path: str, files: Sequence[BinFile], overwrite: bool) -> None:
     """Raise where a file is in the way, the input would be overwritten, or the disk is too small."""
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
@@ -81,17 +82,23 @@ def refuse_targets(ns: NsxFile, path: str, files: Sequence[BinFile], overwrite: 
     for file in files:
         if os.path.normcase(file.path) in map(os.path.normcase, sidecar.names(file.path)):
             raise ExportError(f"{file.path}: this name is a sidecar's; choose one that ends in .bin")
-        for target in (file.path, *sidecar.names(file.path)[: 1 + ns.stamped]):
-            _refuse_target(ns, target, overwrite)
-    need = sum(file.size_bytes + _TICK_BYTES * file.n_samples * ns.stamped for file in files)
-    free = shutil.disk_usage(folder).free
+        for target in (file.path, *sidecar.names(file.path)[: 1 + stamped]):
+            _refuse_target(inputs, target, overwrite)
+    need = sum(file.size_bytes + _TICK_BYTES * file.n_samples * stamped for file in files)
+    free = _free_bytes(folder)
     if free < need:
         raise ExportError(f"{path}: {size_text(need)} are needed in {folder}, {size_text(free)} are free")
 
 
-def _refuse_target(ns: NsxFile, target: str, overwrite: bool) -> None:
+def _free_bytes(folder: str) -> int:
+    from shutil import disk_usage  # loads every archive format there is
+
+    return disk_usage(folder).free
+
+
+def _refuse_target(inputs: Sequence[str], target: str, overwrite: bool) -> None:
     for name in (target, target + PART):
-        if os.path.exists(name) and os.path.samefile(name, ns.path):
+        if os.path.exists(name) and any(os.path.samefile(name, source) for source in inputs):
             raise ExportError(f"{name} is the recording itself; choose another name")
     if os.path.isdir(target):
         raise ExportError(f"{target} is a folder; give the name of a file in it")
@@ -106,7 +113,7 @@ class Job:
 
     def __init__(
         self,
-        ns: NsxFile,
+        ns: NsxFile | WideFile,
         columns: NDArray[np.intp],
         fill: bytes | None,
         sort: bool,
@@ -116,6 +123,7 @@ class Job:
         self._ns, self._columns, self._fill, self._sort = ns, columns, fill, sort
         self._progress, self.n_rows = progress, n_rows
         self._done = self.n_out_of_order = 0
+        self.corrections, self.n_holes = Corrections(), 0
 
     def write(self, file: BinFile, outputs: Outputs, policy: dict[str, Any]) -> None:
         """Write one file and what goes with it."""
@@ -124,19 +132,23 @@ class Job:
             watcher = self._ns.watcher()
             if watcher is not None:
                 ticks = stack.enter_context(outputs.create(sidecar.names(file.path)[1], companion=True))
-                log = _TickLog(watcher, ticks, self._ns.clock)
-            packer = Packer(self._columns, self._ns.n_channels, self._ns.dtype)
-            pump = Pump(self._ns.readinto, packer, self._fill, log)
-            for n_rows in pump.run(self._items(file.rows), stack.enter_context(outputs.create(file.path))):
+                log = TickLog(watcher, ticks, self._ns.clock)
+            target = stack.enter_context(outputs.create(file.path))
+            for n_rows in stream(self._batches(file.rows, log), target):
                 self._done += n_rows
                 if self._progress is not None:
                     self._progress(self._done, self.n_rows)
         out_of_order = log.watcher.finish() if log else 0
         self.n_out_of_order += out_of_order
         facts = sidecar.describe(self._ns, file.path, file.rows, self._columns, self._sort, policy)
-        facts |= {"sorted": self._sort, "out_of_order_samples": out_of_order}
+        facts |= {"sorted": self._sort, "out_of_order_samples": out_of_order, **self._more_facts()}
         with outputs.create(file.sidecar_path, companion=True) as described:
             write_all(described, json.dumps(facts, indent=1, allow_nan=False).encode())
+
+    def _batches(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Batch]:
+        ns = cast("NsxFile", self._ns)
+        packer = Packer(self._columns, ns.n_channels, ns.dtype)
+        return Pump(ns.readinto, packer, self._fill, log).batches(self._items(rows))
 
     def _items(self, rows: Sequence[Rows]) -> Iterator[Piece | FillRows]:
         for item in rows:
@@ -146,8 +158,11 @@ class Job:
                 segment, stop = self._ns.segments[item.segment], item.start + item.n_rows
                 yield from segment.pieces(item.start, stop, sort=self._sort)
 
+    def _more_facts(self) -> dict[str, Any]:
+        return {}
 
-class _TickLog:
+
+class TickLog:
     """Writes the timestamp of every row, and has every packet judged."""
 
     def __init__(self, watcher: Watcher, file: FileIO, clock: Clock) -> None:

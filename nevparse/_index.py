@@ -9,7 +9,7 @@ integer ticks; all comparisons are exact.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ._clock import Clock, Gap
+from ._clock import Clock, Gap, last_not_after
 
 if TYPE_CHECKING:
     from ._stamps import Watcher
 
 
 Located = tuple[NDArray[np.intp], NDArray[np.int64]]
+_LAST_TICK = (1 << 64) - 1
 
 
 class Run(NamedTuple):
@@ -129,15 +130,16 @@ class BlockIndex:
         """Run among some, and sample in it, that each tick falls in; -1 and -1 where nothing was recorded."""
         if not among:
             return nowhere(ticks)
-        starts, counts = np.array(self.start_ticks, np.uint64), np.array(self.counts, np.int64)
-        blocks = range(self.runs[among.start].first, self.runs[among[-1]].stop)
-        block, begun = last_started(starts, blocks, ticks)
-        sample = self.clock.samples(ticks, starts[block])
-        inside = begun & (sample < counts[block])
-        firsts = np.array([run.first for run in self.runs])
-        run = np.searchsorted(firsts, block, "right") - 1
-        sample += self.starts[block] - self.starts[firsts[run]]
-        return np.where(inside, run, -1), np.where(inside, sample, -1)
+        run, held, first, stop = self._held.by(ticks, among)
+        starts = ticks_of(self.start_ticks)
+        block = last_not_after(starts, ticks, first, stop)
+        sample = np.minimum(self.clock.samples(ticks, starts[block]), np.diff(self.starts)[block] - 1)
+        sample += self.starts[block] - self.starts[first]
+        return np.where(held, run, -1), np.where(held, sample, -1)
+
+    @cached_property
+    def _held(self) -> Held:
+        return Held(self.runs, [self.clock.end(*self.last_tick(run)) for run in self.runs])
 
     def exact(self) -> BlockIndex:
         """Itself: it has read every timestamp there is."""
@@ -168,18 +170,66 @@ class BlockIndex:
         return self.start_ticks[run.stop - 1], self.counts[run.stop - 1]
 
 
+class Held:
+    """What time each of some runs holds.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Which.
+    ends : sequence of int
+        First tick behind each.
+    """
+
+    def __init__(self, runs: Sequence[Run], ends: Sequence[int]) -> None:
+        self._starts, self._ends = ticks_of(run.start_tick for run in runs), ticks_of(ends)
+        self._firsts, self._stops = (np.array([run[k] for run in runs], np.int64) for k in range(2))
+
+    def by(
+        self, ticks: NDArray[np.uint64], among: range
+    ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+        """Run among some that holds each tick, whether there is one, and the run's first block and the one behind."""
+        held = holder(self._starts[among.start : among.stop], self._ends[among.start : among.stop], ticks)
+        run = among.start + np.maximum(held, 0)
+        return run, held >= 0, self._firsts[run], self._stops[run]
+
+
 def nowhere(ticks: NDArray[np.uint64]) -> Located:
     """What `locate` says where there is nothing to look in."""
     return np.full(ticks.shape, -1, np.intp), np.full(ticks.shape, -1, np.int64)
 
 
-def last_started(
-    starts: NDArray[np.uint64], among: range, ticks: NDArray[np.uint64]
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Of the stretches `among`, the one that starts last before each tick; and whether any does."""
-    order = among.start + np.argsort(starts[among.start : among.stop], kind="stable")
-    at = np.searchsorted(starts[order], ticks, "right") - 1
-    return order[np.maximum(at, 0)], at >= 0
+def ticks_of(values: Iterable[int]) -> NDArray[np.uint64]:
+    """As an array; beyond 64 bits, the last tick there is."""
+    return np.array([min(value, _LAST_TICK) for value in values], np.uint64)
+
+
+def holder(starts: NDArray[np.uint64], ends: NDArray[np.uint64], ticks: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Which stretch of time each tick falls in, -1 where in none; of several the one that starts last."""
+    owners = np.argsort(starts, kind="stable")
+    cuts = starts[owners]
+    if (ends[owners[:-1]] > cuts[1:]).any():
+        cuts, owners = _untangled(starts.tolist(), ends.tolist(), owners.tolist())
+    at = np.searchsorted(cuts, ticks, "right") - 1
+    owner = owners[np.maximum(at, 0)]
+    return np.where((at >= 0) & (ticks < ends[owner]), owner, -1)
+
+
+def _untangled(starts: list[int], ends: list[int], order: list[int]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+    """Where one stretch takes over from another, and which: it goes on where one that lies within it has ended."""
+    cuts: list[tuple[int, int]] = []
+    begun: list[int] = []
+    for start, k in [*((starts[k], k) for k in order), (_LAST_TICK, -1)]:
+        while begun and ends[begun[-1]] <= start:
+            end = ends[begun.pop()]
+            while begun and ends[begun[-1]] <= end:
+                begun.pop()
+            if begun:
+                cuts.append((end, begun[-1]))
+        cuts.append((start, k))
+        begun.append(k)
+    at, owners = zip(*cuts[:-1], strict=True)
+    return np.array(at, np.uint64), np.array(owners, np.intp)
 
 
 def gaps(index: Index, clock: Clock) -> tuple[Gap, ...]:

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._clock import Clock, Gap
-from ._segment import Segment
 from .errors import GapError
+
+if TYPE_CHECKING:
+    from ._segment import Segment
+    from ._wide import WideSegment
 
 POLICIES = ("error", "split", "join", "fill")
 _LISTED_GAPS = 5
@@ -46,7 +49,7 @@ class Corrections(NamedTuple):
     repeated: int = 0
 
 
-def stretches(segments: Sequence[Segment], start_tick: int | None, stop_tick: int | None) -> list[Span]:
+def stretches(segments: Sequence[Segment | WideSegment], start_tick: int | None, stop_tick: int | None) -> list[Span]:
     """The samples of each segment whose timestamps are in a half-open range, back to back."""
     spans: list[Span] = []
     row = 0
@@ -61,7 +64,7 @@ def stretches(segments: Sequence[Segment], start_tick: int | None, stop_tick: in
     return spans
 
 
-def _extent(segments: Sequence[Segment]) -> str:
+def _extent(segments: Sequence[Segment | WideSegment]) -> str:
     if not segments:
         return "the file has none"
     ends = [f"{s.start_tick} to {s.ticks(s.n_samples - 1)[0]}" for s in segments[:_LISTED_GAPS]]
@@ -83,15 +86,18 @@ def refuse(path: str, gaps: Sequence[Gap], what: str, instead: str) -> None:
         raise GapError(f"{path}: {what}: {listed}{more}. {instead}", gaps)
 
 
-def resampled(span: Span, segment: Segment, clock: Clock, sort: bool) -> tuple[list[Span], Corrections]:
+def resampled(
+    span: Span, segment: Segment | WideSegment, clock: Clock, sort: bool, origin_tick: int | None = None
+) -> tuple[list[Span], Corrections]:
     """The samples of a span on an even grid at the nominal rate: each row is the nearest sample.
 
-    Where the recorder's clock has run ahead or behind by more than 0.6 of a sample, one is left out or repeated.
+    Where the recorder's clock has run ahead or behind by more than 0.6 of a sample, one is left out or repeated. The
+    first row's time is `origin_tick`; that of the first sample where it is not given.
     """
     spans: list[Span] = []
     shift = dropped = repeated = 0
     begin, end = span.start, span.start + span.n_rows
-    origin = int(segment.ticks(begin, begin + 1, sort=sort)[0])
+    origin = int(segment.ticks(begin, begin + 1, sort=sort)[0]) if origin_tick is None else origin_tick
     for a in range(begin, end, _RESAMPLED_ROWS):
         b = min(a + _RESAMPLED_ROWS, end)
         late = _lateness(segment.ticks(a, b, sort=sort), origin, a - span.start, clock)
@@ -129,13 +135,17 @@ def missing_rows(gaps: Sequence[Gap]) -> list[int]:
     return rows
 
 
+def place(ticks: int, clock: Clock) -> int:
+    """The row of an even grid nearest to `ticks` after its first."""
+    return (2 * ticks * clock.den + clock.num) // (2 * clock.num)
+
+
 def anchored_rows(start_ticks: Sequence[int], groups: Sequence[Sequence[Span]], clock: Clock) -> list[int]:
     """Rows that put every group where its first timestamp belongs on one even grid."""
     rows, row = [], 0
     for k, start_tick in enumerate(start_ticks):
         if k:
-            place = (2 * (start_tick - start_ticks[0]) * clock.den + clock.num) // (2 * clock.num)
-            rows.append(max(0, place - row))
+            rows.append(max(0, place(start_tick - start_ticks[0], clock) - row))
             row += rows[-1]
         row += sum(span.n_rows for span in groups[k])
     return rows

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Moves rows of samples from one file to another through small buffers, and names a file only when it is whole."""
+"""Takes chosen columns of rows out of files, through small buffers, ready to be written."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from io import FileIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -17,12 +13,12 @@ from numpy.typing import NDArray
 from ._index import Piece
 from .errors import ExportError
 
-_BUFFER_BYTES = 1 << 20  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
-PART = ".part"
+BUFFER_BYTES = 1 << 20  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
 _MOST_RUNS = 8  # columns in more runs than this are gathered one by one
 
 ReadInto = Callable[[memoryview, int], int]
 Buffer = NDArray[np.uint8]
+Batch = tuple[memoryview, int]  # packed rows, and how many
 
 
 class Packer:
@@ -85,9 +81,7 @@ class Observer(Protocol):
 
 
 class Pump:
-    """Streams rows into a file.
-
-    One thread reads and packs while another writes; memory is three buffers, whatever the size of the file.
+    """Reads and packs rows through three buffers, whatever the size of the file.
 
     Parameters
     ----------
@@ -99,41 +93,34 @@ class Pump:
         The row that fills; None repeats the row before.
     observer : Observer, optional
         Is told what goes by.
+    most_rows : int, optional
+        Rows of one batch; as many as a megabyte of the file holds otherwise.
     """
 
     def __init__(
-        self, readinto: ReadInto, packer: Packer, fill: bytes | None = None, observer: Observer | None = None
+        self,
+        readinto: ReadInto,
+        packer: Packer,
+        fill: bytes | None = None,
+        observer: Observer | None = None,
+        most_rows: int | None = None,
     ) -> None:
         self._readinto, self._packer, self._fill, self._observer = readinto, packer, fill, observer
-        self._most = max(1, _BUFFER_BYTES // packer.file_row_bytes)
+        self._most = most_rows or max(1, BUFFER_BYTES // packer.file_row_bytes)
         self._outs = [np.empty(self._most * packer.row_bytes, np.uint8) for _ in range(2)]
         self._read: Buffer = np.empty(0, np.uint8)
         self._last = bytes(packer.row_bytes)  # the row written last
 
-    def run(self, items: Iterable[Piece | FillRows], file: FileIO) -> Iterator[int]:
-        """Write the rows of `items`; yields how many rows each step wrote.
+    def batches(self, items: Iterable[Piece | FillRows]) -> Iterator[Batch]:
+        """Pack the rows of `items`, a buffer full at a time; it is filled again when the next but one is asked for.
 
         Raises
         ------
         ExportError
             Where the input has become shorter than it was.
         OSError
-            Where the system cannot read or write.
+            Where the system cannot read.
         """
-        with ThreadPoolExecutor(1, "nevparse-write") as writer:
-            writing: Future[None] | None = None
-            n_writing = 0
-            for ready, n_rows in self._batches(items):
-                if writing is not None:
-                    writing.result()
-                    yield n_writing
-                writing, n_writing = writer.submit(write_all, file, ready), n_rows
-            if writing is not None:
-                writing.result()
-                yield n_writing
-
-    def _batches(self, items: Iterable[Piece | FillRows]) -> Iterator[tuple[memoryview, int]]:
-        """Packed rows, a buffer full at a time; its buffer is filled again when the next but one is asked for."""
         row_bytes, n_rows = self._packer.row_bytes, 0
         for item in items:
             done = 0
@@ -187,57 +174,17 @@ class Pump:
         return buffer
 
 
-def write_all(file: FileIO, data: memoryview | bytes) -> None:
-    """Write all of it, however little the system takes at a time."""
-    while data:
-        data = data[file.write(data) :]
-
-
-class Outputs:
-    """Files that get their names together, once all of them are whole."""
-
-    def __init__(self) -> None:
-        self._targets: list[tuple[str, bool]] = []
-
-    @contextmanager
-    def create(self, target: str, companion: bool = False) -> Iterator[FileIO]:
-        """Open a ``.part`` for a target; a `companion` describes another file and is never paired with an old one."""
-        with suppress(FileNotFoundError):
-            os.unlink(target + PART)  # left by a run that was killed; or a link, which must not be written through
-        with FileIO(target + PART, "xb") as file:
-            self._targets.append((target, companion))
-            yield file
-
-    def name(self) -> None:
-        """Give every file its name."""
-        for target, companion in self._targets:
-            if companion:
-                with suppress(FileNotFoundError):
-                    os.unlink(target)
-        for target, _ in self._targets:
-            os.replace(target + PART, target)
-
-    def discard(self) -> None:
-        """Remove what has no name yet."""
-        for target, _ in self._targets:
-            with suppress(OSError):
-                os.unlink(target + PART)
-
-
-@contextmanager
-def whole_or_nothing(what: str) -> Iterator[Outputs]:
-    """Give the files that are created in the block their names when it ends well; else nothing is left of them.
-
-    Raises
-    ------
-    ExportError
-        Where the system cannot create, write or rename.
-    """
-    outputs = Outputs()
-    try:
-        yield outputs
-        outputs.name()
-    except OSError as error:
-        raise ExportError(f"{what} could not be written: {error.strerror or error}") from error
-    finally:
-        outputs.discard()
+def side_by_side(several: Sequence[Iterable[Batch]]) -> Iterator[Batch]:
+    """Batches of several inputs as one, row by row; they must have the same numbers of rows."""
+    wide = [np.empty(0, np.uint8), np.empty(0, np.uint8)]
+    for batches in zip(*several, strict=True):
+        n_rows = batches[0][1]
+        widths = [data.nbytes // n_rows for data, _ in batches]
+        row_bytes = sum(widths)
+        if wide[0].size < n_rows * row_bytes:
+            wide[0] = np.empty(n_rows * row_bytes, np.uint8)
+        for begin, (data, _) in zip(np.cumsum([0, *widths]).tolist(), batches, strict=False):
+            part = np.frombuffer(data, f"V{data.nbytes // n_rows}")
+            _fields(wide[0], part.dtype, n_rows, begin, row_bytes)[...] = part
+        yield wide[0].data[: n_rows * row_bytes], n_rows
+        wide.reverse()

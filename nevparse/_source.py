@@ -64,7 +64,9 @@ class Source:
         n_bytes = max(0, min(n_bytes, self.size - offset))  # never more than the file holds, whatever was asked
         if hasattr(os, "pread"):
             return os.pread(self._file.fileno(), n_bytes, offset)
-        return self._seek_and_read(n_bytes, offset)
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.read(n_bytes)
 
     def read(self, n_bytes: int, offset: int, what: str = "data") -> bytes:
         """Read exactly `n_bytes`.
@@ -146,8 +148,3 @@ class Source:
         with self._lock:
             self._file.seek(offset)
             return self._file.readinto(buffer)
-
-    def _seek_and_read(self, n_bytes: int, offset: int) -> bytes:
-        with self._lock:
-            self._file.seek(offset)
-            return self._file.read(n_bytes)

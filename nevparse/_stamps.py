@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from . import spec
 from ._breaks import MARGIN, Inspector, Stamps, Steps, find_breaks, groups, odd_steps, scan
 from ._clock import Clock, last_not_after
-from ._index import Located, Piece, Run, last_started, nowhere
+from ._index import Held, Located, Piece, Run, nowhere
 from ._layout import Layout
 from ._source import Source
 
@@ -39,18 +39,24 @@ class PacketIndex:
         """Run among some, and sample in it, that each tick falls in; -1 and -1 where nothing was recorded."""
         if not among:
             return nowhere(ticks)
-        run, begun = last_started(np.array([run.start_tick for run in self.runs], np.uint64), among, ticks)
-        firsts, stops = (np.array([run[k] for run in self.runs], np.int64) for k in range(2))
-        packet = last_not_after(self.stamps, ticks, firsts[run], stops[run])
-        ends = np.array([self.at(run.stop - 1) for run in self.runs], np.uint64) + np.uint64(self.clock.step)
-        inside = begun & (ticks < ends[run])
-        return np.where(inside, run, -1), np.where(inside, packet - firsts[run], -1)
+        run, held, first, stop = self._held.by(ticks, among)
+        packet = last_not_after(self.stamps, ticks, first, stop)
+        return np.where(held, run, -1), np.where(held, packet - first, -1)
+
+    @cached_property
+    def _held(self) -> Held:
+        return Held(self.runs, [self.at(run.stop - 1) + self.clock.step for run in self.runs])
 
     def exact(self) -> PacketIndex:
         """The same index, which reads every timestamp to find the breaks."""
         other = PacketIndex(self._source, self._block, self._start, self.n_packets, 0, self.clock)
         other.packet_bytes, other._find = self.packet_bytes, scan
         return other
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it reads every timestamp to find the breaks."""
+        return self._find is scan
 
     @cached_property
     def header_dtype(self) -> np.dtype[np.void]:
@@ -123,8 +129,11 @@ class PacketIndex:
         return self.stamps[self._order(run, a, b)] if sort else self.span(a, b)
 
     def find(self, run: Run, tick: int) -> int:
-        """First sample of a run that is not before `tick`; its number of samples where all are."""
-        return bisect_left(self.stamps, tick, run.first, run.stop, key=int) - run.first  # exact, as uint64 is not
+        """First sample of a run, once in order, that is not before `tick`; its number of samples where all are."""
+        near: int = bisect_left(self.stamps, tick, run.first, run.stop, key=int)  # exact, as uint64 is not
+        first = max(run.first, near - MARGIN)
+        around = self.span(first, min(run.stop, near + MARGIN)).tolist()
+        return first - run.first + sum(1 for stamp in around if stamp < tick)
 
     def last_tick(self, run: Run) -> tuple[int, int]:
         """Tick of the last packet in a run, which stands for one sample."""
@@ -136,6 +145,7 @@ class Watcher:
 
     def __init__(self, index: PacketIndex) -> None:
         self._index, self._inspector = index, Inspector(index.clock)
+        self._n_shuffled = 0
 
     def headers(self, packets: NDArray[np.uint8], n_packets: int) -> NDArray[np.void]:
         """Packets that were read, in a buffer, as their headers."""
@@ -150,6 +160,10 @@ class Watcher:
         MissedBreak
             Where time is broken and probing had not found it, or a packet is not of one sample.
         """
+        if self._index.is_exact:  # which has read them all; a part of them may begin within a shuffled group
+            a, b = np.searchsorted(self._index.steps.shuffled, (first, first + n_packets))
+            self._n_shuffled += int(b - a)
+            return
         headers = self.headers(packets, n_packets)
         self._inspector.feed(headers["tick"], first)
         if not _one_sample_each(headers) or self._inspector.breaks_beside(self._index.steps.breaks):
@@ -157,6 +171,8 @@ class Watcher:
 
     def finish(self) -> int:
         """Judge what is left; how many samples stand out of order."""
+        if self._index.is_exact:
+            return self._n_shuffled
         steps = self._inspector.finish()
         if not np.isin(steps.breaks, self._index.steps.breaks).all():
             raise MissedBreak

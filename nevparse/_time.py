@@ -14,6 +14,7 @@ TAI_LEAP_S = 37  # by which atomic time, which PTP carries, is ahead of UTC sinc
 _SINCE_1970_TICK = 10**17  # a clock of nanoseconds that has run for three years counts from 1970, not from its start
 _AGREE_S = 10  # header dates are written within seconds of the first sample
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MOST_S = (1 << 63) // NANOSECONDS - 2  # seconds from 1970 that 64 bits of nanoseconds hold
 
 
 class TimeBase(NamedTuple):
@@ -47,19 +48,23 @@ class TimeBase(NamedTuple):
             return None
 
     def datetime64(self, ticks: ArrayLike) -> NDArray[np.datetime64]:
-        """When ticks were, ``datetime64[ns]`` of the shape of `ticks`, in whole numbers throughout; NaT without a date.
+        """When ticks were, ``datetime64[ns]`` of the shape of `ticks`, in whole numbers throughout.
 
-        numpy's dates have no time zone: they are UTC where `origin` is.
+        NaT without a date, or beyond the years 1678 to 2262 that 64 bits of nanoseconds hold. numpy's dates have no
+        time zone: they are UTC where `origin` is.
         """
-        wanted = np.asarray(ticks, np.uint64)
+        wanted, origin_tick = np.asarray(ticks, np.uint64), np.uint64(self.origin_tick)
         if self.origin is None:
             return np.full(wanted.shape, "NaT", "datetime64[ns]")
-        since = (wanted - np.uint64(self.origin_tick)).astype(np.int64)
-        whole, rest = since // self.tick_rate, since % self.tick_rate
-        nanoseconds = whole * NANOSECONDS + rest * NANOSECONDS // self.tick_rate
-        start = np.datetime64(self.origin.replace(tzinfo=None), "ns")
-        moments: NDArray[np.datetime64] = start + nanoseconds.astype("timedelta64[ns]")
-        return moments
+        start = (self.origin.replace(tzinfo=timezone.utc) - _EPOCH) // timedelta(microseconds=1) * 1000
+        start_s, start_ns = divmod(start, NANOSECONDS)
+        since = (wanted - origin_tick).astype(np.int64)
+        forward = (since >= 0) == (wanted >= origin_tick)  # else they are more than 63 bits apart
+        seconds = start_s + np.clip(since // self.tick_rate, -_MOST_S, _MOST_S)
+        there = forward & (np.abs(seconds) < _MOST_S)
+        nanoseconds = since % self.tick_rate * NANOSECONDS // self.tick_rate + start_ns
+        moments = (np.where(there, seconds, 0) * NANOSECONDS + nanoseconds).astype("datetime64[ns]")
+        return np.where(there, moments, np.datetime64("NaT"))
 
 
 def time_base(origin: datetime | None, tick_rate: int, first_tick: int, origin_tick: int, why: str) -> TimeBase:

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from . import _plan, sidecar
 from ._clock import Gap
 from ._export import BinFile, Job, refuse_targets
+from ._outputs import whole_or_nothing
 from ._plan import Corrections, Fill, Rows, Span
-from ._pump import whole_or_nothing
 from ._stamps import MissedBreak
 from .errors import DamagedFile, GapError
 
 if TYPE_CHECKING:
+    from ._wide import WideFile
     from .nsx import NsxFile
 
 HOLD = "hold"
@@ -81,7 +82,7 @@ class _Request:
 
 
 def write_bin(
-    ns: NsxFile,
+    ns: NsxFile | Sequence[NsxFile],
     path: str | os.PathLike[str],
     *,
     channels: slice | Iterable[int] | None = None,
@@ -105,13 +106,15 @@ def write_bin(
 
     Parameters
     ----------
-    ns : NsxFile
-        The recording.
+    ns : NsxFile or sequence of NsxFile
+        The recording; or the same-numbered files of several instruments, which become one wide ``.bin``, each
+        sample in the row nearest to its time on their common clock.
     path : str or os.PathLike
         The ``.bin`` to write. The sidecar has the same name with ``.json``; where every sample has a timestamp of its
         own, they go to the same name with ``.ticks`` (little-endian uint64, one for each row).
     channels : slice or iterable of int, optional
-        Columns, in the order wanted. Where none of `channels`, `electrodes`, `labels` and `kind` is given, all.
+        Columns, in the order wanted, of each instrument. Where none of `channels`, `electrodes`, `labels` and
+        `kind` is given, all.
     electrodes : iterable of int, optional
         The vendor's numbers, in the order wanted.
     labels : str or iterable of str, optional
@@ -156,24 +159,30 @@ def write_bin(
     DamagedFile
         Where samples stand out of order and `sort` is not asked for.
     """
-    _refuse_words(gaps, fill, resample, ns)
+    if isinstance(ns, Sequence):
+        from ._wide import WideFile  # few need it
+
+        recording: NsxFile | WideFile = WideFile(ns, gaps == "fill", sort)
+    else:
+        recording = ns
+    _refuse_words(gaps, fill, resample, recording.dtype)
     columns = (channels, electrodes, labels, kind)
     request = _Request(
         os.fspath(path), columns, start_tick, stop_tick, gaps, fill, max_fill, resample, sort, overwrite, progress
     )
     try:
-        return _export(ns.exactly() if sort or resample else ns, request)
+        return _export(recording.exactly() if sort or resample else recording, request)
     except MissedBreak:  # seen while streaming; nothing has been named yet
-        return _export(ns.exactly(), request)
+        return _export(recording.exactly(), request)
 
 
-def _refuse_words(gaps: str, fill: float | str, resample: str | None, ns: NsxFile) -> None:
+def _refuse_words(gaps: str, fill: float | str, resample: str | None, dtype: np.dtype[Any]) -> None:
     if gaps not in _plan.POLICIES:
         raise ValueError(f"expected gaps to be one of {', '.join(_plan.POLICIES)}, found {gaps!r}")
     if resample not in (None, NOMINAL):
         raise ValueError(f"expected resample to be None or {NOMINAL!r}, found {resample!r}")
     if fill != HOLD:
-        _fill_row(fill, 1, ns.dtype)
+        _fill_row(fill, 1, dtype)
 
 
 def _fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes | None:
@@ -185,16 +194,17 @@ def _fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes 
     return np.full(n_columns, fill, dtype).tobytes()
 
 
-def _export(ns: NsxFile, request: _Request) -> BinReport:
+def _export(ns: NsxFile | WideFile, request: _Request) -> BinReport:
     columns = ns.columns(*request.columns)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
     plans, corrections = _plans(ns, request)
     files = [_bin_file(ns, path, columns, rows) for path, rows in plans]
-    refuse_targets(ns, request.path, files, request.overwrite)
+    job_type, inputs = _job_of(ns)
+    refuse_targets(inputs, ns.stamped, request.path, files, request.overwrite)
     policy = sidecar.policy_facts(request.gaps, request.fill, request.resample, corrections)
     fill = _fill_row(request.fill, columns.size, ns.dtype) if request.gaps == "fill" else b""
-    job = Job(ns, columns, fill, request.sort, request.progress, sum(file.n_samples for file in files))
+    job = job_type(ns, columns, fill, request.sort, request.progress, sum(file.n_samples for file in files))
     with whole_or_nothing(files[0].path) as outputs:
         for file in files:
             job.write(file, outputs, policy)
@@ -204,14 +214,24 @@ def _export(ns: NsxFile, request: _Request) -> BinReport:
     return BinReport(
         **vars(files[0]) | {"n_samples": job.n_rows},
         files=tuple(files),
-        n_filled=sum(item.n_rows for file in files for item in file.rows if isinstance(item, Fill)),
-        n_dropped=corrections.dropped,
-        n_repeated=corrections.repeated,
+        n_filled=job.n_holes + sum(item.n_rows for file in files for item in file.rows if isinstance(item, Fill)),
+        n_dropped=corrections.dropped + job.corrections.dropped,
+        n_repeated=corrections.repeated + job.corrections.repeated,
         n_out_of_order=job.n_out_of_order,
     )
 
 
-def _plans(ns: NsxFile, request: _Request) -> tuple[list[tuple[str, list[Rows]]], Corrections]:
+def _job_of(ns: NsxFile | WideFile) -> tuple[type[Job], list[str]]:
+    """What streams a recording, and the files it comes from."""
+    tracks = getattr(ns, "tracks", None)
+    if tracks is None:
+        return Job, [ns.path]
+    from ._wide import WideJob
+
+    return WideJob, [track.file.path for track in tracks]
+
+
+def _plans(ns: NsxFile | WideFile, request: _Request) -> tuple[list[tuple[str, list[Rows]]], Corrections]:
     """The rows of each file to write."""
     spans = _plan.stretches(ns.segments, request.start_tick, request.stop_tick)
     gaps = _plan.gaps_between(ns.gaps, spans)
@@ -230,7 +250,9 @@ def _plans(ns: NsxFile, request: _Request) -> tuple[list[tuple[str, list[Rows]]]
     return [(request.path, _plan.lay(groups, fills, ticks))], corrections
 
 
-def _resampled(ns: NsxFile, spans: Sequence[Span], request: _Request) -> tuple[list[list[Span]], Corrections]:
+def _resampled(
+    ns: NsxFile | WideFile, spans: Sequence[Span], request: _Request
+) -> tuple[list[list[Span]], Corrections]:
     if request.resample is None or not ns.stamped:
         return [[span] for span in spans], Corrections()
     both = [_plan.resampled(span, ns.segments[span.segment], ns.clock, request.sort) for span in spans]
@@ -239,7 +261,11 @@ def _resampled(ns: NsxFile, spans: Sequence[Span], request: _Request) -> tuple[l
 
 
 def _fills(
-    ns: NsxFile, spans: Sequence[Span], gaps: Sequence[Gap], groups: Sequence[Sequence[Span]], request: _Request
+    ns: NsxFile | WideFile,
+    spans: Sequence[Span],
+    gaps: Sequence[Gap],
+    groups: Sequence[Sequence[Span]],
+    request: _Request,
 ) -> list[int]:
     backwards = [gap for gap in gaps if gap.missing_samples < 0]
     _plan.refuse(ns.path, backwards, "time goes backwards, which cannot be filled", "Use gaps='split' (--gaps split).")
@@ -255,7 +281,7 @@ def _fills(
     return fills
 
 
-def _bin_file(ns: NsxFile, path: str, columns: NDArray[np.intp], rows: Sequence[Rows]) -> BinFile:
+def _bin_file(ns: NsxFile | WideFile, path: str, columns: NDArray[np.intp], rows: Sequence[Rows]) -> BinFile:
     return BinFile(
         path=path,
         sidecar_path=sidecar.names(path)[0],

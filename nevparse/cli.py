@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from fractions import Fraction
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
@@ -37,6 +38,8 @@ class _Unusable(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has a µ
     try:
         with _warnings_as_lines():
             return int(arguments.command(arguments))
@@ -86,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_bin(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="F", help="an NSx file, or any member or the base name of a recording")
+    names = "an NSx file, or any member or the base name of a recording; of several instruments one each"
+    command.add_argument("file", nargs="+", metavar="F", help=names)
     command.add_argument("out", metavar="OUT", help="the .bin to write")
     command.add_argument("--nsx", type=int, metavar="N", help="which .nsN of a recording; the fastest otherwise")
     which = command.add_mutually_exclusive_group()
@@ -138,10 +142,10 @@ def _ids(text: str) -> list[int]:
     ids: list[int] = []
     for part in text.split(","):
         first, dash, last = part.partition("-")
-        span = range(int(first), int(last if dash else first) + 1)
-        if not 0 < len(span) <= MAX_CHANNELS:
+        begin, end = int(first), int(last if dash else first)
+        if not begin <= end < begin + MAX_CHANNELS:
             raise ValueError(text)
-        ids += span
+        ids += range(begin, end + 1)
     return ids
 
 
@@ -225,7 +229,10 @@ def _continuous(path: str, number: int | None) -> Iterator[NsxFile]:
         if number is not None and number not in rec.nsx:
             there = ", ".join(suffix for suffix in rec.members if suffix != "nev") or "no continuous file"
             raise _Unusable(f"{rec.base}: expected .ns{number}, found {there}")
-        ns = rec.fastest if number is None else rec.nsx[number]
+        try:
+            ns = rec.fastest if number is None else rec.nsx[number]
+        except ValueError as error:
+            raise _Unusable(str(error)) from error
         _say(f"{ns.path} ({ns.sampling_rate:g} Hz)", DONE)
         yield ns
 
@@ -265,9 +272,11 @@ def _info(arguments: argparse.Namespace) -> int:
 def _bin(arguments: argparse.Namespace) -> int:
     from .binfile import write_bin
 
-    with _continuous(arguments.file, arguments.nsx) as ns:
+    with ExitStack() as stack:
+        files = [stack.enter_context(_continuous(path, arguments.nsx)) for path in arguments.file]
+        ns = files[0]
         report = write_bin(
-            ns,
+            ns if len(files) == 1 else files,
             arguments.out,
             channels=_chosen(ns, arguments.channels),
             electrodes=arguments.electrodes,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from copy import copy
 from datetime import datetime
 from functools import cached_property, partial
 from itertools import pairwise
@@ -41,6 +40,8 @@ from ._source import Source
 from ._stamps import PacketIndex, Watcher
 from ._time import TimeBase, time_base
 from ._units import system_time
+
+_OF_THE_INDEX = ("segments", "gaps", "epochs")  # what is remembered of it
 
 
 class NsxFile:
@@ -124,11 +125,9 @@ class NsxFile:
     @cached_property
     def time_base(self) -> TimeBase:
         """Which moment a tick is, and how that is known."""
-        first_tick = self._index.first_tick
-        if self._spec.origin_at_first:
-            why = "the header's date stands for the first sample"
-            return time_base(self.time_origin, self.tick_rate, first_tick, first_tick, why)
-        return time_base(self.time_origin, self.tick_rate, first_tick, 0, "the header's date stands for tick 0")
+        first = self._index.first_tick
+        tick, what = (first, "the first sample") if self._spec.origin_at_first else (0, "tick 0")
+        return time_base(self.time_origin, self.tick_rate, first, tick, f"the header's date stands for {what}")
 
     def datetime(self, tick: SupportsInt) -> datetime | None:
         """When a tick was, UTC, to the microsecond below; None where the file has no date."""
@@ -297,9 +296,8 @@ class NsxFile:
 
     def exactly(self) -> NsxFile:
         """The same open file, with every break in time found by reading every timestamp, and not by probing."""
-        other = copy(self)
-        for cached in ("segments", "gaps"):
-            other.__dict__.pop(cached, None)
+        other = object.__new__(NsxFile)  # copy() would pickle, and open the file again
+        other.__dict__ |= {name: value for name, value in vars(self).items() if name not in _OF_THE_INDEX}
         index, block = self._index, self._spec.block
         if isinstance(index, PacketIndex) and block and not index.even():  # probing took blocks for packets
             damage: list[Damage] = []

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._members import base_of, instruments_of, members_of
 from ._packets import Reset
 from .binfile import BinReport
 from .errors import DamagedFile, FormatError
@@ -20,64 +20,7 @@ from .nev import NevFile, open_nev
 from .nsx import NsxFile, open_nsx
 from .sidecar import read_sidecar
 
-_SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
-# How instruments of one recording are told apart in a base name (Central, and public data sets made with it).
-_INSTRUMENT = re.compile(r"(?:^Hub(\d+)-|^NSP(\d*)-|-NSP(\d+)$|-i(\d+)(?=-|$)|^instance(\d+)_)", re.IGNORECASE)
-
 _WRAP = 1 << 32
-
-
-def base_of(path: str | os.PathLike[str]) -> str:
-    """A member's name without its suffix; any other name as it is."""
-    return _SUFFIX.sub("", os.fspath(path))
-
-
-def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The files of the recording that a path names.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        Any member (``.nev``, ``.ns1`` to ``.ns9``, ``.nf1`` to ``.nf9``, in any case) or their common base name.
-
-    Returns
-    -------
-    dict of str to str
-        Suffix in lower case (``nev``, ``ns5``) to path, in the order of the suffixes.
-
-    Raises
-    ------
-    FileNotFoundError
-        Where there is no such file.
-    """
-    base = base_of(path)
-    folder, stem = os.path.split(base)
-    found: dict[str, str] = {}
-    for name in sorted(os.listdir(folder or ".")):
-        suffix = _SUFFIX.search(name)
-        if suffix and name[: suffix.start()] == stem:
-            found.setdefault(suffix.group(1).lower(), os.path.join(folder, name))
-    if not found:
-        raise FileNotFoundError(2, "expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name", base)
-    return dict(sorted(found.items()))
-
-
-def instruments_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Base names of all instruments (NSPs, hubs) that made the recording a path names, in order of their numbers.
-
-    They are files in the same folder whose names differ only in the part that names the instrument: ``-NSP1``,
-    ``Hub1-``, ``NSP-``, ``-i0``, ``instance1_``.
-    """
-    folder, stem = os.path.split(base_of(path))
-    common = _INSTRUMENT.sub("*", stem, count=1)
-    found: dict[str, tuple[int, str]] = {}
-    for name in sorted(os.listdir(folder or ".")):
-        other = _SUFFIX.sub("", name)
-        mark = _INSTRUMENT.search(other)
-        if other != name and mark and _INSTRUMENT.sub("*", other, count=1) == common:
-            number = next((int(digits) for digits in mark.groups() if digits), -1)
-            found[other] = number, other
-    return tuple(os.path.join(folder, other) for _, other in sorted(found.values())) or (base_of(path),)
 
 
 class Recording:
@@ -103,11 +46,15 @@ class Recording:
         self.base, self.members = base, MappingProxyType(dict(members))
         self.failed: dict[str, Exception] = {}
         self.files: dict[str, NevFile | NsxFile] = {}
-        nev = self._open("nev", open_nev) if "nev" in members else None
-        self.nev = nev if isinstance(nev, NevFile) else None
-        for suffix in members:
-            if suffix != "nev":
-                self._open(suffix, lambda path: open_nsx(path, nev=self.nev))
+        try:
+            nev = self._open("nev", open_nev) if "nev" in members else None
+            self.nev = nev if isinstance(nev, NevFile) else None
+            for suffix in members:
+                if suffix != "nev":
+                    self._open(suffix, lambda path: open_nsx(path, nev=self.nev))
+        except BaseException:
+            self.close()
+            raise
         self.nsx, self.nfx = self._continuous("ns"), self._continuous("nf")
 
     def _open(self, suffix: str, opener: Any) -> NevFile | NsxFile | None:
@@ -224,13 +171,14 @@ class Recording:
 
 def _wrapped(reset: Reset, file: NsxFile) -> bool:
     """Whether a NEV's clock did not go back but over the end of its 32 bits, which the continuous file counts on."""
-    return reset.tick_before - reset.tick_after > _WRAP // 2 and file.segments[-1].stop_tick > _WRAP
+    return reset.tick_before - reset.tick_after > _WRAP // 2 and any(s.stop_tick > _WRAP for s in file.segments[-1:])
 
 
 def _converted(ticks: NDArray[np.uint64], from_rate: int, to_rate: int) -> NDArray[np.uint64]:
     if from_rate == to_rate:
         return ticks
     whole, rest = ticks // np.uint64(from_rate), ticks % np.uint64(from_rate)
+    whole = np.minimum(whole, np.uint64(((1 << 64) - 1) // to_rate - 1))  # what lies beyond 64 bits is in no file
     converted: NDArray[np.uint64] = whole * np.uint64(to_rate) + rest * np.uint64(to_rate) // np.uint64(from_rate)
     return converted
 

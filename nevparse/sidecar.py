@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._channels import Channel
 from ._clock import Clock, last_not_after
+from ._index import Held, Run
 from ._plan import Corrections, Fill, Rows, n_rows_of
 from .errors import FormatError
 
 if TYPE_CHECKING:
+    from ._wide import WideFile
     from .nsx import NsxFile
 
 SIDECAR_VERSION = 1
@@ -31,7 +34,12 @@ def names(path: str) -> tuple[str, str]:
 
 
 def describe(
-    ns: NsxFile, path: str, rows: Sequence[Rows], columns: NDArray[np.intp], sort: bool, policy: dict[str, Any]
+    ns: NsxFile | WideFile,
+    path: str,
+    rows: Sequence[Rows],
+    columns: NDArray[np.intp],
+    sort: bool,
+    policy: dict[str, Any],
 ) -> dict[str, Any]:
     """Everything a sidecar says that is known before the samples are read."""
     channels = [ns.channels[column] for column in columns]
@@ -73,7 +81,7 @@ def policy_facts(gaps: str, fill: str | float | None, resample: str | None, corr
     }
 
 
-def _stretch(ns: NsxFile, item: Rows, sort: bool) -> dict[str, Any]:
+def _stretch(ns: NsxFile | WideFile, item: Rows, sort: bool) -> dict[str, Any]:
     stop_row = item.row + item.n_rows
     if isinstance(item, Fill):
         return {"segment": None, "start_row": item.row, "stop_row": stop_row, "anchors": [[item.row, item.tick]]}
@@ -82,9 +90,11 @@ def _stretch(ns: NsxFile, item: Rows, sort: bool) -> dict[str, Any]:
     if ns.stamped:
         anchors = [[row, int(segment.ticks(first, first + 1, sort=sort)[0])]]
     else:
+        *_, block = segment.pieces(0, first + 1)
+        into = (block.n_rows - 1) % ns.clock.den  # an anchor stands on a whole tick, if need be before its first row
         for piece in segment.pieces(first, first + item.n_rows):  # one for each block, which has its own timestamp
-            anchors.append([row, int(segment.ticks(first, first + 1)[0])])
-            first, row = first + piece.n_rows, row + piece.n_rows
+            anchors.append([row - into, int(segment.ticks(first - into, first - into + 1)[0])])
+            first, row, into = first + piece.n_rows, row + piece.n_rows, 0
     return {
         "segment": item.segment,
         "start_row": item.row,
@@ -136,15 +146,17 @@ class Sidecar:
         self.sampling_rate, self.tick_rate = float(facts["sampling_rate_hz"]), int(facts["tick_rate_hz"])
         num, den = facts["ticks_per_sample"]
         self._clock = Clock(num, den, self.tick_rate)
-        anchors = [(*anchor, k) for k, item in enumerate(facts["stretches"]) for anchor in item["anchors"]]
+        anchors = [(*anchor, item) for item in facts["stretches"] for anchor in item["anchors"]]
         rows, ticks, stretches = zip(*anchors, strict=True)
         self._rows, self._ticks = np.array(rows, np.int64), np.array(ticks, np.uint64)
-        self._stops = np.append(self._rows[1:], self.n_samples)
-        recorded = [facts["stretches"][k]["segment"] is not None for k in stretches]
-        self._recorded = np.flatnonzero(recorded)
-        self._by_tick = self._recorded[np.argsort(self._ticks[self._recorded], kind="stable")]
+        self._starts = np.maximum(self._rows, [item["start_row"] for item in stretches])
+        self._stops = np.append(self._starts[1:], self.n_samples)
         ticks_file = facts["ticks_file"]
         self._stamps = np.memmap(os.path.join(folder, ticks_file), "<u8", "r") if ticks_file else None
+        if self._stamps is not None and self._stamps.size != self.n_samples:
+            raise ValueError(f"{self._stamps.size} timestamps of {self.n_samples} rows in {ticks_file}")
+        runs, ends = zip(*self._runs(item["segment"] for item in stretches), strict=True)
+        self._held, self._n_runs = Held(runs, ends), len(runs)
 
     def row_to_tick(self, rows: ArrayLike) -> NDArray[np.uint64]:
         """Timestamps, in the recording's clock, of rows of the ``.bin``.
@@ -169,7 +181,7 @@ class Sidecar:
             raise ValueError(f"expected rows 0 to {self.n_samples - 1}, found {wanted.min()} to {wanted.max()}")
         if self._stamps is not None:
             return np.asarray(self._stamps[wanted])
-        anchor = np.searchsorted(self._rows, wanted, "right") - 1
+        anchor = np.searchsorted(self._starts, wanted, "right") - 1
         steps = (wanted - self._rows[anchor]) * self._clock.num // self._clock.den
         ticks: NDArray[np.uint64] = self._ticks[anchor] + steps.astype(np.uint64)
         return ticks
@@ -189,15 +201,28 @@ class Sidecar:
             (a pause, a filled row). Where a clock was set back and times occur twice, the later stretch is meant.
         """
         wanted = np.asarray(ticks, np.uint64)
-        order = np.searchsorted(self._ticks[self._by_tick], wanted, "right") - 1
-        anchor = self._by_tick[np.maximum(order, 0)]
+        _, held, first, stop = self._held.by(wanted, range(self._n_runs))
         if self._stamps is None:
+            anchor = last_not_after(self._ticks, wanted, first, stop)
             rows = self._rows[anchor] + self._clock.samples(wanted, self._ticks[anchor])
         else:
-            rows = last_not_after(self._stamps, wanted, self._rows[anchor], self._stops[anchor])
-            last = self._stamps[self._stops[anchor] - 1]
-            rows[wanted >= last + np.uint64(self._clock.step)] = self.n_samples
-        return np.where((order >= 0) & (rows < self._stops[anchor]), rows, NO_ROW)
+            anchor = stop - 1
+            rows = last_not_after(self._stamps, wanted, self._starts[first], self._stops[anchor])
+        return np.where(held, np.minimum(rows, self._stops[anchor] - 1), NO_ROW)
+
+    def _runs(self, segments: Iterable[int | None]) -> Iterator[tuple[Run, int]]:
+        """Anchors ``first:stop`` of each unbroken stretch of rows that were recorded, and the tick it ends before."""
+        stop = 0
+        for segment, anchors in groupby(segments):
+            first, stop = stop, stop + sum(1 for _ in anchors)
+            if segment is None:
+                continue
+            row, last = int(self._starts[first]), int(self._stops[stop - 1]) - 1
+            if self._stamps is None:
+                end = self._clock.end(int(self._ticks[stop - 1]), last + 1 - int(self._rows[stop - 1]))
+            else:
+                end = int(self._stamps[last]) + self._clock.step
+            yield Run(first, stop, int(self.row_to_tick(row)), last + 1 - row), end
 
     def seconds(self, rows: ArrayLike, *, origin_tick: int = 0) -> NDArray[np.float64]:
         """Times of rows in seconds after `origin_tick` of the recording's clock, float64."""
@@ -236,5 +261,5 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
         if facts["sidecar_version"] != SIDECAR_VERSION:
             raise ValueError(f"sidecar_version {facts['sidecar_version']}")
         return Sidecar(target, facts)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise FormatError(f"a sidecar of version {SIDECAR_VERSION}", str(error), path=target) from error

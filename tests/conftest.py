@@ -64,7 +64,7 @@ def open_files() -> list[str]:
     for fd in fds.iterdir() if fds.is_dir() else ():
         try:
             targets.append(os.readlink(fd))
-        except OSError:  # the handle that lists the folder
+        except OSError:  # noqa: PERF203 - the handle that lists the folder is gone
             continue
     return [target for target in targets if target.startswith("/") and not target.startswith(("/dev/", "/proc/"))]
 

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
-import builders as b
 import errno
+import itertools
 import json
 import os
 import tracemalloc
 
+import builders as b
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse import _pump
+from nevparse import _outputs, _pump
 
 FILES = "s.bin", "s.json"
 
@@ -43,7 +44,7 @@ def out(tmp_path):
 @pytest.fixture
 def small_buffers(monkeypatch):
     """Many steps from little data."""
-    monkeypatch.setattr(_pump, "_BUFFER_BYTES", 64)
+    monkeypatch.setattr(_pump, "BUFFER_BYTES", 64)
 
 
 def left_in(folder):
@@ -96,7 +97,7 @@ def test_the_bin_is_numpys_slice(opened, out, kind, n_channels, n_samples, data)
 def test_blocks_that_adjoin_are_written_as_one(opened, out, kind, n_samples, columns):
     edges = np.cumsum([0, *n_samples]).tolist()
     samples = b.ramp(edges[-1], 4, kind)
-    blocks = [(50 + a, samples[a:z]) for a, z in zip(edges, edges[1:], strict=False)]
+    blocks = [(50 + a, samples[a:z]) for a, z in itertools.pairwise(edges)]
     ns = opened(b.nsx(blocks, kind))
     nv.write_bin(ns, out, channels=columns, overwrite=True)
     assert out.read_bytes() == samples[:, columns].tobytes()
@@ -165,17 +166,29 @@ def test_progress_counts_every_row(opened, out, small_buffers):
 
 def refusals():
     plausible = b.plausible("2.3")[0]
-    yield "gaps", plausible, {}, nv.GapError, r"broken 1 time.* pause of 1 s \(30000 samples\) after segment 0"
-    yield "no channel", plausible, {"channels": []}, ValueError, "expected at least one channel, found none"
-    yield "no electrode", plausible, {"electrodes": [50]}, KeyError, "no electrode 50; there are electrodes 1-3"
-    yield "two ways", plausible, {"electrodes": [1], "labels": "a"}, ValueError, "one way to choose columns"
-    yield "no kind", plausible, {"kind": "analog"}, KeyError, "no analog channels; there are neural channels"
-    yield "policy", plausible, {"gaps": "?"}, ValueError, "expected gaps to be one of"
-    yield "ticks", plausible, {"stop_tick": 5}, ValueError, r"ticks that hold samples \(210000 to 210004, 240005"
-    yield "no samples", b.nsx([]), {}, ValueError, r"\(the file has none\)"
+    yield pytest.param(
+        plausible, {}, nv.GapError, r"broken 1 time.* pause of 1 s \(30000 samples\) after segment 0", id="gaps"
+    )
+    yield pytest.param(
+        plausible, {"channels": []}, ValueError, "expected at least one channel, found none", id="no channel"
+    )
+    yield pytest.param(
+        plausible, {"electrodes": [50]}, KeyError, "no electrode 50; there are electrodes 1-3", id="no electrode"
+    )
+    yield pytest.param(
+        plausible, {"electrodes": [1], "labels": "a"}, ValueError, "one way to choose columns", id="two ways"
+    )
+    yield pytest.param(
+        plausible, {"kind": "analog"}, KeyError, "no analog channels; there are neural channels", id="no kind"
+    )
+    yield pytest.param(plausible, {"gaps": "?"}, ValueError, "expected gaps to be one of", id="policy")
+    yield pytest.param(
+        plausible, {"stop_tick": 5}, ValueError, r"ticks that hold samples \(210000 to 210004, 240005", id="ticks"
+    )
+    yield pytest.param(b.nsx([]), {}, ValueError, r"\(the file has none\)", id="no samples")
 
 
-@pytest.mark.parametrize(("data", "options", "error", "message"), [pytest.param(*rest, id=name) for name, *rest in refusals()])  # fmt: skip
+@pytest.mark.parametrize(("data", "options", "error", "message"), list(refusals()))
 def test_what_cannot_be_met_is_refused_before_the_first_byte(opened, out, data, options, error, message):
     out.write_bytes(b"older")
     with pytest.raises(error, match=message):
@@ -275,7 +288,7 @@ def test_a_device_or_pipe_is_not_replaced(opened, out):
 def test_too_little_space_is_said_before_the_first_byte(opened, out, monkeypatch):
     free = type("Usage", (), {"free": 7})
     monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
-    with pytest.raises(nv.ExportError, match="20 bytes are needed in .*, 7 bytes are free"):
+    with pytest.raises(nv.ExportError, match=r"20 bytes are needed in .*, 7 bytes are free"):
         nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
     assert left_in(out.parent) == []
 
@@ -283,7 +296,7 @@ def test_too_little_space_is_said_before_the_first_byte(opened, out, monkeypatch
 # ------------------------------------------------------------------------------------------- whole, or nothing at all
 
 
-class FullDisk(_pump.FileIO):
+class FullDisk(_outputs.FileIO):
     """A file on a disk that takes 100 bytes of it."""
 
     def write(self, data):
@@ -292,7 +305,7 @@ class FullDisk(_pump.FileIO):
         return super().write(data)
 
 
-class Reluctant(_pump.FileIO):
+class Reluctant(_outputs.FileIO):
     """A file that takes at most 7 bytes at a time, as a system may."""
 
     def write(self, data):
@@ -305,7 +318,7 @@ def test_a_full_disk_leaves_nothing_new(opened, out, monkeypatch, older):
     if older:
         for name in FILES:
             out.with_name(name).write_bytes(b"older")
-    monkeypatch.setattr(_pump, "FileIO", FullDisk)
+    monkeypatch.setattr(_outputs, "FileIO", FullDisk)
     with pytest.raises(nv.ExportError, match="could not be written: No space left on device"):
         nv.write_bin(opened(b.plausible("2.3", 4, (50,))[0]), out, overwrite=older)
     assert left_in(out.parent) == (sorted(FILES) if older else [])
@@ -314,7 +327,7 @@ def test_a_full_disk_leaves_nothing_new(opened, out, monkeypatch, older):
 
 @pytest.mark.usefixtures("small_buffers")
 def test_a_file_that_takes_a_few_bytes_at_a_time_is_written_whole(opened, out, monkeypatch):
-    monkeypatch.setattr(_pump, "FileIO", Reluctant)
+    monkeypatch.setattr(_outputs, "FileIO", Reluctant)
     raw, samples = b.plausible("2.3", 4, (50,))
     nv.write_bin(opened(raw), out)
     assert out.read_bytes() == samples.tobytes()

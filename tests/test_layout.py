@@ -102,7 +102,9 @@ def test_any_tiled_rows_make_a_layout_of_the_sum_of_their_widths(codes):
 
 
 @pytest.mark.parametrize(
-    ("version", "differs"), [("2.3", set()), ("3.0", {"name", "block", "packets", "ripple"})], ids=["2.3", "3.0"]
+    ("version", "differs"),
+    [("2.3", set()), ("3.0", {"name", "block", "packets", "ripple", "origin_at_first"})],
+    ids=["2.3", "3.0"],
 )
 def test_a_version_states_only_its_difference(version, differs):
     base, other = spec.NSX_22, next(found for found in spec.NSX_SPECS.values() if found.name == version)

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import builders as b
 import math
 import os
+import pickle
 import struct
 import threading
 from datetime import datetime, timezone
 from fractions import Fraction
 
+import builders as b
 import numpy as np
 import pytest
 from hypothesis import given
@@ -82,7 +83,7 @@ def test_nsx_c01_other_files_are_refused_by_name(opened, data, found):
 
 def test_nsx_c01_a_header_that_breaks_off_is_refused(opened):
     for size in (8, 9, 10, 313):
-        with pytest.raises(nv.FormatError, match="before the end of the file|the end of the file"):
+        with pytest.raises(nv.FormatError, match="the end of the file"):
             opened(b.basic("2.3", 0)[:size])
 
 
@@ -502,7 +503,10 @@ def test_nsx_c31_packets_keep_their_own_timestamps(opened):
     np.testing.assert_allclose(since, (ticks - ticks[0]) / 1e9, rtol=0, atol=1e-12)
 
 
-@given(st.lists(st.sampled_from([33333, 33334, 33320, 20000, 46000, 16667, 16666, 16665, 50000, 49999, 50001, 10**9, 0, -10**6, -10**8]), min_size=1, max_size=30))  # fmt: skip
+STEPS = [33333, 33334, 33320, 20000, 46000, 16667, 16666, 16665, 50000, 49999, 50001, 10**9, 0, -(10**6), -(10**8)]
+
+
+@given(st.lists(st.sampled_from(STEPS), min_size=1, max_size=30))
 def test_nsx_c32_a_step_half_a_sample_off_breaks_a_run_of_packets(opened, steps):
     ticks = np.cumsum([10**15, *steps])
     ns = opened(b.basic("ptp", 1, tick_rate=10**9) + b.channel(1) + b.packets(ticks, b.ramp(len(ticks), 1)))
@@ -582,6 +586,35 @@ def test_nsx_c36_a_channel_header_of_another_type_is_read_and_reported(opened, k
 
 
 # ------------------------------------------------------------------------------------------------ the reading surface
+
+i16, u32 = st.integers(-(2**15), 2**15 - 1), st.integers(0, 2**32 - 1)
+stage = st.tuples(u32, u32, st.integers(0, 2**16 - 1))
+
+
+@given(
+    electrode_id=st.integers(0, 2**16 - 1),
+    label=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=16),
+    place=st.tuples(st.integers(0, 64), st.integers(0, 255)),
+    ranges=st.tuples(i16, i16, i16, i16),
+    stages=st.tuples(stage, stage),
+    basic=st.fixed_dictionaries({"period": st.integers(1, 2**32 - 1), "tick_rate": st.integers(1, 2**32 - 1)}),
+)
+def test_any_header_reads_as_it_was_built(opened, electrode_id, label, place, ranges, stages, basic):
+    head = b.channel(
+        electrode_id, label=label, bank=place[0], pin=place[1], digital=ranges[:2], analog=ranges[2:],
+        high_pass=stages[0], low_pass=stages[1],
+    )  # fmt: skip
+    ns = opened(b.nsx([(7, b.ramp(3, 2))], channels=[b.channel(1), head], **basic))
+    channel = ns.channels[1]
+    assert (channel.electrode_id, channel.label, (channel.bank, channel.pin)) == (electrode_id, label, place)
+    assert (*channel.digital_range, *channel.analog_range) == ranges
+    for built, found in zip(stages, (channel.high_pass, channel.low_pass), strict=True):
+        absent = built[0] in (0, 2**32 - 1) or 0 in built[1:]
+        assert found is None if absent else found[:2] == (built[0] / 1000, built[1])
+    assert (ns.period, ns.tick_rate) == (basic["period"], basic["tick_rate"])
+    assert ns.segments[0].ticks().tolist() == [7 + k * ns.period * ns.tick_rate // 30000 for k in range(3)]
+    ns.close()
+
 
 shapes = st.tuples(st.sampled_from(b.KINDS), st.integers(1, 5), st.lists(st.integers(1, 12), min_size=1, max_size=4))
 
@@ -754,6 +787,37 @@ def test_opening_costs_one_header_per_block_and_no_handle(opened):
     assert sum(int(segment.samples[0, 0]) for segment in ns.segments) == 0
     assert len(open_files()) - before <= 2, "the file, and one map of all of it"
     assert len(ns.gaps) == n_blocks - 1
+
+
+@pytest.mark.parametrize("kind", b.KINDS)
+def test_the_exact_file_is_the_same_open_file(opened, kind):
+    from conftest import open_files
+
+    ns = opened(b.plausible(kind)[0])
+    assert [segment.n_samples for segment in ns.segments] == counts(ns)
+    before = open_files()
+    exact = ns.exactly()
+    assert counts(exact) == counts(ns)
+    assert np.shares_memory(exact.segments[0].samples, ns.segments[0].samples)
+    assert len(open_files()) <= len(before) + 1, "one map at most"
+    ns.close()
+    assert exact.closed
+
+
+@pytest.mark.parametrize("kind", b.KINDS)
+def test_a_file_pickles_as_reopen_this_path(opened, kind):
+    data, samples = b.plausible(kind)
+    ns = opened(data)
+    frozen = pickle.dumps(ns)
+    assert len(frozen) < 1000, "no samples in it"
+    with pickle.loads(frozen) as again:
+        np.testing.assert_array_equal(all_samples(again), samples)
+        assert [channel.label for channel in again.channels] == [channel.label for channel in ns.channels]
+    with open(ns.path, "r+b") as file:
+        file.seek(30 if kind != "2.1" else 10)
+        file.write(b"!")
+    with pytest.raises(nv.FormatError, match="expected the headers of the file that was pickled"):
+        pickle.loads(frozen)
 
 
 def test_chunks_of_nothing_are_refused(opened):

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import builders as b
 import gc
 import shutil
 import warnings
 
+import builders as b
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -79,7 +79,7 @@ def test_real_recordings_read_as_in_neo(real_file, tmp_path, name):
         assert same(ns, neo_file(path))
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     kind=st.sampled_from(NEO_KINDS),
     n_channels=st.integers(1, 5),
@@ -130,7 +130,7 @@ def known_differences():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", known_differences())
+@pytest.mark.parametrize("what", list(known_differences()))
 def test_known_neo_differences(file_of, what):
     """Ours is asserted against what was built; that neo still differs, so that a mended neo is noticed."""
     data, theirs, ours = known_differences()[what]

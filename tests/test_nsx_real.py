@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import builders as b
 import hashlib
 import math
 import struct
 import warnings
 
+import builders as b
 import numpy as np
 import pytest
 
@@ -25,7 +25,7 @@ FACTS = {
     "ripple_hires.nf3": ("2.2", "ripple", 1, 2000, (16048,), None, 314 + 66 + 9),
     "labwritten.ns1": ("2.3", "blackrock", 1, 500, (1, 1), (0, 300001), 314 + 66 + 9),
 }
-EVERY = pytest.mark.parametrize("name", FACTS)
+EVERY = pytest.mark.parametrize("name", list(FACTS))
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import builders as b
 import os
 import struct
 
+import builders as b
 import numpy as np
 import pytest
 
@@ -103,7 +103,7 @@ def test_a_closed_file_is_let_go_of_though_its_object_lives(file_of, kind):
     [((101,), 0, None), ((1,), 100, None), ((50,), 51, None), ((1,), -1, None), ((2, 2), 0, 99), ((2**62,), 0, None)],
 )
 def test_no_view_reaches_beyond_the_file(source, shape, offset, row_bytes):
-    with pytest.raises(nv.FormatError, match="expected .* bytes, found"):
+    with pytest.raises(nv.FormatError, match=r"expected .* bytes, found"):
         source.view(np.dtype("u1"), shape, offset, row_bytes)
 
 

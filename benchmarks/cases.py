@@ -1,0 +1,385 @@
+"""What is measured: one function for each way of doing each job.
+
+A function is given the folder of the data and does its job; what it returns, or the file it wrote, is compared with
+what every other way of the same job gives. Imports of peers stand inside, so that each runs where only it is installed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import data
+import numpy as np
+
+WHOLE_FILE = "the whole file"  # what was written is the input, byte for byte
+OTHER_RESULT = "another result"  # there for its time: what it gives is compared elsewhere
+WINDOW_SAMPLES = 300_000  # ten seconds
+ROWS = 4096
+
+
+@dataclass
+class Inputs:
+    """Where the data is and what a job takes from it."""
+
+    folder: Path
+    nsx: Path
+    n_columns: int
+    brpylib: str | None = None
+    extents: list[tuple[int, int]] = field(default_factory=list)  # byte offset and samples of each block
+    n_channels: int = data.N_CHANNELS
+
+    @property
+    def scattered(self) -> list[int]:
+        """Two thirds of the columns, shuffled."""
+        order = np.random.default_rng(3).permutation(self.n_channels)
+        return [int(column) for column in order[: max(1, self.n_channels * 2 // 3)]]
+
+    @property
+    def out(self) -> Path:
+        """What an export writes."""
+        return self.folder / "out.bin"
+
+
+Case = Callable[[Inputs], Any]
+JOBS: dict[str, dict[str, Case]] = {}
+
+
+def case(job: str, way: str) -> Callable[[Case], Case]:
+    """Enter a function as one way of doing a job."""
+
+    def enter(function: Case) -> Case:
+        JOBS.setdefault(job, {})[way] = function
+        return function
+
+    return enter
+
+
+# ------------------------------------------------------------------------------------ export of contiguous columns
+
+
+@case("export_contiguous", "plain numpy: readinto, slice, write")
+def _floor(inputs: Inputs) -> None:
+    _plain_copy(inputs, slice(0, inputs.n_columns))
+
+
+def _plain_copy(inputs: Inputs, columns: Any) -> None:
+    with inputs.nsx.open("rb", buffering=0) as source, inputs.out.open("wb", buffering=0) as target:
+        rows = np.empty((ROWS, inputs.n_channels), np.int16)
+        for offset, n_samples in inputs.extents:
+            source.seek(offset)
+            for start in range(0, n_samples, ROWS):
+                n_rows = min(ROWS, n_samples - start)
+                source.readinto(rows[:n_rows].data.cast("B"))
+                target.write(np.ascontiguousarray(rows[:n_rows, columns]).data.cast("B"))
+
+
+@case("export_contiguous", "nevparse")
+def _ours(inputs: Inputs) -> None:
+    import nevparse
+
+    with nevparse.open_nsx(inputs.nsx) as ns:
+        nevparse.write_bin(ns, inputs.out, channels=slice(0, inputs.n_columns), gaps="join")
+
+
+@case("export_contiguous", "numpy.memmap, slice, write")
+def _memmap(inputs: Inputs) -> None:
+    with inputs.out.open("wb", buffering=0) as target:
+        for offset, n_samples in inputs.extents:
+            rows = np.memmap(inputs.nsx, np.int16, "r", offset, (n_samples, inputs.n_channels))
+            for start in range(0, n_samples, ROWS):
+                target.write(np.ascontiguousarray(rows[start : start + ROWS, : inputs.n_columns]).data.cast("B"))
+
+
+def _neo(inputs: Inputs, path: Path | None = None, **more: Any) -> Any:
+    from neo.rawio import BlackrockRawIO
+
+    path = path or inputs.nsx
+    reader = BlackrockRawIO(str(path.with_suffix("")), nsx_to_load=int(path.suffix[-1]), load_nev=False, **more)
+    reader.parse_header()
+    return reader
+
+
+def _neo_chunks(inputs: Inputs, columns: Any, path: Path | None = None, **more: Any) -> None:
+    reader = _neo(inputs, path, **more)
+    with inputs.out.open("wb", buffering=0) as target:
+        for segment in range(reader.segment_count(0)):
+            n_samples = reader.get_signal_size(0, segment, 0)
+            for start in range(0, n_samples, ROWS):
+                stop = min(start + ROWS, n_samples)
+                rows = reader.get_analogsignal_chunk(0, segment, start, stop, 0, channel_indexes=columns)
+                target.write(np.ascontiguousarray(rows).data.cast("B"))
+
+
+@case("export_contiguous", "neo in chunks, with a slice")
+def _neo_best(inputs: Inputs) -> None:
+    _neo_chunks(inputs, slice(0, inputs.n_columns))
+
+
+@case("export_contiguous", "neo in chunks, with a list of channels")
+def _neo_list(inputs: Inputs) -> None:
+    _neo_chunks(inputs, list(range(inputs.n_columns)))
+
+
+@case("export_contiguous", "neo, all, slice, tofile (the common recipe)")
+def _neo_recipe(inputs: Inputs) -> None:
+    reader = _neo(inputs)
+    with inputs.out.open("wb") as target:
+        for segment in range(reader.segment_count(0)):
+            reader.get_analogsignal_chunk(0, segment, None, None, 0)[:, : inputs.n_columns].tofile(target)
+
+
+@case("export_contiguous", "SpikeInterface write_binary_recording")
+def _spikeinterface(inputs: Inputs) -> None:
+    import spikeinterface.core as si
+    from spikeinterface.extractors import read_blackrock
+
+    recording = read_blackrock(str(inputs.nsx), stream_id=inputs.nsx.suffix[-1])
+    recording = recording.select_channels(recording.channel_ids[: inputs.n_columns])
+    si.write_binary_recording(recording, file_paths=[inputs.out], n_jobs=1, progress_bar=False, verbose=False)
+
+
+@case("export_contiguous", "brpylib getdata, slice, tofile")
+def _brpylib(inputs: Inputs) -> None:
+    if not inputs.brpylib:
+        raise ImportError("brpylib: give its folder with --brpylib")
+    sys.path.insert(0, inputs.brpylib)
+    from brpylib.brpylib import NsxFile
+
+    reader = NsxFile(str(inputs.nsx))
+    with inputs.out.open("wb") as target:
+        for rows in reader.getdata(full_timestamps=False)["data"]:
+            np.asarray(rows)[: inputs.n_columns].T.tofile(target)
+    reader.close()
+
+
+@case("export_contiguous", "MNE in chunks")
+def _mne(inputs: Inputs) -> None:
+    import mne
+
+    raw = mne.io.read_raw_nsx(inputs.nsx, verbose="error")
+    volts_per_bit = np.array([channel["cal"] * channel["range"] for channel in raw.info["chs"]])[: inputs.n_columns]
+    with inputs.out.open("wb", buffering=0) as target:
+        for start in range(0, raw.n_times, ROWS):
+            volts = raw.get_data(list(range(inputs.n_columns)), start, min(start + ROWS, raw.n_times))
+            target.write(np.ascontiguousarray(np.rint(volts.T / volts_per_bit).astype(np.int16)).data.cast("B"))
+
+
+def _cp(inputs: Inputs) -> str:
+    program = shutil.which("cp")
+    if program is None:
+        raise ImportError("cp")
+    subprocess.run([program, inputs.nsx, inputs.out], check=True)
+    return WHOLE_FILE
+
+
+case("export_contiguous", "cp of the whole file")(_cp)
+
+# --------------------------------------------------------------------------------------------------- other exports
+
+case("export_all", "cp of the whole file")(_cp)
+
+
+@case("export_all", "nevparse")
+def _ours_all(inputs: Inputs) -> None:
+    import nevparse
+
+    with nevparse.open_nsx(inputs.nsx) as ns:
+        nevparse.write_bin(ns, inputs.out, gaps="join")
+
+
+@case("export_all", "plain numpy: readinto, write")
+def _plain_all(inputs: Inputs) -> None:
+    _plain_copy(inputs, slice(None))
+
+
+@case("export_scattered", "nevparse, contiguous (for the ratio)")
+def _ours_contiguous(inputs: Inputs) -> str:
+    _ours(inputs)
+    return OTHER_RESULT
+
+
+@case("export_scattered", "nevparse")
+def _ours_scattered(inputs: Inputs) -> None:
+    import nevparse
+
+    with nevparse.open_nsx(inputs.nsx) as ns:
+        nevparse.write_bin(ns, inputs.out, channels=inputs.scattered, gaps="join")
+
+
+@case("export_scattered", "neo in chunks, with a list of channels")
+def _neo_scattered(inputs: Inputs) -> None:
+    _neo_chunks(inputs, inputs.scattered)
+
+
+@case("export_ptp", "nevparse, blocks (for the ratio)")
+def _ours_blocks(inputs: Inputs) -> str:
+    _ours(inputs)
+    return OTHER_RESULT
+
+
+@case("export_ptp", "nevparse")
+def _ours_ptp(inputs: Inputs) -> None:
+    _export(inputs, inputs.folder / "ptp.ns6", "join")
+
+
+@case("export_ptp", "neo in chunks, with a slice")
+def _neo_ptp(inputs: Inputs) -> None:
+    _neo_chunks(inputs, slice(0, inputs.n_columns), inputs.folder / "ptp.ns6", gap_tolerance_ms=0)
+
+
+@case("export_policies", "nevparse, error")
+def _ours_error(inputs: Inputs) -> None:
+    _export(inputs, inputs.nsx, "error")
+
+
+@case("export_policies", "nevparse, join")
+def _ours_join(inputs: Inputs) -> None:
+    _export(inputs, inputs.nsx, "join")
+
+
+@case("export_policies", "nevparse, fill")
+def _ours_fill(inputs: Inputs) -> None:
+    _export(inputs, inputs.nsx, "fill")
+
+
+def _export(inputs: Inputs, path: Path, gaps: str) -> None:
+    import nevparse
+
+    with nevparse.open_nsx(path) as ns:
+        nevparse.write_bin(ns, inputs.out, channels=slice(0, inputs.n_columns), gaps=gaps)
+
+
+# --------------------------------------------------------------------------------------------------------- reading
+
+
+@case("read_uv", "np.multiply of the same array into float32")
+def _multiply(inputs: Inputs) -> Any:
+    offset, n_samples = inputs.extents[0]
+    rows = np.memmap(inputs.nsx, np.int16, "r", offset, (n_samples, inputs.n_channels))
+    window = rows[:WINDOW_SAMPLES, : inputs.n_columns]
+    return np.multiply(window, np.full(inputs.n_columns, 0.25, np.float32))
+
+
+@case("read_uv", "nevparse")
+def _read_uv(inputs: Inputs) -> Any:
+    import nevparse
+
+    with nevparse.open_nsx(inputs.nsx) as ns:
+        return ns.read(0, WINDOW_SAMPLES, channels=slice(0, inputs.n_columns), unit="uV")
+
+
+@case("ptp_gaps", "every timestamp: np.diff of a mapped column")
+def _scan_gaps(inputs: Inputs) -> Any:
+    header = 314 + 66 * data.N_CHANNELS
+    packet = np.dtype([("header", "u1"), ("tick", "<u8"), ("n", "<u4"), ("samples", "<i2", (data.N_CHANNELS,))])
+    packets = np.memmap(inputs.folder / "ptp.ns6", packet, "r", header)
+    steps = np.diff(packets["tick"].astype(np.int64))
+    return np.flatnonzero(steps * data.TICK_RATE >= data.NANOSECONDS * 3 // 2)
+
+
+@case("ptp_gaps", "nevparse")
+def _find_gaps(inputs: Inputs) -> Any:
+    import nevparse
+
+    with nevparse.open_nsx(inputs.folder / "ptp.ns6") as ns:
+        assert len(ns.gaps) == len(ns.segments) - 1
+        return np.cumsum([segment.n_samples for segment in ns.segments[:-1]]) - 1
+
+
+@case("open_blocks", "neo")
+def _neo_blocks(inputs: Inputs) -> Any:
+    reader = _neo(inputs, inputs.folder / "blocks.ns5")
+    return np.array([reader.get_signal_size(0, k, 0) for k in range(reader.segment_count(0))])
+
+
+@case("open_blocks", "nevparse")
+def _ours_open_blocks(inputs: Inputs) -> Any:
+    import nevparse
+
+    with nevparse.open_nsx(inputs.folder / "blocks.ns5") as ns:
+        return np.array([segment.n_samples for segment in ns.segments])
+
+
+# ---------------------------------------------------------------------------------------------------------- events
+
+
+def _neo_nev(inputs: Inputs) -> Any:
+    from neo.rawio import BlackrockRawIO
+
+    reader = BlackrockRawIO(str(inputs.folder / "events"), nsx_to_load=[])
+    reader.parse_header()
+    return reader
+
+
+def _neo_units(reader: Any) -> Iterable[tuple[tuple[int, int], int]]:
+    for index, channel in enumerate(reader.header["spike_channels"]):
+        electrode, unit = channel["name"][2:].split("#")
+        yield (int(electrode), int(unit)), index
+
+
+@case("nev_trains", "neo")
+def _neo_trains(inputs: Inputs) -> Any:
+    reader = _neo_nev(inputs)
+    return {key: reader.get_spike_timestamps(0, 0, index) for key, index in _neo_units(reader)}
+
+
+@case("nev_trains", "nevparse")
+def _trains(inputs: Inputs) -> Any:
+    import nevparse
+
+    with nevparse.open_nev(inputs.folder / "events.nev") as nev:
+        return nev.trains()
+
+
+@case("nev_waveforms", "neo")
+def _neo_waveforms(inputs: Inputs) -> Any:
+    reader = _neo_nev(inputs)
+    return {
+        key: (reader.get_spike_timestamps(0, 0, index), reader.get_spike_raw_waveforms(0, 0, index)[:, 0])
+        for key, index in _neo_units(reader)
+    }
+
+
+@case("nev_waveforms", "nevparse")
+def _waveforms(inputs: Inputs) -> Any:
+    import nevparse
+
+    with nevparse.open_nev(inputs.folder / "events.nev") as nev:
+        trains = nev.trains(waveforms=True)
+    return {key: (spikes["tick"], spikes["waveform"]) for key, spikes in trains.items()}
+
+
+# ---------------------------------------------------------------------------------------------------------- import
+
+
+def _import(statement: str) -> str:
+    subprocess.run([sys.executable, "-c", statement], check=True)
+    return OTHER_RESULT
+
+
+@case("import", "python (for the difference)")
+def _import_nothing(_: Inputs) -> str:
+    return _import("pass")
+
+
+@case("import", "numpy")
+def _import_numpy(_: Inputs) -> str:
+    return _import("import numpy")
+
+
+@case("import", "nevparse, and its readers")
+def _import_ours(_: Inputs) -> str:
+    return _import("from nevparse import open_nsx, open_nev, write_bin")
+
+
+@case("import", "neo")
+def _import_neo(_: Inputs) -> str:
+    import neo  # noqa: F401 - absent is told, not timed
+
+    return _import("from neo.rawio import BlackrockRawIO")

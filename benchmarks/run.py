@@ -1,0 +1,314 @@
+"""Measure nevparse beside a plain copy and beside its peers, on made data or on a recording of your own.
+
+    python benchmarks/run.py
+    python benchmarks/run.py --file my.ns5
+
+Each case runs in a process of its own, the repeats of all cases of a job taking turns. What every case gives is
+compared before a time is printed. Ratios are what travels: seconds are of one machine on one day.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import cases  # noqa: E402
+import data  # noqa: E402
+import numpy as np  # noqa: E402
+import plot  # noqa: E402
+
+ON_OWN_FILE = ("export_contiguous", "export_all", "export_scattered")
+_SAMPLE_S = 0.002
+
+
+# ------------------------------------------------------------------------------------------- one case, in a process
+
+
+def run_case(job: str, way: str, inputs: cases.Inputs) -> dict[str, Any]:
+    """Do a job one way; its time, its memory and what tells its result."""
+    function = cases.JOBS[job][way]
+    _warm_imports(way)
+    memory = Memory()
+    cpu, start = time.process_time() + _children_s(), time.perf_counter()
+    try:
+        result = function(inputs)
+    except ImportError as error:
+        return {"absent": str(error)}
+    elapsed, cpu_s = time.perf_counter() - start, time.process_time() + _children_s() - cpu
+    peak = memory.stop()
+    return {"seconds": elapsed, "cpu_s": cpu_s, **peak, "result": _digest(result, inputs)}
+
+
+def _warm_imports(way: str) -> None:
+    """Import what the case needs before the clock starts: loading it is measured on its own."""
+    for name, module in (
+        ("nevparse", "nevparse"),
+        ("neo", "neo.rawio"),
+        ("Spike", "spikeinterface.extractors"),
+        ("MNE", "mne"),
+    ):
+        if way.startswith(name):
+            try:
+                __import__(module)
+            except ImportError:
+                return
+            if name == "nevparse":
+                import nevparse
+
+                _ = nevparse.open_nsx, nevparse.open_nev, nevparse.write_bin
+
+
+class Memory:
+    """Peak of anonymous and of all resident memory above what there was at the start, where the system tells."""
+
+    def __init__(self) -> None:
+        self._statm = Path("/proc/self/statm")
+        self._stop, self._start, self._peak = threading.Event(), self._now(), (0, 0)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _now(self) -> tuple[int, int]:
+        if not self._statm.exists():
+            return 0, 0
+        resident, shared = (int(number) * 4096 for number in self._statm.read_text().split()[1:3])
+        return resident - shared, resident
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_SAMPLE_S):
+            self._peak = tuple(map(max, self._peak, self._now()))  # type: ignore[assignment]
+
+    def stop(self) -> dict[str, int]:
+        """Bytes at the peak."""
+        self._stop.set()
+        self._thread.join()
+        peak = tuple(map(max, self._peak, self._now()))
+        return {"anonymous_bytes": peak[0] - self._start[0], "resident_bytes": peak[1] - self._start[1]}
+
+
+def _children_s() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _digest(result: Any, inputs: cases.Inputs) -> str:
+    """What tells a result: of a file that was written, or of the arrays that were returned."""
+    if isinstance(result, str) and result == cases.OTHER_RESULT:
+        return cases.OTHER_RESULT
+    digest = hashlib.blake2b(digest_size=16)
+    if result is None or isinstance(result, str):
+        _feed_file(digest, inputs.out)
+        if result == cases.WHOLE_FILE:
+            whole = hashlib.blake2b(digest_size=16)
+            _feed_file(whole, inputs.nsx)
+            assert digest.digest() == whole.digest(), "the copy is not the file"
+            return cases.OTHER_RESULT
+    else:
+        _feed(digest, result)
+    return digest.hexdigest()
+
+
+def _feed_file(digest: Any, path: Path) -> None:
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+
+
+def _feed(digest: Any, result: Any) -> None:
+    if isinstance(result, dict):
+        for key in sorted(result):
+            digest.update(repr(key).encode())
+            _feed(digest, result[key])
+    elif isinstance(result, tuple):
+        for part in result:
+            _feed(digest, part)
+    else:
+        values = np.asarray(result)
+        wide = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+        digest.update(repr(values.shape).encode() + wide.tobytes())
+
+
+# ------------------------------------------------------------------------------------------------- all of the cases
+
+
+def measure(jobs: list[str], inputs: cases.Inputs, repeats: int) -> dict[str, dict[str, Any]]:
+    """Every way of every job, its repeats taking turns with those of the others."""
+    return {job: _measure_job(job, inputs, repeats) for job in jobs}
+
+
+def _measure_job(job: str, inputs: cases.Inputs, repeats: int) -> dict[str, Any]:
+    runs: dict[str, list[dict[str, Any]]] = {way: [] for way in cases.JOBS[job]}
+    for _ in range(repeats):
+        for way, done in runs.items():
+            if not (done and "absent" in done[0]):
+                _show(f"{job}: {way}")
+                done.append(_in_process(job, way, inputs))
+    _show("")
+    return {way: _summary(done) for way, done in _compared(job, runs).items()}
+
+
+def _compared(job: str, runs: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """The same runs, but none of a peer that gives another result; nevparse must give what the first way does."""
+    results = {way: {run.get("result") for run in done} - {cases.OTHER_RESULT, None} for way, done in runs.items()}
+    right = next((found for found in results.values() if found), set())
+    for way, found in results.items():
+        if found and found != right:
+            if way.startswith("nevparse") or len(found) > 1:
+                raise SystemExit(f"{job}, {way}: another result than the first way of this job")
+            runs[way] = [{"absent": "gives another result"}]
+    return runs
+
+
+def _show(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{text:<100}", end="" if text else "\r", file=sys.stderr, flush=True)
+
+
+def _in_process(job: str, way: str, inputs: cases.Inputs) -> dict[str, Any]:
+    for left in (inputs.out, inputs.out.with_suffix(".json"), inputs.out.with_suffix(".ticks")):
+        left.unlink(missing_ok=True)
+    told = json.dumps({"job": job, "way": way, "inputs": asdict(inputs)}, default=str)
+    done = subprocess.run([sys.executable, str(HERE / "run.py"), "--case", told], capture_output=True, text=True)
+    if done.returncode:
+        if way.startswith("nevparse"):
+            raise SystemExit(f"{job}, {way} failed:\n{done.stderr}")
+        return {"absent": "failed: " + done.stderr.strip().splitlines()[-1][:80]}
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    if "absent" in runs[0]:
+        return {"absent": runs[0]["absent"]}
+    seconds = [run["seconds"] for run in runs]
+    return {
+        "median_s": statistics.median(seconds),
+        "least_s": min(seconds),
+        "most_s": max(seconds),
+        "cpu_s": statistics.median(run["cpu_s"] for run in runs),
+        "anonymous_bytes": max(run["anonymous_bytes"] for run in runs),
+        "resident_bytes": max(run["resident_bytes"] for run in runs),
+        "repeats": len(runs),
+    }
+
+
+# --------------------------------------------------------------------------------------------------------- reports
+
+
+def table(measured: dict[str, dict[str, Any]]) -> str:
+    """What a person reads: for each job its ways, each beside the first."""
+    lines = []
+    for job, ways in measured.items():
+        first = next((way["median_s"] for way in ways.values() if "median_s" in way), 1.0)
+        lines += [
+            "",
+            f"time_{job}",
+            f"  {'':<56}{'ratio':>8}{'median':>11}{'spread':>20}{'cpu':>10}{'anon':>9}{'rss':>9}",
+        ]
+        for name, way in ways.items():
+            if "absent" in way:
+                lines.append(f"  {name:<56}{'absent':>8}   ({way['absent']})")
+                continue
+            spread = f"{way['least_s']:.3g} .. {way['most_s']:.3g}"
+            memory = "".join(f"{way[kind] / 1e6:7.0f}MB" for kind in ("anonymous_bytes", "resident_bytes"))
+            ratio = way["median_s"] / first
+            lines.append(f"  {name:<56}{ratio:8.3g}{way['median_s']:10.4g}s{spread:>20}{way['cpu_s']:9.3g}s{memory}")
+    return "\n".join(lines)
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    return {
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+NOISE = (
+    "ratio: to the first line of each job, by medians. spread: least and most of all repeats; where it is wide, the "
+    "machine had other work, and a ratio nearer to 1 than the spread means nothing. anon, rss: peak above the start of "
+    "the case. Input in the page cache; output removed before each run."
+)
+
+
+def prepared(arguments: argparse.Namespace, folder: Path) -> tuple[cases.Inputs, list[str]]:
+    """The data, made or the user's own, read once so that it is in the page cache; and the jobs it serves."""
+    if arguments.file:
+        import nevparse
+
+        with nevparse.open_nsx(arguments.file) as ns:
+            extents = [(p.offset, p.n_rows) for s in ns.segments for p in s.pieces(0, s.n_samples) if p.first < 0]
+            n_columns = max(1, ns.n_channels * data.N_NEURAL // data.N_CHANNELS)
+            if not extents:
+                raise SystemExit(f"{arguments.file} has a timestamp for each sample, which the plain copy cannot read")
+            inputs = cases.Inputs(
+                folder, Path(arguments.file).resolve(), n_columns, arguments.brpylib, extents, ns.n_channels
+            )
+        jobs = [*ON_OWN_FILE]
+    else:
+        nsx = folder / "block.ns5"
+        data.continuous(nsx, arguments.gb)
+        data.ptp(folder / "ptp.ns6", arguments.gb)
+        data.blocks(folder / "blocks.ns5", arguments.blocks)
+        data.events(folder / "events.nev", arguments.packets)
+        start = 314 + 66 * data.N_CHANNELS + 9
+        extents = [(start, (nsx.stat().st_size - start) // (2 * data.N_CHANNELS))]
+        inputs = cases.Inputs(folder, nsx, data.N_NEURAL, arguments.brpylib, extents)
+        jobs = list(cases.JOBS)
+    for path in {inputs.nsx, *folder.glob("*.n*")}:
+        _feed_file(hashlib.blake2b(), path)
+    wanted = arguments.only.split(",") if arguments.only else jobs
+    return inputs, [job for job in jobs if job in wanted]
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--file", help="an NSx of your own instead of made data")
+    parser.add_argument("--gb", type=float, default=0.1, help="size of the made continuous data (0.1)")
+    parser.add_argument("--packets", type=int, default=200_000, help="spikes in the made NEV (200000)")
+    parser.add_argument("--blocks", type=int, default=5_000, help="blocks in the file of many (5000)")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each case (3; 7 for numbers to quote)")
+    parser.add_argument("--only", help="jobs, separated by commas: " + ", ".join(cases.JOBS))
+    parser.add_argument("--folder", help="where to put the data and what is exported (a temporary folder)")
+    parser.add_argument("--brpylib", metavar="PATH", help="folder of the vendor's Python-Utilities")
+    parser.add_argument("--json", metavar="OUT", help="write everything there")
+    parser.add_argument("--plot", metavar="OUT.svg", help="draw it")
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.case:
+        told = json.loads(arguments.case)
+        inputs = cases.Inputs(**told["inputs"] | {key: Path(told["inputs"][key]) for key in ("folder", "nsx")})
+        print(json.dumps(run_case(told["job"], told["way"], inputs)))
+        return
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        inputs, jobs = prepared(arguments, Path(folder))
+        size = inputs.nsx.stat().st_size
+        print(", ".join(f"{key} {value}" for key, value in machine().items()) + f"; {size / 1e9:.3g} GB")
+        measured = measure(jobs, inputs, arguments.repeats)
+    print(table(measured))
+    print(f"\n{NOISE}")
+    if arguments.json:
+        facts = {"machine": machine(), "size_bytes": size, "measured": measured}
+        Path(arguments.json).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    if arguments.plot:
+        Path(arguments.plot).write_text(plot.svg(measured), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Which files belong together, by their names."""
+
+from __future__ import annotations
+
+import os
+import re
+
+_SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
+# How instruments of one recording are told apart in a base name (Central, and public data sets made with it).
+_INSTRUMENT = re.compile(r"(?:^Hub(\d+)-|^NSP(\d*)-|-NSP(\d+)$|-i(\d+)(?=-|$)|^instance(\d+)_)", re.IGNORECASE)
+
+
+def base_of(path: str | os.PathLike[str]) -> str:
+    """A member's name without its suffix; any other name as it is."""
+    return _SUFFIX.sub("", os.fspath(path))
+
+
+def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The files of the recording that a path names.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Any member (``.nev``, ``.ns1`` to ``.ns9``, ``.nf1`` to ``.nf9``, in any case) or their common base name.
+
+    Returns
+    -------
+    dict of str to str
+        Suffix in lower case (``nev``, ``ns5``) to path, in the order of the suffixes.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    """
+    base = base_of(path)
+    folder, stem = os.path.split(base)
+    found: dict[str, str] = {}
+    for name in sorted(os.listdir(folder or ".")):
+        suffix = _SUFFIX.search(name)
+        if suffix and name[: suffix.start()] == stem:
+            found.setdefault(suffix.group(1).lower(), os.path.join(folder, name))
+    if not found:
+        raise FileNotFoundError(2, "expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name", base)
+    return dict(sorted(found.items()))
+
+
+def instruments_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Base names of all instruments (NSPs, hubs) that made the recording a path names, in order of their numbers.
+
+    They are files in the same folder whose names differ only in the part that names the instrument: ``-NSP1``,
+    ``Hub1-``, ``NSP-``, ``-i0``, ``instance1_``.
+    """
+    folder, stem = os.path.split(base_of(path))
+    common = _INSTRUMENT.sub("*", stem, count=1)
+    found: dict[str, tuple[int, str]] = {}
+    for name in sorted(os.listdir(folder or ".")):
+        other = _SUFFIX.sub("", name)
+        mark = _INSTRUMENT.search(other)
+        if other != name and mark and _INSTRUMENT.sub("*", other, count=1) == common:
+            number = next((int(digits) for digits in mark.groups() if digits), -1)
+            found[other] = number, other
+    return tuple(os.path.join(folder, other) for _, other in sorted(found.values())) or (base_of(path),)

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""The notes for people: their tables are those of `spec.py`, and every claim in them has a test."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from nevparse import spec
+from nevparse._layout import Layout
+
+TESTS = Path(__file__).parent
+NOTES = sorted((TESTS.parent / "spec_notes").glob("*.md"))
+LAYOUTS = {name: item for name, item in vars(spec).items() if isinstance(item, Layout)}
+
+_TABLE = re.compile(r"^### (.+?)\n(?:(?!#|\|).*\n)*\|\s*offset\s*\|.*\n\|[-| :]+\|\n((?:\|.*\n?)+)", re.MULTILINE)
+_CLAIM = re.compile(r"^- \*\*C(\d\d)\*\*", re.MULTILINE)
+_TEST = re.compile(r"test_([a-z]+)_((?:c\d\d_(?:and_)?)+)")
+
+
+def tables():
+    """(file, heading, rows as the layouts have them) of every offset table of the notes."""
+    for note in NOTES:
+        for heading, body in _TABLE.findall(note.read_text(encoding="utf-8")):
+            cells = [[cell.strip(" `") for cell in line.split("|")[1:4]] for line in body.strip().splitlines()]
+            rows = tuple((int(offset), "" if field == "reserved" else field, code) for offset, field, code in cells)
+            yield pytest.param(heading.strip(), rows, id=f"{note.stem}-{heading.strip()}")
+
+
+def claims_tested(note):
+    """Numbers of the claims of a note that a test is named for."""
+    numbers = set()
+    for path in TESTS.glob("test_*.py"):
+        for item in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            named = _TEST.match(item.name) if isinstance(item, ast.FunctionDef) else None
+            if named and named[1] == note:
+                numbers |= set(re.findall(r"c(\d\d)", named[2]))
+    return numbers
+
+
+@pytest.mark.parametrize(("heading", "rows"), list(tables()))
+def test_every_table_is_one_of_spec_py(heading, rows):
+    same_name = [item for item in LAYOUTS.values() if heading == item.name or heading.startswith(item.name + " ")]
+    assert same_name, f"no layout of spec.py is called {heading!r}"
+    if rows not in [item.rows for item in same_name]:
+        closest = max(same_name, key=lambda item: len(set(item.rows) & set(rows)))
+        assert rows == closest.rows
+
+
+@pytest.mark.parametrize("name", list(LAYOUTS))
+def test_every_layout_is_in_the_notes(name):
+    layout = LAYOUTS[name]
+    documented = [
+        rows for heading, rows in (table.values for table in tables())
+        if heading == layout.name or heading.startswith(layout.name + " ")
+    ]  # fmt: skip
+    assert layout.rows in documented, f"{name} ({layout.name}) has no table in spec_notes"
+
+
+def test_the_notes_have_tables_and_claims():
+    assert len(list(tables())) >= len(LAYOUTS)
+    assert all(_CLAIM.search(note.read_text(encoding="utf-8")) for note in NOTES)
+
+
+@pytest.mark.parametrize("note", [path.stem for path in NOTES])
+def test_every_claim_has_a_test_and_every_test_its_claim(note):
+    claims = _CLAIM.findall((TESTS.parent / "spec_notes" / f"{note}.md").read_text(encoding="utf-8"))
+    assert claims == [f"{k:02d}" for k in range(1, len(claims) + 1)], "claims are numbered without a hole"
+    tested = claims_tested(note)
+    assert sorted(set(claims) - tested) == [], f"claims of {note}.md without a test"
+    assert sorted(tested - set(claims)) == [], f"tests named for claims that {note}.md does not make"
