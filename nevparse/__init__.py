@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._check import check as check
     from .binfile import write_bin as write_bin
     from .errors import DamagedFile as DamagedFile
     from .errors import ExportError as ExportError
@@ -37,6 +38,7 @@ _HOMES = {
     "recording": "open_recording",
     "binfile": "write_bin",
     "sidecar": "read_sidecar",
+    "_check": "check",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = list(_HOME)

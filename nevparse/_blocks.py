@@ -8,7 +8,7 @@ what it met.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from . import spec
@@ -22,7 +22,8 @@ from .errors import TruncatedFile
 
 _PROBES = 16  # headers looked at, evenly over the file, before it counts as one sample per packet
 _LOOK_AHEAD = 4  # blocks that must follow each other before zero samples count as an empty block
-_WRAP = 1 << 32
+_SHORT_BYTES = 8192
+_WINDOW_BYTES = 65536
 _PLAUSIBLE_S = 3600  # how far ahead a block that was cut short may start and still be taken for one
 
 
@@ -48,23 +49,10 @@ def walked(source: Source, block: Layout, frame: Frame, clock: Clock, damage: li
     """Locate samples by going from block to block."""
     walk = Walk(source, block, frame, clock.tick_rate)
     damage += walk.damage
-    blocks = walk.blocks if block.size > spec.NSX_BLOCK.size else list(_unwrapped(walk.blocks, clock))
+    blocks = walk.blocks
+    if block.size == spec.NSX_BLOCK.size and any(after[1] < before[1] for before, after in pairwise(blocks)):
+        blocks = list(clock.unwrapped(blocks))
     return BlockIndex(blocks, frame.row_bytes, clock), walk.missing_bytes
-
-
-def _unwrapped(blocks: list[tuple[int, int, int]], clock: Clock) -> Iterator[tuple[int, int, int]]:
-    """Count on where 32 bits of ticks ran over (after 39.8 hours at 30 kHz).
-
-    A timestamp that is smaller than the one before it ran over, and was not set back, where the recording had come
-    within an hour of the end of the range, and goes on within an hour by this reading.
-    """
-    near, end, turns = _PLAUSIBLE_S * clock.tick_rate, 0, 0
-    for offset, tick, count in blocks:
-        over = tick + (turns + 1) * _WRAP
-        if tick + turns * _WRAP < end and (turns + 1) * _WRAP - end < near and -clock.step <= over - end < near:
-            turns += 1
-        yield offset, tick + turns * _WRAP, count
-        end = tick + turns * _WRAP + count * clock.num // clock.den
 
 
 def _even_records(source: Source, frame: Frame, clock: Clock, damage: list[Damage]) -> tuple[Index, int]:
@@ -73,7 +61,7 @@ def _even_records(source: Source, frame: Frame, clock: Clock, damage: list[Damag
     n_records, rest = divmod(source.size - start, record_bytes)
     if rest:
         message = f"expected whole samples of {record_bytes} bytes, found {rest} at the end; left out"
-        damage.append(Damage(source.size - rest, message, TruncatedFile))
+        damage.append(Damage("cut-sample", source.size - rest, message, TruncatedFile))
     missing_bytes = -rest % record_bytes
     if block:
         return PacketIndex(source, block, start, n_records, row_bytes, clock), missing_bytes
@@ -107,7 +95,7 @@ class Walk:
 
     def __init__(self, source: Source, block: Layout, frame: Frame, tick_rate: int) -> None:
         self._source, self._row_bytes = source, frame.row_bytes
-        self._header, self._unpack = block.size, block.packer.unpack
+        self._header, self._unpack = block.size, block.packer.unpack_from
         self._plausible_ticks = _PLAUSIBLE_S * tick_rate
         self.blocks: list[tuple[int, int, int]] = []
         self.missing_bytes = 0
@@ -115,16 +103,18 @@ class Walk:
         self._hop(frame.start)
 
     def _hop(self, at: int) -> None:
-        size, header_bytes, row_bytes, peek = self._source.size, self._header, self._row_bytes, self._source.peek
+        size, header_bytes, row_bytes = self._source.size, self._header, self._row_bytes
+        window, begin, hop = b"", at, size
         while at < size:
-            header = peek(header_bytes, at)
-            if len(header) < header_bytes:
-                self._cut(at, header_bytes - len(header), "a block header")
-                return
-            flag, tick, count = self._unpack(header)
+            if at + header_bytes > begin + len(window):  # short blocks are read many at a time, long ones hopped over
+                begin, window = at, self._source.peek(header_bytes if hop > _SHORT_BYTES else _WINDOW_BYTES, at)
+                if len(window) < header_bytes:
+                    self._cut(at, header_bytes - len(window), "a block header")
+                    return
+            flag, tick, count = self._unpack(window, at - begin)
             if flag != spec.BLOCK_HEADER:
                 message = f"expected a block header (byte 1), found {flag}; the last {size - at} bytes are left out"
-                self.damage.append(Damage(at, message))
+                self.damage.append(Damage("no-block-header", at, message))
                 return
             rows = at + header_bytes
             whole = (size - rows) // row_bytes
@@ -133,7 +123,8 @@ class Walk:
                 return
             if count:
                 self.blocks.append((rows, tick, count))
-            at = rows + count * row_bytes
+            hop = header_bytes + count * row_bytes
+            at += hop
 
     def _last(self, at: int, tick: int, count: int, whole: int) -> None:
         rows = at + self._header
@@ -142,7 +133,7 @@ class Walk:
             self.blocks.append((rows, tick, whole))
         if count == 0:
             message = f"expected a sample count, found 0 before {there} bytes of data: the recorder did not close it"
-            self.damage.append(Damage(at, f"{message}; {whole} samples kept", TruncatedFile))
+            self.damage.append(Damage("open-block", at, f"{message}; {whole} samples kept", TruncatedFile))
             self.missing_bytes = -there % self._row_bytes
         else:
             self._cut(at, count * self._row_bytes - there, f"a block of {count} samples", f"; {whole} samples kept")
@@ -150,7 +141,7 @@ class Walk:
     def _cut(self, at: int, missing_bytes: int, what: str, kept: str = "") -> None:
         self.missing_bytes = missing_bytes
         message = f"expected {what}, found the end of the file {missing_bytes} bytes too early{kept}"
-        self.damage.append(Damage(at, message, TruncatedFile))
+        self.damage.append(Damage("cut-block", at, message, TruncatedFile))
 
     def _empty(self, at: int, tick: int) -> bool:
         """Whether a block that says zero samples means it: nothing follows, or another block does."""

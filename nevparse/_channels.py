@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import nan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import spec
-from ._headers import Filter, filter_of
+from ._headers import Damage, Filter, filter_of
+from ._source import Source
 from ._units import MICROVOLTS, ranges_text, scale_uv, text, unit_name, visible
+from .errors import FormatError
 
 _LETTER_A = ord("A")
 
@@ -59,6 +62,18 @@ class Channel:
     uv_offset: float = nan
     high_pass: Filter | None = None
     low_pass: Filter | None = None
+
+
+def checked_channels(source: Source, found: spec.NsxSpec, header: Mapping[str, Any], damage: list[Damage]) -> int:
+    """How many channels an NSx says it has, once the file is seen to be large enough for their headers."""
+    n_channels, at = int(header["n_channels"]), found.basic.offsets["n_channels"]
+    room = min((source.size - found.basic.size) // found.channel.size, spec.MAX_CHANNELS)
+    if n_channels > room:
+        found_text = f"{n_channels} channels in a file of {source.size} bytes"
+        raise FormatError(f"at most {room} channels", found_text, path=source.path, offset=at)
+    if n_channels == 0:
+        damage.append(Damage("no-channels", at, "expected at least one channel, found 0; there are no samples"))
+    return n_channels
 
 
 def channels_of(found: spec.NsxSpec, headers: NDArray[np.void], factors: Mapping[int, float]) -> tuple[Channel, ...]:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from math import gcd
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,11 @@ from . import spec
 from ._units import span_text
 
 PAUSE_S = 0.1  # nobody pauses and resumes a recording faster; a shorter hole is a loss
+_WRAP = 1 << 32
+_WRAP_NEAR_S = 3600  # how near to the end of 32 bits a recording must have come to have run over it
 _INT64_MAX = (1 << 63) - 1
+
+Block = tuple[int, int, int]  # offset of the first row, tick, samples
 
 
 class Gap(NamedTuple):
@@ -63,11 +68,11 @@ class Clock(NamedTuple):
         """Ticks from one sample to the next, rounded up."""
         return -(-self.num // self.den)
 
-    def excess(self, start_tick: int, n_samples: int, next_tick: int) -> int:
+    def excess(self, start_tick: Any, n_samples: Any, next_tick: Any) -> Any:
         """Ticks times `den` by which `next_tick` is later than the end of `n_samples` from `start_tick`."""
         return self.den * (next_tick - start_tick) - n_samples * self.num
 
-    def broken(self, excess: int) -> bool:
+    def broken(self, excess: Any) -> Any:
         """Whether that is half a sample or more, and more than the rounding of a tick."""
         return 2 * abs(excess) >= max(self.num, 2 * self.den)
 
@@ -95,6 +100,20 @@ class Clock(NamedTuple):
     def end(self, start_tick: int, n_samples: int) -> int:
         """First tick that `n_samples` from `start_tick` do not hold."""
         return start_tick + max(n_samples * self.num // self.den, (n_samples - 1) * self.num // self.den + 1)
+
+    def unwrapped(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """Count on where 32 bits of ticks ran over (after 39.8 hours at 30 kHz).
+
+        A timestamp that is smaller than the one before it ran over, and was not set back, where the recording had come
+        within an hour of the end of the range, and goes on within an hour by this reading.
+        """
+        near, end, turns = _WRAP_NEAR_S * self.tick_rate, 0, 0
+        for offset, tick, count in blocks:
+            over = tick + (turns + 1) * _WRAP
+            if tick + turns * _WRAP < end and (turns + 1) * _WRAP - end < near and -self.step <= over - end < near:
+                turns += 1
+            yield offset, tick + turns * _WRAP, count
+            end = tick + turns * _WRAP + count * self.num // self.den
 
     def gap(self, segment: int, last: tuple[int, int], start_tick: int, next_tick: int) -> Gap:
         """Describe the break between segment `segment` and the next.
@@ -125,10 +144,11 @@ def last_not_after(
 
     `stamps` may be a strided view of a file far larger than memory; only what is compared with is touched.
     """
-    low, high = low.copy(), high.copy()
+    shape, ticks = ticks.shape, ticks.ravel()
+    low, high = low.flatten(), high.flatten()
     while (open_ := np.flatnonzero(low < high)).size:
         middle = (low[open_] + high[open_]) // 2
         after = stamps[middle] > ticks[open_]
         high[open_[after]] = middle[after]
         low[open_[~after]] = middle[~after] + 1
-    return low - 1
+    return (low - 1).reshape(shape)

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from io import FileIO
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,9 @@ from ._outputs import PART, Outputs, stream, write_all
 from ._plan import Corrections, Fill, Rows
 from ._pump import Batch, Buffer, FillRows, Packer, Pump
 from ._stamps import Watcher
+from ._surface import OneFile, Readable
 from ._units import size_text, span_text
 from .errors import ExportError
-
-if TYPE_CHECKING:
-    from ._wide import WideFile
-    from .nsx import NsxFile
 
 _TICK_BYTES = 8
 _TICKS_AT_ONCE = 1 << 16
@@ -108,12 +106,12 @@ def _refuse_target(inputs: Sequence[str], target: str, overwrite: bool) -> None:
         raise ExportError(f"{target} exists; choose another name, or overwrite=True (--overwrite) to replace it")
 
 
-class Job:
+class Job(ABC):
     """The streaming of planned files."""
 
     def __init__(
         self,
-        ns: NsxFile | WideFile,
+        ns: Readable,
         columns: NDArray[np.intp],
         fill: bytes | None,
         sort: bool,
@@ -145,10 +143,24 @@ class Job:
         with outputs.create(file.sidecar_path, companion=True) as described:
             write_all(described, json.dumps(facts, indent=1, allow_nan=False).encode())
 
+    @abstractmethod
     def _batches(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Batch]:
-        ns = cast("NsxFile", self._ns)
-        packer = Packer(self._columns, ns.n_channels, ns.dtype)
-        return Pump(ns.readinto, packer, self._fill, log).batches(self._items(rows))
+        """Packed rows, as planned."""
+
+    def _more_facts(self) -> dict[str, Any]:
+        return {}
+
+
+class FileJob(Job):
+    """The streaming of one recording's file."""
+
+    def __init__(self, ns: OneFile, *more: Any) -> None:
+        super().__init__(ns, *more)
+        self._file = ns
+
+    def _batches(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Batch]:
+        packer = Packer(self._columns, self._file.n_channels, self._file.dtype)
+        return Pump(self._file.readinto, packer, self._fill, log).batches(self._items(rows))
 
     def _items(self, rows: Sequence[Rows]) -> Iterator[Piece | FillRows]:
         for item in rows:
@@ -157,9 +169,6 @@ class Job:
             else:
                 segment, stop = self._ns.segments[item.segment], item.start + item.n_rows
                 yield from segment.pieces(item.start, stop, sort=self._sort)
-
-    def _more_facts(self) -> dict[str, Any]:
-        return {}
 
 
 class TickLog:

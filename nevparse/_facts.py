@@ -88,7 +88,7 @@ def _channel_facts(channel: Channel) -> dict[str, Any]:
 
 
 def _damage_facts(damage: Iterable[Damage]) -> list[dict[str, Any]]:
-    return [{"offset": d.offset, "message": d.message, "category": d.category.__name__} for d in damage]
+    return [{"code": d.code, "offset": d.offset, "message": d.message, "category": d.category.__name__} for d in damage]
 
 
 def nsx_text(ns: NsxFile) -> list[str]:

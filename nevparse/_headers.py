@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from math import nan
@@ -46,6 +47,7 @@ class Filter(NamedTuple):
 class Damage(NamedTuple):
     """One place where a file is not what the specification says, and what was done about it."""
 
+    code: str
     offset: int
     message: str
     category: type[NevParseWarning] = DamagedFile
@@ -91,7 +93,7 @@ def _nearest(source: Source, version: tuple[int, int], known: list[tuple[int, in
     warnings.warn(
         f"{source.path}: file specification {found} is not known; read as {nearest[0]}.{nearest[1]}",
         UnknownVersion,
-        stacklevel=5,  # who opens the file
+        stacklevel=6,  # who opens the file
     )
     return nearest
 
@@ -124,7 +126,7 @@ def data_start(source: Source, stated: int, least: int, damage: list[Damage]) ->
     if least <= stated <= source.size:
         return stated
     message = f"expected headers of {least} to {source.size} bytes, found {stated}; data read from {least} on"
-    damage.append(Damage(spec.NSX_BASIC_22.offsets["header_bytes"], message))
+    damage.append(Damage("header-size", spec.NSX_BASIC_22.offsets["header_bytes"], message))
     return least
 
 
@@ -179,18 +181,6 @@ def filter_of(fields: Any, name: str) -> Filter | None:
     return Filter(corner_mhz / 1000, order, spec.FILTER_TYPES.get(kind, str(kind)))
 
 
-def checked_channels(source: Source, found: spec.NsxSpec, header: Mapping[str, Any], damage: list[Damage]) -> int:
-    """How many channels an NSx says it has, once the file is seen to be large enough for their headers."""
-    n_channels, at = int(header["n_channels"]), found.basic.offsets["n_channels"]
-    room = min((source.size - found.basic.size) // found.channel.size, spec.MAX_CHANNELS)
-    if n_channels > room:
-        found_text = f"{n_channels} channels in a file of {source.size} bytes"
-        raise FormatError(f"at most {room} channels", found_text, path=source.path, offset=at)
-    if n_channels == 0:
-        damage.append(Damage(at, "expected at least one channel, found 0; there are no samples"))
-    return n_channels
-
-
 def checked_clock(
     source: Source, found: spec.NsxSpec, header: Mapping[str, Any], damage: list[Damage]
 ) -> tuple[int, int]:
@@ -201,7 +191,7 @@ def checked_clock(
         raise FormatError("a sampling period of 1 or more", "0", path=source.path, offset=offset)
     if tick_rate == 0:
         message = f"expected a timestamp resolution, found 0; taken as {spec.CLOCK_HZ} Hz"
-        damage.append(Damage(found.basic.offsets["tick_rate"], message))
+        damage.append(Damage("tick-rate", found.basic.offsets["tick_rate"], message))
     return period, tick_rate or spec.CLOCK_HZ
 
 
@@ -214,9 +204,22 @@ class Reopenable(Protocol):
     """An open file that pickles as its path and the digest of its headers."""
 
     digest: bytes
+    damage: tuple[Damage, ...]
 
     def close(self) -> None:
         """Let go of the file."""
+
+
+def opened(path: str | os.PathLike[str], make: Callable[[Source], _FileT]) -> _FileT:
+    """Open a file, and warn of what was odd; nothing is left open where that fails."""
+    source = Source(path)
+    try:
+        file = make(source)
+        tell(source, file.damage, stacklevel=4)
+    except BaseException:
+        source.close()
+        raise
+    return file
 
 
 def digest_of(header: bytes) -> bytes:

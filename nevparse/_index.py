@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._stamps import Watcher
 
 
+_EXACT = 1 << 60  # a quarter of what 64 bits hold, with room for twice a difference
 Located = tuple[NDArray[np.intp], NDArray[np.int64]]
 _LAST_TICK = (1 << 64) - 1
 
@@ -49,12 +50,15 @@ class Piece(NamedTuple):
         From one row to the next: the samples, and a packet's header where each row has one before it.
     first : int
         Number of the first row's packet; -1 in files of blocks.
+    since : int
+        How many samples before the first row its time is counted from: where its block's timestamp is.
     """
 
     offset: int
     n_rows: int
     row_bytes: int
     first: int = -1
+    since: int = 0
 
 
 class Index(Protocol):
@@ -106,11 +110,19 @@ class BlockIndex:
     @cached_property
     def runs(self) -> tuple[Run, ...]:
         """Unbroken stretches, in file order."""
-        ticks, counts, clock = self.start_ticks, self.counts, self.clock
-        steps = zip(ticks, counts, ticks[1:], strict=False)
-        breaks = [k + 1 for k, step in enumerate(steps) if clock.broken(clock.excess(*step))]
-        edges = [0, *breaks, len(counts)] if counts else []
-        return tuple(Run(a, b, ticks[a], int(self.starts[b] - self.starts[a])) for a, b in pairwise(edges))
+        if not self.counts:
+            return ()
+        edges = np.concatenate([[0], self._breaks() + 1, [len(self.counts)]])
+        firsts, stops = edges[:-1].tolist(), edges[1:].tolist()
+        ticks = map(self.start_ticks.__getitem__, firsts)
+        return tuple(map(Run, firsts, stops, ticks, np.diff(self.starts[edges]).tolist()))
+
+    def _breaks(self) -> NDArray[np.intp]:
+        """Blocks behind which time is broken."""
+        clock, largest = self.clock, max(max(self.start_ticks) * self.clock.den, max(self.counts) * self.clock.num)
+        kind = np.int64 if largest < _EXACT else object  # Python's own integers where 64 bits could run over
+        ticks, counts = np.array(self.start_ticks, kind), np.array(self.counts, kind)
+        return np.flatnonzero(clock.broken(clock.excess(ticks[:-1], counts[:-1], ticks[1:])))
 
     def _parts(self, run: Run, a: int, b: int) -> Iterator[tuple[int, int, int]]:
         origin = int(self.starts[run.first])
@@ -151,7 +163,7 @@ class BlockIndex:
     def pieces(self, run: Run, a: int, b: int, sort: bool = False) -> Iterator[Piece]:  # noqa: ARG002 - is sorted
         """Where samples `a` to `b` of a run lie."""
         for block, begin, end in self._parts(run, a, b):
-            yield Piece(self.offsets[block] + begin * self.row_bytes, end - begin, self.row_bytes)
+            yield Piece(self.offsets[block] + begin * self.row_bytes, end - begin, self.row_bytes, since=begin)
 
     def ticks(self, run: Run, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:  # noqa: ARG002 - is sorted
         """Timestamps of samples `a` to `b` of a run: each block counts from its own."""

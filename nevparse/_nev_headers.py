@@ -142,12 +142,14 @@ def extent(
     counted = found.basic.size + spec.EXTENDED_BYTES * header["n_extended"]
     if stated != counted:
         message = f"expected {counted} bytes of headers for {header['n_extended']} extended ones, found {stated}"
-        damage.append(Damage(found.basic.offsets["header_bytes"], f"{message}; packets read from {start} on"))
+        damage.append(
+            Damage("header-size", found.basic.offsets["header_bytes"], f"{message}; packets read from {start} on")
+        )
     n_packets, left = divmod(source.size - start, int(header["packet_bytes"]))
     missing = int(header["packet_bytes"]) - left if left else 0
     if missing:
         message = f"the last packet lacks {missing} of its {header['packet_bytes']} bytes"
-        damage.append(Damage(source.size - left, message, TruncatedFile))
+        damage.append(Damage("cut-packet", source.size - left, message, TruncatedFile))
     return start, n_packets, missing
 
 
@@ -155,7 +157,7 @@ def tick_rate(found: spec.NevSpec, header: Mapping[str, Any], damage: list[Damag
     """Hz of the timestamps."""
     if header["tick_rate"] == 0:
         message = f"expected a timestamp resolution, found 0; taken as {spec.CLOCK_HZ} Hz"
-        damage.append(Damage(found.basic.offsets["tick_rate"], message))
+        damage.append(Damage("tick-rate", found.basic.offsets["tick_rate"], message))
     return int(header["tick_rate"]) or spec.CLOCK_HZ
 
 
@@ -226,7 +228,7 @@ def _sample_code(header: Mapping[str, Any], all_16_bit: bool, damage: list[Damag
     if header["sample_bytes"] not in spec.SAMPLE_CODES:
         wanted = ", ".join(str(width) for width in spec.SAMPLE_CODES)
         message = f"expected {wanted} bytes per waveform sample, found {header['sample_bytes']}; read as 2"
-        damage.append(Damage(header["offset"], message))
+        damage.append(Damage("waveform-type", header["offset"], message))
     return spec.SAMPLE_CODES.get(header["sample_bytes"], spec.SAMPLE_16_BIT)
 
 

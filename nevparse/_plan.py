@@ -4,17 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._clock import Clock, Gap
+from ._surface import Stretch
 from .errors import GapError
-
-if TYPE_CHECKING:
-    from ._segment import Segment
-    from ._wide import WideSegment
 
 POLICIES = ("error", "split", "join", "fill")
 _LISTED_GAPS = 5
@@ -49,7 +46,7 @@ class Corrections(NamedTuple):
     repeated: int = 0
 
 
-def stretches(segments: Sequence[Segment | WideSegment], start_tick: int | None, stop_tick: int | None) -> list[Span]:
+def stretches(segments: Sequence[Stretch], start_tick: int | None, stop_tick: int | None) -> list[Span]:
     """The samples of each segment whose timestamps are in a half-open range, back to back."""
     spans: list[Span] = []
     row = 0
@@ -64,7 +61,7 @@ def stretches(segments: Sequence[Segment | WideSegment], start_tick: int | None,
     return spans
 
 
-def _extent(segments: Sequence[Segment | WideSegment]) -> str:
+def _extent(segments: Sequence[Stretch]) -> str:
     if not segments:
         return "the file has none"
     ends = [f"{s.start_tick} to {s.ticks(s.n_samples - 1)[0]}" for s in segments[:_LISTED_GAPS]]
@@ -87,7 +84,7 @@ def refuse(path: str, gaps: Sequence[Gap], what: str, instead: str) -> None:
 
 
 def resampled(
-    span: Span, segment: Segment | WideSegment, clock: Clock, sort: bool, origin_tick: int | None = None
+    span: Span, segment: Stretch, clock: Clock, sort: bool, origin_tick: int | None = None
 ) -> tuple[list[Span], Corrections]:
     """The samples of a span on an even grid at the nominal rate: each row is the nearest sample.
 

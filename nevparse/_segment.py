@@ -30,6 +30,8 @@ class Segment:
     half a sample), they are one segment with several `blocks`.
     """
 
+    __slots__ = ("_file", "_run", "index")
+
     def __init__(self, file: NsxFile, index: int, run: _index.Run) -> None:
         self._file, self._run, self.index = file, run, index
 

@@ -111,6 +111,10 @@ class PacketIndex:
             edges = [0, *(np.flatnonzero(np.diff(order) != 1) + 1).tolist(), order.size]
             yield from (self._piece(int(order[i]), int(order[i]) + j - i) for i, j in pairwise(edges))
 
+    def offset_of(self, packet: int) -> int:
+        """Where a packet starts in the file."""
+        return self._start + packet * self.packet_bytes
+
     def _piece(self, a: int, b: int) -> Piece:
         return Piece(self._start + a * self.packet_bytes + self._block.size, b - a, self.packet_bytes, a)
 

@@ -14,6 +14,7 @@ TAI_LEAP_S = 37  # by which atomic time, which PTP carries, is ahead of UTC sinc
 _SINCE_1970_TICK = 10**17  # a clock of nanoseconds that has run for three years counts from 1970, not from its start
 _AGREE_S = 10  # header dates are written within seconds of the first sample
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_FAR_S = 1 << 40  # further off than any date
 _MOST_S = (1 << 63) // NANOSECONDS - 2  # seconds from 1970 that 64 bits of nanoseconds hold
 
 
@@ -60,7 +61,7 @@ class TimeBase(NamedTuple):
         start_s, start_ns = divmod(start, NANOSECONDS)
         since = (wanted - origin_tick).astype(np.int64)
         forward = (since >= 0) == (wanted >= origin_tick)  # else they are more than 63 bits apart
-        seconds = start_s + np.clip(since // self.tick_rate, -_MOST_S, _MOST_S)
+        seconds = start_s + np.clip(since // self.tick_rate, -_FAR_S, _FAR_S)
         there = forward & (np.abs(seconds) < _MOST_S)
         nanoseconds = since % self.tick_rate * NANOSECONDS // self.tick_rate + start_ns
         moments = (np.where(there, seconds, 0) * NANOSECONDS + nanoseconds).astype("datetime64[ns]")

@@ -122,7 +122,7 @@ class WideSegment:
 
     def pieces(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Piece]:  # noqa: ARG002 - sorted by place
         """The rows as one piece: a grid has no blocks."""
-        yield Piece(0, stop - start, 0)
+        yield Piece(0, stop - start, 0, since=self.first_row + start)
 
 
 class WideFile:
@@ -146,7 +146,6 @@ class WideFile:
     """
 
     stamped = False
-    watcher = staticmethod(lambda: None)
 
     def __init__(self, files: Sequence[NsxFile], union: bool, sort: bool) -> None:
         first = files[0]
@@ -188,6 +187,9 @@ class WideFile:
     def exactly(self) -> WideFile:
         """Itself: every timestamp was read to place the samples."""
         return self
+
+    def watcher(self) -> None:
+        """Nothing: the timestamps of every instrument have been judged already."""
 
     def columns(self, *ways: Any) -> NDArray[np.intp]:
         """Columns that a request names, the same request for each instrument."""

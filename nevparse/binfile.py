@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from . import _plan, sidecar
 from ._clock import Gap
-from ._export import BinFile, Job, refuse_targets
+from ._export import BinFile, FileJob, Job, refuse_targets
 from ._outputs import whole_or_nothing
 from ._plan import Corrections, Fill, Rows, Span
 from ._stamps import MissedBreak
+from ._surface import Readable
 from .errors import DamagedFile, GapError
 
 if TYPE_CHECKING:
-    from ._wide import WideFile
     from .nsx import NsxFile
 
 HOLD = "hold"
@@ -82,7 +82,7 @@ class _Request:
 
 
 def write_bin(
-    ns: NsxFile | Sequence[NsxFile],
+    ns: Readable | Sequence[NsxFile],
     path: str | os.PathLike[str],
     *,
     channels: slice | Iterable[int] | None = None,
@@ -162,7 +162,7 @@ def write_bin(
     if isinstance(ns, Sequence):
         from ._wide import WideFile  # few need it
 
-        recording: NsxFile | WideFile = WideFile(ns, gaps == "fill", sort)
+        recording: Readable = WideFile(ns, gaps == "fill", sort)
     else:
         recording = ns
     _refuse_words(gaps, fill, resample, recording.dtype)
@@ -194,7 +194,7 @@ def _fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes 
     return np.full(n_columns, fill, dtype).tobytes()
 
 
-def _export(ns: NsxFile | WideFile, request: _Request) -> BinReport:
+def _export(ns: Readable, request: _Request) -> BinReport:
     columns = ns.columns(*request.columns)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
@@ -221,17 +221,17 @@ def _export(ns: NsxFile | WideFile, request: _Request) -> BinReport:
     )
 
 
-def _job_of(ns: NsxFile | WideFile) -> tuple[type[Job], list[str]]:
+def _job_of(ns: Readable) -> tuple[type[Job], list[str]]:
     """What streams a recording, and the files it comes from."""
     tracks = getattr(ns, "tracks", None)
     if tracks is None:
-        return Job, [ns.path]
+        return FileJob, [ns.path]
     from ._wide import WideJob
 
     return WideJob, [track.file.path for track in tracks]
 
 
-def _plans(ns: NsxFile | WideFile, request: _Request) -> tuple[list[tuple[str, list[Rows]]], Corrections]:
+def _plans(ns: Readable, request: _Request) -> tuple[list[tuple[str, list[Rows]]], Corrections]:
     """The rows of each file to write."""
     spans = _plan.stretches(ns.segments, request.start_tick, request.stop_tick)
     gaps = _plan.gaps_between(ns.gaps, spans)
@@ -250,9 +250,7 @@ def _plans(ns: NsxFile | WideFile, request: _Request) -> tuple[list[tuple[str, l
     return [(request.path, _plan.lay(groups, fills, ticks))], corrections
 
 
-def _resampled(
-    ns: NsxFile | WideFile, spans: Sequence[Span], request: _Request
-) -> tuple[list[list[Span]], Corrections]:
+def _resampled(ns: Readable, spans: Sequence[Span], request: _Request) -> tuple[list[list[Span]], Corrections]:
     if request.resample is None or not ns.stamped:
         return [[span] for span in spans], Corrections()
     both = [_plan.resampled(span, ns.segments[span.segment], ns.clock, request.sort) for span in spans]
@@ -261,7 +259,7 @@ def _resampled(
 
 
 def _fills(
-    ns: NsxFile | WideFile,
+    ns: Readable,
     spans: Sequence[Span],
     gaps: Sequence[Gap],
     groups: Sequence[Sequence[Span]],
@@ -281,7 +279,7 @@ def _fills(
     return fills
 
 
-def _bin_file(ns: NsxFile | WideFile, path: str, columns: NDArray[np.intp], rows: Sequence[Rows]) -> BinFile:
+def _bin_file(ns: Readable, path: str, columns: NDArray[np.intp], rows: Sequence[Rows]) -> BinFile:
     return BinFile(
         path=path,
         sidecar_path=sidecar.names(path)[0],

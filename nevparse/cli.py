@@ -84,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true", help="everything as JSON, one line for each file")
     info.set_defaults(command=_info)
     _add_bin(commands.add_parser("bin", help="write chosen channels to a flat .bin, and a .json that describes it"))
+    check = commands.add_parser("check", help="judge a file strictly: every header, block, timestamp and packet")
+    check.add_argument("file", nargs="+", metavar="F", help="a file, or the base name of a recording for all of it")
+    check.add_argument("--json", action="store_true", help="findings as JSON, one line each")
+    check.set_defaults(command=_check)
     _add_events(commands.add_parser("events", help="list comments, digital input and every other kind of event"))
     return parser
 
@@ -267,6 +271,23 @@ def _info(arguments: argparse.Namespace) -> int:
             text = json.dumps(_facts.facts(found)) if arguments.json else "\n".join(_facts.lines(found))
         print(text, flush=True)
     return DONE
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    import json
+
+    from ._check import check
+    from ._findings import NOTE
+
+    code = DONE
+    for path in arguments.file:
+        findings = _opened(check, path)
+        for finding in findings:
+            print(json.dumps(finding._asdict()) if arguments.json else visible(str(finding)))
+        if not findings and not arguments.json:
+            print(visible(f"{path}: sound"))
+        code = REFUSED if any(finding.level != NOTE for finding in findings) else code
+    return code
 
 
 def _bin(arguments: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from . import _nev_headers, spec
 from ._comments import Comment
-from ._headers import Damage, basic_header, digest_of, extended_headers, header_text, identify, reopened, tell
+from ._headers import Damage, basic_header, digest_of, extended_headers, header_text, identify, opened, reopened
 from ._nev_headers import Electrode
 from ._packets import Packets, Reset, Rows
 from ._source import Source
@@ -436,11 +436,4 @@ def open_nev(path: str | os.PathLike[str]) -> NevFile:
     -----
     Blackrock LB-0023 revision 7.00, "NEV"; Ripple R01838 revision 07.
     """
-    source = Source(path)
-    try:
-        file = NevFile(source)
-        tell(source, file.damage, stacklevel=3)
-    except BaseException:
-        source.close()
-        raise
-    return file
+    return opened(path, NevFile)

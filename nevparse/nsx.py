@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property, partial
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any, SupportsInt
 
 import numpy as np
@@ -19,19 +19,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _index, spec
 from ._blocks import Frame, find_samples, walked
-from ._channels import Channel, channels_of, choose, compact
+from ._channels import Channel, channels_of, checked_channels, choose, compact
 from ._clock import Clock, Gap
 from ._headers import (
     Damage,
     basic_header,
-    checked_channels,
     checked_clock,
     data_start,
     digest_of,
     header_text,
     identify,
+    opened,
     reopened,
-    tell,
     uv_per_bit_of,
 )
 from ._microvolts import to_microvolts
@@ -141,7 +140,8 @@ class NsxFile:
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """Unbroken stretches of samples, in file order."""
-        return tuple(Segment(self, k, run) for k, run in enumerate(self._index.runs))
+        runs = self._index.runs
+        return tuple(map(Segment, repeat(self), range(len(runs)), runs))
 
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
@@ -162,7 +162,7 @@ class NsxFile:
         if odd.size:
             at, found = int(odd[0]), self._channel_headers["type"][odd[0]].tobytes()
             message = f"expected channel header {at} to start with {wanted!r}, found {found!r}"
-            damage.append(Damage(self._spec.basic.size + at * self._spec.channel.size, message))
+            damage.append(Damage("channel-header", self._spec.basic.size + at * self._spec.channel.size, message))
 
     @cached_property
     def electrode_ids(self) -> NDArray[np.int64]:
@@ -389,12 +389,4 @@ def open_nsx(path: str | os.PathLike[str], *, nev: Any = None) -> NsxFile:
     -----
     Blackrock LB-0023 revision 7.00, "NSx"; Ripple R01838 revision 07.
     """
-    factors = uv_per_bit_of(nev)
-    source = Source(path)
-    try:
-        file = NsxFile(source, factors)
-        tell(source, file.damage, stacklevel=3)
-    except BaseException:
-        source.close()
-        raise
-    return file
+    return opened(path, partial(NsxFile, factors=uv_per_bit_of(nev)))

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,11 +17,8 @@ from ._channels import Channel
 from ._clock import Clock, last_not_after
 from ._index import Held, Run
 from ._plan import Corrections, Fill, Rows, n_rows_of
+from ._surface import Readable
 from .errors import FormatError
-
-if TYPE_CHECKING:
-    from ._wide import WideFile
-    from .nsx import NsxFile
 
 SIDECAR_VERSION = 1
 NO_ROW = -1
@@ -34,7 +31,7 @@ def names(path: str) -> tuple[str, str]:
 
 
 def describe(
-    ns: NsxFile | WideFile,
+    ns: Readable,
     path: str,
     rows: Sequence[Rows],
     columns: NDArray[np.intp],
@@ -74,14 +71,14 @@ def policy_facts(gaps: str, fill: str | float | None, resample: str | None, corr
     """What was asked to happen to time, and how often it did."""
     return {
         "gaps": gaps,
-        "fill": fill if gaps == "fill" else None,
+        "fill": None if gaps != "fill" else fill if isinstance(fill, str) or isfinite(fill) else str(fill),
         "resample": resample,
         "dropped_samples": corrections.dropped,
         "repeated_samples": corrections.repeated,
     }
 
 
-def _stretch(ns: NsxFile | WideFile, item: Rows, sort: bool) -> dict[str, Any]:
+def _stretch(ns: Readable, item: Rows, sort: bool) -> dict[str, Any]:
     stop_row = item.row + item.n_rows
     if isinstance(item, Fill):
         return {"segment": None, "start_row": item.row, "stop_row": stop_row, "anchors": [[item.row, item.tick]]}
@@ -90,11 +87,11 @@ def _stretch(ns: NsxFile | WideFile, item: Rows, sort: bool) -> dict[str, Any]:
     if ns.stamped:
         anchors = [[row, int(segment.ticks(first, first + 1, sort=sort)[0])]]
     else:
-        *_, block = segment.pieces(0, first + 1)
-        into = (block.n_rows - 1) % ns.clock.den  # an anchor stands on a whole tick, if need be before its first row
         for piece in segment.pieces(first, first + item.n_rows):  # one for each block, which has its own timestamp
-            anchors.append([row - into, int(segment.ticks(first - into, first - into + 1)[0])])
-            first, row, into = first + piece.n_rows, row + piece.n_rows, 0
+            into = piece.since % ns.clock.den  # back to a whole tick, if need be before the first row
+            tick = int(segment.ticks(first, first + 1)[0]) - into * ns.clock.num // ns.clock.den
+            anchors.append([row - into, tick])
+            first, row = first + piece.n_rows, row + piece.n_rows
     return {
         "segment": item.segment,
         "start_row": item.row,
