@@ -103,7 +103,12 @@ def test_what_a_terminal_would_obey_is_made_visible(main, file_of):
     label = b"\x1b[2J\x9b31m\r\x07"
     heads = [b.channel(1, label=label, units=label)]
     path = file_of(b.nsx([(0, b.ramp(2, 1))], channels=heads, label=label, comment=label))
-    for arguments in (["info", path], ["info", "--json", path], ["bin", path, path + ".bin", "--labels", "nothing"]):
+    for arguments in (
+        ["info", path + "\x1b[2J"],
+        ["info", path],
+        ["info", "--json", path],
+        ["bin", path, path + ".bin", "--labels", "nothing"],
+    ):
         _, out, err = main(*arguments)
         printed = (out + err).replace("\n", "")
         assert printed.isprintable(), repr(printed)
@@ -327,6 +332,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
     process = subprocess.Popen(
         command("bin", path, folder / "o.bin", "--channels", "1,0"), env=environment(),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )  # fmt: skip
     try:
         for _ in range(2000):

@@ -490,6 +490,13 @@ def test_nsx_c30_a_first_block_of_one_sample_does_not_make_packets(opened):
     np.testing.assert_array_equal(all_samples(ns), b.ramp(52, 2))
 
 
+def test_nsx_c30_a_count_of_two_is_no_packet_of_one_sample(opened):
+    data = b.nsx([(10**15, b.ramp(9, 2))], "ptp") + b.block("ptp", 2 * 10**15, b.ramp(1, 2, first=9), n_samples=2)
+    ns = warned(opened, data, nv.TruncatedFile, "expected a block of 2 samples.*; 1 samples kept")
+    assert ns.missing_bytes == 4
+    np.testing.assert_array_equal(all_samples(ns), b.ramp(10, 2))
+
+
 def test_nsx_c31_packets_keep_their_own_timestamps(opened):
     jitter = np.random.default_rng(1).integers(-900, 900, 50)
     ticks = 1_700_000_000_000_000_001 + np.arange(50) * 33333 + jitter
@@ -700,6 +707,15 @@ def test_samples_are_read_only_views_of_the_file(opened, kind):
         assert np.shares_memory(samples, ns.read(segment=segment.index, channels=[0, 2])), "nor of even ones"
         with pytest.raises(ValueError, match="read-only"):
             samples[0, 0] = 1
+
+
+def test_columns_are_taken_by_view_only_where_they_lie_evenly(opened):
+    raw, samples = b.plausible("2.3", 6, (8,))
+    ns = opened(raw)
+    for columns, is_view in (([0, 1, 2], 1), ([1, 3, 5], 1), ([4], 1), ([0, 1, 3], 0), ([5, 4], 0), ([2, 2], 0)):
+        taken = ns.read(channels=columns)
+        np.testing.assert_array_equal(taken, samples[:, columns])
+        assert np.shares_memory(taken, ns.segments[0].samples) == bool(is_view), columns
 
 
 def test_blocks_of_one_segment_are_views_and_their_sum_is_not(opened):
