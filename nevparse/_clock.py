@@ -93,7 +93,7 @@ class Clock(NamedTuple):
 
     def samples(self, ticks: NDArray[np.uint64], start_ticks: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Samples, counted from ones at `start_ticks`, that `ticks` fall in: the last ones that are not later."""
-        after = np.minimum(ticks - start_ticks, np.uint64(_INT64_MAX // self.den - 1)).astype(np.int64)
+        after = (ticks - start_ticks).astype(np.int64)
         samples: NDArray[np.int64] = -((-(after + 1) * self.den) // min(self.num, _INT64_MAX)) - 1
         return samples
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from . import sidecar
 from ._clock import Clock
 from ._index import Piece
-from ._outputs import PART, Outputs, stream, write_all
+from ._outputs import PART, Outputs, stream, system_copy, write_all
 from ._plan import Corrections, Fill, Rows
-from ._pump import Batch, Buffer, FillRows, Packer, Pump
+from ._pump import Batch, Buffer, FillRows, Packer, Pump, refuse_short
 from ._stamps import Watcher
 from ._surface import OneFile, Readable
 from ._units import size_text, span_text
@@ -28,6 +28,7 @@ from .errors import ExportError
 
 _TICK_BYTES = 8
 _TICKS_AT_ONCE = 1 << 16
+SYSTEM_COPY_BYTES = 1 << 24  # copied by the system at a time, so that progress shows and Ctrl-C is heard
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class Job(ABC):
                 ticks = stack.enter_context(outputs.create(sidecar.names(file.path)[1], companion=True))
                 log = TickLog(watcher, ticks, self._ns.clock)
             target = stack.enter_context(outputs.create(file.path))
-            for n_rows in stream(self._batches(file.rows, log), target):
+            for n_rows in self._written(file.rows, log, target):
                 self._done += n_rows
                 if self._progress is not None:
                     self._progress(self._done, self.n_rows)
@@ -142,6 +143,9 @@ class Job(ABC):
         facts |= {"sorted": self._sort, "out_of_order_samples": out_of_order, **self._more_facts()}
         with outputs.create(file.sidecar_path, companion=True) as described:
             write_all(described, json.dumps(facts, indent=1, allow_nan=False).encode())
+
+    def _written(self, rows: Sequence[Rows], log: TickLog | None, target: FileIO) -> Iterator[int]:
+        return stream(self._batches(rows, log), target)
 
     @abstractmethod
     def _batches(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Batch]:
@@ -156,11 +160,37 @@ class FileJob(Job):
 
     def __init__(self, ns: OneFile, *more: Any) -> None:
         super().__init__(ns, *more)
-        self._file = ns
+        self._file, self._packer = ns, Packer(self._columns, ns.n_channels, ns.dtype)
+
+    def _written(self, rows: Sequence[Rows], log: TickLog | None, target: FileIO) -> Iterator[int]:
+        if self._packer.keeps_rows and log is None and not any(isinstance(item, Fill) for item in rows):
+            n_rows = 0
+            for n_rows in self._copied(rows, target):
+                yield n_rows
+            if n_rows:
+                return
+        yield from super()._written(rows, log, target)
+
+    def _copied(self, rows: Sequence[Rows], target: FileIO) -> Iterator[int]:
+        """Have the system copy what needs no packing; yields nothing where it does not do that."""
+        row_bytes = self._packer.row_bytes
+        step = max(1, SYSTEM_COPY_BYTES // row_bytes)
+        for piece in self._items(rows):
+            assert isinstance(piece, Piece)
+            for a in range(0, piece.n_rows, step):
+                n_rows = min(step, piece.n_rows - a)
+                begin = piece.offset + a * row_bytes
+                end = begin + n_rows * row_bytes
+                while begin < end:
+                    n_bytes = system_copy(self._file.fileno(), target.fileno(), begin, end - begin)
+                    if n_bytes is None:
+                        return
+                    refuse_short(n_bytes, begin)
+                    begin += n_bytes
+                yield n_rows
 
     def _batches(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Batch]:
-        packer = Packer(self._columns, self._file.n_channels, self._file.dtype)
-        return Pump(self._file.readinto, packer, self._fill, log).batches(self._items(rows))
+        return Pump(self._file.readinto, self._packer, self._fill, log).batches(self._items(rows))
 
     def _items(self, rows: Sequence[Rows]) -> Iterator[Piece | FillRows]:
         for item in rows:

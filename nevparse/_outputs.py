@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,8 @@ from ._pump import Batch
 from .errors import ExportError
 
 PART = ".part"
+# What copy_file_range says between file systems, on ones that cannot, and under old kernels and sandboxes
+_NO_SYSTEM_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF, errno.ETXTBSY}
 
 
 def stream(batches: Iterable[Batch], file: FileIO) -> Iterator[int]:
@@ -66,6 +69,18 @@ def write_all(file: FileIO, data: memoryview | bytes) -> None:
         data = data[file.write(data) :]
 
 
+def system_copy(source: int, target: int, offset: int, n_bytes: int) -> int | None:
+    """Have the system copy bytes between two open files; returns how many, None where it does not do that."""
+    if not hasattr(os, "copy_file_range"):
+        return None
+    try:
+        return os.copy_file_range(source, target, n_bytes, offset)
+    except OSError as error:
+        if error.errno in _NO_SYSTEM_COPY:
+            return None
+        raise
+
+
 class Outputs:
     """Files that get their names together, once all of them are whole."""
 
@@ -77,8 +92,8 @@ class Outputs:
         """Open a ``.part`` for a target; a `companion` describes another file and is never paired with an old one."""
         with suppress(FileNotFoundError):
             os.unlink(target + PART)  # left by a run that was killed; or a link, which must not be written through
+        self._targets.append((target, companion))  # before there is a file: Ctrl-C may strike at any line
         with FileIO(target + PART, "xb") as file:
-            self._targets.append((target, companion))
             yield file
 
     def name(self) -> None:

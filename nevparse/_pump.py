@@ -169,9 +169,14 @@ class Pump:
     def _read_all(self, buffer: Buffer, offset: int) -> Buffer:
         got = self._readinto(buffer.data, offset)
         if got < buffer.size:
-            end = offset + got
-            raise ExportError(f"the input ends at byte {end}: it has become shorter since it was opened")
+            refuse_short(0, offset + got)
         return buffer
+
+
+def refuse_short(n_bytes: int, offset: int) -> None:
+    """Raise where nothing was read at an offset that the input had when it was opened."""
+    if n_bytes == 0:
+        raise ExportError(f"the input ends at byte {offset}: it has become shorter since it was opened")
 
 
 def side_by_side(several: Sequence[Iterable[Batch]]) -> Iterator[Batch]:

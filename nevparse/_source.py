@@ -92,6 +92,10 @@ class Source:
             done += got
         return done
 
+    def fileno(self) -> int:
+        """The system's handle of the file."""
+        return self._file.fileno()
+
     def unpack(self, layout: Layout, offset: int = 0) -> dict[str, Any]:
         """Read one record."""
         return layout.unpack(self.read(layout.size, offset, layout.name))
@@ -99,18 +103,9 @@ class Source:
     def view(
         self, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, row_bytes: int | None = None
     ) -> NDArray[Any]:
-        """A read-only array over the file's own bytes.
+        """A read-only array over the file's own bytes, from `offset` on.
 
-        Parameters
-        ----------
-        dtype : numpy.dtype
-            Of one element.
-        shape : tuple of int
-            Of the array.
-        offset : int
-            Where it starts, in bytes.
-        row_bytes : int, optional
-            Bytes from one row of a two-dimensional array to the next, where that is more than the row.
+        Rows of a two-dimensional array stand `row_bytes` apart where that is more than their own bytes.
 
         Raises
         ------

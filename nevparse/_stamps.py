@@ -45,7 +45,7 @@ class PacketIndex:
 
     @cached_property
     def _held(self) -> Held:
-        return Held(self.runs, [self.at(run.stop - 1) + self.clock.step for run in self.runs])
+        return Held(self.runs, [self.clock.end(*self.last_tick(run)) for run in self.runs])
 
     def exact(self) -> PacketIndex:
         """The same index, which reads every timestamp to find the breaks."""

@@ -91,3 +91,6 @@ class OneFile(Readable, Protocol):
 
     def readinto(self, buffer: memoryview, offset: int) -> int:
         """Fill a buffer with the file's own bytes."""
+
+    def fileno(self) -> int:
+        """The system's handle of the open file."""

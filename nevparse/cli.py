@@ -68,6 +68,7 @@ def _warnings_as_lines() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
+        warnings.simplefilter("ignore", ResourceWarning)  # of a file that Ctrl-C closed
         warnings.showwarning = show
         yield
 

@@ -339,6 +339,10 @@ class NsxFile:
         """Fill `buffer` with the file's own bytes from `offset` on; returns how many there were."""
         return self._source.readinto(buffer, offset)
 
+    def fileno(self) -> int:
+        """The system's handle of the open file."""
+        return self._source.fileno()
+
     def _run(self, segment: int) -> _index.Run:
         runs = self._index.runs
         if not -len(runs) <= segment < len(runs):

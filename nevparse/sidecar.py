@@ -67,11 +67,12 @@ def describe(
     }
 
 
-def policy_facts(gaps: str, fill: str | float | None, resample: str | None, corrections: Corrections) -> dict[str, Any]:
+def policy_facts(gaps: str, fill: str | float, resample: str | None, corrections: Corrections) -> dict[str, Any]:
     """What was asked to happen to time, and how often it did."""
+    stated = fill if isinstance(fill, str) or isfinite(fill) else str(fill)  # JSON has no NaN
     return {
         "gaps": gaps,
-        "fill": None if gaps != "fill" else fill if isinstance(fill, str) or isfinite(fill) else str(fill),
+        "fill": stated if gaps == "fill" else None,
         "resample": resample,
         "dropped_samples": corrections.dropped,
         "repeated_samples": corrections.repeated,
@@ -218,7 +219,7 @@ class Sidecar:
             if self._stamps is None:
                 end = self._clock.end(int(self._ticks[stop - 1]), last + 1 - int(self._rows[stop - 1]))
             else:
-                end = int(self._stamps[last]) + self._clock.step
+                end = self._clock.end(int(self._stamps[last]), 1)
             yield Run(first, stop, int(self.row_to_tick(row)), last + 1 - row), end
 
     def seconds(self, rows: ArrayLike, *, origin_tick: int = 0) -> NDArray[np.float64]:

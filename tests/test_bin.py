@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse import _outputs, _pump
+from nevparse import _export, _outputs, _pump
 
 FILES = "s.bin", "s.json"
 
@@ -45,6 +45,7 @@ def out(tmp_path):
 def small_buffers(monkeypatch):
     """Many steps from little data."""
     monkeypatch.setattr(_pump, "BUFFER_BYTES", 64)
+    monkeypatch.setattr(_export, "SYSTEM_COPY_BYTES", 64)
 
 
 def left_in(folder):
@@ -359,6 +360,21 @@ def test_an_input_that_shrinks_leaves_nothing(opened, out, columns):
     assert left_in(out.parent) == []
 
 
+def test_an_interruption_while_a_file_is_made_leaves_nothing(opened, out, monkeypatch):
+    """Ctrl-C may come when the file is on the disk and the call that made it has not returned."""
+
+    class Interrupted(_outputs.FileIO):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.close()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_outputs, "FileIO", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
+    assert left_in(out.parent) == []
+
+
 def test_a_target_that_cannot_be_renamed_to_leaves_nothing(opened, out, monkeypatch):
     def replace(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
@@ -383,3 +399,42 @@ def test_memory_stays_bounded_whatever_the_size(tmp_path, out, columns):
             tracemalloc.stop()
     assert peak < 6_000_000
     assert out.stat().st_size == ns.n_samples * 2 * (16 if columns != slice(0, 10) else 10)
+
+
+# ------------------------------------------------------------------------------------------ copied by the system
+
+
+@pytest.mark.parametrize("how", ["kernel", "absent", "refused", "a few bytes at a time"])
+def test_whole_rows_are_the_same_however_the_system_copies_them(file_of, monkeypatch, tmp_path, how):
+    blocks = [(0, b.ramp(50, 3)), (400, b.ramp(70, 3, first=50))]
+    path = file_of(b.nsx(blocks))
+    if how == "absent":
+        monkeypatch.delattr(os, "copy_file_range", raising=False)
+    elif hasattr(os, "copy_file_range"):
+        real = os.copy_file_range
+
+        def copy(source, target, count, offset):
+            if how == "refused":
+                raise OSError(errno.EXDEV, "between file systems")
+            return real(source, target, min(count, 7) if how != "kernel" else count, offset)
+
+        monkeypatch.setattr(os, "copy_file_range", copy)
+    done = []
+    with nv.open_nsx(path) as ns:
+        nv.write_bin(ns, tmp_path / "o.bin", gaps="join", progress=lambda *now: done.append(now))
+    np.testing.assert_array_equal(np.fromfile(tmp_path / "o.bin", "<i2").reshape(-1, 3), b.ramp(120, 3))
+    assert done[-1] == (120, 120)
+
+
+@pytest.mark.skipif(not hasattr(os, "copy_file_range"), reason="the system does not copy")
+@pytest.mark.parametrize("answer", [0, OSError(errno.ENOSPC, "No space left on device")])
+def test_a_copy_by_the_system_that_fails_leaves_nothing(file_of, monkeypatch, tmp_path, answer):
+    def copy(*_):
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(os, "copy_file_range", copy)
+    with nv.open_nsx(file_of(b.nsx([(0, b.ramp(50, 3))]))) as ns, pytest.raises(nv.ExportError):
+        nv.write_bin(ns, tmp_path / "o.bin")
+    assert not list(tmp_path.glob("o.*"))

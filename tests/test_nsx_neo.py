@@ -79,7 +79,7 @@ def test_real_recordings_read_as_in_neo(real_file, tmp_path, name):
         assert same(ns, neo_file(path))
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     kind=st.sampled_from(NEO_KINDS),
     n_channels=st.integers(1, 5),
