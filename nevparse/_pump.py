@@ -39,6 +39,7 @@ class Packer:
         self.row_bytes, self.file_row_bytes = columns.size * dtype.itemsize, n_channels * dtype.itemsize
         edges = [0, *(np.flatnonzero(np.diff(columns) != 1) + 1).tolist(), columns.size]
         self._runs = [(int(columns[a]), a, b - a) for a, b in pairwise(edges)]
+        self._all_places: NDArray[np.intp] = columns[:0]
         self.keeps_rows = self._runs == [(0, 0, n_channels)]  # rows are written just as they are read
 
     def pack(self, read: Buffer, n_rows: int, lead: int, stride: int, out: Buffer) -> None:
@@ -53,9 +54,15 @@ class Packer:
         if lead:  # rows between packet headers are not aligned: they are moved together first
             row = np.dtype(f"V{self.file_row_bytes}")
             read = np.ascontiguousarray(_fields(read, row, n_rows, lead, stride)).view(np.uint8)
-        table = np.ndarray((n_rows, self._n_channels), self._dtype, read.data)
-        taken = np.ndarray((n_rows, self._columns.size), self._dtype, out.data)
-        np.take(table, self._columns, axis=1, mode="clip", out=taken)  # mode "raise" would buffer `out`
+        table = np.ndarray((n_rows * self._n_channels,), self._dtype, read.data)
+        taken = np.ndarray((n_rows * self._columns.size,), self._dtype, out.data)
+        np.take(table, self._places(n_rows), mode="clip", out=taken)  # mode "raise" would buffer `out`
+
+    def _places(self, n_rows: int) -> NDArray[np.intp]:
+        """Where the samples wanted stand in `n_rows` rows taken as one; half again as fast as along an axis."""
+        if self._all_places.size < n_rows * self._columns.size:
+            self._all_places = (np.arange(n_rows)[:, np.newaxis] * self._n_channels + self._columns).ravel()
+        return self._all_places[: n_rows * self._columns.size]
 
 
 def _fields(buffer: Buffer, field: np.dtype[Any], n_rows: int, offset: int, stride: int) -> NDArray[Any]:
