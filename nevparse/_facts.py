@@ -97,7 +97,7 @@ def nsx_text(ns: NsxFile) -> list[str]:
     made_by = "Ripple" if ns.vendor == "ripple" else "Blackrock"
     return [
         f"{visible(ns.path)}: {made_by} NSx {ns.spec}, {when}, {size_text(ns.size_bytes)}",
-        f"  {ns.n_channels} channels, {ns.sampling_rate:g} Hz, {ns.dtype.name}{_quoted(ns.label)}",
+        f"  {_counted(range(ns.n_channels), 'channel')}, {ns.sampling_rate:g} Hz, {ns.dtype.name}{_quoted(ns.label)}",
         f"  {span_text(ns.n_samples / ns.sampling_rate)}, {ns.n_samples} samples in {_counted(ns.segments, 'segment')}"
         + (f", first tick {ns.segments[0].start_tick} at {ns.tick_rate} Hz" if ns.segments else ""),
         *(f"  {line}" for line in _channel_lines(ns.channels)),
