@@ -203,6 +203,10 @@ class NevFile:
         """
         return self._packets.counts()
 
+    def packets_of(self, kind: str) -> NDArray[np.intp]:
+        """Numbers of the packets that the events of a kind stand in, in file order as `events` has them."""
+        return self._packets.rows(kind)
+
     def events(self, kind: str, sort: str | None = None) -> NDArray[np.void]:
         """All events of one kind.
 

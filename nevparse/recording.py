@@ -118,8 +118,8 @@ class Recording:
         nsx : int or NsxFile
             Which file, by the digit of its suffix or itself.
         packets : array_like of int, optional
-            The packets they stand in. Needed only where a clock was set back and the same time occurs twice; without
-            it the later of the two is meant.
+            The packets they stand in (`NevFile.packets_of`). Needed only where a clock was set back, or ran over its
+            32 bits, and the same time occurs twice; without it the stretch that starts last before it is meant.
 
         Returns
         -------
@@ -127,7 +127,7 @@ class Recording:
             intp and int64, ``(n,)``: the sample whose period holds the time; -1 and -1 where nothing was recorded (a
             pause is not the segment before it).
         """
-        file = self.nsx[nsx] if isinstance(nsx, int) else nsx
+        file = self._numbered(nsx) if isinstance(nsx, int) else nsx
         nev = self._with_nev()
         wanted = np.asarray(ticks, np.uint64)
         if packets is None or not nev.resets:
@@ -144,7 +144,9 @@ class Recording:
                 segment[where], sample[where] = file.locate(wanted[where], epochs[other])
         return segment, sample
 
-    def spike_rows(self, report: BinReport | str | os.PathLike[str], ticks: ArrayLike) -> NDArray[np.int64]:
+    def spike_rows(
+        self, report: BinReport | str | os.PathLike[str], ticks: ArrayLike, *, packets: ArrayLike | None = None
+    ) -> NDArray[np.int64]:
         """Rows of an exported ``.bin`` that NEV times fall in.
 
         Parameters
@@ -153,6 +155,8 @@ class Recording:
             What `write_bin` gave back, or the ``.bin`` or its sidecar.
         ticks : array_like of int
             Timestamps of the NEV, such as the ``tick`` of its spikes.
+        packets : array_like of int, optional
+            As in `locate`.
 
         Returns
         -------
@@ -161,7 +165,21 @@ class Recording:
         """
         nev = self._with_nev()
         described = read_sidecar(report.path if isinstance(report, BinReport) else report)
+        if packets is not None and nev.resets:
+            return described.sample_to_row(*self.locate(ticks, self._named(described.source_name), packets=packets))
         return described.tick_to_row(_converted(np.asarray(ticks, np.uint64), nev.tick_rate, described.tick_rate))
+
+    def _numbered(self, number: int) -> NsxFile:
+        if number not in self.nsx:
+            raise KeyError(f"{self.base}: no .ns{number}; there are {', '.join(self.members)}")
+        return self.nsx[number]
+
+    def _named(self, name: str) -> NsxFile:
+        """The continuous file that an export was made of."""
+        for file in (*self.nsx.values(), *self.nfx.values()):
+            if os.path.basename(file.path) == name:
+                return file
+        raise KeyError(f"{self.base}: no {name}, which the export was made of; there are {', '.join(self.members)}")
 
     def _with_nev(self) -> NevFile:
         if self.nev is None:

@@ -196,7 +196,7 @@ class Sidecar:
         -------
         numpy.ndarray
             int64, of the shape of `ticks`: the row whose sample period holds the time, -1 where none was recorded
-            (a pause, a filled row). Where a clock was set back and times occur twice, the later stretch is meant.
+            (a pause, a filled row). Where times occur twice, the stretch that starts last before it is meant.
         """
         wanted = np.asarray(ticks, np.uint64)
         _, held, first, stop = self._held.by(wanted, range(self._n_runs))
@@ -207,6 +207,24 @@ class Sidecar:
             anchor = stop - 1
             rows = last_not_after(self._stamps, wanted, self._starts[first], self._stops[anchor])
         return np.where(held, np.minimum(rows, self._stops[anchor] - 1), NO_ROW)
+
+    @property
+    def source_name(self) -> str:
+        """Name of the recording's file."""
+        return str(self.facts["source"]["name"])
+
+    def sample_to_row(self, segment: ArrayLike, sample: ArrayLike) -> NDArray[np.int64]:
+        """Rows of samples of the recording's segments, int64; -1 for those that were not exported.
+
+        A sample that was repeated to keep the nominal rate has its first row.
+        """
+        segments, samples = np.asarray(segment), np.asarray(sample)
+        rows = np.full(segments.shape, NO_ROW, np.int64)
+        for item in reversed([item for item in self.facts["stretches"] if item["segment"] is not None]):
+            first, n_rows = item["start_sample"], item["stop_row"] - item["start_row"]
+            held = (segments == item["segment"]) & (samples >= first) & (samples < first + n_rows)
+            rows[held] = item["start_row"] + samples[held] - first
+        return rows
 
     def _runs(self, segments: Iterable[int | None]) -> Iterator[tuple[Run, int]]:
         """Anchors ``first:stop`` of each unbroken stretch of rows that were recorded, and the tick it ends before."""

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 
 import builders as b
+import nev_builders as nb
 import numpy as np
 import pytest
 import timing_builders as t
@@ -370,3 +372,29 @@ def test_timing_c47_a_recording_says_what_it_is(folder):
     assert repr(rec) == f"Recording({str(folder.path / 's')!r}: nev, ns5)"
     with pytest.raises(TypeError):
         rec.members["ns6"] = "x"
+
+
+def test_timing_c45_with_their_packets_spikes_before_a_reset_keep_their_rows(tmp_path: Path) -> None:
+    """A dual-NSP start: the same ticks occur in the discarded part and again after the clock was set back."""
+    (tmp_path / "r.ns5").write_bytes(b.nsx([(40_000, b.ramp(8_000, 1)), (116, b.ramp(50_000, 1))]))
+    ticks = [40_010, 47_000, 200, 300, 40_010, 47_000]
+    (tmp_path / "r.nev").write_bytes(nb.nev([nb.V2.spike(tick, 1, 1) for tick in ticks]))
+    with nv.open_recording(tmp_path / "r.nev") as rec:
+        assert rec.nev is not None
+        assert len(rec.nev.resets) == 1
+        packets, found = rec.nev.packets_of("spike"), rec.nev.spikes(waveforms=False)["tick"]
+        assert packets.tolist() == [0, 1, 2, 3, 4, 5]
+        report = nv.write_bin(rec.nsx[5], tmp_path / "o.bin", gaps="join")
+        rows = rec.spike_rows(report, found, packets=packets)
+        assert rows.tolist() == [10, 7_000, 8_000 + 84, 8_000 + 184, 8_000 + 39_894, 8_000 + 46_884]
+        assert rec.spike_rows(report, found)[-2] == 10  # without them, the stretch that starts last before the time
+        with pytest.raises(KeyError, match=r"no \.ns2; there are nev, ns5"):
+            rec.locate(found, 2)
+
+
+def test_samples_that_were_not_exported_have_no_row(tmp_path: Path) -> None:
+    (tmp_path / "r.ns5").write_bytes(b.nsx([(0, b.ramp(50, 1)), (500, b.ramp(50, 1))]))
+    with nv.open_nsx(tmp_path / "r.ns5") as ns:
+        report = nv.write_bin(ns, tmp_path / "o.bin", gaps="fill", max_fill=100, start_tick=10, stop_tick=540)
+    rows = nv.read_sidecar(report.path).sample_to_row([0, 0, 0, 1, 1, -1], [9, 10, 49, 0, 40, -1])
+    assert rows.tolist() == [-1, 0, 39, 490, -1, -1]
