@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ._clock import Clock, Gap
 from ._surface import Stretch
+from ._units import size_text
 from .errors import GapError
 
 POLICIES = ("error", "split", "join", "fill")
@@ -130,6 +131,16 @@ def missing_rows(gaps: Sequence[Gap]) -> list[int]:
         rows.append(round(exact) - n_before)
         n_before += rows[-1]
     return rows
+
+
+def refuse_fill(
+    path: str, n_filled: int, n_recorded: int, max_fill: float, row_bytes: int, gaps: Sequence[Gap]
+) -> None:
+    """Raise a GapError where more would be filled than is allowed for what was recorded."""
+    if n_filled > max_fill * n_recorded:
+        size = f"{n_filled} rows ({size_text(n_filled * row_bytes)} for all channels) would be filled"
+        allow = "allow it with max_fill (--max-fill), or use gaps='split'"
+        raise GapError(f"{path}: {size} for {n_recorded} recorded; {allow}", gaps)
 
 
 def place(ticks: int, clock: Clock) -> int:

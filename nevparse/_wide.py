@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ._clock import Clock, Gap
 from ._export import Job, TickLog
 from ._index import Piece
-from ._plan import Corrections, Fill, Span, place, resampled, stretches
+from ._plan import Corrections, Fill, Span, place, refuse_fill, resampled, stretches
 from ._plan import Rows as PlannedRows
 from ._pump import BUFFER_BYTES, Batch, FillRows, Packer, Pump, side_by_side
 from .errors import GapError
@@ -132,8 +132,9 @@ class WideFile:
     ----------
     files : sequence of NsxFile
         One of each instrument.
-    union : bool
-        Rows wherever any instrument recorded; only where all did otherwise.
+    max_fill : float or None
+        Rows wherever any instrument recorded, if no more than this many times what was recorded is filled for that;
+        None: only where all did.
     sort : bool
         Whether samples out of order are put right.
 
@@ -147,7 +148,7 @@ class WideFile:
 
     stamped = False
 
-    def __init__(self, files: Sequence[NsxFile], union: bool, sort: bool) -> None:
+    def __init__(self, files: Sequence[NsxFile], max_fill: float | None, sort: bool) -> None:
         first = files[0]
         _refuse_unlike(files)
         self.path, self.spec, self.vendor = first.path, first.spec, first.vendor
@@ -167,9 +168,13 @@ class WideFile:
                 f"{f.path}: ticks {f.segments[0].start_tick} to {f.segments[-1].stop_tick}" for f in files
             )
             raise GapError(f"expected instruments that recorded at the same time, found {ranges}")
-        rows = _merged(row for track in self.tracks for row in track.recorded) if union else common
+        rows = _merged(row for track in self.tracks for row in track.recorded) if max_fill is not None else common
         self.segments = tuple(WideSegment(k, a, b - a, self._origin_tick, self.clock) for k, (a, b) in enumerate(rows))
         self.n_samples = sum(segment.n_samples for segment in self.segments)
+        n_holes, n_rows = sum(self.n_holes()), len(files) * self.n_samples
+        if max_fill is not None:
+            row_bytes = max(file.n_channels for file in files) * self.dtype.itemsize
+            refuse_fill(self.path, n_holes, n_rows - n_holes, max_fill, row_bytes, self.gaps)
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:

@@ -22,7 +22,7 @@ from ._outputs import whole_or_nothing
 from ._plan import Corrections, Fill, Rows, Span
 from ._stamps import MissedBreak
 from ._surface import Readable
-from .errors import DamagedFile, GapError
+from .errors import DamagedFile
 
 if TYPE_CHECKING:
     from .nsx import NsxFile
@@ -162,7 +162,7 @@ def write_bin(
     if isinstance(ns, Sequence):
         from ._wide import WideFile  # few need it
 
-        recording: Readable = WideFile(ns, gaps == "fill", sort)
+        recording: Readable = WideFile(ns, max_fill if gaps == "fill" else None, sort)
     else:
         recording = ns
     _refuse_words(gaps, fill, resample, recording.dtype)
@@ -273,9 +273,7 @@ def _fills(
     else:
         fills = _plan.missing_rows(gaps)
     recorded = sum(span.n_rows for span in spans)
-    if sum(fills) > request.max_fill * recorded:
-        rows = f"{sum(fills)} rows would be filled for {recorded} recorded"
-        raise GapError(f"{ns.path}: {rows}; allow it with max_fill (--max-fill), or use gaps='split'", gaps)
+    _plan.refuse_fill(ns.path, sum(fills), recorded, request.max_fill, ns.n_channels * ns.dtype.itemsize, gaps)
     return fills
 
 

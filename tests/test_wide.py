@@ -203,3 +203,10 @@ def test_a_sample_that_falls_on_the_row_of_the_one_before_is_left_out_and_counte
     assert report.n_dropped == 1
     assert ticks.tolist() == list(range(99))
     np.testing.assert_array_equal(samples[:, :1], of_time(ticks, 1, 0))
+
+
+def test_an_instrument_that_hardly_recorded_is_not_filled_without_being_allowed(opened, tmp_path) -> None:
+    files = opened(instrument(0, [(0, 1)], 1), instrument(1, [(0, 1), (3_000, 1)], 1), instrument(2, [(0, 300)], 1))
+    with pytest.raises(nv.GapError, match=r"600 rows .* for 303 recorded.*max_fill"):
+        nv.write_bin(files, tmp_path / "w.bin", gaps="fill", max_fill=1.9)
+    assert nv.write_bin(files, tmp_path / "w.bin", gaps="fill", max_fill=10).n_filled == 600 + 2_700
