@@ -84,12 +84,16 @@ def refuse_targets(inputs: Sequence[str], stamped: bool, path: str, files: Seque
         for target in (file.path, *sidecar.names(file.path)[: 1 + stamped]):
             _refuse_target(inputs, target, overwrite)
     need = sum(file.size_bytes + _TICK_BYTES * file.n_samples * stamped for file in files)
-    free = _free_bytes(folder)
+    free = free_bytes(folder)
     if free < need:
         raise ExportError(f"{path}: {size_text(need)} are needed in {folder}, {size_text(free)} are free")
 
 
-def _free_bytes(folder: str) -> int:
+def free_bytes(folder: str) -> int:
+    """What may still be written to a folder's file system."""
+    if hasattr(os, "statvfs"):
+        system = os.statvfs(folder)
+        return system.f_bavail * system.f_frsize
     from shutil import disk_usage  # loads every archive format there is
 
     return disk_usage(folder).free

@@ -7,6 +7,7 @@ import errno
 import itertools
 import json
 import os
+import shutil
 import tracemalloc
 
 import builders as b
@@ -287,11 +288,19 @@ def test_a_device_or_pipe_is_not_replaced(opened, out):
 
 
 def test_too_little_space_is_said_before_the_first_byte(opened, out, monkeypatch):
-    free = type("Usage", (), {"free": 7})
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
+    monkeypatch.setattr(_export, "free_bytes", lambda folder: 7)
     with pytest.raises(nv.ExportError, match=r"20 bytes are needed in .*, 7 bytes are free"):
         nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
     assert left_in(out.parent) == []
+
+
+def test_free_space_is_told_with_and_without_statvfs(tmp_path, monkeypatch):
+    with_it, usage = _export.free_bytes(str(tmp_path)), shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)  # it calls statvfs itself where there is one
+    monkeypatch.delattr(os, "statvfs", raising=False)
+    without = _export.free_bytes(str(tmp_path))
+    assert with_it > 0
+    assert abs(with_it - without) < 1 << 30  # other programs write meanwhile
 
 
 # ------------------------------------------------------------------------------------------- whole, or nothing at all
