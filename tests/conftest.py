@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+import nevparse as nv
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 # tmp_path is shared between the examples of one test, which write their file anew: nothing is carried over
@@ -48,6 +50,28 @@ def file_of(tmp_path: Path) -> Callable[..., str]:
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def opened(file_of: Callable[..., str]) -> Iterator[Callable[..., nv.nsx.NsxFile]]:
+    """Write an NSx and open it; it is closed behind the test."""
+    files = []
+
+    def open_(data: bytes, name: str = "s.ns5") -> nv.nsx.NsxFile:
+        files.append(nv.open_nsx(file_of(data, name)))
+        return files[-1]
+
+    yield open_
+    for file in files:
+        file.close()
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A ``.bin`` to write, in a folder that holds nothing else."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder / "s.bin"
 
 
 @pytest.fixture(autouse=True)

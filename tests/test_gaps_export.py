@@ -23,26 +23,6 @@ FEWER = settings(max_examples=30)  # each writes files
 
 
 @pytest.fixture
-def opened(file_of):
-    files = []
-
-    def open_(data, name="s.ns5"):
-        files.append(nv.open_nsx(file_of(data, name)))
-        return files[-1]
-
-    yield open_
-    for file in files:
-        file.close()
-
-
-@pytest.fixture
-def out(tmp_path):
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder / "s.bin"
-
-
-@pytest.fixture
 def small_buffers(monkeypatch):
     """Many steps from little data."""
     monkeypatch.setattr(_pump, "BUFFER_BYTES", 64)

@@ -26,19 +26,6 @@ ORIGIN = datetime(2023, 6, 14, 10, 30, 5, 250_000, UTC)  # of the builders
 RATES = [(1, 30_000), (30, 30_000), (1, t.NS), (15, t.NS), (3, 100_000), (1, 1000)]  # period, tick rate
 
 
-@pytest.fixture
-def opened(file_of):
-    files = []
-
-    def open_(data, name="s.ns5"):
-        files.append(nv.open_nsx(file_of(data, name)))
-        return files[-1]
-
-    yield open_
-    for file in files:
-        file.close()
-
-
 def shape(ns):
     return [(segment.start_tick, segment.n_samples) for segment in ns.segments]
 
