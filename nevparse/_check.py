@@ -10,6 +10,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from math import isnan
 
 import numpy as np
@@ -18,27 +19,28 @@ from ._breaks import scan
 from ._findings import Finding, finding
 from ._headers import Damage
 from ._members import members_of
+from ._objects import Openable, is_path, name_of, source_of
 from ._stamps import PacketIndex
 from ._units import ranges_text
 from .errors import FormatError, NevParseError, UnknownVersion
 from .nev import NevFile, open_nev
 from .nsx import NsxFile, open_nsx
 from .recording import Recording, open_recording
-from .spec import NEV_SPECS
+from .spec import MAGIC_BYTES, NEV_SPECS
 
 _DATES_AGREE_S = 5
 _LISTED_GAPS = 100
 
 
-def check(path: str | os.PathLike[str]) -> tuple[Finding, ...]:
+def check(path: Openable) -> tuple[Finding, ...]:
     """Judge a file, or all files of a recording.
 
     Every timestamp of the file is read.
 
     Parameters
     ----------
-    path : str or os.PathLike
-        An NSx or NEV file, or the base name of a recording for all of its files together.
+    path : str, os.PathLike, bytes-like or binary file object
+        An NSx or NEV file; or the base name of a recording for all of its files together.
 
     Returns
     -------
@@ -52,17 +54,17 @@ def check(path: str | os.PathLike[str]) -> tuple[Finding, ...]:
     FormatError
         Where it is no file that could be read.
     """
-    name = os.fspath(path)
+    name, is_one = name_of(path), not is_path(path) or os.path.isfile(path)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        found = tuple(_of_file(name) if os.path.isfile(name) else _of_recording(name))
+        found = tuple(_of_file(path) if is_one else _of_recording(name))
     unknown = [w.message for w in warned if issubclass(w.category, UnknownVersion)]
     return (*(finding("unknown-version", name, str(message)) for message in unknown), *found)
 
 
-def _of_file(path: str) -> Iterator[Finding]:
-    with open(path, "rb") as file:
-        magic = file.read(8)
+def _of_file(path: Openable) -> Iterator[Finding]:
+    with closing(source_of(path)) as source:
+        magic = source.peek(MAGIC_BYTES, 0)
     if magic in {known for known, _ in NEV_SPECS}:
         with open_nev(path) as nev:
             yield from _of_nev(nev)

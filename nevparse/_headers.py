@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from math import nan
@@ -13,6 +12,7 @@ from zlib import crc32
 import numpy as np
 
 from . import spec
+from ._objects import Openable, source_of
 from ._source import Source
 from ._units import text
 from .errors import DamagedFile, FormatError, NevParseWarning, TruncatedFile, UnknownVersion, UnsupportedVersion
@@ -21,6 +21,7 @@ _SpecT = TypeVar("_SpecT", spec.NsxSpec, spec.NevSpec)
 _FileT = TypeVar("_FileT", bound="Reopenable")
 
 _NEURALYNX = b"########"
+_SIZE_BYTES = 8  # of a digest, that say how long the headers are
 _FAMILIES = {magic: "an NSx file (use open_nsx)" for magic, _ in spec.NSX_SPECS} | {
     magic: "a NEV file (use open_nev)" for magic, _ in spec.NEV_SPECS
 }
@@ -93,7 +94,7 @@ def _nearest(source: Source, version: tuple[int, int], known: list[tuple[int, in
     warnings.warn(
         f"{source.path}: file specification {found} is not known; read as {nearest[0]}.{nearest[1]}",
         UnknownVersion,
-        stacklevel=6,  # who opens the file
+        stacklevel=7,  # who opens the file
     )
     return nearest
 
@@ -118,7 +119,7 @@ def is_ripple(source: Source, found: spec.NsxSpec | spec.NevSpec) -> bool:
     """Whether a Ripple system wrote the file: its application says Trellis (R01838; every file)."""
     if found.ripple is None:
         return False
-    return b"Trellis" in source.unpack(found.ripple.basic)["application"]
+    return spec.RIPPLE_APPLICATION in source.unpack(found.ripple.basic)["application"]
 
 
 def data_start(source: Source, stated: int, least: int, damage: list[Damage]) -> int:
@@ -147,12 +148,12 @@ def microvolts_per_bit(nv_per_bit: int) -> float:
 
 
 def uv_per_bit_of(nev: Any) -> dict[int, float]:
-    """µV per bit by electrode id, from a NEV's headers: a path, an open `NevFile`, a mapping, or None for nothing."""
+    """µV per bit by electrode id from a NEV: what `open_nev` takes, a `NevFile`, a mapping, or None for nothing."""
     if nev is None or isinstance(nev, Mapping):
         return dict(nev or {})
     if hasattr(nev, "electrodes"):
         return {electrode.electrode_id: electrode.uv_per_bit for electrode in nev.electrodes.values()}
-    source = Source(nev)
+    source = source_of(nev)
     try:
         found, header = basic_header(source, identify(source, spec.NEV_SPECS, "a NEV file"))
         raw = extended_headers(source, found, header)
@@ -201,18 +202,20 @@ def header_text(header: dict[str, Any], name: str) -> str:
 
 
 class Reopenable(Protocol):
-    """An open file that pickles as its path and the digest of its headers."""
+    """An open file that pickles as what opens it again and the digest of its headers."""
 
+    path: str
     digest: bytes
     damage: tuple[Damage, ...]
+    _source: Source
 
     def close(self) -> None:
         """Let go of the file."""
 
 
-def opened(path: str | os.PathLike[str], make: Callable[[Source], _FileT]) -> _FileT:
-    """Open a file, and warn of what was odd; nothing is left open where that fails."""
-    source = Source(path)
+def opened(what: Openable, make: Callable[[Source], _FileT]) -> _FileT:
+    """Open a file or what stands for one, and warn of what was odd; nothing is left open where that fails."""
+    source = source_of(what)
     try:
         file = make(source)
         tell(source, file.damage, stacklevel=4)
@@ -224,19 +227,27 @@ def opened(path: str | os.PathLike[str], make: Callable[[Source], _FileT]) -> _F
 
 def digest_of(header: bytes) -> bytes:
     """What tells one file's headers from another's."""
-    return len(header).to_bytes(8, "little") + crc32(header).to_bytes(4, "little")
+    return len(header).to_bytes(_SIZE_BYTES, "little") + crc32(header).to_bytes(4, "little")
 
 
-def reopened(opener: Callable[[str], _FileT], path: str, digest: bytes) -> _FileT:
-    """Open a pickled file again.
+def refuse_other(source: Source, digest: bytes) -> None:
+    """Raise where the headers are no more those of a digest: another recording was begun under the same name."""
+    n_bytes = int.from_bytes(digest[:_SIZE_BYTES], "little")
+    if digest_of(source.read(n_bytes, 0, "headers")) != digest:
+        raise FormatError("the headers there were before", "others: it was begun anew; open it again", path=source.path)
+
+
+def reopened(opener: Callable[[Any], _FileT], what: Any, digest: bytes) -> _FileT:
+    """Open a pickled file again; it closes itself where nobody does, as in a worker that was handed it.
 
     Raises
     ------
     FormatError
         Where the headers are not those of the file that was pickled.
     """
-    file = opener(path)
+    file = opener(what)
     if file.digest != digest:
         file.close()
-        raise FormatError("the headers of the file that was pickled", "others", path=path)
+        raise FormatError("the headers of the file that was pickled", "others", path=file.path)
+    file._source.close_when_forgotten()
     return file

@@ -1,131 +1,128 @@
 # SPDX-License-Identifier: MIT
-"""What the headers of a NEV say: where its packets are, and what its electrodes, inputs and cameras."""
+"""What the headers of a NEV say: its version and clock, where its packets are, and what its spikes are worth."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import nan
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, SupportsInt
 
 import numpy as np
+from numpy.typing import NDArray
 
-from . import spec
-from ._headers import Damage, Filter, filter_of, microvolts_per_bit
+from . import _extended, spec
+from ._extended import Electrode
+from ._headers import Damage, basic_header, digest_of, extended_headers, header_text, identify
 from ._source import Source
-from ._units import text
-from .errors import FormatError, TruncatedFile
+from ._spikes import N_IDS, occurring
+from ._units import ranges_text, system_time
+from .errors import FormatError, TruncatedFile, UnknownScale
 
-Shape = tuple[str, int]  # of a waveform: numpy code of a sample, samples
-Grouped = Mapping[bytes, list[dict[str, Any]]]  # fields of the extended headers, by their id
-
-_ELECTRODE_HEADERS = (b"NEUEVWAV", b"NEUEVLBL", b"NEUEVFLT")
-_AS_WRITTEN = ("pin", "high_threshold", "low_threshold", "energy_threshold", "n_units", "stim_v_per_bit")
+_UV_PER_V = 1e6
 
 
-@dataclass(frozen=True)
-class Electrode:
-    """One source of spikes, as its NEUEVWAV, NEUEVLBL and NEUEVFLT headers describe it together.
+class NevHeaders:
+    """The headers of an open NEV file; `NevFile`, which adds the packets, lists what they say."""
 
-    Any of the three may be missing; what only it would say is None, NaN or "" then.
+    def __init__(self, source: Source) -> None:
+        self._source, self.path = source, source.path
+        found, header = basic_header(source, identify(source, spec.NEV_SPECS, "a NEV file"))
+        self._found, self.spec, self.vendor = found, found.name, found.vendor
+        damage: list[Damage] = []
+        self.packet_bytes = _packet_bytes(source, found, header)
+        extended = extended_headers(source, found, header)
+        self._start, self.n_packets, self.missing_bytes = _extent(source, found, header, len(extended), damage)
+        self.tick_rate, self.sample_rate = _tick_rate(found, header, damage), int(header["sample_rate"])
+        self.time_origin = system_time(header["time_origin"], utc=found.origin_is_utc)
+        self.time_origin_note = found.origin_note if self.time_origin else "the header has no valid date"
+        self.application, self.comment = header_text(header, "application"), header_text(header, "comment")
+        self.processor_tick: int | None = header.get("processor_tick")
+        self.digest = digest_of(source.read(found.basic.size, 0) + extended)
+        all_16_bit = bool(header["flags"] & spec.FLAG_ALL_16_BIT)
+        self._read_extended(extended, all_16_bit, damage)
+        self.damage = tuple(damage)
 
-    Parameters
-    ----------
-    electrode_id : int
-        The vendor's number.
-    label : str
-        Name.
-    bank, pin : int or None
-        Physical connector (1 is A) and its pin. Ripple: front end and its pin.
-    uv_per_bit : float
-        Microvolts per bit of its waveforms; NaN where the header has none.
-    high_threshold, low_threshold : int or None
-        Amplitudes that make a spike, as the header has them.
-    high_threshold_uv, low_threshold_uv : float
-        The same in microvolts: Blackrock's files hold bits, Ripple's microvolts.
-    energy_threshold : int or None
-        0 where it was not used.
-    n_units : int or None
-        Sorted units; 0 where sorting was off.
-    high_pass, low_pass : Filter or None
-        What the signal was filtered by before spikes were looked for.
-    dtype : numpy.dtype
-        Of one waveform sample.
-    n_points : int
-        Samples of each waveform.
-    stim_v_per_bit : float or None
-        Ripple's stimulation channels: volts per bit.
-    """
+    def _read_extended(self, raw: bytes, all_16_bit: bool, damage: list[Damage]) -> None:
+        headers, self.unknown_headers = _extended.grouped(self._found, raw)
+        described, self._stated = _extended.electrodes(self._found, headers, all_16_bit, self.packet_bytes, damage)
+        self.electrodes: Mapping[int, Electrode] = MappingProxyType(described)
+        self.header_comments = _extended.header_comments(headers)
+        self.array_name = _extended.first_text(headers, b"ARRAYNME")
+        self.map_file = _extended.first_text(headers, b"MAPFILE")
+        self.digital_labels = _extended.digital_labels(headers)
+        self.video_sources = _extended.video_sources(headers)
+        self.trackables = _extended.trackables(headers)
+        self.nsasexev = _extended.triggers(headers)
 
-    electrode_id: int
-    label: str
-    bank: int | None
-    pin: int | None
-    uv_per_bit: float
-    high_threshold: int | None
-    low_threshold: int | None
-    high_threshold_uv: float
-    low_threshold_uv: float
-    energy_threshold: int | None
-    n_units: int | None
-    high_pass: Filter | None
-    low_pass: Filter | None
-    dtype: np.dtype[Any]
-    n_points: int
-    stim_v_per_bit: float | None
+    def tracked_points(self, event: np.void) -> NDArray[Any]:
+        """The coordinates of one tracking event.
 
+        Parameters
+        ----------
+        event : numpy.void
+            One row of ``events("tracking")``.
 
-class DigitalLabel(NamedTuple):
-    """A digital input: its name and ``serial`` or ``parallel`` (a number the documents do not name stays one)."""
+        Returns
+        -------
+        numpy.ndarray
+            uint16 ``(n, 2)``, or ``(n, 3)`` for 3-D markers, from the lower left; uint32 ``(n, 1)`` for marker
+            sizes. Fewer points than ``n_points`` where the packet is too short for them.
+        """
+        types = {trackable.trackable_id: trackable.type for trackable in self.trackables}
+        code, per_point = spec.POINT_CODES.get(types.get(int(event["node_id"]) + 1, ""), spec.POINT_CODE)
+        numbers = np.frombuffer(event["points"].tobytes(), code, event["points"].nbytes // np.dtype(code).itemsize)
+        n_points = min(int(event["n_points"]), numbers.size // per_point)
+        return numbers[: n_points * per_point].reshape(n_points, per_point)
 
-    label: str
-    mode: str
+    def to_uv(self, spikes: NDArray[np.void]) -> NDArray[np.float32]:
+        """Waveforms in microvolts.
 
+        Parameters
+        ----------
+        spikes : numpy.ndarray
+            From `spikes`, or ``events("stim")``.
 
-class VideoSource(NamedTuple):
-    """A camera: the number video_sync events call it by, its name and nominal frame rate."""
+        Returns
+        -------
+        numpy.ndarray
+            float32 ``(n_spikes, n_points)``; NaN for electrodes without a scale.
 
-    source_id: int
-    name: str
-    frames_per_second: float
+        Warns
+        -----
+        UnknownScale
+            Where an electrode has no scale.
+        """
+        ids = occurring(spikes["electrode_id"], N_IDS).tolist()
+        per_bit = np.full(N_IDS, nan)
+        per_bit[ids] = [self._uv_per_bit(number) for number in ids]
+        without = [number for number in ids if np.isnan(per_bit[number])]
+        if without:
+            message = f"{self.path}: no scale for electrodes {ranges_text(without)}; their microvolts are NaN"
+            warnings.warn(message, UnknownScale, stacklevel=2)
+        raw = spikes["waveform"]
+        out = np.empty(raw.shape, np.float32)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # a header can claim any scale
+            scale = per_bit.astype(np.float32)[spikes["electrode_id"]]
+            np.multiply(raw, scale[:, np.newaxis], out=out, casting="same_kind")
+        return out
 
+    @staticmethod
+    def unit_class(unit: SupportsInt) -> str:
+        """What a unit number means: ``unclassified`` (0), ``unit`` (1 to 16), ``noise`` (255) or ``reserved``."""
+        return "unit" if int(unit) in spec.UNITS_SORTED else spec.UNIT_CLASSES.get(int(unit), "reserved")
 
-class Trackable(NamedTuple):
-    """A tracked object; tracking events call it by `trackable_id` less one.
-
-    `type` is ``2d_markers``, ``2d_blob``, ``3d_markers``, ``2d_boundary``, ``marker_size`` or ``undefined``.
-    """
-
-    trackable_id: int
-    name: str
-    type: str
-    max_points: int
-
-
-class Triggers(NamedTuple):
-    """What makes digital events besides the digital port (NSASEXEV).
-
-    Parameters
-    ----------
-    period_hz : int
-        Of periodic sampling; 0 is off.
-    digital_config : int
-        Bit 0: an event at each change.
-    analog_configs : tuple of int
-        Of five inputs. Bit 0: an event at a rising edge; bit 1: at a falling one.
-    analog_levels_mv : tuple of int
-        Where those edges lie.
-    """
-
-    period_hz: int
-    digital_config: int
-    analog_configs: tuple[int, ...]
-    analog_levels_mv: tuple[int, ...]
+    def _uv_per_bit(self, electrode_id: int) -> float:
+        electrode = self.electrodes.get(electrode_id)
+        if electrode is None:
+            return nan
+        if electrode.stim_v_per_bit and electrode_id in range(self._found.stim_ids[0], self._found.stim_ids[1] + 1):
+            return electrode.stim_v_per_bit * _UV_PER_V
+        return electrode.uv_per_bit
 
 
-def packet_bytes(source: Source, found: spec.NevSpec, header: Mapping[str, Any]) -> int:
-    """Bytes of each packet, if a packet can have as many."""
+def _packet_bytes(source: Source, found: spec.NevSpec, header: Mapping[str, Any]) -> int:
     stated = int(header["packet_bytes"])
     if stated not in spec.PACKET_BYTES:
         expected = f"packets of {spec.PACKET_BYTES[0]} to {spec.PACKET_BYTES[-1]} bytes"
@@ -133,7 +130,7 @@ def packet_bytes(source: Source, found: spec.NevSpec, header: Mapping[str, Any])
     return stated
 
 
-def extent(
+def _extent(
     source: Source, found: spec.NevSpec, header: Mapping[str, Any], extended_bytes: int, damage: list[Damage]
 ) -> tuple[int, int, int]:
     """Where the packets start, how many whole ones there are, and what the last one lacks."""
@@ -153,142 +150,8 @@ def extent(
     return start, n_packets, missing
 
 
-def tick_rate(found: spec.NevSpec, header: Mapping[str, Any], damage: list[Damage]) -> int:
-    """Hz of the timestamps."""
+def _tick_rate(found: spec.NevSpec, header: Mapping[str, Any], damage: list[Damage]) -> int:
     if header["tick_rate"] == 0:
         message = f"expected a timestamp resolution, found 0; taken as {spec.CLOCK_HZ} Hz"
         damage.append(Damage("tick-rate", found.basic.offsets["tick_rate"], message))
     return int(header["tick_rate"]) or spec.CLOCK_HZ
-
-
-def grouped(found: spec.NevSpec, raw: bytes) -> tuple[Grouped, tuple[bytes, ...]]:
-    """Extended headers by their id, and those of no known id as they stand."""
-    known: defaultdict[bytes, list[dict[str, Any]]] = defaultdict(list)
-    unknown = []
-    for start in range(0, len(raw), spec.EXTENDED_BYTES):
-        header = raw[start : start + spec.EXTENDED_BYTES]
-        number = header[: spec.MAGIC_BYTES].split(b"\0")[0].rstrip(b" ")
-        if number in found.extended:
-            fields = found.extended[number].unpack(header)
-            known[number].append(fields | {"offset": found.basic.size + start})
-        else:
-            unknown.append(header)
-    return known, tuple(unknown)
-
-
-def electrodes(
-    found: spec.NevSpec, headers: Grouped, all_16_bit: bool, packet_bytes: int, damage: list[Damage]
-) -> tuple[dict[int, Electrode], dict[int, Shape]]:
-    """Electrodes by id, and what their headers state of waveforms: numpy code of a sample, number of samples."""
-    parts = [{header["electrode_id"]: header for header in headers.get(kind, ())} for kind in _ELECTRODE_HEADERS]
-    room = packet_bytes - found.packets["spike"].offsets["waveform"]
-    described, stated = {}, {}
-    for number in dict.fromkeys(number for part in parts for number in part):
-        waveform, label, filters = (part.get(number, {}) for part in parts)
-        stated[number] = _sample_code(waveform, all_16_bit, damage), waveform.get("n_points", 0)
-        described[number] = Electrode(
-            electrode_id=number,
-            label=text(label.get("label", b"")),
-            high_pass=filter_of(filters, "high_pass") if filters else None,
-            low_pass=filter_of(filters, "low_pass") if filters else None,
-            **_waveform_facts(found, waveform),
-            **_shape_facts(stated[number], room),
-        )
-    return described, stated
-
-
-def fitting(stated: Shape, room_bytes: int) -> Shape:
-    """How a waveform lies in its packet: as many points as stated if they fit, else as many as fit."""
-    code, n_points = stated
-    capacity = max(0, room_bytes) // np.dtype(code).itemsize
-    return code, n_points if 0 < n_points <= capacity else capacity
-
-
-def _shape_facts(stated: Shape, room_bytes: int) -> dict[str, Any]:
-    code, n_points = fitting(stated, room_bytes)
-    return {"dtype": np.dtype(code), "n_points": n_points}
-
-
-def _waveform_facts(found: spec.NevSpec, header: Mapping[str, Any]) -> dict[str, Any]:
-    per_bit = microvolts_per_bit(header.get("nv_per_bit", 0))
-    per_threshold = 1.0 if found.thresholds_in_uv else per_bit
-    facts: dict[str, Any] = {name: header.get(name) for name in _AS_WRITTEN}
-    bank: Any = header.get("bank")
-    for name in ("high_threshold", "low_threshold"):
-        facts[f"{name}_uv"] = nan if facts[name] is None else facts[name] * per_threshold
-    return facts | {
-        "uv_per_bit": per_bit,
-        "bank": bank - spec.BANK_LETTERS[0] + 1 if bank in spec.BANK_LETTERS else bank,
-    }
-
-
-def _sample_code(header: Mapping[str, Any], all_16_bit: bool, damage: list[Damage]) -> str:
-    if all_16_bit or not header:
-        return spec.SAMPLE_16_BIT
-    if header["sample_bytes"] not in spec.SAMPLE_CODES:
-        wanted = ", ".join(str(width) for width in spec.SAMPLE_CODES)
-        message = f"expected {wanted} bytes per waveform sample, found {header['sample_bytes']}; read as 2"
-        damage.append(Damage("waveform-type", header["offset"], message))
-    return spec.SAMPLE_CODES.get(header["sample_bytes"], spec.SAMPLE_16_BIT)
-
-
-def header_comments(headers: Grouped) -> tuple[str, ...]:
-    """Each ECOMMENT with the CCOMMENTs that follow and continue it."""
-    found = [*headers.get(b"ECOMMENT", ()), *headers.get(b"CCOMMENT", ())]
-    comments: list[bytes] = []
-    for header in sorted(found, key=lambda header: int(header["offset"])):
-        said = header["text"].split(b"\0")[0]
-        if comments and header["id"] == b"CCOMMENT":
-            comments[-1] += said
-        else:
-            comments.append(said)
-    return tuple(text(said) for said in comments)
-
-
-def first_text(headers: Grouped, number: bytes) -> str:
-    """The text of the first header of this id; empty where there is none."""
-    found = headers.get(number)
-    return text(found[0]["text"]) if found else ""
-
-
-def digital_labels(headers: Grouped) -> tuple[DigitalLabel, ...]:
-    """Every DIGLABEL."""
-    return tuple(
-        DigitalLabel(text(some["label"]), spec.DIGITAL_MODES.get(some["mode"], str(some["mode"])))
-        for some in headers.get(b"DIGLABEL", ())
-    )
-
-
-def video_sources(headers: Grouped) -> tuple[VideoSource, ...]:
-    """Every VIDEOSYN."""
-    return tuple(
-        VideoSource(some["source_id"], text(some["name"]), some["frames_per_second"])
-        for some in headers.get(b"VIDEOSYN", ())
-    )
-
-
-def trackables(headers: Grouped) -> tuple[Trackable, ...]:
-    """Every TRACKOBJ."""
-    return tuple(
-        Trackable(
-            some["trackable_id"],
-            text(some["name"]),
-            spec.TRACKABLE_TYPES.get(some["type"], str(some["type"])),
-            some["max_points"],
-        )
-        for some in headers.get(b"TRACKOBJ", ())
-    )
-
-
-def triggers(headers: Grouped) -> tuple[Triggers, ...]:
-    """Every NSASEXEV, under its older name too."""
-    found = [*headers.get(b"NSASEXEV", ()), *headers.get(b"STIMINFO", ())]
-    return tuple(
-        Triggers(
-            some["period_hz"],
-            some["digital_config"],
-            tuple(some[f"analog_{k}_config"] for k in spec.ANALOG_TRIGGERS),
-            tuple(some[f"analog_{k}_level_mv"] for k in spec.ANALOG_TRIGGERS),
-        )
-        for some in found
-    )

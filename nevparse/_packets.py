@@ -9,16 +9,17 @@ at a time through a buffer that stays in cache.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import spec
+from ._cached import cached_property
 from ._comments import Comment, comment_of, decoded_text, merged
+from ._extended import Shape
 from ._layout import Layout
-from ._nev_headers import Shape
 from .errors import FormatError
 
 Rows = NDArray[np.intp]

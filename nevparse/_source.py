@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A file as a bounds-checked, read-only map.
-
-Headers are read by position, never through the map, so that a file which shrinks gives an error and not a
-fault. Samples and packets are numpy views of one `numpy.memmap` of the whole file, made on first touch.
-"""
+"""What every source of bytes offers, a file or what stands for one: bounds-checked and read-only."""
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
+from abc import ABC, abstractmethod
+from io import UnsupportedOperation
 from math import prod
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,61 +15,48 @@ from ._layout import Layout
 from .errors import FormatError
 
 
-class Source:
-    """An open file that can be read by position and viewed without copying.
+class Source(ABC):
+    """Bytes that can be read by position and viewed: `path` to print, and `size` when it was opened."""
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-        A regular file. It is opened read-only.
-
-    Raises
-    ------
-    OSError
-        Where the system refuses: missing, a directory, no permission.
-    FormatError
-        Where the path is not a regular file.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
-        mode = os.stat(self.path).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, "expected a file, found a directory", self.path)
-        if not stat.S_ISREG(mode):
-            raise FormatError("a regular file", "a device, pipe or socket", path=self.path)
-        self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
-        self.size = os.fstat(self._file.fileno()).st_size
-        self._lock = Lock()
-        self._map: NDArray[np.uint8] | None = None
+    path: str
+    size: int
+    grows = False  # whether a recorder may be writing to it still: only what was opened by its path
+    mapped = True  # whether views cost nothing; else their bytes are read when they are made
 
     @property
+    @abstractmethod
     def closed(self) -> bool:
         """Whether `close` was called."""
-        return self._file.closed
 
+    @abstractmethod
     def close(self) -> None:
-        """Let go of the file. Arrays handed out stay valid: they keep the map alive until they are gone."""
-        self._file.close()
-        self._map = None
+        """Let go of it. Arrays handed out stay valid."""
+
+    def close_when_forgotten(self) -> None:  # noqa: B027 - others have nothing to close
+        """Have it closed once nothing refers to it any more."""
+
+    def look_again(self) -> int:
+        """Take in bytes that were written since; returns how many."""
+        raise ValueError(f"{self.path}: only a file that was opened by its path can be followed while it grows")
+
+    @abstractmethod
+    def again(self) -> Any:
+        """What opens it once more in another process; TypeError where nothing does."""
+
+    @abstractmethod
+    def _read_at(self, n_bytes: int, offset: int) -> bytes:
+        """Up to `n_bytes`; fewer where it ends."""
+
+    @abstractmethod
+    def _holding(self, n_bytes: int, offset: int) -> tuple[Any, int]:
+        """A buffer that holds these bytes, and where in it they begin."""
 
     def peek(self, n_bytes: int, offset: int) -> bytes:
         """Read up to `n_bytes`; fewer only where the file ends."""
-        n_bytes = max(0, min(n_bytes, self.size - offset))  # never more than the file holds, whatever was asked
-        if hasattr(os, "pread"):
-            return os.pread(self._file.fileno(), n_bytes, offset)
-        with self._lock:
-            self._file.seek(offset)
-            return self._file.read(n_bytes)
+        return self._read_at(max(0, min(n_bytes, self.size - offset)), offset)  # never more than the file holds
 
     def read(self, n_bytes: int, offset: int, what: str = "data") -> bytes:
-        """Read exactly `n_bytes`.
-
-        Raises
-        ------
-        FormatError
-            Where the file ends before.
-        """
+        """Read exactly `n_bytes`; FormatError where the file ends before."""
         data = self.peek(n_bytes, offset)
         if len(data) < n_bytes:
             found = f"{len(data)} before the end of the file"
@@ -92,9 +73,14 @@ class Source:
             done += got
         return done
 
+    def _readinto_at(self, buffer: memoryview, offset: int) -> int:
+        data = self.peek(len(buffer), offset)
+        buffer[: len(data)] = data
+        return len(data)
+
     def fileno(self) -> int:
-        """The system's handle of the file."""
-        return self._file.fileno()
+        """The system's handle of the file; OSError where the bytes are not simply those behind one."""
+        raise UnsupportedOperation(f"{self.path} has no handle of the system")
 
     def unpack(self, layout: Layout, offset: int = 0) -> dict[str, Any]:
         """Read one record."""
@@ -103,14 +89,9 @@ class Source:
     def view(
         self, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, row_bytes: int | None = None
     ) -> NDArray[Any]:
-        """A read-only array over the file's own bytes, from `offset` on.
+        """A read-only array over bytes from `offset` on; FormatError where it would reach beyond the file.
 
         Rows of a two-dimensional array stand `row_bytes` apart where that is more than their own bytes.
-
-        Raises
-        ------
-        FormatError
-            Where the array would reach beyond the file.
         """
         row = prod(shape[1:]) * dtype.itemsize
         stride = row if row_bytes is None else row_bytes
@@ -120,26 +101,6 @@ class Source:
         if n_bytes == 0:
             return np.frombuffer(b"", dtype).reshape(shape)
         strides = None if row_bytes is None else (row_bytes, dtype.itemsize)
-        view: NDArray[Any] = np.ndarray(shape, dtype, buffer=self._mapped(), offset=offset, strides=strides)
+        buffer, begin = self._holding(n_bytes, offset)
+        view: NDArray[Any] = np.ndarray(shape, dtype, buffer=buffer, offset=begin, strides=strides)
         return view
-
-    def _mapped(self) -> NDArray[np.uint8]:
-        with self._lock:
-            if self._map is None:
-                self._map = self._new_map()
-            return self._map
-
-    def _new_map(self) -> NDArray[np.uint8]:
-        if self.closed:
-            raise ValueError(f"{self.path} is closed")
-        if os.fstat(self._file.fileno()).st_size < self.size:
-            raise FormatError(f"{self.size} bytes, as when it was opened", "fewer", path=self.path)
-        mapped = np.memmap(self._file, np.uint8, "r", shape=(self.size,))
-        return np.asarray(mapped)
-
-    def _readinto_at(self, buffer: memoryview, offset: int) -> int:
-        if hasattr(os, "preadv"):
-            return os.preadv(self._file.fileno(), [buffer], offset)
-        with self._lock:
-            self._file.seek(offset)
-            return self._file.readinto(buffer)

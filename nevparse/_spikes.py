@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import spec
-from ._nev_headers import Shape, fitting
+from ._cached import cached_property
+from ._extended import Shape, fitting
 from ._packets import CODES, Packets, Rows, out_dtype, source_dtype
 from ._units import ranges_text
 
@@ -69,13 +69,13 @@ class Spikes:
         """Where those are that were asked for, in file order."""
         rows, columns = self.packets.rows(self.kind), self.packets.columns
         if electrodes is not None:
-            rows = rows[_among(electrodes, N_IDS)[columns.packet_id[rows]]]
+            rows = rows[among(electrodes, N_IDS)[columns.packet_id[rows]]]
         if units is not None:
-            rows = rows[_among(units, N_UNITS)[columns.detail[rows]]]
+            rows = rows[among(units, N_UNITS)[columns.detail[rows]]]
         if start_tick is not None:
-            rows = rows[columns.tick[rows] >= _tick(start_tick)]
+            rows = rows[columns.tick[rows] >= tick_limit(start_tick)]
         if stop_tick is not None:
-            rows = rows[columns.tick[rows] < _tick(stop_tick)]
+            rows = rows[columns.tick[rows] < tick_limit(stop_tick)]
         return rows
 
     def without_waveforms(self, rows: Rows) -> NDArray[np.void]:
@@ -192,7 +192,8 @@ def occurring(values: NDArray[Any], limit: int) -> Rows:
     return np.flatnonzero(np.bincount(values, minlength=limit))
 
 
-def _among(numbers: list[int], limit: int) -> NDArray[np.bool_]:
+def among(numbers: list[int], limit: int) -> NDArray[np.bool_]:
+    """Table of which numbers below `limit` are among these."""
     table = np.zeros(limit, np.bool_)
     table[numbers] = True
     return table
@@ -205,5 +206,6 @@ def _ranks(numbers: list[int] | Rows, limit: int, step: int, code: np.dtype[Any]
     return table
 
 
-def _tick(tick: int) -> NDArray[np.uint64]:
+def tick_limit(tick: int) -> NDArray[np.uint64]:
+    """A time as timestamps are compared with it, whatever was asked for."""
     return np.array(min(max(int(tick), 0), _LAST_TICK), np.uint64)

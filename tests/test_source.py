@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import nevparse as nv
-from nevparse._source import Source
+from nevparse._file_source import FileSource
 
 
 @pytest.fixture(params=["posix", "portable"])
@@ -26,7 +26,7 @@ def either_way(request, monkeypatch):
 
 @pytest.fixture
 def source(file_of):
-    source = Source(file_of(bytes(range(100))))
+    source = FileSource(file_of(bytes(range(100))))
     yield source
     source.close()
 

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""Properties that are worked out once, without a lock.
+
+`functools.cached_property` of Python 3.10 and 3.11 holds one lock for all objects while it works out a value: threads
+that read different files wait for each other, and a process that is forked meanwhile waits for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, overload
+
+_T = TypeVar("_T")
+
+
+class cached_property(Generic[_T]):  # noqa: N801 - as Python's own
+    """A property that keeps its first value; threads that race may work it out twice, and get the same one."""
+
+    def __init__(self, make: Callable[[Any], _T]) -> None:
+        self._make, self.__doc__ = make, make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> cached_property[_T]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> _T: ...
+
+    def __get__(self, instance: object | None, owner: type | None = None) -> cached_property[_T] | _T:
+        if instance is None:
+            return self
+        value: _T = vars(instance).setdefault(self._name, self._make(instance))
+        return value
