@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -18,17 +17,18 @@ from numpy.typing import NDArray
 from . import sidecar
 from ._clock import Clock
 from ._index import Piece
-from ._outputs import PART, Outputs, stream, system_copy, write_all
+from ._inputs import reading
+from ._outputs import PART, Outputs, folder_of, free_bytes
 from ._plan import Corrections, Fill, Rows
-from ._pump import Batch, Buffer, FillRows, Packer, Pump, refuse_short
+from ._pump import Batch, Buffer, FillRows, Packer, Pump
 from ._stamps import Watcher
+from ._stream import stream, write_all
 from ._surface import OneFile, Readable
-from ._units import size_text, span_text
+from ._units import json_text, size_text, span_text
 from .errors import ExportError
 
 _TICK_BYTES = 8
 _TICKS_AT_ONCE = 1 << 16
-SYSTEM_COPY_BYTES = 1 << 24  # copied by the system at a time, so that progress shows and Ctrl-C is heard
 
 
 @dataclass(frozen=True)
@@ -75,28 +75,32 @@ class BinFile:
 
 def refuse_targets(inputs: Sequence[str], stamped: bool, path: str, files: Sequence[BinFile], overwrite: bool) -> None:
     """Raise where a file is in the way, the input would be overwritten, or the disk is too small."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise ExportError(f"{path}: there is no folder {folder}; create it first")
     for file in files:
         if os.path.normcase(file.path) in map(os.path.normcase, sidecar.names(file.path)):
             raise ExportError(f"{file.path}: this name is a sidecar's; choose one that ends in .bin")
-        for target in (file.path, *sidecar.names(file.path)[: 1 + stamped]):
-            _refuse_target(inputs, target, overwrite)
-    need = sum(file.size_bytes + _TICK_BYTES * file.n_samples * stamped for file in files)
+    targets, n_bytes = targets_of(files, stamped)
+    for target in targets:
+        _refuse_target(inputs, target, overwrite)
+    _refuse_space(path, folder_of(path), n_bytes)
+
+
+def targets_of(files: Sequence[BinFile], stamped: bool) -> tuple[list[str], int]:
+    """Everything that is written for some files, and how many bytes that is without the sidecars."""
+    targets = [target for file in files for target in (file.path, *sidecar.names(file.path)[: 1 + stamped])]
+    return targets, sum(file.size_bytes + _TICK_BYTES * file.n_samples * stamped for file in files)
+
+
+def refuse_file(inputs: Sequence[str], path: str, n_bytes: int, overwrite: bool) -> None:
+    """Raise where one file of so many bytes cannot be written beside its inputs."""
+    folder = folder_of(path)
+    _refuse_target(inputs, path, overwrite)
+    _refuse_space(path, folder, n_bytes)
+
+
+def _refuse_space(path: str, folder: str, need: int) -> None:
     free = free_bytes(folder)
     if free < need:
         raise ExportError(f"{path}: {size_text(need)} are needed in {folder}, {size_text(free)} are free")
-
-
-def free_bytes(folder: str) -> int:
-    """What may still be written to a folder's file system."""
-    if hasattr(os, "statvfs"):
-        system = os.statvfs(folder)
-        return system.f_bavail * system.f_frsize
-    from shutil import disk_usage  # loads every archive format there is
-
-    return disk_usage(folder).free
 
 
 def _refuse_target(inputs: Sequence[str], target: str, overwrite: bool) -> None:
@@ -114,6 +118,8 @@ def _refuse_target(inputs: Sequence[str], target: str, overwrite: bool) -> None:
 class Job(ABC):
     """The streaming of planned files."""
 
+    known_ahead = True  # how many rows there will be
+
     def __init__(
         self,
         ns: Readable,
@@ -128,28 +134,34 @@ class Job(ABC):
         self._done = self.n_out_of_order = 0
         self.corrections, self.n_holes = Corrections(), 0
 
-    def write(self, file: BinFile, outputs: Outputs, policy: dict[str, Any]) -> None:
+    def write(self, file: BinFile, outputs: Outputs, policy: dict[str, Any]) -> BinFile:
         """Write one file and what goes with it."""
         with ExitStack() as stack:
             log = None
             watcher = self._ns.watcher()
             if watcher is not None:
-                ticks = stack.enter_context(outputs.create(sidecar.names(file.path)[1], companion=True))
+                ticks_path = sidecar.names(file.path)[1]
+                ticks = stack.enter_context(outputs.create(ticks_path, True, self._ahead(_TICK_BYTES * file.n_samples)))
                 log = TickLog(watcher, ticks, self._ns.clock)
-            target = stack.enter_context(outputs.create(file.path))
-            for n_rows in self._written(file.rows, log, target):
+            target = stack.enter_context(outputs.create(file.path, n_bytes=self._ahead(file.size_bytes)))
+            for n_rows in stream(self._batches(file.rows, log), target):
                 self._done += n_rows
                 if self._progress is not None:
                     self._progress(self._done, self.n_rows)
+        file = self._as_written(file)
         out_of_order = log.watcher.finish() if log else 0
         self.n_out_of_order += out_of_order
         facts = sidecar.describe(self._ns, file.path, file.rows, self._columns, self._sort, policy)
         facts |= {"sorted": self._sort, "out_of_order_samples": out_of_order, **self._more_facts()}
         with outputs.create(file.sidecar_path, companion=True) as described:
-            write_all(described, json.dumps(facts, indent=1, allow_nan=False).encode())
+            write_all(described, json_text(facts, 1).encode())
+        return file
 
-    def _written(self, rows: Sequence[Rows], log: TickLog | None, target: FileIO) -> Iterator[int]:
-        return stream(self._batches(rows, log), target)
+    def _ahead(self, n_bytes: int) -> int | None:
+        return n_bytes if self.known_ahead else None
+
+    def _as_written(self, file: BinFile) -> BinFile:
+        return file
 
     @abstractmethod
     def _batches(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Batch]:
@@ -166,37 +178,10 @@ class FileJob(Job):
         super().__init__(ns, *more)
         self._file, self._packer = ns, Packer(self._columns, ns.n_channels, ns.dtype)
 
-    def _written(self, rows: Sequence[Rows], log: TickLog | None, target: FileIO) -> Iterator[int]:
-        if self._packer.keeps_rows and log is None and not any(isinstance(item, Fill) for item in rows):
-            n_rows = 0
-            for n_rows in self._copied(rows, target):
-                yield n_rows
-            if n_rows:
-                return
-        yield from super()._written(rows, log, target)
-
-    def _copied(self, rows: Sequence[Rows], target: FileIO) -> Iterator[int]:
-        """Have the system copy what needs no packing; yields nothing where it does not do that."""
-        row_bytes = self._packer.row_bytes
-        step = max(1, SYSTEM_COPY_BYTES // row_bytes)
-        for piece in self._items(rows):
-            assert isinstance(piece, Piece)
-            for a in range(0, piece.n_rows, step):
-                n_rows = min(step, piece.n_rows - a)
-                begin = piece.offset + a * row_bytes
-                end = begin + n_rows * row_bytes
-                while begin < end:
-                    n_bytes = system_copy(self._file.fileno(), target.fileno(), begin, end - begin)
-                    if n_bytes is None:
-                        return
-                    refuse_short(n_bytes, begin)
-                    begin += n_bytes
-                yield n_rows
-
     def _batches(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Batch]:
-        return Pump(self._file.readinto, self._packer, self._fill, log).batches(self._items(rows))
+        return Pump(reading(self._file), self._packer, self._fill, log).batches(self._items(rows, log))
 
-    def _items(self, rows: Sequence[Rows]) -> Iterator[Piece | FillRows]:
+    def _items(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Piece | FillRows]:  # noqa: ARG002 - needs none
         for item in rows:
             if isinstance(item, Fill):
                 yield FillRows(item.n_rows, item.tick)

@@ -1,131 +1,173 @@
 # SPDX-License-Identifier: MIT
-"""Writes batches of rows beside their making, and gives files their names only when they are whole."""
+"""Gives files their names only when they are whole."""
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import FileIO
-from queue import SimpleQueue
-from threading import Thread
+from operator import itemgetter
 
-from ._pump import Batch
+from ._claim import Claim
+from ._stream import NO_SPACE, reserve
+from ._units import size_text
 from .errors import ExportError
 
 PART = ".part"
-# What copy_file_range says between file systems, on ones that cannot, and under old kernels and sandboxes
-_NO_SYSTEM_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF, errno.ETXTBSY}
-
-
-def stream(batches: Iterable[Batch], file: FileIO) -> Iterator[int]:
-    """Write batches in a thread of its own, while the next one is made; yields how many rows each had.
-
-    Raises
-    ------
-    OSError
-        Where the system cannot write.
-    """
-    to_write: SimpleQueue[memoryview | None] = SimpleQueue()
-    written: SimpleQueue[BaseException | None] = SimpleQueue()
-    writer = Thread(target=_write_each, args=(file, to_write, written), name="nevparse-write", daemon=True)
-    writer.start()
-    try:
-        n_writing = 0
-        for data, n_rows in batches:
-            if n_writing:
-                yield _waited(written, n_writing)
-            to_write.put(data)
-            n_writing = n_rows
-        if n_writing:
-            yield _waited(written, n_writing)
-    finally:
-        to_write.put(None)
-        writer.join()
-
-
-def _waited(written: SimpleQueue[BaseException | None], n_rows: int) -> int:
-    error = written.get()
-    if error is not None:
-        raise error
-    return n_rows
-
-
-def _write_each(
-    file: FileIO, to_write: SimpleQueue[memoryview | None], written: SimpleQueue[BaseException | None]
-) -> None:
-    try:
-        while (data := to_write.get()) is not None:
-            write_all(file, data)
-            written.put(None)
-    except BaseException as error:  # it is raised where the export runs
-        written.put(error)
-
-
-def write_all(file: FileIO, data: memoryview | bytes) -> None:
-    """Write all of it, however little the system takes at a time."""
-    while data:
-        data = data[file.write(data) :]
-
-
-def system_copy(source: int, target: int, offset: int, n_bytes: int) -> int | None:
-    """Have the system copy bytes between two open files; returns how many, None where it does not do that."""
-    if not hasattr(os, "copy_file_range"):
-        return None
-    try:
-        return os.copy_file_range(source, target, n_bytes, offset)
-    except OSError as error:
-        if error.errno in _NO_SYSTEM_COPY:
-            return None
-        raise
+OLD = ".old.part"  # what is being replaced, for as long as it may have to be put back
 
 
 class Outputs:
-    """Files that get their names together, once all of them are whole."""
+    """Files that get their names together, once all of them are whole.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    claim : Claim
+        On what this is for: no two runs write the same at once.
+    """
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
         self._targets: list[tuple[str, bool]] = []
+        self._older: dict[str, None] = {}
+        self._need_bytes = 0
+        for name in self._claim.left():
+            if not name.endswith(OLD):
+                _remove(name)  # half a file of a run that was killed
+
+    def take(self, targets: Sequence[str], n_bytes: int = 0) -> None:
+        """Make sure of every name before the first byte: what stands there and is nobody's leftover is in the way."""
+        self._need_bytes += n_bytes
+        self._claim.take([target + end for target in targets for end in (PART, OLD)])
 
     @contextmanager
-    def create(self, target: str, companion: bool = False) -> Iterator[FileIO]:
-        """Open a ``.part`` for a target; a `companion` describes another file and is never paired with an old one."""
-        with suppress(FileNotFoundError):
-            os.unlink(target + PART)  # left by a run that was killed; or a link, which must not be written through
+    def create(self, target: str, companion: bool = False, n_bytes: int | None = None) -> Iterator[FileIO]:
+        """Open a ``.part`` for a target, which has `n_bytes` in the end.
+
+        A `companion` describes another file and never stands beside an older or a newer one.
+        """
+        self.take([target])
         self._targets.append((target, companion))  # before there is a file: Ctrl-C may strike at any line
         with FileIO(target + PART, "xb") as file:
+            reserve(file, n_bytes or 0)
             yield file
+            size = os.fstat(file.fileno()).st_size
+            if n_bytes not in (None, size):
+                raise ExportError(f"{target} could not be written: {n_bytes} bytes were planned, {size} came of it")
 
     def name(self) -> None:
-        """Give every file its name."""
-        for target, companion in self._targets:
-            if companion:
-                with suppress(FileNotFoundError):
-                    os.unlink(target)
-        for target, _ in self._targets:
-            os.replace(target + PART, target)
+        """Give every file its name; where one is refused, all stays as it was.
+
+        Killed at any moment, there is the older or the newer of each file, and no companion of another one.
+        """
+        named: list[str] = []
+        try:
+            for target, companion in self._targets:
+                if os.path.lexists(target):
+                    self._older[target] = None
+                    _set_aside(target, companion)
+            for target, _ in sorted(self._targets, key=itemgetter(1)):
+                named.append(target)
+                os.replace(target + PART, target)
+        except BaseException:
+            self._restore(named)
+            raise
+        for name in self._claim.left():
+            _remove(name)
+
+    def _restore(self, named: Sequence[str]) -> None:
+        for target in reversed(named):
+            if target not in self._older and not os.path.lexists(target + PART):
+                _remove(target)
+        for target in self._older:
+            with suppress(OSError):
+                if os.path.lexists(target) and os.path.samestat(os.lstat(target), os.lstat(target + OLD)):
+                    os.unlink(target + OLD)  # renaming one name of a file to another would leave both
+                else:
+                    os.replace(target + OLD, target)
 
     def discard(self) -> None:
         """Remove what has no name yet."""
         for target, _ in self._targets:
-            with suppress(OSError):
-                os.unlink(target + PART)
+            _remove(target + PART)
+
+    def space_text(self) -> str:
+        """How much is needed, there and free."""
+        parts = [target + PART for target, _ in self._targets if os.path.exists(target + PART)]
+        folder = os.path.dirname(os.path.abspath(self._targets[0][0])) if self._targets else "."
+        need = f"{size_text(self._need_bytes)} needed, " if self._need_bytes else ""
+        return f"{need}{size_text(sum(map(os.path.getsize, parts)))} written, {size_text(free_bytes(folder))} free"
+
+
+def _set_aside(target: str, companion: bool) -> None:
+    """Keep an older file under a name of its own: a companion at once, another until it is replaced in one step."""
+    _remove(target + OLD)
+    if not companion and hasattr(os, "link") and not os.path.islink(target):
+        with suppress(OSError):  # a file system without hard links
+            os.link(target, target + OLD)
+            return
+    os.replace(target, target + OLD)
+
+
+def _remove(name: str) -> None:
+    with suppress(OSError):
+        os.unlink(name)
+
+
+def folder_of(path: str) -> str:
+    """Where a file will be; ExportError where there is no such place."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise ExportError(f"{path}: there is no folder {folder}; create it first")
+    return folder
+
+
+def free_bytes(folder: str) -> int:
+    """What may still be written to a folder's file system."""
+    if hasattr(os, "statvfs"):
+        system = os.statvfs(folder)
+        return system.f_bavail * system.f_frsize
+    from shutil import disk_usage  # loads every archive format there is
+
+    return disk_usage(folder).free
 
 
 @contextmanager
-def whole_or_nothing(what: str) -> Iterator[Outputs]:
+def whole_or_nothing(path: str) -> Iterator[Outputs]:
     """Give the files that are created in the block their names when it ends well; else nothing is left of them.
 
     Raises
     ------
     ExportError
-        Where the system cannot create, write or rename.
+        Where the system cannot create, write or rename, or another run writes the same.
     """
-    outputs = Outputs()
+    folder_of(path)
+    outputs = None
     try:
-        yield outputs
-        outputs.name()
+        with Claim(path) as claim:
+            outputs = Outputs(claim)
+            try:
+                yield outputs
+                outputs.name()
+            except OSError as error:
+                raise _told(path, error, outputs) from error
+            finally:
+                outputs.discard()
     except OSError as error:
-        raise ExportError(f"{what} could not be written: {error.strerror or error}") from error
-    finally:
-        outputs.discard()
+        raise _told(path, error, outputs) from error
+
+
+def _told(path: str, error: OSError, outputs: Outputs | None) -> ExportError:
+    return ExportError(f"{path} could not be written: {_reason(error, outputs)}")
+
+
+def _reason(error: OSError, outputs: Outputs | None) -> str:
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        reason += f" ({os.path.basename(os.fsdecode(error.filename))})"
+    if outputs is None or error.errno not in NO_SPACE:
+        return reason
+    with suppress(OSError):  # the folder may be gone
+        reason += f" ({outputs.space_text()})"
+    return reason

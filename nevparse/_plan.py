@@ -18,6 +18,7 @@ POLICIES = ("error", "split", "join", "fill")
 _LISTED_GAPS = 5
 _STRAY = 0.6  # of a sample: how far a row may be off before it is moved; over a half, so jitter moves none
 _RESAMPLED_ROWS = 1 << 16
+_TURN = 1 << 64
 
 
 class Span(NamedTuple):
@@ -57,9 +58,12 @@ def stretches(segments: Sequence[Stretch], start_tick: int | None, stop_tick: in
         if start < stop:
             spans.append(Span(row, stop - start, segment.index, start))
             row += stop - start
-    if not spans:
-        raise ValueError(f"expected ticks that hold samples ({_extent(segments)}), found {start_tick} to {stop_tick}")
     return spans
+
+
+def refuse_none(segments: Sequence[Stretch], start_tick: int | None, stop_tick: int | None) -> None:
+    """Raise since no sample is in a range."""
+    raise ValueError(f"expected ticks that hold samples ({_extent(segments)}), found {start_tick} to {stop_tick}")
 
 
 def _extent(segments: Sequence[Stretch]) -> str:
@@ -113,7 +117,7 @@ def resampled(
 
 def _lateness(ticks: NDArray[np.uint64], origin: int, first: int, clock: Clock) -> NDArray[np.float64]:
     """By how many samples each timestamp is later than its place at the nominal rate."""
-    elapsed = (ticks - np.uint64(origin)).astype(np.int64)
+    elapsed = (ticks - np.uint64(origin % _TURN)).astype(np.int64)  # rounding may put it beside the 64 bits
     late: NDArray[np.float64] = elapsed * (clock.den / clock.num) - np.arange(first, first + ticks.size)
     return late
 
@@ -179,6 +183,21 @@ def lay(groups: Sequence[Sequence[Span]], fills: Sequence[int], ticks: Sequence[
             rows.append(Fill(row, fills[k], ticks[k]))
             row += fills[k]
     return rows
+
+
+def between(rows: Sequence[Rows], begin: int, end: int, clock: Clock) -> list[Rows]:
+    """Rows `begin` to `end` of a plan."""
+    found: list[Rows] = []
+    for item in rows:
+        a, b = max(item.row, begin), min(item.row + item.n_rows, end)
+        before = a - item.row
+        if a >= b:
+            continue
+        if isinstance(item, Fill):
+            found.append(Fill(a, b - a, int(clock.ticks(item.tick, before, before + 1)[0])))
+        else:
+            found.append(Span(a, b - a, item.segment, item.start + before))
+    return found
 
 
 def n_rows_of(rows: Sequence[Rows]) -> int:

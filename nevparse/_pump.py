@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -14,11 +16,25 @@ from ._index import Piece
 from .errors import ExportError
 
 BUFFER_BYTES = 1 << 20  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
+BUFFERS = 4  # packed batches there are at a time: being made, waiting to be written, being written
 _MOST_RUNS = 8  # columns in more runs than this are gathered one by one
 
 ReadInto = Callable[[memoryview, int], int]
 Buffer = NDArray[np.uint8]
-Batch = tuple[memoryview, int]  # packed rows, and how many
+
+
+class Batch(NamedTuple):
+    """Packed rows, and how many; the first of them once `rest` was called, which whoever writes them does."""
+
+    data: memoryview
+    n_rows: int
+    rest: Callable[[], None] | None = None
+
+    def whole(self) -> memoryview:
+        """The rows, all packed."""
+        if self.rest is not None:
+            self.rest()
+        return self.data
 
 
 class Packer:
@@ -42,21 +58,31 @@ class Packer:
         self._all_places: NDArray[np.intp] = columns[:0]
         self.keeps_rows = self._runs == [(0, 0, n_channels)]  # rows are written just as they are read
 
-    def pack(self, read: Buffer, n_rows: int, lead: int, stride: int, out: Buffer) -> None:
-        """Pack `n_rows` rows that stand `stride` bytes apart, `lead` bytes from the start of `read`, into `out`."""
+    def pack(self, read: Buffer, n_rows: int, lead: int, stride: int, out: Buffer) -> Callable[[], None] | None:
+        """Pack `n_rows` rows that stand `stride` bytes apart, `lead` bytes from the start of `read`, into `out`.
+
+        Where samples are gathered one by one, which takes as long as all else, only the later half is; what packs the
+        other is returned.
+        """
         if len(self._runs) <= _MOST_RUNS:
             for source, target, width in self._runs:
                 field = np.dtype(f"V{width * self._dtype.itemsize}")  # an opaque field is copied by memcpy
                 begin = lead + source * self._dtype.itemsize
                 to = _fields(out, field, n_rows, target * self._dtype.itemsize, self.row_bytes)
                 to[...] = _fields(read, field, n_rows, begin, stride)
-            return
+            return None
         if lead:  # rows between packet headers are not aligned: they are moved together first
             row = np.dtype(f"V{self.file_row_bytes}")
             read = np.ascontiguousarray(_fields(read, row, n_rows, lead, stride)).view(np.uint8)
-        table = np.ndarray((n_rows * self._n_channels,), self._dtype, read.data)
-        taken = np.ndarray((n_rows * self._columns.size,), self._dtype, out.data)
-        np.take(table, self._places(n_rows), mode="clip", out=taken)  # mode "raise" would buffer `out`
+        table = np.ndarray((n_rows, self._n_channels), self._dtype, read.data)
+        taken = np.ndarray((n_rows, self._columns.size), self._dtype, out.data)
+        half = n_rows // 2
+        self._gather(table[half:], taken[half:])
+        return partial(self._gather, table[:half], taken[:half])
+
+    def _gather(self, table: NDArray[Any], taken: NDArray[Any]) -> None:
+        # mode "raise" would buffer `out`
+        np.take(table.ravel(), self._places(len(table)), mode="clip", out=taken.ravel())
 
     def _places(self, n_rows: int) -> NDArray[np.intp]:
         """Where the samples wanted stand in `n_rows` rows taken as one; half again as fast as along an axis."""
@@ -77,6 +103,9 @@ class FillRows(NamedTuple):
     tick: int
 
 
+FLUSH = FillRows(0, 0)  # among the items: what is packed is not kept until the buffer is full
+
+
 class Observer(Protocol):
     """What is told of every packet and every filled row that goes by."""
 
@@ -88,7 +117,7 @@ class Observer(Protocol):
 
 
 class Pump:
-    """Reads and packs rows through three buffers, whatever the size of the file.
+    """Reads and packs rows through a few buffers, whatever the size of the file.
 
     Parameters
     ----------
@@ -114,12 +143,12 @@ class Pump:
     ) -> None:
         self._readinto, self._packer, self._fill, self._observer = readinto, packer, fill, observer
         self._most = most_rows or max(1, BUFFER_BYTES // packer.file_row_bytes)
-        self._outs = [np.empty(self._most * packer.row_bytes, np.uint8) for _ in range(2)]
-        self._read: Buffer = np.empty(0, np.uint8)
+        self._reads: deque[Buffer] = deque([np.empty(0, np.uint8)] * BUFFERS)
+        self._rest: Callable[[], None] | None = None
         self._last = bytes(packer.row_bytes)  # the row written last
 
     def batches(self, items: Iterable[Piece | FillRows]) -> Iterator[Batch]:
-        """Pack the rows of `items`, a buffer full at a time; it is filled again when the next but one is asked for.
+        """Pack the rows of `items`, a buffer full at a time; `BUFFERS` of them take turns.
 
         Raises
         ------
@@ -129,18 +158,28 @@ class Pump:
             Where the system cannot read.
         """
         row_bytes, n_rows = self._packer.row_bytes, 0
+        outs = deque(np.empty(self._most * row_bytes, np.uint8) for _ in range(BUFFERS))
         for item in items:
             done = 0
             while done < item.n_rows:
                 n = min(item.n_rows - done, self._most - n_rows)
-                self._take(item, done, n, self._outs[0][n_rows * row_bytes : (n_rows + n) * row_bytes])
+                self._take(item, done, n, outs[0][n_rows * row_bytes : (n_rows + n) * row_bytes])
                 done, n_rows = done + n, n_rows + n
                 if n_rows == self._most:
-                    yield self._outs[0].data, n_rows
-                    self._outs.reverse()
+                    yield self._packed(outs, n_rows)
                     n_rows = 0
+            if item is FLUSH and n_rows:
+                yield self._packed(outs, n_rows)
+                n_rows = 0
         if n_rows:
-            yield self._outs[0].data[: n_rows * row_bytes], n_rows
+            yield self._packed(outs, n_rows)
+
+    def _packed(self, outs: deque[Buffer], n_rows: int) -> Batch:
+        batch = Batch(outs[0].data[: n_rows * self._packer.row_bytes], n_rows, self._rest)
+        self._rest = None
+        outs.rotate()
+        self._reads.rotate()
+        return batch
 
     def _take(self, item: Piece | FillRows, done: int, n: int, out: Buffer) -> None:
         if isinstance(item, FillRows):
@@ -159,19 +198,25 @@ class Pump:
         if self._packer.keeps_rows:
             self._read_all(out, offset)
         else:
-            self._packer.pack(self._read_all(self._buffer(n_bytes), offset), n, 0, item.row_bytes, out)
+            self._pack(self._read_all(self._buffer(n_bytes), offset), n, 0, item.row_bytes, out)
 
     def _take_packets(self, item: Piece, done: int, n: int, out: Buffer) -> None:
         lead = item.row_bytes - self._packer.file_row_bytes  # the header that stands before each row
         read = self._read_all(self._buffer(n * item.row_bytes), item.offset - lead + done * item.row_bytes)
         if self._observer is not None:
             self._observer.packets(read, n, item.first + done)
-        self._packer.pack(read, n, lead, item.row_bytes, out)
+        self._pack(read, n, lead, item.row_bytes, out)
+
+    def _pack(self, read: Buffer, n: int, lead: int, stride: int, out: Buffer) -> None:
+        self._rest = self._packer.pack(read, n, lead, stride, out)
+        if self._rest is not None and n < self._most:  # the next rows of the batch are read to the same place
+            self._rest()
+            self._rest = None
 
     def _buffer(self, n_bytes: int) -> Buffer:
-        if self._read.size < n_bytes:
-            self._read = np.empty(n_bytes, np.uint8)
-        return self._read[:n_bytes]
+        if self._reads[0].size < n_bytes:
+            self._reads[0] = np.empty(n_bytes, np.uint8)
+        return self._reads[0][:n_bytes]
 
     def _read_all(self, buffer: Buffer, offset: int) -> Buffer:
         got = self._readinto(buffer.data, offset)
@@ -188,15 +233,15 @@ def refuse_short(n_bytes: int, offset: int) -> None:
 
 def side_by_side(several: Sequence[Iterable[Batch]]) -> Iterator[Batch]:
     """Batches of several inputs as one, row by row; they must have the same numbers of rows."""
-    wide = [np.empty(0, np.uint8), np.empty(0, np.uint8)]
+    wide = deque([np.empty(0, np.uint8)] * BUFFERS)
     for batches in zip(*several, strict=True):
-        n_rows = batches[0][1]
-        widths = [data.nbytes // n_rows for data, _ in batches]
+        n_rows = batches[0].n_rows
+        widths = [batch.data.nbytes // n_rows for batch in batches]
         row_bytes = sum(widths)
         if wide[0].size < n_rows * row_bytes:
             wide[0] = np.empty(n_rows * row_bytes, np.uint8)
-        for begin, (data, _) in zip(np.cumsum([0, *widths]).tolist(), batches, strict=False):
-            part = np.frombuffer(data, f"V{data.nbytes // n_rows}")
+        for begin, batch in zip(np.cumsum([0, *widths]).tolist(), batches, strict=False):
+            part = np.frombuffer(batch.whole(), f"V{batch.data.nbytes // n_rows}")
             _fields(wide[0], part.dtype, n_rows, begin, row_bytes)[...] = part
-        yield wide[0].data[: n_rows * row_bytes], n_rows
-        wide.reverse()
+        yield Batch(wide[0].data[: n_rows * row_bytes], n_rows)
+        wide.rotate()

@@ -10,16 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._cached import cached_property
 from ._clock import Clock, Gap
 from ._export import Job, TickLog
 from ._index import Piece
+from ._inputs import reading
 from ._plan import Corrections, Fill, Span, place, refuse_fill, resampled, stretches
 from ._plan import Rows as PlannedRows
 from ._pump import BUFFER_BYTES, Batch, FillRows, Packer, Pump, side_by_side
@@ -265,7 +266,7 @@ class WideJob(Job):
         for track, columns in zip(self._wide.tracks, self._wide.split(self._columns), strict=True):
             packer = Packer(columns, track.file.n_channels, self._wide.dtype)
             fill = self._fill and self._fill[begin : begin + packer.row_bytes]
-            pump = Pump(track.file.readinto, packer, fill, most_rows=most_rows)
+            pump = Pump(reading(track.file), packer, fill, most_rows=most_rows)
             several.append(pump.batches(self._track_items(track, rows)))
             begin += packer.row_bytes
         return side_by_side(several)

@@ -180,8 +180,8 @@ class Sidecar:
         if self._stamps is not None:
             return np.asarray(self._stamps[wanted])
         anchor = np.searchsorted(self._starts, wanted, "right") - 1
-        steps = (wanted - self._rows[anchor]) * self._clock.num // self._clock.den
-        ticks: NDArray[np.uint64] = self._ticks[anchor] + steps.astype(np.uint64)
+        steps = self._clock.elapsed((wanted - self._rows[anchor]).astype(np.uint64))
+        ticks: NDArray[np.uint64] = self._ticks[anchor] + steps
         return ticks
 
     def tick_to_row(self, ticks: ArrayLike) -> NDArray[np.int64]:
@@ -276,6 +276,10 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
         facts = json.loads(raw)
         if facts["sidecar_version"] != SIDECAR_VERSION:
             raise ValueError(f"sidecar_version {facts['sidecar_version']}")
-        return Sidecar(target, facts)
+        found = Sidecar(target, facts)
+        if os.path.exists(found.bin_path) and os.path.getsize(found.bin_path) != facts["size_bytes"]:
+            there = os.path.getsize(found.bin_path)
+            raise ValueError(f"one of {facts['size_bytes']} bytes, and {found.bin_path} has {there}")
+        return found
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise FormatError(f"a sidecar of version {SIDECAR_VERSION}", str(error), path=target) from error

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import itertools
 import json
 import os
 import shutil
+import time
 import tracemalloc
 
 import builders as b
@@ -17,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse import _export, _outputs, _pump
+from nevparse import _export, _outputs, _pump, _stream
 
 FILES = "s.bin", "s.json"
 
@@ -26,7 +28,6 @@ FILES = "s.bin", "s.json"
 def small_buffers(monkeypatch):
     """Many steps from little data."""
     monkeypatch.setattr(_pump, "BUFFER_BYTES", 64)
-    monkeypatch.setattr(_export, "SYSTEM_COPY_BYTES", 64)
 
 
 def left_in(folder):
@@ -226,7 +227,7 @@ def test_links_to_other_files_are_replaced_not_written_through(opened, out, tmp_
     raw, samples = b.plausible("2.3", 2, (5,))
     precious = tmp_path / "precious"
     precious.write_bytes(b"precious")
-    for name in ("s.bin", "s.bin.part", "s.json", "s.json.part"):
+    for name in FILES:
         link_or_skip(os.symlink, precious, out.with_name(name))
     nv.write_bin(opened(raw), out, overwrite=True)
     assert out.read_bytes() == samples.tobytes()
@@ -239,14 +240,6 @@ def test_a_link_to_nothing_is_a_file_in_the_way(opened, out):
     link_or_skip(os.symlink, "nowhere", out)
     with pytest.raises(nv.ExportError, match="exists"):
         nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
-
-
-def test_a_part_left_by_a_killed_run_is_cleared_away(opened, out):
-    out.with_name("s.bin.part").write_bytes(b"x" * 10_000)
-    raw, samples = b.plausible("2.3", 2, (5,))
-    nv.write_bin(opened(raw), out)
-    assert out.read_bytes() == samples.tobytes()
-    assert left_in(out.parent) == sorted(FILES)
 
 
 @pytest.mark.parametrize(
@@ -390,40 +383,64 @@ def test_memory_stays_bounded_whatever_the_size(tmp_path, out, columns):
     assert out.stat().st_size == ns.n_samples * 2 * (16 if columns != slice(0, 10) else 10)
 
 
-# ------------------------------------------------------------------------------------------ copied by the system
+# ------------------------------------------------------------------------------------------ space that is set aside
 
 
-@pytest.mark.parametrize("how", ["kernel", "absent", "refused", "a few bytes at a time"])
-def test_whole_rows_are_the_same_however_the_system_copies_them(file_of, monkeypatch, tmp_path, how):
-    blocks = [(0, b.ramp(50, 3)), (400, b.ramp(70, 3, first=50))]
-    path = file_of(b.nsx(blocks))
-    if how == "absent":
-        monkeypatch.delattr(os, "copy_file_range", raising=False)
-    elif hasattr(os, "copy_file_range"):
-        real = os.copy_file_range
+def answering(code):
+    """A system call that sets errno, and fails where it is not 0."""
 
-        def copy(source, target, count, offset):
-            if how == "refused":
-                raise OSError(errno.EXDEV, "between file systems")
-            return real(source, target, min(count, 7) if how != "kernel" else count, offset)
+    def fallocate(*_):
+        ctypes.set_errno(code)
+        return -1 if code else 0
 
-        monkeypatch.setattr(os, "copy_file_range", copy)
-    done = []
-    with nv.open_nsx(path) as ns:
-        nv.write_bin(ns, tmp_path / "o.bin", gaps="join", progress=lambda *now: done.append(now))
-    np.testing.assert_array_equal(np.fromfile(tmp_path / "o.bin", "<i2").reshape(-1, 3), b.ramp(120, 3))
-    assert done[-1] == (120, 120)
+    return lambda: fallocate
 
 
-@pytest.mark.skipif(not hasattr(os, "copy_file_range"), reason="the system does not copy")
-@pytest.mark.parametrize("answer", [0, OSError(errno.ENOSPC, "No space left on device")])
-def test_a_copy_by_the_system_that_fails_leaves_nothing(file_of, monkeypatch, tmp_path, answer):
-    def copy(*_):
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
+@pytest.mark.parametrize("system", [None, _stream._fallocate, lambda: None, answering(errno.EOPNOTSUPP)])
+def test_a_file_is_the_same_whether_the_system_sets_space_aside_or_not(opened, monkeypatch, out, system):
+    if system is not None:
+        monkeypatch.setattr(_stream, "_fallocate", system)
+    raw, samples = b.plausible("2.3", 4, (50,))
+    nv.write_bin(opened(raw), out)
+    assert out.read_bytes() == samples.tobytes()
 
-    monkeypatch.setattr(os, "copy_file_range", copy)
-    with nv.open_nsx(file_of(b.nsx([(0, b.ramp(50, 3))]))) as ns, pytest.raises(nv.ExportError):
-        nv.write_bin(ns, tmp_path / "o.bin")
-    assert not list(tmp_path.glob("o.*"))
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG])
+def test_space_that_is_not_there_is_told_before_a_byte_is_written(opened, monkeypatch, out, code):
+    monkeypatch.setattr(_stream, "_fallocate", answering(code))
+    with pytest.raises(nv.ExportError, match="could not be written"):
+        nv.write_bin(opened(b.plausible("2.3", 4, (50,))[0]), out)
+    assert left_in(out.parent) == []
+
+
+@pytest.mark.skipif(_stream._fallocate() is None, reason="this system cannot set space aside")
+def test_space_set_aside_does_not_make_a_file_longer(tmp_path):
+    with _outputs.FileIO(tmp_path / "f", "xb") as file:
+        _stream.reserve(file, 1 << 20)
+        file.write(b"abc")
+    assert (tmp_path / "f").stat().st_size == 3
+    assert (tmp_path / "f").stat().st_blocks * 512 >= 1 << 20
+
+
+# -------------------------------------------------------------------------------------------- the thread that writes
+
+
+@pytest.mark.parametrize("n_batches", [0, 1, _pump.BUFFERS - 1, _pump.BUFFERS, 3 * _pump.BUFFERS + 1])
+def test_no_batch_is_made_where_one_still_waits_to_be_written(tmp_path, n_batches):
+    """Each batch is made in the oldest of a few buffers, the way `Pump` does, while a slow file takes the others."""
+
+    class Slow(_outputs.FileIO):
+        def write(self, data):
+            time.sleep(0.002)
+            return super().write(data)
+
+    def batches():
+        buffers = [bytearray(4) for _ in range(_pump.BUFFERS)]
+        for k in range(n_batches):
+            buffer = buffers[k % len(buffers)]
+            buffer[:] = k.to_bytes(4, "little")
+            yield _pump.Batch(memoryview(buffer), k + 1)
+
+    with Slow(tmp_path / "f", "xb") as file:
+        assert list(_stream.stream(batches(), file)) == list(range(1, n_batches + 1))
+    assert np.fromfile(tmp_path / "f", "<u4").tolist() == list(range(n_batches))
