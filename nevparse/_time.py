@@ -68,6 +68,11 @@ class TimeBase(NamedTuple):
         return np.where(there, moments, np.datetime64("NaT"))
 
 
+def since_1970(tick_rate: int, first_tick: int) -> bool:
+    """Whether ticks count from 1970, and so tell the date by themselves."""
+    return tick_rate == NANOSECONDS and first_tick >= _SINCE_1970_TICK
+
+
 def time_base(origin: datetime | None, tick_rate: int, first_tick: int, origin_tick: int, why: str) -> TimeBase:
     """Tell what kind of clock a file has.
 
@@ -82,17 +87,17 @@ def time_base(origin: datetime | None, tick_rate: int, first_tick: int, origin_t
     why : str
         How that is known.
     """
-    if tick_rate != NANOSECONDS or first_tick < _SINCE_1970_TICK:
+    if not since_1970(tick_rate, first_tick):
         started = "; nanoseconds since the clock was started" if tick_rate == NANOSECONDS else ""
         return TimeBase(origin, origin_tick, tick_rate, why + started)
-    since_1970 = "nanoseconds since 1970"
+    what = "nanoseconds since 1970"
     if origin is None:
-        return TimeBase(_EPOCH, 0, tick_rate, f"{since_1970}, taken as UTC: the header has no date to tell")
+        return TimeBase(_EPOCH, 0, tick_rate, f"{what}, taken as UTC: the header has no date to tell")
     utc = origin if origin.tzinfo else origin.replace(tzinfo=timezone.utc)
     ahead_s = first_tick / NANOSECONDS - utc.timestamp()
     if abs(ahead_s) <= _AGREE_S:
-        return TimeBase(_EPOCH, 0, tick_rate, f"{since_1970}, UTC: agrees with the header's date")
+        return TimeBase(_EPOCH, 0, tick_rate, f"{what}, UTC: agrees with the header's date")
     if abs(ahead_s - TAI_LEAP_S) <= _AGREE_S:
         tai = _EPOCH - timedelta(seconds=TAI_LEAP_S)
-        return TimeBase(tai, 0, tick_rate, f"{since_1970}, TAI: {TAI_LEAP_S} s ahead of the header's date")
+        return TimeBase(tai, 0, tick_rate, f"{what}, TAI: {TAI_LEAP_S} s ahead of the header's date")
     return TimeBase(origin, origin_tick, tick_rate, f"{why}; the clock itself is {ahead_s:.0f} s off that date")

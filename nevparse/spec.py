@@ -57,6 +57,7 @@ NSX_BASIC_RIPPLE = NSX_BASIC_22.overlaid(
     (82, "comment", "200s"),
     (282, "processor_tick", "I"),
 )
+RIPPLE_APPLICATION = b"Trellis"  # what the application of every Ripple file contains
 NSX_CHANNEL = Layout("CC extended header", "LB-0023 rev 7.00, NSx extended header", (
     (0, "type", "2s"),
     (2, "electrode_id", "H"),
@@ -123,6 +124,7 @@ NSX_SPECS: dict[tuple[bytes, tuple[int, int]], NsxSpec] = {
     (b"BRSMPGRP", (3, 0)): NSX_30,
     (b"NEUCDFLT", (2, 2)): NFX_22,
 }
+NSX_WRITTEN = ("2.3", "3.0")  # versions that new files are made in
 UNVERSIONED = {b"NEURALSG": (2, 1)}  # the magic stands for the version; there are no version bytes
 
 # --------------------------------------------------------------------------------------------- NEV headers
