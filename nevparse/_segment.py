@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One unbroken stretch of samples, and what going through a file in chunks gives."""
+"""One unbroken stretch of samples, an array that stays in its file; and what going through a file in chunks gives."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _index
+from ._handed import Handed, handed, opened
+from ._rows import indexed
 
 if TYPE_CHECKING:
     from .nsx import NsxFile
@@ -23,20 +25,62 @@ class Chunk(NamedTuple):
     samples: NDArray[Any]
 
 
+def refuse_no_rows(n_samples: int) -> None:
+    """Raise where chunks would have no rows."""
+    if n_samples < 1:
+        raise ValueError(f"expected chunks of 1 sample or more, found {n_samples}")
+
+
 class Segment:
     """One unbroken stretch of samples.
 
     Nearly always that is one block of the file. Where a recorder wrote several blocks that adjoin in time (within
     half a sample), they are one segment with several `blocks`.
+
+    It can be indexed and converted as an array ``(n_samples, n_channels)``, and only what is asked for is read:
+    `dask.array.from_array` takes it as it is. It pickles as its file does, as the way to open it again.
     """
 
-    __slots__ = ("_file", "_run", "index")
+    __slots__ = ("_of", "_run", "index")
+    ndim = 2
 
-    def __init__(self, file: NsxFile, index: int, run: _index.Run) -> None:
-        self._file, self._run, self.index = file, run, index
+    def __init__(self, file: NsxFile | Handed, index: int, run: _index.Run) -> None:
+        self._of, self._run, self.index = file, run, index
+
+    @property
+    def _file(self) -> NsxFile:
+        return opened(self._of)
 
     def __repr__(self) -> str:
         return f"Segment({self.index}: {self.n_samples} samples from tick {self.start_tick})"
+
+    def __len__(self) -> int:
+        return self.n_samples
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        return indexed(key, self.shape, self.dtype, self._views)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        wanted = self.dtype if dtype is None else np.dtype(dtype)
+        if copy is False and (wanted != self.dtype or self.n_blocks > 1):
+            raise ValueError(f"{self} cannot be {wanted.name} without a copy: it has {self.n_blocks} blocks")
+        return self.samples.astype(wanted, copy=bool(copy))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Segment, (handed(self._of), self.index, self._run)
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        return "Segment", self._file._source.again(), self._file.size_bytes, self._file.digest, tuple(self._run)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n_samples, n_channels)``."""
+        return self.n_samples, self._file.n_channels
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of one sample."""
+        return self._file.dtype
 
     @property
     def start_tick(self) -> int:
@@ -76,12 +120,17 @@ class Segment:
     def samples(self) -> NDArray[Any]:
         """All samples, ``(n_samples, n_channels)``.
 
-        A read-only view of the file, zero copy, wherever the segment lies in one piece. Where it spans several
-        blocks their headers stand between the samples: it is put together in memory then, and `blocks` and
-        `NsxFile.chunks` give the views.
+        A read-only view of the file, zero copy, wherever the segment lies in one piece; put together in memory where
+        it spans several blocks, whose headers stand between. `blocks` and `NsxFile.chunks` give the views then.
         """
         blocks = self.blocks
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def _views(self, low: int, high: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Number of the first row, and a view, of each piece that samples `low` to `high` lie in."""
+        for piece in self.pieces(low, high):
+            yield low, self._file._view(piece)
+            low += piece.n_rows
 
     def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[np.uint64]:
         """Timestamps of samples `start` to `stop`, uint64, in the file's clock.

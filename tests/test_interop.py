@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: MIT
+"""With the real thing: SpikeInterface, probeinterface, Phy's way with ``params.py``, Dask's cluster, fsspec's files.
+
+Collected where the `interop` extra is installed; `.ci/run` installs it.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pickle
+import re
+import shutil
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import builders as b
+import dask
+import dask.array as da
+import fsspec
+import numpy as np
+import probeinterface
+import pytest
+import sorting_builders as sb
+import spikeinterface as si
+import timing_builders as t
+from conftest import open_files
+from dask.distributed import Client, LocalCluster
+
+import nevparse as nv
+
+ROOT = Path(nv.__file__).resolve().parents[1]
+NOTE = (ROOT / "spec_notes" / "clusters.md").read_text(encoding="utf-8")
+pytestmark = pytest.mark.filterwarnings("default")  # of others
+
+
+@pytest.fixture(autouse=True)
+def strict_floating_point():
+    """Others' arithmetic is their own affair."""
+
+
+@pytest.fixture(autouse=True)
+def no_file_left_open():
+    """As everywhere, but a cluster lets go when it comes to it."""
+    before, deadline = set(open_files()), time.monotonic() + 30
+    yield
+    while (left := set(open_files()) - before) and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.05)
+    assert not left
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Two processes of Dask's."""
+    with (
+        dask.config.set({"temporary-directory": None, "distributed.worker.memory.terminate": False}),
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def recording(file_of):
+    """32 electrodes in a map that starts with the last one, and an analog input."""
+    heads = [b.channel(k + 1, pin=k + 1, label=f"chan {k + 1}", analog=(-100 * k - 50, 8191)) for k in range(32)]
+    path = file_of(b.nsx([(1000, b.ramp(500, 33)), (1500, b.ramp(80, 33))], channels=[*heads, b.analog_input(1)]))
+    Path(path).with_suffix(".cmp").write_bytes(sb.array_map(32, 6, reverse=True))
+    return path
+
+
+@pytest.fixture
+def folder(recording, tmp_path):
+    with nv.open_nsx(recording) as ns:
+        nv.write_sorter(ns, tmp_path / "here", cmp=Path(recording).with_suffix(".cmp"))
+    shutil.move(tmp_path / "here", tmp_path / "moved")
+    return tmp_path / "moved"
+
+
+# -------------------------------------------------------------------------------------------------- sorters' folders
+
+
+def test_sorters_c08_and_c10_spikeinterface_loads_what_we_read(recording, folder):
+    loaded = si.load(folder)
+    with nv.open_nsx(recording) as ns:
+        neural, volts = ns.read(channels=slice(0, 32)), ns.read(channels=slice(0, 32), unit="uV")
+        positions = nv.read_cmp(Path(recording).with_suffix(".cmp")).positions_of(ns.channels[:32]).um
+        channels = ns.channels[:32]
+    np.testing.assert_array_equal(loaded.get_traces(), neural)
+    np.testing.assert_allclose(loaded.get_traces(return_in_uV=True), volts, rtol=1e-5, atol=1e-3)
+    assert loaded.get_sampling_frequency() == 30000
+    assert loaded.get_channel_ids().tolist() == [channel.electrode_id for channel in channels]
+    assert loaded.get_channel_gains().tolist() == [channel.uv_per_bit for channel in channels]
+    assert loaded.get_channel_offsets().tolist() == [channel.uv_offset for channel in channels]
+    assert loaded.get_property("channel_name").tolist() == [channel.label for channel in channels]
+    np.testing.assert_array_equal(loaded.get_channel_locations(), positions)
+    assert loaded.get_annotation("electrodes").startswith("positions from s.cmp")
+    assert loaded.get_channel_groups().tolist() == [0] * 32
+
+
+def test_sorters_c08_and_c10_what_spikeinterface_makes_of_it_can_be_handed_on(folder, tmp_path):
+    loaded = si.load(folder)
+    part = loaded.select_channels([7, 3]).frame_slice(10, 50)
+    again = si.load(pickle.loads(pickle.dumps(part.to_dict())))
+    np.testing.assert_array_equal(again.get_traces(), loaded.get_traces(channel_ids=[7, 3])[10:50])
+    np.testing.assert_array_equal(again.get_channel_locations(), loaded.get_channel_locations([7, 3]))
+
+
+def test_sorters_c13_spikeinterface_has_a_segment_for_each_of_ours(opened, tmp_path):
+    ns = opened(t.blocks([1000, 31000, 76000], [50, 40, 30]))
+    nv.write_sorter(ns, tmp_path / "split", gaps="split")
+    loaded = si.load(tmp_path / "split")
+    assert [loaded.get_num_samples(k) for k in range(3)] == [50, 40, 30]
+    for k, segment in enumerate(ns.segments):
+        np.testing.assert_array_equal(loaded.get_traces(segment_index=k), segment[:])
+        assert loaded.get_times(segment_index=k)[0] == pytest.approx((segment.start_tick - 1000) / 30000)
+
+
+@pytest.mark.parametrize("kind", b.KINDS)
+def test_sorters_c08_and_c09_every_kind_of_file_loads(opened, tmp_path, kind):
+    data, samples = b.plausible(kind, 3, (60,))
+    ns = opened(data)
+    with pytest.warns(nv.UnknownScale) if kind == "2.1" else nullcontext():
+        nv.write_sorter(ns, tmp_path / "out")
+    loaded = si.load(tmp_path / "out")
+    np.testing.assert_array_equal(loaded.get_traces(), samples)
+    assert loaded.get_dtype() == samples.dtype
+    if kind == "2.1":
+        assert loaded.get_channel_gains() is None
+    else:
+        np.testing.assert_allclose(loaded.get_traces(return_in_uV=True), ns.read(unit="uV"), rtol=1e-6)
+
+
+def test_sorters_c05_probeinterface_reads_the_probe(folder):
+    (probe,) = probeinterface.read_probeinterface(folder / "probe.json").probes
+    kilosort = json.loads((folder / "kilosort_probe.json").read_text())
+    assert probe.get_contact_count() == 32
+    assert probe.contact_positions.T.tolist() == [kilosort["xc"], kilosort["yc"]]
+    assert probe.device_channel_indices.tolist() == list(range(32))
+    assert probe.contact_ids.tolist() == [str(k + 1) for k in range(32)]
+    assert probe.contact_annotations["label"].tolist() == [f"chan {k + 1}" for k in range(32)]
+    probeinterface.write_probeinterface(folder / "again.json", probe)
+    assert probeinterface.read_probeinterface(folder / "again.json").probes[0] == probe
+
+
+def test_sorters_c06_params_are_read_as_phy_reads_them(recording, folder):
+    params = {}
+    exec((folder / "params.py").read_text(), {}, params)
+    (path,) = params["dat_path"]
+    data = np.memmap(folder / path, np.dtype(params["dtype"]), "r", offset=params["offset"])
+    with nv.open_nsx(recording) as ns:
+        np.testing.assert_array_equal(data.reshape(-1, params["n_channels_dat"]), ns.read(channels=slice(0, 32)))
+
+
+# ------------------------------------------------------------------------------------------------------------- Dask
+
+
+@pytest.mark.parametrize("two_blocks", [False, True])
+def test_clusters_c04_and_c06_dask_takes_a_segment_without_its_samples(opened, client, monkeypatch, two_blocks):
+    samples = np.random.default_rng(1).integers(-3000, 3000, (20_000, 16)).astype("<i2")
+    blocks = [(0, samples[:9_999]), (9_999, samples[9_999:])] if two_blocks else [(0, samples)]
+    ns = opened(b.nsx(blocks))
+    (segment,) = ns.segments
+
+    def touched(*_):
+        raise AssertionError("a sample was touched")
+
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr(ns, "_view", touched)
+        lazy = da.from_array(segment, chunks=(4000, 6))
+        assert (lazy.shape, lazy.dtype, lazy.npartitions) == ((20_000, 16), np.dtype("<i2"), 15)
+        assert lazy.name == da.from_array(pickle.loads(pickle.dumps(segment)), chunks=(4000, 6)).name
+        assert len(pickle.dumps(dict(lazy.dask))) < 20_000
+    wanted = lazy[5:19_000:3, [9, 2]].astype("int64").sum(axis=0), lazy.std(axis=0), lazy[[3, 12_000, 7]][:, 4:6]
+    for scheduler in (client, "threads"):
+        sums, deviations, rows = dask.compute(*wanted, scheduler=scheduler)
+        np.testing.assert_array_equal(sums, samples[5:19_000:3, [9, 2]].sum(axis=0, dtype=np.int64))
+        np.testing.assert_allclose(deviations, samples.std(axis=0))
+        np.testing.assert_array_equal(rows, samples[[3, 12_000, 7]][:, 4:6])
+
+
+def handles_of(path):
+    gc.collect()
+    fds = Path("/proc/self/fd")
+    there = os.listdir(fds) if fds.is_dir() else []
+    return [fd for fd in there if (fds / fd).is_symlink() and os.readlink(fds / fd) == path]
+
+
+def test_clusters_c05_workers_let_go_of_the_file(opened, client):
+    ns = opened(b.nsx([(0, b.ramp(6000, 4))]))
+    lazy = da.from_array(ns.segments[0], chunks=(500, 4), inline_array=True)
+    assert int(lazy.astype("int64").sum().compute(scheduler=client)) == int(b.ramp(6000, 4).sum(dtype=np.int64))
+    parts = client.gather(client.map(lambda a, s: s[a : a + 100].sum(), range(0, 6000, 100), s=ns.segments[0]))
+    assert sum(map(int, parts)) == int(b.ramp(6000, 4).sum(dtype=np.int64))
+    held = client.run(handles_of, ns.path).values()
+    assert max(map(len, held)) <= 2, "one handle and one map, for however many tasks"
+    del lazy
+    deadline = time.monotonic() + 30
+    while any(held) and time.monotonic() < deadline:  # until the cluster has forgotten its tasks
+        held = client.run(handles_of, ns.path).values()
+    assert not any(held)
+
+
+def test_clusters_c07_a_hundred_recordings_one_of_them_no_recording(client, tmp_path):
+    raw, bins = tmp_path / "raw", tmp_path / "bins"
+    raw.mkdir()
+    bins.mkdir()
+    for k in range(100):
+        (raw / f"r{k:03d}.ns5").write_bytes(b.plausible("2.3", 2, (50 + k, 30))[0])
+    (raw / "r042.ns5").write_bytes(b"no recording")
+    sources = sorted(raw.iterdir())
+    names = {"__name__": "__main__"}  # as in a script: functions travel by value
+    (code,) = re.findall(r"^```python\n(.*?)^```", NOTE, re.DOTALL | re.MULTILINE)
+    exec(compile(code, "clusters.md", "exec"), names)
+
+    def run():
+        outcomes = names["export_all"](client, sources, bins)
+        failed = {source.stem: error for source, error in outcomes.items() if isinstance(error, Exception)}
+        made = [source.stem for source, text in outcomes.items() if text != "done before" and source.stem not in failed]
+        return failed, made
+
+    failed, made = run()
+    assert list(failed) == ["r042"]
+    assert isinstance(failed["r042"], nv.FormatError)
+    assert len(made) == 99
+    assert len(list(bins.iterdir())) == 2 * 99, "a .bin and a .json each, and nothing half done"
+    for k in (0, 41, 99):
+        samples = np.fromfile(bins / f"r{k:03d}.bin", "<i2").reshape(-1, 2)
+        np.testing.assert_array_equal(samples, b.plausible("2.3", 2, (50 + k, 30))[1])
+
+    before = {path: path.stat().st_mtime_ns for path in bins.iterdir()}
+    (bins / "r007.bin").write_bytes(b"cut")
+    (bins / "r008.bin").unlink()
+    (bins / "r009.json").unlink()
+    (raw / "r042.ns5").write_bytes(b.plausible("2.3", 2, (5, 5))[0])
+    (raw / "r010.ns5").write_bytes(b.plausible("2.3", 2, (333,))[0])  # recorded anew
+    failed, made = run()
+    assert failed == {}
+    assert made == ["r007", "r008", "r009", "r010", "r042"]
+    redone = {path.stem for path in bins.iterdir() if before.get(path) != path.stat().st_mtime_ns}
+    assert redone == set(made)
+    assert run() == ({}, [])
+
+
+# ----------------------------------------------------------------------------------------------------------- fsspec
+
+
+@pytest.fixture(params=["memory", "local", "zip"])
+def remote(request, tmp_path):
+    """One recording behind several of fsspec's file systems, and its samples."""
+    data, samples = b.plausible("2.3", 3, (300, 200))
+    (tmp_path / "s.ns5").write_bytes(data)
+    if request.param == "memory":
+        fsspec.filesystem("memory").pipe("/nevparse/s.ns5", data)
+        url = "memory://nevparse/s.ns5"
+    elif request.param == "local":
+        url = (tmp_path / "s.ns5").as_uri()
+    else:
+        archive = shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path, "s.ns5")
+        url = f"zip://s.ns5::{Path(archive).as_uri()}"
+    with fsspec.open(url, "rb") as file:
+        yield file, samples
+
+
+def test_files_of_fsspec_are_read_like_any(remote, tmp_path):
+    file, samples = remote
+    with nv.open_nsx(file) as ns:
+        np.testing.assert_array_equal(np.concatenate([np.asarray(segment) for segment in ns.segments]), samples)
+        np.testing.assert_array_equal(ns.segments[1][10:20, [2, 0]], samples[310:320, [2, 0]])
+        report = nv.write_sorter(ns, tmp_path / "out", gaps="join")
+        np.testing.assert_array_equal(np.fromfile(report.export.path, "<i2").reshape(-1, 3), samples)
+    assert not file.closed
+
+
+def test_a_segment_of_a_remote_file_goes_to_a_worker(client, tmp_path):
+    data, samples = b.plausible("2.3", 3, (300,))
+    (tmp_path / "s.ns5").write_bytes(data)
+    with fsspec.open((tmp_path / "s.ns5").as_uri(), "rb") as file, nv.open_nsx(file) as ns:
+        lazy = da.from_array(ns.segments[0], chunks=(100, 3))
+        np.testing.assert_array_equal(lazy.compute(scheduler=client), samples)
