@@ -85,17 +85,24 @@ class Clock(NamedTuple):
 
     def ticks(self, start_tick: int, a: int, b: int) -> NDArray[np.uint64]:
         """Ticks of samples `a` to `b` counted from one at `start_tick`, rounded down."""
-        whole, rest = divmod(self.num, self.den)
-        at = np.arange(a, b, dtype=np.uint64)
-        ticks: NDArray[np.uint64] = at * np.uint64(whole) + at * np.uint64(rest) // np.uint64(self.den)
+        ticks = self.elapsed(np.arange(a, b, dtype=np.uint64))
         ticks += np.uint64(start_tick)
+        return ticks
+
+    def elapsed(self, samples: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Ticks that so many samples take, rounded down."""
+        whole, rest = divmod(self.num, self.den)
+        ticks: NDArray[np.uint64] = samples * np.uint64(whole) + samples * np.uint64(rest) // np.uint64(self.den)
         return ticks
 
     def samples(self, ticks: NDArray[np.uint64], start_ticks: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Samples, counted from ones at `start_ticks`, that `ticks` fall in: the last ones that are not later."""
-        after = (ticks - start_ticks).astype(np.int64)
-        samples: NDArray[np.int64] = -((-(after + 1) * self.den) // min(self.num, _INT64_MAX)) - 1
-        return samples
+        after: NDArray[Any] = (ticks - start_ticks).astype(np.int64)
+        most = _INT64_MAX // self.den - 1
+        if self.num > most or ((after > most) | (after < -most)).any():
+            after = after.astype(object)  # Python's own integers where 64 bits could run over
+        samples = -(-(after + 1) * self.den // self.num) - 1
+        return np.asarray(np.clip(samples, -_INT64_MAX, _INT64_MAX), np.int64)
 
     def end(self, start_tick: int, n_samples: int) -> int:
         """First tick that `n_samples` from `start_tick` do not hold."""

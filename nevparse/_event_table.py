@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from ._comments import Comment
+from ._units import visible
 from .nev import NevFile
 
 _AT_ONCE = 4096  # events turned into Python values at a time
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # how a formula starts, in full width too
 _RAW = {"waveform", "payload", "points"}  # left to --npy and the library
 
 
@@ -44,6 +46,14 @@ def rows_of(nev: NevFile, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
         yield from streams[0]
         return
     yield from sorted((row for stream in streams for row in stream), key=lambda row: int(row["tick"]))
+
+
+def cells_of(row: dict[str, Any], guarded: bool) -> dict[str, Any]:
+    """The same row as one line of text; where `guarded`, nothing in it is a formula to a spreadsheet."""
+    texts = {name: visible(value) for name, value in row.items() if isinstance(value, str)}
+    if guarded:
+        texts = {name: "'" + text if text.startswith(_FORMULA) else text for name, text in texts.items()}
+    return row | texts
 
 
 def _kind_rows(nev: NevFile, kind: str) -> Iterator[dict[str, Any]]:

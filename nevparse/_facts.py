@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from itertools import groupby
 from math import isfinite
@@ -80,7 +79,7 @@ def nsx_facts(ns: NsxFile) -> dict[str, Any]:
 
 
 def _channel_facts(channel: Channel) -> dict[str, Any]:
-    facts: dict[str, Any] = plain(asdict(channel))
+    facts: dict[str, Any] = plain(vars(channel))
     for name in ("high_pass", "low_pass"):
         stage: Filter | None = getattr(channel, name)
         facts[name] = stage._asdict() if stage else None

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from math import nan
+from typing import Any
 
 MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 # µ as cp1252 and as the two UTF-8 spellings look once decoded byte by byte, and as real characters
 _MICRO_SPELLINGS = ("\u00b5", "\u03bc", "\u00c2\u00b5", "\u00ce\u00bc")
-_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def text(raw: bytes) -> str:
@@ -22,14 +22,19 @@ def text(raw: bytes) -> str:
 
 
 def visible(value: str) -> str:
-    """Text that is safe to print: what a terminal would obey is escaped."""
-    return "".join(_escaped(char) for char in value)
+    """Text that is safe to print: what a terminal would obey, or turn around, is escaped."""
+    return value if value.isprintable() else "".join(map(_escaped, value))
 
 
 def _escaped(char: str) -> str:
-    if char.isprintable() and char not in _BIDI:
-        return char
-    return char.encode("unicode_escape").decode("ascii")
+    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON in printable ASCII, all else escaped; numbers that JSON lacks are refused."""
+    import json
+
+    return json.dumps(value, indent=indent, allow_nan=False)
 
 
 def unit_name(raw: bytes) -> str:
