@@ -144,18 +144,37 @@ def _spikeinterface(inputs: Inputs) -> None:
     si.write_binary_recording(recording, file_paths=[inputs.out], n_jobs=1, progress_bar=False, verbose=False)
 
 
-@case("export_contiguous", "brpylib getdata, slice, tofile")
-def _brpylib(inputs: Inputs) -> None:
+def _brpylib_module(inputs: Inputs) -> Any:
     if not inputs.brpylib:
         raise ImportError("brpylib: give its folder with --brpylib")
     sys.path.insert(0, inputs.brpylib)
-    from brpylib.brpylib import NsxFile
+    from brpylib import brpylib
 
-    reader = NsxFile(str(inputs.nsx))
+    return brpylib
+
+
+@case("export_contiguous", "brpylib getdata, slice, tofile")
+def _brpylib(inputs: Inputs) -> None:
+    reader = _brpylib_module(inputs).NsxFile(str(inputs.nsx))
     with inputs.out.open("wb") as target:
         for rows in reader.getdata(full_timestamps=False)["data"]:
-            np.asarray(rows)[: inputs.n_columns].T.tofile(target)
+            # It gives channels by samples; tofile of what is not contiguous would write item by item.
+            np.ascontiguousarray(rows[: inputs.n_columns].T).tofile(target)
     reader.close()
+
+
+@case("export_contiguous", "brpylib savesubsetnsx (an NSx, its samples not compared)")
+def _brpylib_subset(inputs: Inputs) -> str:
+    brpylib = _brpylib_module(inputs)
+    if inputs.nsx.parent != inputs.folder:
+        raise ImportError("it writes beside the recording")
+    written = inputs.folder / f"{inputs.nsx.stem}_subset_000{inputs.nsx.suffix}"
+    written.unlink(missing_ok=True)  # else it asks
+    reader = brpylib.NsxFile(str(inputs.nsx))
+    electrodes = [channel["ElectrodeID"] for channel in reader.extended_headers[: inputs.n_columns]]
+    assert reader.savesubsetnsx(electrodes) == "SUCCESS"
+    reader.close()
+    return OTHER_RESULT
 
 
 @case("export_contiguous", "MNE in chunks")
@@ -327,6 +346,18 @@ def _neo_units(reader: Any) -> Iterable[tuple[tuple[int, int], int]]:
 def _neo_trains(inputs: Inputs) -> Any:
     reader = _neo_nev(inputs)
     return {key: reader.get_spike_timestamps(0, 0, index) for key, index in _neo_units(reader)}
+
+
+@case("nev_trains", "brpylib getdata without waveforms, sorted into trains")
+def _brpylib_trains(inputs: Inputs) -> Any:
+    reader = _brpylib_module(inputs).NevFile(str(inputs.folder / "events.nev"))
+    spikes = reader.getdata(wave_read="no_read")["spike_events"]
+    reader.close()
+    keys = np.array(spikes["Channel"], np.int64) * 256 + np.array(spikes["Unit"])
+    order = np.argsort(keys, kind="stable")
+    found, starts = np.unique(keys[order], return_index=True)
+    trains = np.split(np.array(spikes["TimeStamps"])[order], starts[1:])
+    return {divmod(int(key), 256): ticks for key, ticks in zip(found, trains, strict=True)}
 
 
 @case("nev_trains", "nevparse")

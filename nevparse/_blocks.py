@@ -14,17 +14,20 @@ from typing import NamedTuple
 from . import spec
 from ._clock import Clock
 from ._headers import Damage
-from ._index import BlockIndex, Index
+from ._index import BlockIndex
 from ._layout import Layout
 from ._source import Source
 from ._stamps import PacketIndex
-from .errors import TruncatedFile
+from .errors import FormatError, TruncatedFile
 
 _PROBES = 16  # headers looked at, evenly over the file, before it counts as one sample per packet
 _LOOK_AHEAD = 4  # blocks that must follow each other before zero samples count as an empty block
 _SHORT_BYTES = 8192
 _WINDOW_BYTES = 65536
+_AHEAD_ROWS = 1 << 20  # a growing file's header may count more than its size had when that was asked for
 _PLAUSIBLE_S = 3600  # how far ahead a block that was cut short may start and still be taken for one
+
+Found = BlockIndex | PacketIndex
 
 
 class Frame(NamedTuple):
@@ -35,19 +38,53 @@ class Frame(NamedTuple):
     row_bytes: int
 
 
-def find_samples(source: Source, frame: Frame, clock: Clock, damage: list[Damage]) -> tuple[Index, int]:
+def find_samples(
+    source: Source, frame: Frame, clock: Clock, damage: list[Damage], grows: bool = False
+) -> tuple[Found, int]:
     """Locate every sample of a file; also how many bytes of it are missing. What is odd is added to `damage`."""
     block = frame.found.block
     if frame.row_bytes == 0:
         return BlockIndex([], 0, clock), 0
     if block is None or one_sample_packets(source, frame):
         return _even_records(source, frame, clock, damage)
-    return walked(source, block, frame, clock, damage)
+    return walked(source, block, frame, clock, damage, grows)
 
 
-def walked(source: Source, block: Layout, frame: Frame, clock: Clock, damage: list[Damage]) -> tuple[BlockIndex, int]:
+def found_again(
+    before: Found, source: Source, frame: Frame, clock: Clock, damage: list[Damage], grows: bool
+) -> tuple[Found, int]:
+    """The same as `find_samples` for a file that was looked at `before`, and has grown since if it `grows`.
+
+    Raises
+    ------
+    FormatError
+        Where samples that were there before are not there now.
+    """
+    block = frame.found.block
+    found: Found
+    if isinstance(before, PacketIndex):
+        index = before.grown()
+        if not index.ends_in_blocks and (not index.is_exact or index.even(before.n_packets)):
+            return index, -(source.size - index.offset_of(index.n_packets)) % index.packet_bytes
+        known, in_blocks = before.as_blocks(), True
+    else:
+        known, in_blocks = before, max(before.counts, default=0) > 1
+    if block and in_blocks:
+        found, missing_bytes = walked(source, block, frame, clock, damage, grows)
+    else:
+        found, missing_bytes = find_samples(source, frame, clock, damage, grows)
+    if isinstance(found, BlockIndex) and not found.continues(known):
+        expected = "the samples there were before, and perhaps more"
+        other = "others: it was begun anew, or a block of it was closed with fewer samples; open it again"
+        raise FormatError(expected, other, path=source.path)
+    return found, missing_bytes
+
+
+def walked(
+    source: Source, block: Layout, frame: Frame, clock: Clock, damage: list[Damage], grows: bool = False
+) -> tuple[BlockIndex, int]:
     """Locate samples by going from block to block."""
-    walk = Walk(source, block, frame, clock.tick_rate)
+    walk = Walk(source, block, frame, clock.tick_rate, grows)
     damage += walk.damage
     blocks = walk.blocks
     if block.size == spec.NSX_BLOCK.size and any(after[1] < before[1] for before, after in pairwise(blocks)):
@@ -55,7 +92,7 @@ def walked(source: Source, block: Layout, frame: Frame, clock: Clock, damage: li
     return BlockIndex(blocks, frame.row_bytes, clock), walk.missing_bytes
 
 
-def _even_records(source: Source, frame: Frame, clock: Clock, damage: list[Damage]) -> tuple[Index, int]:
+def _even_records(source: Source, frame: Frame, clock: Clock, damage: list[Damage]) -> tuple[Found, int]:
     (_, start, row_bytes), block = frame, frame.found.block
     record_bytes = row_bytes + (block.size if block else 0)
     n_records, rest = divmod(source.size - start, record_bytes)
@@ -93,10 +130,11 @@ class Walk:
     `missing_bytes` what the headers promise and the file lacks, `damage` what was odd and where.
     """
 
-    def __init__(self, source: Source, block: Layout, frame: Frame, tick_rate: int) -> None:
-        self._source, self._row_bytes = source, frame.row_bytes
+    def __init__(self, source: Source, block: Layout, frame: Frame, tick_rate: int, grows: bool = False) -> None:
+        self._source, self._row_bytes, self._grows = source, frame.row_bytes, grows
         self._header, self._unpack = block.size, block.packer.unpack_from
         self._plausible_ticks = _PLAUSIBLE_S * tick_rate
+        self._least_open = 2 if frame.found.packets else 1  # one-sample packets are whole: they never grow
         self.blocks: list[tuple[int, int, int]] = []
         self.missing_bytes = 0
         self.damage: list[Damage] = []
@@ -108,10 +146,16 @@ class Walk:
         while at < size:
             if at + header_bytes > begin + len(window):  # short blocks are read many at a time, long ones hopped over
                 begin, window = at, self._source.peek(header_bytes if hop > _SHORT_BYTES else _WINDOW_BYTES, at)
+                if len(window) < header_bytes and window and self._is_old(window[0], 0, at):
+                    self._go_on(at)
+                    return
                 if len(window) < header_bytes:
                     self._cut(at, header_bytes - len(window), "a block header")
                     return
             flag, tick, count = self._unpack(window, at - begin)
+            if self._is_old(flag, count, at):
+                self._go_on(at)
+                return
             if flag != spec.BLOCK_HEADER:
                 message = f"expected a block header (byte 1), found {flag}; the last {size - at} bytes are left out"
                 self.damage.append(Damage("no-block-header", at, message))
@@ -137,6 +181,19 @@ class Walk:
             self.missing_bytes = -there % self._row_bytes
         else:
             self._cut(at, count * self._row_bytes - there, f"a block of {count} samples", f"; {whole} samples kept")
+
+    def _is_old(self, flag: int, count: int, at: int) -> bool:
+        """Whether the count that led here is from before the file grew: no header stands here, or none that can be."""
+        most = (self._source.size - at) // self._row_bytes + _AHEAD_ROWS
+        is_open = self._grows and self.blocks and self.blocks[-1][2] >= self._least_open
+        return bool(is_open) and (flag != spec.BLOCK_HEADER or count > most)
+
+    def _go_on(self, at: int) -> None:
+        rows, tick, count = self.blocks[-1]
+        whole, rest = divmod(self._source.size - rows, self._row_bytes)
+        self.blocks[-1], self.missing_bytes = (rows, tick, whole), -rest % self._row_bytes
+        message = f"expected a block header behind {count} samples, found more of them, not counted yet; {whole} kept"
+        self.damage.append(Damage("open-block", at, message, TruncatedFile))
 
     def _cut(self, at: int, missing_bytes: int, what: str, kept: str = "") -> None:
         self.missing_bytes = missing_bytes

@@ -9,7 +9,7 @@ sizes, is stated in the notes (``spec_notes/timing.md``) and proven against a fu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -125,8 +125,9 @@ class Inspector:
         self._judge(self._first + self._held.size - MARGIN)
 
     def breaks_beside(self, known: Positions) -> bool:
-        """Whether a break was met that is not among `known`."""
-        return bool(self._found) and not np.isin(self._found[-1].breaks, known).all()
+        """Whether a break was met that is not among `known`, which ascend."""
+        met = self._found[-1].breaks if self._found else _NOWHERE
+        return bool((np.searchsorted(known, met) == np.searchsorted(known, met, "right")).any())
 
     def finish(self) -> Steps:
         """Judge what is left, and tell of all."""
@@ -150,6 +151,28 @@ def _within(steps: Steps, first: int, a: int, b: int) -> Steps:
 def _merged(found: list[Steps]) -> Steps:
     breaks, shuffled = zip(Steps(_NOWHERE, _NOWHERE), *found, strict=True)
     return Steps(np.sort(np.concatenate(breaks)), np.sort(np.concatenate(shuffled)))
+
+
+class Later:
+    """Timestamps of the packets from `first` on, as if the file began there."""
+
+    def __init__(self, stamps: Stamps, first: int) -> None:
+        self._stamps, self._first, self.n_packets = stamps, first, stamps.n_packets - first
+
+    def at(self, packet: int) -> int:
+        """One of them."""
+        return self._stamps.at(self._first + packet)
+
+    def span(self, a: int, b: int) -> NDArray[np.uint64]:
+        """Those of packets `a` to `b`."""
+        return self._stamps.span(self._first + a, self._first + b)
+
+
+def carry_on(known: Steps, judged: int, find: Callable[[Stamps, Clock], Steps], stamps: Stamps, clock: Clock) -> Steps:
+    """Steps of a file that has grown: those known behind packets before `judged`, and what `find` finds from there."""
+    first = max(0, judged - MARGIN)
+    later = find(Later(stamps, first), clock)
+    return _merged([_within(known, 0, 0, judged), _within(later, first, judged, stamps.n_packets)])
 
 
 def find_breaks(stamps: Stamps, clock: Clock, stride: int = PROBE_STRIDE) -> Steps:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._cached import cached_property
 from ._clock import Clock, Gap, last_not_after
 
 if TYPE_CHECKING:
@@ -67,6 +67,10 @@ class Index(Protocol):
     n_samples: int
 
     @property
+    def n_settled(self) -> int:
+        """How many of the samples belong to their runs whatever is still to be recorded."""
+
+    @property
     def first_tick(self) -> int:
         """Timestamp of the first sample; 0 where there is none."""
 
@@ -106,6 +110,17 @@ class BlockIndex:
         self.counts = [count for _, _, count in blocks]
         self.starts = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])  # sample before each block
         self.n_samples = int(self.starts[-1])
+
+    @property
+    def n_settled(self) -> int:
+        """All samples: a block's place does not depend on what comes behind it."""
+        return self.n_samples
+
+    def continues(self, before: BlockIndex) -> bool:
+        """Whether it has what another had, and at most more of its last block, and blocks behind that."""
+        n, last = len(before.counts), before.counts[-1:]
+        same = (self.offsets[:n], self.start_ticks[:n]) == (before.offsets, before.start_ticks)
+        return same and self.counts[: n - 1][:n] == before.counts[:-1] and self.counts[n - 1 : n] >= last
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -175,11 +190,12 @@ class BlockIndex:
         block = max(run.first, bisect_left(self.start_ticks, tick, run.first, run.stop) - 1)
         steps = max(0, self.clock.den * (tick - self.start_ticks[block]))
         inside = min(self.counts[block], -(-steps // self.clock.num))
-        return int(self.starts[block] - self.starts[run.first]) + inside
+        return min(run.n_samples, int(self.starts[block] - self.starts[run.first]) + inside)
 
     def last_tick(self, run: Run) -> tuple[int, int]:
-        """Tick of the last block in a run, and its samples."""
-        return self.start_ticks[run.stop - 1], self.counts[run.stop - 1]
+        """Tick of the last block in a run, and its samples: those that it had when the run was found."""
+        block = run.stop - 1
+        return self.start_ticks[block], run.n_samples - int(self.starts[block] - self.starts[run.first])
 
 
 class Held:

@@ -5,20 +5,25 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import spec
-from ._breaks import MARGIN, Inspector, Stamps, Steps, find_breaks, groups, odd_steps, scan
+from ._breaks import MARGIN, Inspector, Stamps, Steps, carry_on, find_breaks, groups, odd_steps, scan
+from ._cached import cached_property
 from ._clock import Clock, last_not_after
-from ._index import Held, Located, Piece, Run, nowhere
+from ._fetched import Fetched
+from ._index import BlockIndex, Held, Located, Piece, Run, nowhere
 from ._layout import Layout
 from ._source import Source
 
 _ORDERED_ROWS = 1 << 16  # sorted at a time
+_SURE_PACKETS = 1024  # so many that no file of blocks begins with them
+_PART_BYTES = 1 << 22  # of a file that is read and not mapped, at a time
 
 
 class PacketIndex:
@@ -29,6 +34,7 @@ class PacketIndex:
         self.packet_bytes = block.size + row_bytes
         self.n_packets = self.n_samples = n_packets
         self._find: Callable[[Stamps, Clock], Steps] = find_breaks
+        self.is_exact = False  # whether every timestamp is read to find the breaks
 
     @property
     def first_tick(self) -> int:
@@ -49,14 +55,56 @@ class PacketIndex:
 
     def exact(self) -> PacketIndex:
         """The same index, which reads every timestamp to find the breaks."""
+        if self.is_exact:
+            return self
         other = PacketIndex(self._source, self._block, self._start, self.n_packets, 0, self.clock)
-        other.packet_bytes, other._find = self.packet_bytes, scan
+        other.packet_bytes, other._find, other.is_exact = self.packet_bytes, scan, True
+        return other
+
+    def grown(self) -> PacketIndex:
+        """The same index of a file that has grown: what it found stays, and only what is new is looked at."""
+        n_packets = max(self.n_packets, self._n_written((self._source.size - self._start) // self.packet_bytes))
+        if n_packets == self.n_packets:
+            return self
+        other = PacketIndex(self._source, self._block, self._start, n_packets, 0, self.clock)
+        other.packet_bytes, other.is_exact = self.packet_bytes, self.is_exact
+        judged = max(0, self.n_packets - MARGIN)  # of the last few the neighbours were missing
+        other._find = partial(carry_on, self.steps, judged, scan if self.is_exact else find_breaks)
         return other
 
     @property
-    def is_exact(self) -> bool:
-        """Whether it reads every timestamp to find the breaks."""
-        return self._find is scan
+    def n_settled(self) -> int:
+        """All but those whose neighbours decide whether time is broken beside them."""
+        return max(0, self.n_packets - MARGIN)
+
+    def _n_written(self, n_packets: int) -> int:
+        """How many of the packets that there is room for are there: systems make room before they write."""
+        if n_packets <= self.n_packets or self._is_there(n_packets - 1):
+            return n_packets
+        return bisect_left(range(n_packets), True, self.n_packets, key=lambda packet: not self._is_there(packet))
+
+    def _is_there(self, packet: int) -> bool:
+        flag, _, n_samples = self._header_of(packet)
+        return bool(flag == spec.BLOCK_HEADER and n_samples == 1)
+
+    def _header_of(self, packet: int) -> tuple[Any, ...]:
+        header = self._source.read(self._block.size, self.offset_of(packet), self._block.name)
+        return self._block.packer.unpack(header)
+
+    @property
+    def ends_in_blocks(self) -> bool:
+        """Whether a block of more or fewer samples follows these few packets: they were short blocks themselves."""
+        if self.n_packets >= _SURE_PACKETS or self._source.size < self.offset_of(self.n_packets) + self._block.size:
+            return False
+        flag, _, n_samples = self._header_of(self.n_packets)
+        return bool(flag == spec.BLOCK_HEADER and n_samples != 1)
+
+    def as_blocks(self) -> BlockIndex:
+        """The packets as blocks of one sample each."""
+        starts = (self.offset_of(packet) + self._block.size for packet in range(self.n_packets))
+        ticks, n_each = self.span(0, self.n_packets).tolist(), [1] * self.n_packets
+        row_bytes = self.packet_bytes - self._block.size
+        return BlockIndex(list(zip(starts, ticks, n_each, strict=True)), row_bytes, self.clock)
 
     @cached_property
     def header_dtype(self) -> np.dtype[np.void]:
@@ -64,26 +112,33 @@ class PacketIndex:
         return self._block.dtype(self.packet_bytes)
 
     @property
-    def stamps(self) -> NDArray[np.uint64]:
-        """Every packet's timestamp: a strided view of the file."""
-        packets = self._source.view(self.header_dtype, (self.n_packets,), self._start)
-        stamps: NDArray[np.uint64] = packets["tick"]
-        return stamps
+    def stamps(self) -> Any:
+        """Every packet's timestamp, to be indexed: a strided view of the file, or what reads them when it is."""
+        return self._packets(0, self.n_packets)["tick"] if self._source.mapped else Fetched(self, self.packet_bytes)
 
-    def even(self) -> bool:
-        """Whether every packet is what probing took it for: one sample."""
-        view = self._source.view(self.header_dtype, (self.n_packets,), self._start)
-        parts = (view[at : at + _ORDERED_ROWS] for at in range(0, self.n_packets, _ORDERED_ROWS))
-        return all(_one_sample_each(part) for part in parts)
+    def even(self, first: int = 0) -> bool:
+        """Whether every packet from `first` on is what probing took it for: one sample."""
+        return all(map(_one_sample_each, self._parts(first, self.n_packets)))
+
+    def _packets(self, a: int, b: int) -> NDArray[np.void]:
+        return self._source.view(self.header_dtype, (b - a,), self.offset_of(a))
+
+    def _parts(self, a: int, b: int) -> Iterator[NDArray[np.void]]:
+        """Packets `a` to `b`, read by position: of a file that shrank a map would be a fault, and this is an error."""
+        n = max(1, _PART_BYTES // self.packet_bytes)
+        sizes = ((c, min(n, b - c) * self.packet_bytes) for c in range(a, b, n))
+        return (
+            np.frombuffer(self._source.read(size, self.offset_of(c), "packets"), self.header_dtype) for c, size in sizes
+        )
 
     def at(self, packet: int) -> int:
         """One timestamp, read by position: a probe costs one page, whatever the system reads ahead of a map."""
-        header = self._source.read(self._block.size, self._start + packet * self.packet_bytes, self._block.name)
-        return int(self._block.packer.unpack(header)[1])
+        return int(self._header_of(packet)[1])
 
     def span(self, a: int, b: int) -> NDArray[np.uint64]:
         """Timestamps of packets `a` to `b`."""
-        return np.ascontiguousarray(self.stamps[a:b])
+        parts = [part["tick"].copy() for part in self._parts(a, b)]
+        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.uint64), *parts])
 
     @cached_property
     def steps(self) -> Steps:
@@ -130,11 +185,16 @@ class PacketIndex:
     def ticks(self, run: Run, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:
         """Timestamps of samples `a` to `b` of a run, as the packets have them."""
         a, b = run.first + a, run.first + b
-        return self.stamps[self._order(run, a, b)] if sort else self.span(a, b)
+        if not sort or a == b:
+            return self.span(a, b)
+        order = self._order(run, a, b)
+        first = order.min()
+        ticks: NDArray[np.uint64] = self.span(int(first), int(order.max()) + 1)[order - first]
+        return ticks
 
     def find(self, run: Run, tick: int) -> int:
         """First sample of a run, once in order, that is not before `tick`; its number of samples where all are."""
-        near: int = bisect_left(self.stamps, tick, run.first, run.stop, key=int)  # exact, as uint64 is not
+        near = bisect_left(range(run.stop), tick, run.first, run.stop, key=self.at)
         first = max(run.first, near - MARGIN)
         around = self.span(first, min(run.stop, near + MARGIN)).tolist()
         return first - run.first + sum(1 for stamp in around if stamp < tick)
@@ -172,6 +232,11 @@ class Watcher:
         self._inspector.feed(headers["tick"], first)
         if not _one_sample_each(headers) or self._inspector.breaks_beside(self._index.steps.breaks):
             raise MissedBreak
+
+    def catch_up(self, other: Watcher | None) -> None:
+        """Go on with what another one knows, of the same file when it has grown."""
+        if other is not None:
+            self._index = other._index
 
     def finish(self) -> int:
         """Judge what is left; how many samples stand out of order."""

@@ -94,3 +94,16 @@ class OneFile(Readable, Protocol):
 
     def fileno(self) -> int:
         """The system's handle of the open file."""
+
+
+class GrowingFile(OneFile, Protocol):
+    """What an export asks of a file that is being recorded."""
+
+    n_samples: int
+
+    @property
+    def n_settled(self) -> int:
+        """Samples whose segments do not depend on what is still to be recorded."""
+
+    def refresh(self) -> int:
+        """Take in what was written since; how many samples."""

@@ -9,27 +9,25 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from . import _plan, sidecar
-from ._clock import Gap
-from ._export import BinFile, FileJob, Job, refuse_targets
+from . import sidecar
+from ._export import BinFile, FileJob, Job, refuse_targets, targets_of
+from ._following import POLL_S
+from ._inputs import refuse_shrunk, unchanged
+from ._live import Follow, LiveJob, begun
 from ._outputs import whole_or_nothing
-from ._plan import Corrections, Fill, Rows, Span
+from ._plan import Fill
+from ._request import Progress, Request, bin_file, fill_row, plans, refuse_words
 from ._stamps import MissedBreak
 from ._surface import Readable
 from .errors import DamagedFile
 
 if TYPE_CHECKING:
     from .nsx import NsxFile
-
-HOLD = "hold"
-NOMINAL = "nominal"
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,10 @@ class BinReport(BinFile):
     n_out_of_order: int
 
     def __str__(self) -> str:
-        lines = [str(file) for file in self.files]
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """One line for each file, and one of what was done to time."""
         counts = {
             "rows filled": self.n_filled,
             "samples left out": self.n_dropped,
@@ -61,24 +62,7 @@ class BinReport(BinFile):
             "samples out of order": self.n_out_of_order,
         }
         told = [f"{count} {what}" for what, count in counts.items() if count]
-        return "\n".join(lines + ([", ".join(told)] if told else []))
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What a caller of `write_bin` asked for."""
-
-    path: str
-    columns: tuple[Any, ...]
-    start_tick: int | None
-    stop_tick: int | None
-    gaps: str
-    fill: float | str
-    max_fill: float
-    resample: str | None
-    sort: bool
-    overwrite: bool
-    progress: Progress | None
+        return [*map(str, self.files), *([", ".join(told)] if told else [])]
 
 
 def write_bin(
@@ -98,6 +82,10 @@ def write_bin(
     sort: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    follow: bool = False,
+    poll_s: float = POLL_S,
+    timeout_s: float | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> BinReport:
     """Write chosen channels of a recording to a flat binary file, and a ``.json`` that says what it holds.
 
@@ -139,6 +127,13 @@ def write_bin(
         Replace files of the same names.
     progress : callable, optional
         Called with (rows done, rows in all) after each step.
+    follow : bool
+        Go on with what is still to be recorded, with `gaps` ``join`` or ``fill``. The ``.bin`` has its name, and its
+        sidecar, when this ends: nothing was written for `timeout_s` seconds, `stop_tick` has passed, or `stop` returned
+        True, which is called before every look at the file, `poll_s` seconds apart, and makes that look the last. Until
+        then its rows are in the ``.part`` beside it. A gap that is too long for `max_fill` waits for more samples.
+    poll_s, timeout_s, stop : float, float and callable, optional
+        See `follow`; without the last two it does not end by itself.
 
     Returns
     -------
@@ -165,49 +160,32 @@ def write_bin(
         recording: Readable = WideFile(ns, max_fill if gaps == "fill" else None, sort)
     else:
         recording = ns
-    _refuse_words(gaps, fill, resample, recording.dtype)
     columns = (channels, electrodes, labels, kind)
-    request = _Request(
-        os.fspath(path), columns, start_tick, stop_tick, gaps, fill, max_fill, resample, sort, overwrite, progress
-    )
+    many, how = (gaps, fill, max_fill, resample, sort), Follow(poll_s, timeout_s, stop) if follow else None
+    request = Request(os.fspath(path), columns, start_tick, stop_tick, *many, overwrite, progress, how)
+    refuse_words(request, recording.dtype)
     try:
         return _export(recording.exactly() if sort or resample else recording, request)
     except MissedBreak:  # seen while streaming; nothing has been named yet
         return _export(recording.exactly(), request)
 
 
-def _refuse_words(gaps: str, fill: float | str, resample: str | None, dtype: np.dtype[Any]) -> None:
-    if gaps not in _plan.POLICIES:
-        raise ValueError(f"expected gaps to be one of {', '.join(_plan.POLICIES)}, found {gaps!r}")
-    if resample not in (None, NOMINAL):
-        raise ValueError(f"expected resample to be None or {NOMINAL!r}, found {resample!r}")
-    if fill != HOLD:
-        _fill_row(fill, 1, dtype)
-
-
-def _fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes | None:
-    if fill == HOLD:
-        return None
-    limits = np.iinfo(dtype) if dtype.kind == "i" else None
-    if isinstance(fill, str) or (limits and not (limits.min <= fill <= limits.max and fill == int(fill))):
-        raise ValueError(f"expected fill to be {HOLD!r} or a value of {dtype.name}, found {fill!r}")
-    return np.full(n_columns, fill, dtype).tobytes()
-
-
-def _export(ns: Readable, request: _Request) -> BinReport:
+def _export(ns: Readable, request: Request) -> BinReport:
     columns = ns.columns(*request.columns)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
-    plans, corrections = _plans(ns, request)
-    files = [_bin_file(ns, path, columns, rows) for path, rows in plans]
-    job_type, inputs = _job_of(ns)
-    refuse_targets(inputs, ns.stamped, request.path, files, request.overwrite)
+    fill = fill_row(request.fill, columns.size, ns.dtype) if request.gaps == "fill" else b""
+    make_job, inputs = _job_of(ns, request)
+    refuse_shrunk(inputs)
+    planned, corrections = plans(ns, request)
+    files = [bin_file(ns, path, columns, rows) for path, rows in planned]
     policy = sidecar.policy_facts(request.gaps, request.fill, request.resample, corrections)
-    fill = _fill_row(request.fill, columns.size, ns.dtype) if request.gaps == "fill" else b""
-    job = job_type(ns, columns, fill, request.sort, request.progress, sum(file.n_samples for file in files))
-    with whole_or_nothing(files[0].path) as outputs:
-        for file in files:
-            job.write(file, outputs, policy)
+    job = make_job(ns, columns, fill, request.sort, request.progress, sum(file.n_samples for file in files))
+    with whole_or_nothing(request.path) as outputs:
+        refuse_targets(_paths(inputs), ns.stamped, request.path, files, request.overwrite)
+        outputs.take(*targets_of(files, ns.stamped))
+        with nullcontext() if request.follow else unchanged(inputs):
+            files = [job.write(file, outputs, policy) for file in files]
     if job.n_out_of_order and not request.sort:
         message = f"{job.n_out_of_order} samples stand out of order; sort=True (--sort) puts them right"
         warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=4)
@@ -221,70 +199,20 @@ def _export(ns: Readable, request: _Request) -> BinReport:
     )
 
 
-def _job_of(ns: Readable) -> tuple[type[Job], list[str]]:
+def _job_of(ns: Any, request: Request) -> tuple[Callable[..., Job], list[Any]]:
     """What streams a recording, and the files it comes from."""
-    tracks = getattr(ns, "tracks", None)
-    if tracks is None:
-        return FileJob, [ns.path]
-    from ._wide import WideJob
+    if hasattr(ns, "tracks"):
+        if request.follow:
+            raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
+        from ._wide import WideJob
 
-    return WideJob, [track.file.path for track in tracks]
-
-
-def _plans(ns: Readable, request: _Request) -> tuple[list[tuple[str, list[Rows]]], Corrections]:
-    """The rows of each file to write."""
-    spans = _plan.stretches(ns.segments, request.start_tick, request.stop_tick)
-    gaps = _plan.gaps_between(ns.gaps, spans)
-    if request.gaps == "error":
-        what = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in what was asked for"
-        instead = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one stretch by time (--start, --stop)."
-        _plan.refuse(ns.path, gaps, what, instead)
-    groups, corrections = _resampled(ns, spans, request)
-    if request.gaps == "split":
-        stem, suffix = os.path.splitext(request.path)
-        return [(f"{stem}-{group[0].segment:03d}{suffix}", _plan.lay([group], [], [])) for group in groups], corrections
-    fills: list[int] = []
-    if request.gaps == "fill":
-        fills = _fills(ns, spans, gaps, groups, request)
-    ticks = [ns.segments[span.segment].stop_tick for span in spans]
-    return [(request.path, _plan.lay(groups, fills, ticks))], corrections
+        return WideJob, [track.file for track in ns.tracks]
+    if request.follow is None:
+        return FileJob, [ns]
+    looks = request.follow.looks(ns, request.stop_tick)
+    begun(ns, looks)
+    return partial(LiveJob, looks, lambda: plans(ns, request)[0][0][1]), [ns]
 
 
-def _resampled(ns: Readable, spans: Sequence[Span], request: _Request) -> tuple[list[list[Span]], Corrections]:
-    if request.resample is None or not ns.stamped:
-        return [[span] for span in spans], Corrections()
-    both = [_plan.resampled(span, ns.segments[span.segment], ns.clock, request.sort) for span in spans]
-    dropped, repeated = (sum(counts) for counts in zip(*(made for _, made in both), strict=True))
-    return [group for group, _ in both], Corrections(dropped, repeated)
-
-
-def _fills(
-    ns: Readable,
-    spans: Sequence[Span],
-    gaps: Sequence[Gap],
-    groups: Sequence[Sequence[Span]],
-    request: _Request,
-) -> list[int]:
-    backwards = [gap for gap in gaps if gap.missing_samples < 0]
-    _plan.refuse(ns.path, backwards, "time goes backwards, which cannot be filled", "Use gaps='split' (--gaps split).")
-    if request.resample and ns.stamped:
-        starts = [int(ns.segments[span.segment].ticks(span.start, span.start + 1)[0]) for span in spans]
-        fills = _plan.anchored_rows(starts, groups, ns.clock)
-    else:
-        fills = _plan.missing_rows(gaps)
-    recorded = sum(span.n_rows for span in spans)
-    _plan.refuse_fill(ns.path, sum(fills), recorded, request.max_fill, ns.n_channels * ns.dtype.itemsize, gaps)
-    return fills
-
-
-def _bin_file(ns: Readable, path: str, columns: NDArray[np.intp], rows: Sequence[Rows]) -> BinFile:
-    return BinFile(
-        path=path,
-        sidecar_path=sidecar.names(path)[0],
-        n_samples=_plan.n_rows_of(rows),
-        n_channels=int(columns.size),
-        dtype=ns.dtype.str,
-        sampling_rate=ns.sampling_rate,
-        electrode_ids=tuple(ns.channels[column].electrode_id for column in columns),
-        rows=tuple(rows),
-    )
+def _paths(files: Sequence[Readable]) -> list[str]:
+    return [file.path for file in files if os.path.exists(file.path)]  # what was no path has a name all the same

@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
-from ._arguments import parser
-from ._units import visible
+from ._arguments import Times, parser
+from ._units import json_text, size_text, visible
 from .errors import NevParseError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .nev import NevFile
     from .nsx import NsxFile
     from .recording import Recording
+    from .writer import NevReport, NsxReport
 
 DONE, REFUSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
@@ -145,20 +146,16 @@ def _spiking(path: str) -> Iterator[NevFile]:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    import json
-
     from . import _facts
 
     for path in arguments.file:
         with _file_or_recording(path) as found:
-            text = json.dumps(_facts.facts(found)) if arguments.json else "\n".join(_facts.lines(found))
+            text = json_text(_facts.facts(found)) if arguments.json else "\n".join(_facts.lines(found))
         print(text, flush=True)
     return DONE
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    import json
-
     from ._check import check
     from ._findings import NOTE
 
@@ -166,7 +163,7 @@ def _check(arguments: argparse.Namespace) -> int:
     for path in arguments.file:
         findings = _opened(check, path)
         for finding in findings:
-            print(json.dumps(finding._asdict()) if arguments.json else visible(str(finding)))
+            print(json_text(finding._asdict()) if arguments.json else visible(str(finding)))
         if not findings and not arguments.json:
             print(visible(f"{path}: sound"))
         code = REFUSED if any(finding.level != NOTE for finding in findings) else code
@@ -174,34 +171,78 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _bin(arguments: argparse.Namespace) -> int:
+    from ._following import told_to_stop
     from .binfile import write_bin
 
+    if arguments.timeout is not None and not arguments.follow:
+        raise _Unusable("--timeout says when --follow ends; give --follow too")
     with ExitStack() as stack:
         files = [stack.enter_context(_continuous(path, arguments.nsx)) for path in arguments.file]
         ns = files[0]
+        if arguments.follow and not ns.n_samples and (arguments.start or arguments.stop):
+            raise _Unusable(f"{ns.path}: it has no sample yet, from which --start and --stop count; wait for the first")
+        stop = stack.enter_context(told_to_stop()) if arguments.follow else None
         report = write_bin(
             ns if len(files) == 1 else files,
             arguments.out,
-            channels=_chosen(ns, arguments.channels),
-            electrodes=arguments.electrodes,
-            labels=arguments.labels,
             kind="neural" if arguments.neural else None,
-            start_tick=arguments.start and arguments.start(ns),
-            stop_tick=arguments.stop and arguments.stop(ns),
-            gaps=arguments.gaps,
-            fill=arguments.fill,
-            max_fill=arguments.max_fill,
-            resample=arguments.resample,
-            sort=arguments.sort,
-            overwrite=arguments.overwrite,
-            progress=_progress if sys.stderr.isatty() else None,
+            follow=arguments.follow,
+            timeout_s=arguments.timeout,
+            stop=stop,
+            **_export_options(ns, arguments),
         )
+    _print_report([*report.lines(), f"{report.sidecar_path}: what each column and row is"])
+    return DONE
+
+
+def _sorter(arguments: argparse.Namespace) -> int:
+    from .maps import read_cmp
+    from .sorter import write_sorter
+
+    arrays = None
+    if arguments.cmp:
+        arrays = _opened(lambda _: read_cmp(arguments.cmp, first_bank=arguments.first_bank), arguments.cmp[0])
+    with _continuous(arguments.file, arguments.nsx) as ns:
+        report = write_sorter(
+            ns,
+            arguments.folder,
+            cmp=arrays,
+            by=arguments.by,
+            pitch_um=arguments.pitch,
+            **_export_options(ns, arguments),
+        )
+    _print_report(report.lines())
+    return DONE
+
+
+def _export_options(ns: NsxFile, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What commands that export samples have in common."""
+    same = ("electrodes", "labels", "gaps", "fill", "max_fill", "resample", "sort", "overwrite")
+    return {name: getattr(arguments, name) for name in same} | {
+        "channels": _chosen(ns, arguments.channels),
+        **_ticks(_times(ns), arguments),
+        "progress": _progress if sys.stderr.isatty() else None,
+    }
+
+
+def _times(ns: NsxFile) -> Times:
+    return Times(ns.path, ns.segments[0].start_tick if ns.segments else None, ns.time_base)
+
+
+def _ticks(times: Times, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Times as they were written, in ticks."""
+    return {f"{end}_tick": found and found(times) for end in ("start", "stop") for found in [getattr(arguments, end)]}
+
+
+def _print_report(lines: Sequence[str]) -> None:
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    for line in str(report).splitlines():
+    for line in lines:
         print(visible(line))
-    print(visible(f"{report.sidecar_path}: what each column and row is"))
-    return DONE
+
+
+def _bytes_done(done: int, total: int) -> None:
+    print(f"\r{100 * done // total:3d} % of {size_text(total)}", end="", file=sys.stderr, flush=True)
 
 
 def _chosen(ns: NsxFile, slices: list[slice] | None) -> list[int] | None:
@@ -210,11 +251,83 @@ def _chosen(ns: NsxFile, slices: list[slice] | None) -> list[int] | None:
     last = max((part.stop or 0 for part in slices), default=0)
     if last > ns.n_channels:
         _say(f"warning: there are {ns.n_channels} channels; {last} were asked for", DONE)
-    return [column for part in slices for column in range(ns.n_channels)[part]]
+    return _numbers(slices, ns.n_channels)
+
+
+def _numbers(slices: list[slice], n: int) -> list[int]:
+    return [number for part in slices for number in range(n)[part]]
 
 
 def _progress(done: int, total: int) -> None:
     print(f"\r{100 * done // total:3d} % of {total} samples", end="", file=sys.stderr, flush=True)
+
+
+def _cut(arguments: argparse.Namespace) -> int:
+    from .nev import NevFile
+    from .nsx import NsxFile
+
+    path, number = arguments.file, arguments.nsx
+    with _file_or_recording(path) if number is None else _continuous(path, number) as found:
+        if isinstance(found, NsxFile):
+            report = str(_cut_nsx(found, arguments))
+        elif isinstance(found, NevFile):
+            report = str(_cut_nev(found, arguments))
+        else:
+            raise _Unusable(f"{path}: expected the name of one file, found a recording of {', '.join(found.members)}")
+    _print_report([report])
+    return DONE
+
+
+def _cut_nsx(ns: NsxFile, arguments: argparse.Namespace) -> NsxReport:
+    from .writer import write_nsx
+
+    _refuse_options(arguments, f"{ns.path}: an NSx has no events", "kinds")
+    segments = arguments.segments and _numbers(arguments.segments, len(ns.segments))
+    return write_nsx(
+        ns,
+        arguments.out,
+        channels=_chosen(ns, arguments.channels),
+        labels=arguments.labels,
+        kind="neural" if arguments.neural else None,
+        segments=segments,
+        **_ticks(_times(ns), arguments),
+        **_cut_options(arguments),
+    )
+
+
+def _cut_nev(nev: NevFile, arguments: argparse.Namespace) -> NevReport:
+    from .writer import write_nev
+
+    _refuse_options(arguments, f"{nev.path}: a NEV has no samples", "channels", "labels", "neural", "segments")
+    timed = arguments.start or arguments.stop
+    ticks = _ticks(_nev_times(nev), arguments) if timed else {}
+    return write_nev(nev, arguments.out, kinds=arguments.kinds, **ticks, **_cut_options(arguments))
+
+
+def _cut_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    same = {name: getattr(arguments, name) for name in ("electrodes", "anonymise", "base_tick", "overwrite")}
+    return same | {"progress": _bytes_done if sys.stderr.isatty() else None}
+
+
+def _refuse_options(arguments: argparse.Namespace, why: str, *names: str) -> None:
+    for name in names:
+        if getattr(arguments, name):
+            raise _Unusable(f"{why}; leave out --{name}")
+
+
+def _nev_times(nev: NevFile) -> Times:
+    """A NEV's times: seconds count from the first sample of the recording, so that all its files are cut alike."""
+    from .recording import open_recording
+
+    with _opened(open_recording, nev.path) as rec:
+        files = [file for file in (*rec.nsx.values(), *rec.nfx.values()) if file.n_samples]
+        if not files:
+            first = nev.tick_span[0] if nev.tick_span else None
+            _say(f"no samples beside {nev.path}: seconds count from its first event", DONE)
+            return Times(nev.path, first, nev.time_base)
+        ns = max(files, key=lambda file: file.sampling_rate)
+        first = ns.segments[0].start_tick * nev.tick_rate // ns.tick_rate
+    return Times(nev.path, first, nev.time_base)
 
 
 def _events(arguments: argparse.Namespace) -> int:
@@ -225,8 +338,9 @@ def _events(arguments: argparse.Namespace) -> int:
             return _save(nev, arguments.kind, arguments.npy)
         kinds = _event_table.shown_kinds(nev, arguments.kind)
         rows = _event_table.rows_of(nev, kinds)
-        if arguments.csv:
-            _print_csv(_event_table.columns_of(nev, kinds), rows)
+        if arguments.csv or arguments.spreadsheet:
+            table = (_event_table.cells_of(row, arguments.spreadsheet) for row in rows)
+            _print_csv(_event_table.columns_of(nev, kinds), table)
         elif arguments.json:
             _print_json(rows)
         else:
@@ -258,10 +372,8 @@ def _print_csv(columns: list[str], rows: Iterator[dict[str, Any]]) -> None:
 
 
 def _print_json(rows: Iterator[dict[str, Any]]) -> None:
-    import json
-
     for row in rows:
-        print(json.dumps(row))
+        print(json_text(row))
     sys.stdout.flush()
 
 
@@ -273,4 +385,4 @@ def _print_lines(rows: Iterator[dict[str, Any]]) -> None:
     sys.stdout.flush()
 
 
-_COMMANDS = {"info": _info, "bin": _bin, "check": _check, "events": _events}
+_COMMANDS = {"info": _info, "bin": _bin, "sorter": _sorter, "cut": _cut, "check": _check, "events": _events}

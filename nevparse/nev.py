@@ -7,42 +7,38 @@ is asked for afterwards.
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from functools import cached_property
-from math import nan
-from types import MappingProxyType
 from typing import Any, SupportsInt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _nev_headers, spec
+from . import spec
+from ._cached import cached_property
 from ._comments import Comment
-from ._headers import Damage, basic_header, digest_of, extended_headers, header_text, identify, opened, reopened
-from ._nev_headers import Electrode
+from ._following import POLL_S, arrivals
+from ._headers import opened, refuse_other, reopened
+from ._nev_headers import NevHeaders
+from ._objects import Openable
 from ._packets import Packets, Reset, Rows
-from ._source import Source
-from ._spikes import N_IDS, N_UNITS, Spikes, numbers_of, occurring
+from ._spikes import N_IDS, N_UNITS, Spikes, numbers_of
 from ._time import TimeBase, time_base
-from ._units import ranges_text, system_time
-from .errors import UnknownScale
 
-_UV_PER_V = 1e6
+_PADDING_BYTES = 4  # the last characters of UTF-16, or samples, are hardly ever all 0
+_OF_THE_PACKETS = ("_packets", "_spikes", "time_origin_tick", "time_base")  # what is remembered of them
 
 
-class NevFile:
+class NevFile(NevHeaders):
     """An open NEV file; `open_nev` makes one.
 
-    Safe to share between threads. Pickles as its path: a worker opens the file again, and refuses it if its headers
-    are others by then. Arrays stay valid after `close`.
+    Safe to share between threads. Pickles as its path, or bytes: a worker opens the file again, and refuses it if its
+    headers are others by then. Arrays stay valid after `close`.
 
     Attributes
     ----------
     path : str
-        The file.
+        The file; a name to print where it was no path.
     spec : str
         Version of the file specification: ``2.0`` to ``2.3`` or ``3.0``.
     vendor : str
@@ -83,37 +79,7 @@ class NevFile:
         What tells these headers from others.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._source, self.path = source, source.path
-        found, header = basic_header(source, identify(source, spec.NEV_SPECS, "a NEV file"))
-        self._found, self.spec, self.vendor = found, found.name, found.vendor
-        damage: list[Damage] = []
-        self.packet_bytes = _nev_headers.packet_bytes(source, found, header)
-        extended = extended_headers(source, found, header)
-        self._start, self.n_packets, self.missing_bytes = _nev_headers.extent(
-            source, found, header, len(extended), damage
-        )
-        self.tick_rate, self.sample_rate = _nev_headers.tick_rate(found, header, damage), int(header["sample_rate"])
-        self.time_origin = system_time(header["time_origin"], utc=found.origin_is_utc)
-        self.time_origin_note = found.origin_note if self.time_origin else "the header has no valid date"
-        self.application, self.comment = header_text(header, "application"), header_text(header, "comment")
-        self.processor_tick: int | None = header.get("processor_tick")
-        self.digest = digest_of(source.read(found.basic.size, 0) + extended)
-        all_16_bit = bool(header["flags"] & spec.FLAG_ALL_16_BIT)
-        self._read_extended(extended, all_16_bit, damage)
-        self.damage = tuple(damage)
-
-    def _read_extended(self, raw: bytes, all_16_bit: bool, damage: list[Damage]) -> None:
-        headers, self.unknown_headers = _nev_headers.grouped(self._found, raw)
-        described, self._stated = _nev_headers.electrodes(self._found, headers, all_16_bit, self.packet_bytes, damage)
-        self.electrodes: Mapping[int, Electrode] = MappingProxyType(described)
-        self.header_comments = _nev_headers.header_comments(headers)
-        self.array_name = _nev_headers.first_text(headers, b"ARRAYNME")
-        self.map_file = _nev_headers.first_text(headers, b"MAPFILE")
-        self.digital_labels = _nev_headers.digital_labels(headers)
-        self.video_sources = _nev_headers.video_sources(headers)
-        self.trackables = _nev_headers.trackables(headers)
-        self.nsasexev = _nev_headers.triggers(headers)
+    _part_of: tuple[NevFile, int] | None = None  # and its first packet, of one that `follow` gives
 
     def __enter__(self) -> NevFile:
         return self
@@ -122,14 +88,18 @@ class NevFile:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return reopened, (open_nev, os.path.abspath(self.path), self.digest)
+        if self._part_of is not None:
+            whole, first = self._part_of
+            return NevFile._part, (whole, first, first + self.n_packets)
+        return reopened, (open_nev, self._source.again(), self.digest)
 
     def __repr__(self) -> str:
         return f"NevFile({self.path!r}: {self.spec}, {len(self.electrodes)} electrodes, {self.n_packets} packets)"
 
     def close(self) -> None:
         """Let go of the file; arrays handed out stay valid, but no packets can be asked for any more."""
-        self._source.close()
+        if self._part_of is None:
+            self._source.close()
         for name in ("_packets", "_spikes"):
             self.__dict__.pop(name, None)
 
@@ -140,6 +110,9 @@ class NevFile:
 
     @cached_property
     def _packets(self) -> Packets:
+        return self._packets_there()
+
+    def _packets_there(self) -> Packets:
         raw = self._source.view(np.dtype(f"V{self.packet_bytes}"), (self.n_packets,), self._start)
         return Packets(self.path, self._found, self.tick_rate, raw)
 
@@ -159,6 +132,8 @@ class NevFile:
         In 3.0 that of the first recording event, whatever its reason, or of the first packet where there is no such
         event; else 0.
         """
+        if self._part_of is not None:
+            return self._part_of[0].time_origin_tick
         rows = self._packets.rows("recording")
         if rows.size:
             return int(self._packets.columns.tick[rows[0]])
@@ -171,6 +146,8 @@ class NevFile:
     @cached_property
     def time_base(self) -> TimeBase:
         """Which moment a tick is, and how that is known."""
+        if self._part_of is not None:
+            return self._part_of[0].time_base
         why = f"the header's date stands for tick {self.time_origin_tick}"
         return time_base(self.time_origin, self.tick_rate, self._first_tick, self.time_origin_tick, why)
 
@@ -270,26 +247,6 @@ class NevFile:
         """
         return self._packets.comments(merge=merged)
 
-    def tracked_points(self, event: np.void) -> NDArray[Any]:
-        """The coordinates of one tracking event.
-
-        Parameters
-        ----------
-        event : numpy.void
-            One row of ``events("tracking")``.
-
-        Returns
-        -------
-        numpy.ndarray
-            uint16 ``(n, 2)``, or ``(n, 3)`` for 3-D markers, from the lower left; uint32 ``(n, 1)`` for marker
-            sizes. Fewer points than ``n_points`` where the packet is too short for them.
-        """
-        types = {trackable.trackable_id: trackable.type for trackable in self.trackables}
-        code, per_point = spec.POINT_CODES.get(types.get(int(event["node_id"]) + 1, ""), spec.POINT_CODE)
-        numbers = np.frombuffer(event["points"].tobytes(), code, event["points"].nbytes // np.dtype(code).itemsize)
-        n_points = min(int(event["n_points"]), numbers.size // per_point)
-        return numbers[: n_points * per_point].reshape(n_points, per_point)
-
     def spikes(
         self,
         electrodes: int | Iterable[int] | None = None,
@@ -352,50 +309,82 @@ class NevFile:
         rows = None if sort is None else self._ordered(self._packets.rows("spike"), sort)
         return self._spikes.trains(rows, waveforms)
 
-    def to_uv(self, spikes: NDArray[np.void]) -> NDArray[np.float32]:
-        """Waveforms in microvolts.
+    def refresh(self) -> int:
+        """Take in what was written since the file was opened, or looked at last; returns how many packets that is.
+
+        A packet that is not whole is left for the next time. `n_packets` and `missing_bytes` are new then, and all
+        that is asked for afterwards; arrays that were handed out stay what they were.
+
+        Raises
+        ------
+        FormatError
+            Where the file has become shorter, or was begun anew.
+        ValueError
+            Where the file was not opened by its path, or is a part that `follow` gave.
+        """
+        if self._part_of is not None:
+            raise ValueError(f"{self.path}: this is a part of a file; refresh the file itself")
+        self._source.look_again()
+        refuse_other(self._source, self.digest)
+        n_packets, rest = divmod(self._source.size - self._start, self.packet_bytes)
+        n_new, self.n_packets, self.missing_bytes = n_packets - self.n_packets, n_packets, -rest % self.packet_bytes
+        if n_new:
+            packets = self._packets_there()
+            vars(self).update(_packets=packets, _spikes=Spikes("spike", packets, self._stated))
+            for name in _OF_THE_PACKETS[2:]:
+                vars(self).pop(name, None)
+        return n_new
+
+    def follow(self, poll_s: float = POLL_S, timeout_s: float | None = None) -> Iterator[NevFile]:
+        """Give the packets that are there, and then those that arrive, each time as a file of only those.
+
+        Every packet is given once. The newest one waits for the next look, since it may be continued; where it is full
+        to its end, for the next packet, or for the end.
 
         Parameters
         ----------
-        spikes : numpy.ndarray
-            From `spikes`, or ``events("stim")``.
+        poll_s : float
+            Seconds from one look at the file to the next.
+        timeout_s : float, optional
+            End when nothing was written for so long; where it is not given, only whoever calls it ends it.
 
-        Returns
-        -------
-        numpy.ndarray
-            float32 ``(n_spikes, n_points)``; NaN for electrodes without a scale.
+        Yields
+        ------
+        NevFile
+            A part of this one, which can be asked for `spikes`, `events` and all else; it needs this one open.
 
-        Warns
-        -----
-        UnknownScale
-            Where an electrode has no scale.
+        Raises
+        ------
+        FormatError, ValueError
+            As `refresh`.
         """
-        ids = occurring(spikes["electrode_id"], N_IDS).tolist()
-        per_bit = np.full(N_IDS, nan)
-        per_bit[ids] = [self._uv_per_bit(number) for number in ids]
-        without = [number for number in ids if np.isnan(per_bit[number])]
-        if without:
-            message = f"{self.path}: no scale for electrodes {ranges_text(without)}; their microvolts are NaN"
-            warnings.warn(message, UnknownScale, stacklevel=2)
-        raw = spikes["waveform"]
-        out = np.empty(raw.shape, np.float32)
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # a header can claim any scale
-            scale = per_bit.astype(np.float32)[spikes["electrode_id"]]
-            np.multiply(raw, scale[:, np.newaxis], out=out, casting="same_kind")
-        return out
+        done = 0
+        for found in arrivals(self.refresh, lambda: self.n_packets, poll_s, timeout_s):
+            stop = self._last_event() if found or self._is_full() else self.n_packets
+            if stop > done:
+                yield self._part(done, stop)
+                done = stop
+        if self.n_packets > done:
+            yield self._part(done, self.n_packets)
 
-    @staticmethod
-    def unit_class(unit: SupportsInt) -> str:
-        """What a unit number means: ``unclassified`` (0), ``unit`` (1 to 16), ``noise`` (255) or ``reserved``."""
-        return "unit" if int(unit) in spec.UNITS_SORTED else spec.UNIT_CLASSES.get(int(unit), "reserved")
+    def _last_event(self) -> int:
+        """Packet that the last event starts with."""
+        ticks = self.packets["tick"]
+        last = self.n_packets - 1
+        while last > 0 and ticks[last] == np.iinfo(ticks.dtype).max:
+            last -= 1
+        return max(0, last)
 
-    def _uv_per_bit(self, electrode_id: int) -> float:
-        electrode = self.electrodes.get(electrode_id)
-        if electrode is None:
-            return nan
-        if electrode.stim_v_per_bit and electrode_id in range(self._found.stim_ids[0], self._found.stim_ids[1] + 1):
-            return electrode.stim_v_per_bit * _UV_PER_V
-        return electrode.uv_per_bit
+    def _is_full(self) -> bool:
+        """Whether the newest packet has no padding at its end, as one has that is continued."""
+        return bool(self._packets.raw[-1:].view(np.uint8)[-_PADDING_BYTES:].any())
+
+    def _part(self, first: int, stop: int) -> NevFile:
+        other = object.__new__(NevFile)
+        other.__dict__ |= {name: value for name, value in vars(self).items() if name not in _OF_THE_PACKETS}
+        other._start += first * self.packet_bytes
+        other.n_packets, other.missing_bytes, other._part_of = stop - first, 0, (self, first)
+        return other
 
     def _ordered(self, rows: Rows, sort: str | None) -> Rows:
         if sort not in (None, "tick"):
@@ -403,15 +392,16 @@ class NevFile:
         return self._packets.by_tick(rows) if sort else rows
 
 
-def open_nev(path: str | os.PathLike[str]) -> NevFile:
+def open_nev(path: Openable) -> NevFile:
     """Open spikes and events: a ``.nev`` file.
 
     Reads the headers only, whatever the file's size.
 
     Parameters
     ----------
-    path : str or os.PathLike
-        The file; its first bytes decide what it is, whatever its name.
+    path : str, os.PathLike, bytes-like or binary file object
+        The file; its first bytes decide what it is, whatever its name. Bytes are viewed where they are. An object
+        that can seek is treated as in `open_nsx`, and its packets are read whole once something of them is asked for.
 
     Returns
     -------
@@ -421,7 +411,9 @@ def open_nev(path: str | os.PathLike[str]) -> NevFile:
     Raises
     ------
     OSError
-        Where the file cannot be opened.
+        Where the file cannot be opened or read.
+    TypeError, ValueError
+        Where it is no path, bytes or binary file object, or one that cannot be read or cannot seek.
     FormatError
         Where it is not a NEV file or its header cannot be true.
     UnsupportedVersion

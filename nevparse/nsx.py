@@ -7,43 +7,32 @@ views of the mapped file.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import cached_property, partial
-from itertools import pairwise, repeat
+from functools import partial
 from typing import Any, SupportsInt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _index, spec
-from ._blocks import Frame, find_samples, walked
-from ._channels import Channel, channels_of, checked_channels, choose, compact
-from ._clock import Clock, Gap
-from ._headers import (
-    Damage,
-    basic_header,
-    checked_clock,
-    data_start,
-    digest_of,
-    header_text,
-    identify,
-    opened,
-    reopened,
-    uv_per_bit_of,
-)
+from . import _index
+from ._blocks import Found, find_samples, found_again, walked
+from ._cached import cached_property
+from ._channels import compact
+from ._clock import Gap
+from ._following import POLL_S, arrivals
+from ._headers import Damage, opened, refuse_other, reopened, uv_per_bit_of
 from ._microvolts import to_microvolts
-from ._segment import Chunk, Segment
+from ._nsx_headers import NsxHeaders
+from ._objects import Openable
+from ._segment import Chunk, Segment, refuse_no_rows
 from ._source import Source
 from ._stamps import PacketIndex, Watcher
 from ._time import TimeBase, time_base
-from ._units import system_time
-
-_OF_THE_INDEX = ("segments", "gaps", "epochs")  # what is remembered of it
+from ._timeline import Timeline
 
 
-class NsxFile:
+class NsxFile(NsxHeaders):
     """An open NSx or NFx file; `open_nsx` makes one.
 
     Safe to share between threads. Arrays stay valid after `close`.
@@ -51,7 +40,7 @@ class NsxFile:
     Attributes
     ----------
     path, size_bytes : str, int
-        The file, and its size when it was opened.
+        The file (a name to print where it was no path), and its size when it was opened.
     spec : str
         Version of the file specification: ``2.1``, ``2.2``, ``2.3`` or ``3.0``.
     vendor : str
@@ -78,27 +67,16 @@ class NsxFile:
         Everything odd that was met: byte offset, message, warning category.
     """
 
-    def __init__(self, source: Source, factors: Mapping[int, float]) -> None:
-        self._source, self._factors = source, factors
-        self.path, self.size_bytes = source.path, source.size
-        found, header = basic_header(source, identify(source, spec.NSX_SPECS, "an NSx file"))
-        damage: list[Damage] = []
-        self._spec, self.spec, self.vendor, self.dtype = found, found.name, found.vendor, np.dtype(found.sample)
-        self.n_channels = checked_channels(source, found, header, damage)
-        self.period, self.tick_rate = checked_clock(source, found, header, damage)
-        self.sampling_rate = spec.CLOCK_HZ / self.period
-        self.time_origin = system_time(header["time_origin"], utc=True) if "time_origin" in header else None
-        self.label, self.comment = header_text(header, "label"), header_text(header, "comment")
-        self.application, self.processor_tick = header_text(header, "application"), header.get("processor_tick")
-        headers_end = found.basic.size + found.channel.size * self.n_channels
-        start = data_start(source, header.get("header_bytes", headers_end), headers_end, damage)
-        self._check_channel_types(damage)
-        self.clock = Clock.of(self.period, self.tick_rate)
-        self._frame = Frame(found, start, self.n_channels * self.dtype.itemsize)
-        self._index, self.missing_bytes = find_samples(source, self._frame, self.clock, damage)
-        self.n_samples = self._index.n_samples
-        self.damage = tuple(damage)
-        self.digest = digest_of(source.read(headers_end, 0, "headers"))
+    def __init__(self, source: Source, factors: Mapping[int, float], grown: bool = False) -> None:
+        super().__init__(source, factors)
+        self._header_damage, self._grown, self._is_exact = self.damage, grown, False
+        damage = list(self._header_damage)
+        self._take(*find_samples(source, self._frame, self.clock, damage, grown), damage)
+
+    def _take(self, index: Found, missing_bytes: int, damage: Iterable[Damage]) -> None:
+        self._index = index.exact() if self._is_exact else index
+        self.missing_bytes, self.damage = missing_bytes, tuple(damage)
+        self.n_samples, self._timeline = index.n_samples, Timeline(self, self._index)
 
     def __enter__(self) -> NsxFile:
         return self
@@ -107,7 +85,8 @@ class NsxFile:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return reopened, (partial(open_nsx, nev=self._factors), os.path.abspath(self.path), self.digest)
+        opener = partial(_open_again, factors=self._factors, grown=self._grown)
+        return reopened, (opener, self._source.again(), self.digest)
 
     def __repr__(self) -> str:
         return f"NsxFile({self.path!r}: {self.spec}, {self.n_channels} channels, {self.n_samples} samples)"
@@ -137,74 +116,15 @@ class NsxFile:
         """Whether every sample has a timestamp of its own in the file, as PTP systems write."""
         return isinstance(self._index, PacketIndex)
 
-    @cached_property
+    @property
     def segments(self) -> tuple[Segment, ...]:
         """Unbroken stretches of samples, in file order."""
-        runs = self._index.runs
-        return tuple(map(Segment, repeat(self), range(len(runs)), runs))
+        return self._timeline.segments
 
-    @cached_property
+    @property
     def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
-        return _index.gaps(self._index, self.clock)
-
-    @cached_property
-    def _channel_headers(self) -> NDArray[np.void]:
-        layout = self._spec.channel
-        raw = self._source.read(self.n_channels * layout.size, self._spec.basic.size, "channel headers")
-        return np.frombuffer(raw, layout.dtype())
-
-    def _check_channel_types(self, damage: list[Damage]) -> None:
-        wanted = self._spec.channel_type
-        if wanted is None or self.n_channels == 0:
-            return
-        odd = np.flatnonzero(self._channel_headers["type"].view(f"S{len(wanted)}") != wanted)
-        if odd.size:
-            at, found = int(odd[0]), self._channel_headers["type"][odd[0]].tobytes()
-            message = f"expected channel header {at} to start with {wanted!r}, found {found!r}"
-            damage.append(Damage("channel-header", self._spec.basic.size + at * self._spec.channel.size, message))
-
-    @cached_property
-    def electrode_ids(self) -> NDArray[np.int64]:
-        """Electrode id of each column, int64 ``(n_channels,)``."""
-        return self._channel_headers["electrode_id"].astype(np.int64)
-
-    @cached_property
-    def channels(self) -> tuple[Channel, ...]:
-        """What each column is."""
-        return channels_of(self._spec, self._channel_headers, self._factors)
-
-    def columns(
-        self,
-        channels: slice | Iterable[int] | None = None,
-        electrodes: Iterable[int] | None = None,
-        labels: str | Iterable[str] | None = None,
-        kind: str | None = None,
-    ) -> NDArray[np.intp]:
-        """Columns that a request names, in its order; all of them where nothing is named.
-
-        Parameters
-        ----------
-        channels : slice or iterable of int, optional
-            Columns, as numpy takes them.
-        electrodes : iterable of int, optional
-            The vendor's numbers.
-        labels : str or iterable of str, optional
-            Names, or patterns with ``*``, ``?`` and ``[...]``.
-        kind : str, optional
-            ``neural``, ``analog`` or ``other``.
-
-        Returns
-        -------
-        numpy.ndarray
-            intp ``(n,)``.
-
-        Raises
-        ------
-        KeyError, ValueError
-            Where a name is not there, stands for several columns, or names are given in more than one way.
-        """
-        return choose(self.channels, channels, electrodes, labels, kind)
+        return self._timeline.gaps
 
     def read(
         self,
@@ -281,41 +201,116 @@ class NsxFile:
         Chunk
             ``(segment, start, samples)``.
         """
-        if n_samples < 1:
-            raise ValueError(f"expected chunks of 1 sample or more, found {n_samples}")
+        refuse_no_rows(n_samples)
         columns = self.columns(channels, electrodes)
-        for segment in self.segments:
-            start = 0
-            for piece in self._index.pieces(segment._run, 0, segment.n_samples):
+        yield from self._chunks((0, 0), self.n_samples, n_samples, columns, unit, sort)
+
+    def _chunks(
+        self, begin: tuple[int, int], stop: int, n_each: int, columns: NDArray[np.intp], unit: str, sort: bool = False
+    ) -> Iterator[Chunk]:
+        """Chunks from a sample of a segment on, up to sample `stop` of the file."""
+        first, start = begin
+        stop -= sum(segment.n_samples for segment in self.segments[:first])
+        for segment in self.segments[first:]:
+            for piece in self._index.pieces(segment._run, start, min(stop, segment.n_samples)):
                 end = start + piece.n_rows
-                for a in range(start, end, n_samples):
-                    b = min(a + n_samples, end)
+                for a in range(start, end, n_each):
+                    b = min(a + n_each, end)
                     samples = self.read(a, b, segment=segment.index, channels=columns, unit=unit, sort=sort)
                     yield Chunk(segment.index, a, samples)
                 start = end
+            start, stop = 0, stop - segment.n_samples
 
     def exactly(self) -> NsxFile:
         """The same open file, with every break in time found by reading every timestamp, and not by probing."""
         other = object.__new__(NsxFile)  # copy() would pickle, and open the file again
-        other.__dict__ |= {name: value for name, value in vars(self).items() if name not in _OF_THE_INDEX}
+        other.__dict__ |= vars(self)
+        other._is_exact = True
         index, block = self._index, self._spec.block
         if isinstance(index, PacketIndex) and block and not index.even():  # probing took blocks for packets
-            damage: list[Damage] = []
-            other._index, other.missing_bytes = walked(self._source, block, self._frame, self.clock, damage)
-            other.damage, other.n_samples = tuple(damage), other._index.n_samples
+            damage = list(self._header_damage)
+            other._take(*walked(self._source, block, self._frame, self.clock, damage, self._grown), damage)
         else:
-            other._index = index.exact()
+            other._take(index, self.missing_bytes, self.damage)
         return other
+
+    @property
+    def n_settled(self) -> int:
+        """Samples whose segments do not depend on what is still to be recorded: all, but where each has a timestamp."""
+        return self._index.n_settled
+
+    def refresh(self) -> int:
+        """Take in what was written since the file was opened, or looked at last; returns how many samples that is.
+
+        The last block may still count no samples, or fewer than there are: a recorder counts when it pauses or stops.
+        A record that is not whole is left for the next time. `n_samples`, `segments`, `gaps`, `missing_bytes` and
+        `damage` are new then; what was read stays what it was.
+
+        Raises
+        ------
+        FormatError
+            Where the file has become shorter or was begun anew, or samples that were there before are not there now.
+        ValueError
+            Where the file was not opened by its path.
+        """
+        self._source.look_again()
+        refuse_other(self._source, self.digest)
+        damage, size_bytes = list(self._header_damage), self._source.size
+        self._grown |= size_bytes > self.size_bytes
+        index, missing = found_again(self._index, self._source, self._frame, self.clock, damage, self._grown)
+        n_new, self.size_bytes = index.n_samples - self.n_samples, size_bytes
+        vars(self).pop("time_base", None)  # of a file without samples it was another
+        self._take(index, missing, damage)
+        return n_new
+
+    def follow(
+        self,
+        n_samples: int = 65536,
+        *,
+        poll_s: float = POLL_S,
+        timeout_s: float | None = None,
+        channels: slice | Iterable[int] | None = None,
+        electrodes: Iterable[int] | None = None,
+        unit: str = "raw",
+    ) -> Iterator[Chunk]:
+        """Go through all samples in order as `chunks` does, and then wait for those that are still to be recorded.
+
+        Each is given once, whole and in its place. Where samples have timestamps of their own the newest few wait for
+        those that decide about breaks beside them, or for the end.
+
+        Parameters
+        ----------
+        poll_s : float
+            Seconds from one look at the file to the next.
+        timeout_s : float, optional
+            End when nothing was written for so long; where it is not given, only whoever calls it ends it.
+
+        Yields
+        ------
+        Chunk
+            ``(segment, start, samples)``.
+
+        Raises
+        ------
+        FormatError, ValueError
+            As `refresh`.
+        """
+        refuse_no_rows(n_samples)
+        columns, done = self.columns(channels, electrodes), (0, 0)
+        for _ in arrivals(self.refresh, lambda: self.n_samples, poll_s, timeout_s):
+            for chunk in self._chunks(done, self._index.n_settled, n_samples, columns, unit):
+                yield chunk
+                done = chunk.segment, chunk.start + len(chunk.samples)
+        yield from self._chunks(done, self.n_samples, n_samples, columns, unit)
 
     def watcher(self) -> Watcher | None:
         """What judges timestamps while the samples stream by, where there is one for each sample."""
         return self._index.watcher()
 
-    @cached_property
+    @property
     def epochs(self) -> tuple[range, ...]:
         """Segments between one setting of the clock and the next."""
-        starts = [0, *(gap.after_segment + 1 for gap in self.gaps if gap.kind == "reset"), len(self.segments)]
-        return tuple(range(a, b) for a, b in pairwise(starts))
+        return self._timeline.epochs
 
     def locate(self, ticks: ArrayLike, segments: range | None = None) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """Where times of this file's clock fall.
@@ -340,7 +335,7 @@ class NsxFile:
         return self._source.readinto(buffer, offset)
 
     def fileno(self) -> int:
-        """The system's handle of the open file."""
+        """The system's handle of the open file; OSError where it has none, as bytes have not."""
         return self._source.fileno()
 
     def _run(self, segment: int) -> _index.Run:
@@ -354,16 +349,22 @@ class NsxFile:
         return self._source.view(self.dtype, (piece.n_rows, self.n_channels), piece.offset, piece.row_bytes)
 
 
-def open_nsx(path: str | os.PathLike[str], *, nev: Any = None) -> NsxFile:
+def _open_again(what: Openable, factors: Mapping[int, float], grown: bool) -> NsxFile:
+    return opened(what, partial(NsxFile, factors=factors, grown=grown))
+
+
+def open_nsx(path: Openable, *, nev: Any = None) -> NsxFile:
     """Open a continuous recording: ``.ns1`` to ``.ns9``, ``.nf1`` to ``.nf9``.
 
     Reads the headers, and one header per data block; the samples stay in the file until they are asked for.
 
     Parameters
     ----------
-    path : str or os.PathLike
-        The file; its first bytes decide what it is, whatever its name.
-    nev : str, os.PathLike or NevFile, optional
+    path : str, os.PathLike, bytes-like or binary file object
+        The file; its first bytes decide what it is, whatever its name. Bytes are viewed where they are. Of an object
+        that can seek (a zip member, an S3 or HTTP file) no more is read than is asked for, from its beginning on,
+        wherever it stands; it is never closed here, and must not be used elsewhere at the same time.
+    nev : the same, or NevFile, optional
         The NEV of the same recording. NSx 2.1 has no scale of its own and takes it from there.
 
     Returns
@@ -374,7 +375,9 @@ def open_nsx(path: str | os.PathLike[str], *, nev: Any = None) -> NsxFile:
     Raises
     ------
     OSError
-        Where the file cannot be opened.
+        Where the file cannot be opened or read.
+    TypeError, ValueError
+        Where it is no path, bytes or binary file object, or one that cannot be read or cannot seek.
     FormatError
         Where it is not an NSx file or its header cannot be true.
     UnsupportedVersion

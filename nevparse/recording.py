@@ -218,6 +218,8 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
     ------
     FileNotFoundError
         Where there is no member.
+    TypeError
+        Where it is no path: bytes and file objects have no members beside them.
     FormatError
         Where none of them can be opened.
 
@@ -226,6 +228,8 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
     DamagedFile
         Where a member cannot be opened; `Recording.failed` says why. All that `open_nsx` and `open_nev` warn of.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"expected the path of a member, found {type(path).__name__}; open_nsx and open_nev take it")
     recording = Recording(base_of(path), members_of(path))
     try:
         for suffix, error in recording.failed.items():

@@ -6,7 +6,9 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +23,15 @@ _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scop
 settings.register_profile("here", max_examples=60, **_COMMON)
 settings.register_profile("ci", max_examples=100, derandomize=True, database=None, **_COMMON)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+# Of the interop extra; without all of them its tests are not collected, and the summary says so
+_ABSENT = [name for name in ("spikeinterface", "probeinterface", "distributed", "fsspec") if find_spec(name) is None]
+collect_ignore = ["test_interop.py"] if _ABSENT else []
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if _ABSENT:
+        terminalreporter.write_line(f"not collected: test_interop.py, which needs .[interop]: {', '.join(_ABSENT)}")
 
 
 @pytest.fixture

@@ -252,7 +252,7 @@ def test_paths_that_cannot_be_opened(main, file_of, tmp_path, monkeypatch, actio
     path = file_of(b.plausible("2.3")[0])
     os.chmod(path, 0)
     if os.access(path, os.R_OK):  # an administrator may read everything
-        monkeypatch.setattr("nevparse._source.open", _forbidden, raising=False)
+        monkeypatch.setattr("nevparse._file_source.open", _forbidden, raising=False)
     code, _, err = main(action, path, *arguments)
     assert (code, "s.ns5: Permission denied" in err) == (2, True), err
 

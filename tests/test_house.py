@@ -23,35 +23,56 @@ DEMO = CHECKOUT / "tests" / "data" / "demo.ns5"
 
 # Each floor imports from the floors before it only; rooms of one floor do not know each other.
 FLOORS = (
-    "errors _layout _units _time _members _findings",
-    "spec _source maps",
-    "_clock _comments _headers",
-    "_index _breaks _channels _nev_headers",
+    "errors _cached _following _layout _units _time _members _findings",
+    "spec _source _cmp _claim",
+    "_file_source",
+    "_objects",
+    "_clock _comments _headers _rewrite _joins _ccf",
+    "_index _breaks _channels _extended _rows _handed maps",
+    "_fetched",
     "_stamps _microvolts _segment _packets _pump",
-    "_blocks _surface _spikes _outputs writer",
-    "nsx nev _plan",
+    "_blocks _surface _spikes _stream _timeline",
+    "_nsx_headers _nev_headers _outputs _inputs",
+    "nsx nev _plan _folder",
     "sidecar _event_table",
     "_export",
-    "_wide",
-    "binfile",
-    "recording sorter",
+    "_live",
+    "_request",
+    "_wide _planned _sorter_files",
+    "binfile _cut_nsx _cut_nev _new_nsx",
+    "recording sorter writer",
     "_check",
     "_facts _arguments",
     "cli",
 )
 FLOOR = {room: k for k, floor in enumerate(FLOORS) for room in floor.split()}
 LINES = {  # at most
-    "errors": 100, "_layout": 150, "spec": 450, "_source": 150, "_units": 120, "_index": 300, "nsx": 400, "nev": 450,
-    "recording": 250, "binfile": 350, "_check": 250, "writer": 350, "maps": 250, "sorter": 250, "cli": 400,
-    "__init__": 60, "__main__": 60, "_headers": 250, "_blocks": 170, "_channels": 250, "_pump": 250, "_facts": 250,
-    "_packets": 420, "_comments": 200, "_nev_headers": 300, "_spikes": 250, "_event_table": 100, "_clock": 160,
-    "_breaks": 250, "_stamps": 200, "_segment": 150, "_microvolts": 100, "_plan": 200, "_export": 230, "sidecar": 300,
-    "_time": 120, "_wide": 300, "_outputs": 150, "_members": 100, "_surface": 100, "_findings": 120,
-    "_arguments": 200,
+    "__init__": 60, "__main__": 60, "_arguments": 200, "_blocks": 220, "_breaks": 260, "_cached": 40, "_ccf": 250,
+    "_channels": 250, "_check": 250, "_claim": 150, "_clock": 170, "_cmp": 200, "_comments": 200, "_cut_nev": 260,
+    "_cut_nsx": 300, "_event_table": 100, "_export": 230, "_extended": 270, "_facts": 250, "_fetched": 80,
+    "_file_source": 150, "_findings": 120, "_folder": 120, "_following": 70, "_handed": 90, "_headers": 260,
+    "_index": 300, "_inputs": 120, "_joins": 180, "_layout": 150, "_live": 120, "_members": 100,
+    "_microvolts": 100, "_nev_headers": 200, "_new_nsx": 220, "_nsx_headers": 150, "_objects": 230,
+    "_outputs": 230, "_packets": 420, "_plan": 210, "_planned": 100, "_pump": 250, "_request": 160,
+    "_rewrite": 180, "_rows": 120, "_segment": 160, "_sorter_files": 220, "_source": 150, "_spikes": 250,
+    "_stamps": 260, "_stream": 120, "_surface": 120, "_time": 120, "_timeline": 60, "_units": 120, "_wide": 300,
+    "binfile": 350, "cli": 400, "errors": 100, "maps": 250, "nev": 450, "nsx": 400, "recording": 250,
+    "sidecar": 300, "sorter": 250, "spec": 450, "writer": 350,
 }  # fmt: skip
 # What only one family needs: neither may come to depend on the other's
-OF_NSX = {"_blocks", "_index", "_stamps", "_breaks", "_segment", "_channels", "_microvolts", "nsx"}
-OF_NEV = {"_nev_headers", "_packets", "_spikes", "_comments", "_event_table", "nev"}
+OF_NSX = {
+    "_nsx_headers",
+    "_fetched",
+    "_blocks",
+    "_index",
+    "_stamps",
+    "_breaks",
+    "_segment",
+    "_channels",
+    "_microvolts",
+    "nsx",
+}
+OF_NEV = {"_nev_headers", "_extended", "_packets", "_spikes", "_comments", "_event_table", "nev"}
 # The named functions that may look at a version: dispatch itself, and the nearest known one
 ON_VERSIONS = {"_headers.identify", "_headers._nearest"}
 TOP_LEVEL = {"pyproject.toml", "README.md", "nevparse", "tests", "spec_notes", "benchmarks"}
@@ -258,6 +279,60 @@ def test_no_file_names_the_machine_it_was_made_on():
         if path.suffix in (".py", ".md", ".toml"):
             text = path.read_text(encoding="utf-8")
             assert re.search(r"/(home|root|Users)/\w", text) is None, path
+
+
+# ------------------------------------------------------------------------------------------------------ every system
+
+# What `os` has on Windows too, of what is used; anything else stands behind hasattr, and the way without it is tested
+EVERYWHERE = {
+    *("O_WRONLY", "PathLike", "SEEK_END", "devnull", "dup", "dup2", "environ", "fsdecode", "fspath", "fstat"),
+    *("fsync", "getpid", "link", "listdir", "lstat", "mkdir", "open", "path", "rename", "replace", "rmdir"),
+    *("scandir", "sep", "stat", "strerror", "unlink"),
+}
+ONE_SYSTEMS = {"fcntl", "grp", "msvcrt", "posix", "pty", "pwd", "resource", "termios", "tty", "winreg"}  # modules
+
+
+def uses_of_os(tree):
+    """(function, name) of every attribute of `os` that not every system has."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "os" and node.attr not in EVERYWHERE:
+                    yield function, node.attr
+
+
+def unguarded(tree):
+    asked = "hasattr(os, '{}')"
+    return [name for function, name in uses_of_os(tree) if asked.format(name) not in ast.unparse(function)]
+
+
+def test_the_search_for_one_systems_calls_finds_them():
+    code = "def f():\n if hasattr(os, 'pread'):\n  os.pread(1, 2, 3)\n os.{}(1)"
+    assert unguarded(ast.parse(code.format("fork"))) == ["fork"]
+    assert unguarded(ast.parse(code.format("stat"))) == []
+
+
+@every_room
+def test_what_not_every_system_has_is_asked_for_first(room):
+    assert unguarded(TREES[room]) == []
+    top = [node for node in TREES[room].body if isinstance(node, ast.Import | ast.ImportFrom)]
+    named = {alias.name for node in top for alias in node.names} | {getattr(node, "module", "") for node in top}
+    assert named & ONE_SYSTEMS == set(), "only where it is needed, and known to be there"
+    assert "from os import" not in SOURCES[room], "so that what is used of it can be found"
+
+
+def test_the_way_without_is_tested_too():
+    used = {name for tree in TREES.values() for _, name in uses_of_os(tree)}
+    tests = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "tests").glob("test_*.py"))
+    assert used == set(re.findall(r'delattr\(os, "(\w+)"', tests)) & used
+    assert used >= {"pread", "preadv"}
+
+
+def test_no_value_is_worked_out_behind_pythons_own_lock():
+    """Before Python 3.12 `functools.cached_property` holds one lock for all objects; see `_cached`."""
+    assert [room for room in ROOMS if re.search(r"from functools import .*cached_property", SOURCES[room])] in (
+        [], ["_layout"],
+    )  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------- a copy in another tool's tree

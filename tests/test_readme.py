@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import builders as b
 import nev_builders as nb
 import numpy as np
 import pytest
+import sorting_builders as sb
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,8 +30,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "session.nev").write_bytes(nb.every_kind((2, 3)))
     two = [(0, np.ones((30, 4), np.int16)), (45, np.ones((30, 4), np.int16))]
     (tmp_path / "paused.ns5").write_bytes(b.nsx(two))
+    (tmp_path / "array.cmp").write_bytes(sb.array_map(128, 12))
     for name in ("big-NSP1.ns5", "big-NSP2.ns5"):
         (tmp_path / name).write_bytes(b.nsx([(0, np.ones((30, 8), np.int16))]))
+    with zipfile.ZipFile(tmp_path / "session.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "session.ns5", "session.ns5")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return tmp_path
