@@ -6,6 +6,7 @@ what every other way of the same job gives. Imports of peers stand inside, so th
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -144,7 +145,8 @@ def _spikeinterface(inputs: Inputs) -> None:
     si.write_binary_recording(recording, file_paths=[inputs.out], n_jobs=1, progress_bar=False, verbose=False)
 
 
-def _brpylib_module(inputs: Inputs) -> Any:
+def brpylib_module(inputs: Inputs) -> Any:
+    """The vendor's reader, from the folder that was given."""
     if not inputs.brpylib:
         raise ImportError("brpylib: give its folder with --brpylib")
     sys.path.insert(0, inputs.brpylib)
@@ -155,7 +157,7 @@ def _brpylib_module(inputs: Inputs) -> Any:
 
 @case("export_contiguous", "brpylib getdata, slice, tofile")
 def _brpylib(inputs: Inputs) -> None:
-    reader = _brpylib_module(inputs).NsxFile(str(inputs.nsx))
+    reader = brpylib_module(inputs).NsxFile(str(inputs.nsx))
     with inputs.out.open("wb") as target:
         for rows in reader.getdata(full_timestamps=False)["data"]:
             # It gives channels by samples; tofile of what is not contiguous would write item by item.
@@ -165,7 +167,7 @@ def _brpylib(inputs: Inputs) -> None:
 
 @case("export_contiguous", "brpylib savesubsetnsx (an NSx, its samples not compared)")
 def _brpylib_subset(inputs: Inputs) -> str:
-    brpylib = _brpylib_module(inputs)
+    brpylib = brpylib_module(inputs)
     if inputs.nsx.parent != inputs.folder:
         raise ImportError("it writes beside the recording")
     written = inputs.folder / f"{inputs.nsx.stem}_subset_000{inputs.nsx.suffix}"
@@ -350,7 +352,7 @@ def _neo_trains(inputs: Inputs) -> Any:
 
 @case("nev_trains", "brpylib getdata without waveforms, sorted into trains")
 def _brpylib_trains(inputs: Inputs) -> Any:
-    reader = _brpylib_module(inputs).NevFile(str(inputs.folder / "events.nev"))
+    reader = brpylib_module(inputs).NevFile(str(inputs.folder / "events.nev"))
     spikes = reader.getdata(wave_read="no_read")["spike_events"]
     reader.close()
     keys = np.array(spikes["Channel"], np.int64) * 256 + np.array(spikes["Unit"])
@@ -390,7 +392,8 @@ def _waveforms(inputs: Inputs) -> Any:
 
 
 def _import(statement: str) -> str:
-    subprocess.run([sys.executable, "-c", statement], check=True)
+    here = {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    subprocess.run([sys.executable, "-c", statement], check=True, env=os.environ | here)
     return OTHER_RESULT
 
 
@@ -402,6 +405,11 @@ def _import_nothing(_: Inputs) -> str:
 @case("import", "numpy")
 def _import_numpy(_: Inputs) -> str:
     return _import("import numpy")
+
+
+@case("import", "nevparse")
+def _import_names(_: Inputs) -> str:
+    return _import("import nevparse")
 
 
 @case("import", "nevparse, and its readers")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import json
 import os
 import platform
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ import numpy as np  # noqa: E402
 import plot  # noqa: E402
 
 ON_OWN_FILE = ("export_contiguous", "export_all", "export_scattered")
+PEERS = {"neo": "neo.rawio", "SpikeInterface": "spikeinterface.extractors", "MNE": "mne"}
 _SAMPLE_S = 0.002
 
 
@@ -42,7 +45,7 @@ _SAMPLE_S = 0.002
 def run_case(job: str, way: str, inputs: cases.Inputs) -> dict[str, Any]:
     """Do a job one way; its time, its memory and what tells its result."""
     function = cases.JOBS[job][way]
-    _warm_imports(way)
+    _warm_imports(way, inputs)
     memory = Memory()
     cpu, start = time.process_time() + _children_s(), time.perf_counter()
     try:
@@ -54,23 +57,17 @@ def run_case(job: str, way: str, inputs: cases.Inputs) -> dict[str, Any]:
     return {"seconds": elapsed, "cpu_s": cpu_s, **peak, "result": _digest(result, inputs)}
 
 
-def _warm_imports(way: str) -> None:
+def _warm_imports(way: str, inputs: cases.Inputs) -> None:
     """Import what the case needs before the clock starts: loading it is measured on its own."""
-    for name, module in (
-        ("nevparse", "nevparse"),
-        ("neo", "neo.rawio"),
-        ("Spike", "spikeinterface.extractors"),
-        ("MNE", "mne"),
-    ):
-        if way.startswith(name):
-            try:
-                __import__(module)
-            except ImportError:
-                return
-            if name == "nevparse":
-                import nevparse
+    with suppress(ImportError):
+        if way.startswith("nevparse"):
+            import nevparse
 
-                _ = nevparse.open_nsx, nevparse.open_nev, nevparse.write_bin
+            _ = nevparse.open_nsx, nevparse.open_nev, nevparse.write_bin
+        elif way.startswith("brpylib"):
+            cases.brpylib_module(inputs)
+        else:
+            importlib.import_module(PEERS.get(way.split()[0].rstrip(","), "numpy"))
 
 
 class Memory:

@@ -1,4 +1,4 @@
-"""Count what the package survives: exports that are killed at random moments or run out of disk.
+"""Count what the package survives: exports that are killed or run out of disk, files that are still being recorded.
 
     python benchmarks/survival.py
     python benchmarks/survival.py --kills 500 --markdown
@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import argparse
 import random
+import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +24,13 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
+import builders  # noqa: E402
 import crashes  # noqa: E402
+import numpy as np  # noqa: E402
+import recorders  # noqa: E402
+import timing_builders  # noqa: E402
+
+import nevparse as nv  # noqa: E402
 
 OUTCOMES = {0: "finished before", crashes.KILLED: "killed", crashes.REFUSED: "ExportError"}
 
@@ -93,7 +101,45 @@ def again(case: crashes.Case, exporter: crashes.Exporter, target: Path) -> bool:
     return exporter.wait() == 0 and crashes.contents(target.parent) == case.after
 
 
-ROWS = {"kills": kills, "full_disks": full_disks}
+def recordings(n: int, folder: Path) -> Iterator[Row]:
+    """Follow recordings that another process writes, in pieces that break off anywhere; every second one is killed."""
+    head, samples = len(builders.nsx([], ids=range(1, 9))), builders.ramp(60_000, 8)
+    paused = builders.nsx([(0, samples[:40_000]), (90_000, samples[40_000:])])
+    stamped = timing_builders.ptp(timing_builders.stamps(60_000, breaks={40_000: 30}), samples)
+    blocks = recorders.marks("2.3", head, (40_000, 20_000), 16)
+    packets = [recorders.Mark(0, at + 13, at + 29, 16) for at in range(head, len(stamped), 29)]
+    for what, data, marks in (("blocks", paused, blocks), ("one-sample packets", stamped, packets)):
+        outcomes, n_tried, n_lost = Counter[str](), 0, 0
+        for k in range(max(2, n // 10)):
+            ends = recorders.odd_ends(head, len(data), k, 20_000)
+            job = {"ends": ends, "rest_s": 0.01, "die_at": random.choice(ends) if k % 2 else None}
+            path = folder / f"{what}-{k}.ns5"
+            with recorders.recording(path, data, blocks if marks is blocks else (), **job) as recorder:
+                n_read = n_followed(path, head, samples, recorder)
+            n_whole = recorders.n_whole(marks, path.stat().st_size)
+            n_tried, n_lost = n_tried + n_whole, n_lost + n_whole - n_read
+            outcomes["recorder killed" if k % 2 else "recorder stopped"] += 1
+            outcomes["live bytes read"] += 16 * n_read
+        yield Row(f"sample read while it is recorded: {what}", n_tried, outcomes, n_lost)
+
+
+def n_followed(path: Path, head: int, samples: np.ndarray, recorder: subprocess.Popen[str]) -> int:
+    """Export a recording until its recorder ends; how many samples that gives, 0 where they are not the right ones."""
+    while not (path.exists() and path.stat().st_size >= head):
+        time.sleep(0.001)
+    target = path.with_suffix(".bin")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a block that counts no samples as yet
+        with nv.open_nsx(path) as ns:
+            try:
+                live = {"follow": True, "poll_s": 0.01, "stop": lambda: recorder.poll() is not None}
+                n_read = nv.write_bin(ns, target, gaps="join", **live).n_samples
+            except ValueError:  # it was killed before its first sample
+                return 0
+    return n_read if target.read_bytes() == samples[:n_read].tobytes() else 0
+
+
+ROWS = {"kills": kills, "full_disks": full_disks, "recordings": recordings}
 
 
 def table(rows: list[Row], markdown: bool) -> str:

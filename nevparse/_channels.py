@@ -89,18 +89,20 @@ def channels_of(found: spec.NsxSpec, headers: NDArray[np.void], factors: Mapping
         µV per bit by electrode id, for versions whose headers have no scale.
     """
     make = _scaled if "units" in found.channel.offsets else _bare
-    return tuple(make(found, k, fields, factors) for k, fields in enumerate(headers))
+    names = headers.dtype.names or ()
+    rows = (dict(zip(names, row, strict=True)) for row in headers.tolist())  # Python's own values, all at once
+    return tuple(make(found, k, fields, factors) for k, fields in enumerate(rows))
 
 
-def _bare(found: spec.NsxSpec, index: int, fields: np.void, factors: Mapping[int, float]) -> Channel:
-    electrode_id = int(fields["electrode_id"])
+def _bare(found: spec.NsxSpec, index: int, fields: Mapping[str, Any], factors: Mapping[int, float]) -> Channel:
+    electrode_id = fields["electrode_id"]
     uv_per_bit = factors.get(electrode_id, nan)
     kind = channel_kind(found.vendor, electrode_id, 0, "")
     return Channel(index, electrode_id, kind, uv_per_bit=uv_per_bit, uv_offset=uv_per_bit * 0)
 
 
-def _scaled(found: spec.NsxSpec, index: int, fields: np.void, _: Mapping[int, float]) -> Channel:
-    electrode_id, bank, units = int(fields["electrode_id"]), int(fields["bank"]), unit_name(fields["units"].tobytes())
+def _scaled(found: spec.NsxSpec, index: int, fields: Mapping[str, Any], _: Mapping[int, float]) -> Channel:
+    electrode_id, bank, units = fields["electrode_id"], fields["bank"], unit_name(fields["units"])
     if bank >= _LETTER_A:  # files that some tools saved again have the letter
         bank -= _LETTER_A - 1
     analog = float(fields["min_analog"]), float(fields["max_analog"])
@@ -113,9 +115,9 @@ def _scaled(found: spec.NsxSpec, index: int, fields: np.void, _: Mapping[int, fl
         index=index,
         electrode_id=electrode_id,
         kind=channel_kind(found.vendor, electrode_id, bank, units),
-        label=text(fields["label"].tobytes()),
+        label=text(fields["label"]),
         bank=bank,
-        pin=int(fields["pin"]),
+        pin=fields["pin"],
         units=units,
         digital_range=digital,
         analog_range=analog,

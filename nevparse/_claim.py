@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 from contextlib import suppress
@@ -77,6 +76,8 @@ class Claim:
             return False
 
     def _read(self, file: FileIO) -> list[str]:
+        import json  # no one who only reads recordings needs it
+
         file.seek(0)
         raw = file.readall()
         if not (raw.startswith(_FIRST_LINE) or _FIRST_LINE.startswith(raw)):
@@ -107,6 +108,8 @@ class Claim:
         for name in new:
             if os.path.lexists(name):
                 raise ExportError(_not_ours(name))
+        import json
+
         assert self._file is not None
         self._listed.update(dict.fromkeys(new))
         self._file.write(b"".join(json.dumps(os.path.basename(name)).encode() + b"\n" for name in new))

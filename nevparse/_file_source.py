@@ -113,7 +113,8 @@ class FileSource(Source):
             raise ValueError(f"{self.path} is closed")
 
     def _new_map(self) -> NDArray[np.uint8]:
-        if os.fstat(self._file.fileno()).st_size < self.size:
-            raise FormatError(f"{self.size} bytes, as when it was opened", "fewer", path=self.path)
-        whole = mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_READ)  # numpy.memmap would seek
+        size = self.size  # before the system is asked: another thread may find that it has grown
+        if os.fstat(self._file.fileno()).st_size < size:
+            raise FormatError(f"{size} bytes, as when it was opened", "fewer", path=self.path)
+        whole = mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ)  # numpy.memmap would seek
         return np.frombuffer(whole, np.uint8)

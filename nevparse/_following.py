@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
-from threading import Event, current_thread, main_thread
+from typing import NamedTuple
 
 POLL_S = 0.5
+
+
+class Follow(NamedTuple):
+    """How a file is followed: seconds between looks, seconds without news that end it, and what else does."""
+
+    poll_s: float = POLL_S
+    timeout_s: float | None = None
+    stop: Callable[[], bool] | None = None
 
 
 def arrivals(
@@ -51,6 +58,9 @@ def told_to_stop() -> Iterator[Callable[[], bool]]:
 
     Only the main thread hears of it.
     """
+    import signal  # only the command line needs these
+    from threading import Event, current_thread, main_thread
+
     told, numbers = Event(), (signal.SIGINT, signal.SIGTERM) if current_thread() is main_thread() else ()
 
     def hear(*_: object) -> None:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
+from ._clock import Gap
 from ._export import BinFile, FileJob, TickLog
-from ._following import POLL_S, arrivals
+from ._following import Follow, arrivals
 from ._index import Piece
 from ._plan import Rows, Span, between, n_rows_of
 from ._pump import FLUSH, FillRows
@@ -18,21 +19,13 @@ from ._surface import GrowingFile
 from .errors import GapError
 
 
-@dataclass(frozen=True)
-class Follow:
-    """How a file is followed: seconds between looks, seconds without news that end it, and what else does."""
+def looks_at(ns: GrowingFile, how: Follow, stop_tick: int | None) -> Iterator[int]:
+    """Look at a file again and again, until it has passed a time; yields how many samples came each time."""
 
-    poll_s: float = POLL_S
-    timeout_s: float | None = None
-    stop: Callable[[], bool] | None = None
+    def ended() -> bool:
+        return (how.stop is not None and how.stop()) or (stop_tick is not None and _passed(ns, stop_tick))
 
-    def looks(self, ns: GrowingFile, stop_tick: int | None) -> Iterator[int]:
-        """Look at a file again and again, until it has passed a time; yields how many samples came each time."""
-
-        def ended() -> bool:
-            return (self.stop is not None and self.stop()) or (stop_tick is not None and _passed(ns, stop_tick))
-
-        return arrivals(ns.refresh, lambda: ns.n_samples, self.poll_s, self.timeout_s, ended)
+    return arrivals(ns.refresh, lambda: ns.n_samples, how.poll_s, how.timeout_s, ended)
 
 
 def _passed(ns: GrowingFile, tick: int) -> bool:
@@ -86,14 +79,18 @@ class LiveJob(FileJob):
             raise MissedBreak  # what looked like packets were short blocks
         try:
             self._rows = self._plan()
-        except GapError as error:  # more was not recorded than may be filled, as yet: it waits
-            if is_last or any(gap.missing_samples < 0 for gap in error.gaps):
+        except GapError as error:  # too little was recorded as yet for what is to be filled: it waits
+            if is_last or any(gap.missing_samples < 0 and self._is_settled(gap) for gap in error.gaps):
                 raise
         self.n_rows = n_rows_of(self._rows)
         if is_last and not self.n_rows:
             raise ValueError(f"{self._ns.path}: expected samples to export, found none when it ended")
         if log is not None:
             log.watcher.catch_up(self._ns.watcher())
+
+    def _is_settled(self, gap: Gap) -> bool:
+        before = self._ns.segments[: gap.after_segment + 1]
+        return sum(segment.n_samples for segment in before) <= self._growing.n_settled
 
     def _n_settled_rows(self) -> int:
         """Rows that stay what they are whatever is still to be recorded."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from . import _plan, sidecar
 from ._clock import Gap
 from ._export import BinFile
-from ._live import Follow
+from ._following import Follow
 from ._plan import Corrections, Rows, Span
 from ._surface import Readable
 
@@ -23,8 +22,7 @@ NOMINAL = "nominal"
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a caller of `write_bin` asked for."""
 
     path: str

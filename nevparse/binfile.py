@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import sidecar
 from ._export import BinFile, FileJob, Job, refuse_targets, targets_of
-from ._following import POLL_S
+from ._following import POLL_S, Follow
 from ._inputs import refuse_shrunk, unchanged
-from ._live import Follow, LiveJob, begun
 from ._outputs import whole_or_nothing
-from ._plan import Fill
+from ._plan import Corrections, Fill
 from ._request import Progress, Request, bin_file, fill_row, plans, refuse_words
 from ._stamps import MissedBreak
 from ._surface import Readable
@@ -177,7 +176,7 @@ def _export(ns: Readable, request: Request) -> BinReport:
     fill = fill_row(request.fill, columns.size, ns.dtype) if request.gaps == "fill" else b""
     make_job, inputs = _job_of(ns, request)
     refuse_shrunk(inputs)
-    planned, corrections = plans(ns, request)
+    planned, corrections = ([(request.path, [])], Corrections()) if request.follow else plans(ns, request)
     files = [bin_file(ns, path, columns, rows) for path, rows in planned]
     policy = sidecar.policy_facts(request.gaps, request.fill, request.resample, corrections)
     job = make_job(ns, columns, fill, request.sort, request.progress, sum(file.n_samples for file in files))
@@ -209,7 +208,9 @@ def _job_of(ns: Any, request: Request) -> tuple[Callable[..., Job], list[Any]]:
         return WideJob, [track.file for track in ns.tracks]
     if request.follow is None:
         return FileJob, [ns]
-    looks = request.follow.looks(ns, request.stop_tick)
+    from ._live import LiveJob, begun, looks_at
+
+    looks = looks_at(ns, request.follow, request.stop_tick)
     begun(ns, looks)
     return partial(LiveJob, looks, lambda: plans(ns, request)[0][0][1]), [ns]
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -267,6 +266,8 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
     FormatError
         Where it is not a sidecar.
     """
+    import json  # no one who only reads recordings needs it
+
     target = os.fspath(path)
     if not target.endswith(".json"):
         target = names(target)[0]

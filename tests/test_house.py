@@ -48,9 +48,9 @@ FLOORS = (
 FLOOR = {room: k for k, floor in enumerate(FLOORS) for room in floor.split()}
 LINES = {  # at most
     "__init__": 60, "__main__": 60, "_arguments": 200, "_blocks": 220, "_breaks": 260, "_cached": 40, "_ccf": 250,
-    "_channels": 250, "_check": 250, "_claim": 150, "_clock": 170, "_cmp": 200, "_comments": 200, "_cut_nev": 260,
+    "_channels": 250, "_check": 250, "_claim": 160, "_clock": 170, "_cmp": 200, "_comments": 200, "_cut_nev": 260,
     "_cut_nsx": 300, "_event_table": 100, "_export": 230, "_extended": 270, "_facts": 250, "_fetched": 80,
-    "_file_source": 150, "_findings": 120, "_folder": 120, "_following": 70, "_handed": 90, "_headers": 260,
+    "_file_source": 150, "_findings": 120, "_folder": 120, "_following": 80, "_handed": 90, "_headers": 260,
     "_index": 300, "_inputs": 120, "_joins": 180, "_layout": 150, "_live": 120, "_members": 100,
     "_microvolts": 100, "_nev_headers": 200, "_new_nsx": 220, "_nsx_headers": 150, "_objects": 230,
     "_outputs": 230, "_packets": 420, "_plan": 210, "_planned": 100, "_pump": 250, "_request": 160,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,15 +31,17 @@ def tables():
             yield pytest.param(heading.strip(), rows, id=f"{note.stem}-{heading.strip()}")
 
 
+@cache
+def named_for_claims():
+    """(note, its claims) of every test that is named for some."""
+    texts = (path.read_text(encoding="utf-8") for path in TESTS.glob("test_*.py"))
+    names = (item.name for text in texts for item in ast.walk(ast.parse(text)) if isinstance(item, ast.FunctionDef))
+    return [(named[1], re.findall(r"c(\d\d)", named[2])) for named in map(_TEST.match, names) if named]
+
+
 def claims_tested(note):
     """Numbers of the claims of a note that a test is named for."""
-    numbers = set()
-    for path in TESTS.glob("test_*.py"):
-        for item in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            named = _TEST.match(item.name) if isinstance(item, ast.FunctionDef) else None
-            if named and named[1] == note:
-                numbers |= set(re.findall(r"c(\d\d)", named[2]))
-    return numbers
+    return {number for name, numbers in named_for_claims() for number in numbers if name == note}
 
 
 @pytest.mark.parametrize(("heading", "rows"), list(tables()))
