@@ -110,7 +110,7 @@ class Inspector:
     """Judges timestamps as they stream by, in stretches of any length; a gap in what it is fed is no break."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self._clock, (self._low, self._high) = clock, clock.limits()
         self._held: NDArray[np.uint64] = np.empty(0, np.uint64)
         self._first = 0  # packet that the held ones start with
         self._judged = 0  # every step before the one behind this packet has been judged
@@ -127,7 +127,7 @@ class Inspector:
     def breaks_beside(self, known: Positions) -> bool:
         """Whether a break was met that is not among `known`, which ascend."""
         met = self._found[-1].breaks if self._found else _NOWHERE
-        return bool((np.searchsorted(known, met) == np.searchsorted(known, met, "right")).any())
+        return met.size > 0 and bool((np.searchsorted(known, met) == np.searchsorted(known, met, "right")).any())
 
     def finish(self) -> Steps:
         """Judge what is left, and tell of all."""
@@ -137,7 +137,9 @@ class Inspector:
     def _judge(self, end: int) -> None:
         if end <= self._judged:
             return
-        self._found.append(_within(odd_steps(self._held, self._clock), self._first, self._judged, end))
+        steps = np.diff(self._held.view(np.int64))
+        if not ((steps > self._low).all() and (steps < self._high).all()):  # which is rare
+            self._found.append(_within(odd_steps(self._held, self._clock), self._first, self._judged, end))
         self._judged = end
         keep = max(self._first, end - MARGIN)
         self._held, self._first = self._held[keep - self._first :], keep

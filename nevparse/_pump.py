@@ -24,16 +24,16 @@ Buffer = NDArray[np.uint8]
 
 
 class Batch(NamedTuple):
-    """Packed rows, and how many; the first of them once `rest` was called, which whoever writes them does."""
+    """Packed rows, and how many; and the rest of the work on them, which whoever writes them does, batch by batch."""
 
     data: memoryview
     n_rows: int
-    rest: Callable[[], None] | None = None
+    rest: Sequence[Callable[[], None]] = ()
 
     def whole(self) -> memoryview:
         """The rows, all packed."""
-        if self.rest is not None:
-            self.rest()
+        for work in self.rest:
+            work()
         return self.data
 
 
@@ -86,9 +86,11 @@ class Packer:
 
     def _places(self, n_rows: int) -> NDArray[np.intp]:
         """Where the samples wanted stand in `n_rows` rows taken as one; half again as fast as along an axis."""
-        if self._all_places.size < n_rows * self._columns.size:
-            self._all_places = (np.arange(n_rows)[:, np.newaxis] * self._n_channels + self._columns).ravel()
-        return self._all_places[: n_rows * self._columns.size]
+        n_places, places = n_rows * self._columns.size, self._all_places
+        if places.size < n_places:  # two threads may ask at once: what one has found is never taken from it
+            places = (np.arange(n_rows)[:, np.newaxis] * self._n_channels + self._columns).ravel()
+            self._all_places = places
+        return places[:n_places]
 
 
 def _fields(buffer: Buffer, field: np.dtype[Any], n_rows: int, offset: int, stride: int) -> NDArray[Any]:
@@ -144,7 +146,7 @@ class Pump:
         self._readinto, self._packer, self._fill, self._observer = readinto, packer, fill, observer
         self._most = most_rows or max(1, BUFFER_BYTES // packer.file_row_bytes)
         self._reads: deque[Buffer] = deque([np.empty(0, np.uint8)] * BUFFERS)
-        self._rest: Callable[[], None] | None = None
+        self._rest: list[Callable[[], None]] = []
         self._last = bytes(packer.row_bytes)  # the row written last
 
     def batches(self, items: Iterable[Piece | FillRows]) -> Iterator[Batch]:
@@ -163,7 +165,7 @@ class Pump:
             done = 0
             while done < item.n_rows:
                 n = min(item.n_rows - done, self._most - n_rows)
-                self._take(item, done, n, outs[0][n_rows * row_bytes : (n_rows + n) * row_bytes])
+                self._take(item, done, n, n_rows, outs[0][n_rows * row_bytes : (n_rows + n) * row_bytes])
                 done, n_rows = done + n, n_rows + n
                 if n_rows == self._most:
                     yield self._packed(outs, n_rows)
@@ -176,47 +178,38 @@ class Pump:
 
     def _packed(self, outs: deque[Buffer], n_rows: int) -> Batch:
         batch = Batch(outs[0].data[: n_rows * self._packer.row_bytes], n_rows, self._rest)
-        self._rest = None
+        self._rest = []
         outs.rotate()
         self._reads.rotate()
         return batch
 
-    def _take(self, item: Piece | FillRows, done: int, n: int, out: Buffer) -> None:
+    def _take(self, item: Piece | FillRows, done: int, n: int, at: int, out: Buffer) -> None:
+        """Make `n` rows of an item, of which `done` were made before, row `at` and on of a batch."""
         if isinstance(item, FillRows):
             out.reshape(n, -1)[...] = np.frombuffer(self._last if self._fill is None else self._fill, np.uint8)
-        elif item.first >= 0:
-            self._take_packets(item, done, n, out)
+            if self._observer is not None and done == 0:
+                self._observer.filled(item)
+        elif item.first < 0 and self._packer.keeps_rows:
+            self._read_all(out, item.offset + done * item.row_bytes)
         else:
-            self._take_rows(item, done, n, out)
+            self._take_rows(item, done, n, at, out)
         if self._fill is None:
             self._last = out[-self._packer.row_bytes :].tobytes()
-        if self._observer is not None and isinstance(item, FillRows) and done == 0:
-            self._observer.filled(item)
 
-    def _take_rows(self, item: Piece, done: int, n: int, out: Buffer) -> None:
-        offset, n_bytes = item.offset + done * item.row_bytes, n * item.row_bytes
-        if self._packer.keeps_rows:
-            self._read_all(out, offset)
-        else:
-            self._pack(self._read_all(self._buffer(n_bytes), offset), n, 0, item.row_bytes, out)
+    def _take_rows(self, item: Piece, done: int, n: int, at: int, out: Buffer) -> None:
+        lead = item.row_bytes - self._packer.file_row_bytes  # a packet's header, which stands before each row
+        read = self._read_all(self._buffer(at, n, item.row_bytes), item.offset - lead + done * item.row_bytes)
+        if self._observer is not None and item.first >= 0:
+            self._observer.packets(read, n, item.first + done)  # small steps, which would fight over the interpreter
+        rest = self._packer.pack(read, n, lead, item.row_bytes, out)
+        if rest is not None:
+            self._rest.append(rest)
 
-    def _take_packets(self, item: Piece, done: int, n: int, out: Buffer) -> None:
-        lead = item.row_bytes - self._packer.file_row_bytes  # the header that stands before each row
-        read = self._read_all(self._buffer(n * item.row_bytes), item.offset - lead + done * item.row_bytes)
-        if self._observer is not None:
-            self._observer.packets(read, n, item.first + done)
-        self._pack(read, n, lead, item.row_bytes, out)
-
-    def _pack(self, read: Buffer, n: int, lead: int, stride: int, out: Buffer) -> None:
-        self._rest = self._packer.pack(read, n, lead, stride, out)
-        if self._rest is not None and n < self._most:  # the next rows of the batch are read to the same place
-            self._rest()
-            self._rest = None
-
-    def _buffer(self, n_bytes: int) -> Buffer:
-        if self._reads[0].size < n_bytes:
-            self._reads[0] = np.empty(n_bytes, np.uint8)
-        return self._reads[0][:n_bytes]
+    def _buffer(self, at: int, n: int, row_bytes: int) -> Buffer:
+        """Room for rows of a batch: each batch has its own, which is there until the rest of its work is done."""
+        if self._reads[0].size < self._most * row_bytes:
+            self._reads[0] = np.empty(self._most * row_bytes, np.uint8)
+        return self._reads[0][at * row_bytes : (at + n) * row_bytes]
 
     def _read_all(self, buffer: Buffer, offset: int) -> Buffer:
         got = self._readinto(buffer.data, offset)

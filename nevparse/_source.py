@@ -63,6 +63,13 @@ class Source(ABC):
             raise FormatError(f"{n_bytes} bytes of {what}", found, path=self.path, offset=offset)
         return data
 
+    def fill(self, buffer: memoryview, offset: int, what: str = "data") -> None:
+        """Fill all of `buffer`; FormatError where the file ends before."""
+        n_bytes = self.readinto(buffer, offset)
+        if n_bytes < len(buffer):
+            found = f"{n_bytes} before the end of the file"
+            raise FormatError(f"{len(buffer)} bytes of {what}", found, path=self.path, offset=offset)
+
     def readinto(self, buffer: memoryview, offset: int) -> int:
         """Fill `buffer` from the file and return how many bytes there were (fewer at the end)."""
         done = 0

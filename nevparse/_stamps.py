@@ -23,7 +23,7 @@ from ._source import Source
 
 _ORDERED_ROWS = 1 << 16  # sorted at a time
 _SURE_PACKETS = 1024  # so many that no file of blocks begins with them
-_PART_BYTES = 1 << 22  # of a file that is read and not mapped, at a time
+_PART_BYTES = 1 << 18  # read at a time, and still in the cache when looked at
 
 
 class PacketIndex:
@@ -125,11 +125,12 @@ class PacketIndex:
 
     def _parts(self, a: int, b: int) -> Iterator[NDArray[np.void]]:
         """Packets `a` to `b`, read by position: of a file that shrank a map would be a fault, and this is an error."""
-        n = max(1, _PART_BYTES // self.packet_bytes)
-        sizes = ((c, min(n, b - c) * self.packet_bytes) for c in range(a, b, n))
-        return (
-            np.frombuffer(self._source.read(size, self.offset_of(c), "packets"), self.header_dtype) for c, size in sizes
-        )
+        n = max(1, min(b - a, _PART_BYTES // self.packet_bytes))
+        room = np.empty(n * self.packet_bytes, np.uint8)
+        for c in range(a, b, n):
+            part = room[: min(n, b - c) * self.packet_bytes]
+            self._source.fill(part.data, self.offset_of(c), "packets")
+            yield part.view(self.header_dtype)
 
     def at(self, packet: int) -> int:
         """One timestamp, read by position: a probe costs one page, whatever the system reads ahead of a map."""
@@ -137,8 +138,11 @@ class PacketIndex:
 
     def span(self, a: int, b: int) -> NDArray[np.uint64]:
         """Timestamps of packets `a` to `b`."""
-        parts = [part["tick"].copy() for part in self._parts(a, b)]
-        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.uint64), *parts])
+        ticks, done = np.empty(max(0, b - a), np.uint64), 0
+        for part in self._parts(a, b):
+            ticks[done : done + part.size] = part["tick"]
+            done += part.size
+        return ticks
 
     @cached_property
     def steps(self) -> Steps:
