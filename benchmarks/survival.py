@@ -1,4 +1,4 @@
-"""Count what the package survives: exports that are killed or run out of disk, files that are still being recorded.
+"""Count what the package survives: damaged files, kills, full disks, files that are still being recorded.
 
     python benchmarks/survival.py
     python benchmarks/survival.py --kills 500 --markdown
@@ -29,6 +29,8 @@ import crashes  # noqa: E402
 import numpy as np  # noqa: E402
 import recorders  # noqa: E402
 import timing_builders  # noqa: E402
+from fuzz import corpus, properties  # noqa: E402
+from fuzz.seeds import mutated  # noqa: E402
 
 import nevparse as nv  # noqa: E402
 
@@ -139,7 +141,18 @@ def n_followed(path: Path, head: int, samples: np.ndarray, recorder: subprocess.
     return n_read if target.read_bytes() == samples[:n_read].tobytes() else 0
 
 
-ROWS = {"kills": kills, "full_disks": full_disks, "recordings": recordings}
+def inputs(n: int, folder: Path) -> Iterator[Row]:
+    """Give every entrance files that were damaged at random; what is not documented, or contradicts itself, raises."""
+    start = corpus.starting_points()
+    chance = random.Random()
+    tried = (
+        (name, mutated(chance.choice(found), found, chance)) for name, found in start.items() for _ in range(20 * n)
+    )
+    for name, outcomes in properties.tally(tried, folder).items():
+        yield Row(f"damaged file: {name}", outcomes.total(), outcomes, 0)
+
+
+ROWS = {"inputs": inputs, "kills": kills, "full_disks": full_disks, "recordings": recordings}
 
 
 def table(rows: list[Row], markdown: bool) -> str:
