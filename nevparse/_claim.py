@@ -41,13 +41,16 @@ class Claim:
         self._folder = os.path.dirname(self._name)
         self._file: FileIO | None = None
         self._listed: dict[str, None] = {}
-        self._ours = False
+        self._ours = self._began = False
 
     def __enter__(self) -> Claim:
         try:
             self._acquire()
-        except BaseException:  # Ctrl-C may strike at any line
-            self._release()
+        except BaseException:
+            with suppress(OSError):
+                if self._began and (self._file is None or self._file.closed):  # Ctrl-C came before it was known
+                    self._file = FileIO(self._name, "r+b")
+                self._release()
             raise
         return self
 
@@ -58,6 +61,7 @@ class Claim:
         for _ in range(_TRIES):
             if os.path.lexists(self._name) and (os.path.islink(self._name) or not os.path.isfile(self._name)):
                 raise ExportError(_not_ours(self._name))
+            self._began = True
             self._file = FileIO(self._name, "a+b")
             if self._became_ours(self._file):
                 return

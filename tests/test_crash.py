@@ -768,3 +768,21 @@ def test_exports_c13_a_sidecar_alone_can_be_read(opened, out):
     nv.write_bin(opened(b.nsx([(0, b.ramp(50, 3))])), out)
     os.unlink(out)
     assert nv.read_sidecar(out).n_samples == 50
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_exports_c08_an_interruption_while_the_lock_is_made_leaves_none(opened, out, monkeypatch, made):
+    """As Ctrl-C does between the making of a file and the moment its name is known."""
+
+    def interrupted(path, mode):
+        if mode == "a+b":
+            if made:
+                FileIO(path, mode).close()
+            raise KeyboardInterrupt
+        return FileIO(path, mode)
+
+    monkeypatch.setattr(_claim, "FileIO", interrupted)
+    ns = opened(b.plausible("2.3", 4, (50,))[0])
+    with pytest.raises(KeyboardInterrupt):
+        nv.write_bin(ns, out)
+    assert list(out.parent.iterdir()) == []
