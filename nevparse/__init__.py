@@ -10,9 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._ccf import read_ccf as read_ccf
-    from ._check import check as check
-    from .binfile import write_bin as write_bin
     from .errors import DamagedFile as DamagedFile
     from .errors import ExportError as ExportError
     from .errors import FormatError as FormatError
@@ -23,27 +20,39 @@ if TYPE_CHECKING:
     from .errors import UnknownScale as UnknownScale
     from .errors import UnknownVersion as UnknownVersion
     from .errors import UnsupportedVersion as UnsupportedVersion
-    from .maps import plain_grid as plain_grid
-    from .maps import read_cmp as read_cmp
-    from .nev import open_nev as open_nev
-    from .nsx import open_nsx as open_nsx
-    from .recording import open_recording as open_recording
-    from .sidecar import read_sidecar as read_sidecar
-    from .sorter import write_sorter as write_sorter
-    from .writer import NewChannel as NewChannel
-    from .writer import create_nsx as create_nsx
-    from .writer import write_nev as write_nev
-    from .writer import write_nsx as write_nsx
+    from .export.bin import write_bin as write_bin
+    from .export.native.api import create_nsx as create_nsx
+    from .export.native.api import write_nev as write_nev
+    from .export.native.api import write_nsx as write_nsx
+    from .export.native.new_nsx import NewChannel as NewChannel
+    from .export.sidecar import read_sidecar as read_sidecar
+    from .export.sorter.folder import write_sorter as write_sorter
+    from .maps.ccf import read_ccf as read_ccf
+    from .maps.positions import plain_grid as plain_grid
+    from .maps.positions import read_cmp as read_cmp
+    from .nev.file import open_nev as open_nev
+    from .nsx.file import open_nsx as open_nsx
+    from .recording.check import check as check
+    from .recording.recording import open_recording as open_recording
 
 __version__ = "0.1.0"
 
 _ERRORS = "NevParseError FormatError UnsupportedVersion GapError ExportError"
 _WARNINGS = "NevParseWarning UnknownVersion TruncatedFile DamagedFile UnknownScale"
 _HOMES = {
-    "errors": f"{_ERRORS} {_WARNINGS}", "sorter": "write_sorter", "writer": "write_nsx write_nev create_nsx NewChannel",
-    "nsx": "open_nsx", "nev": "open_nev", "recording": "open_recording", "binfile": "write_bin", "_check": "check",
-    "sidecar": "read_sidecar", "maps": "read_cmp plain_grid", "_ccf": "read_ccf",
-}  # fmt: skip
+    "errors": f"{_ERRORS} {_WARNINGS}",
+    "nsx.file": "open_nsx",
+    "nev.file": "open_nev",
+    "recording.recording": "open_recording",
+    "recording.check": "check",
+    "export.bin": "write_bin",
+    "export.sidecar": "read_sidecar",
+    "export.sorter.folder": "write_sorter",
+    "export.native.api": "write_nsx write_nev create_nsx",
+    "export.native.new_nsx": "NewChannel",
+    "maps.positions": "read_cmp plain_grid",
+    "maps.ccf": "read_ccf",
+}
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = list(_HOME)
 

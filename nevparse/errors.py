@@ -7,8 +7,9 @@ A request that cannot be met (an electrode that is not there) is a plain `ValueE
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class NevParseError(Exception):
@@ -85,3 +86,22 @@ class UnknownScale(NevParseWarning):
 
 def _rebuild(kind: type[FormatError], expected: str, found: str, path: str, offset: int) -> FormatError:
     return kind(expected, found, path=path, offset=offset)
+
+
+class Damage(NamedTuple):
+    """One place where a file is not what the specification says, and what was done about it."""
+
+    code: str
+    offset: int
+    message: str
+    category: type[NevParseWarning] = DamagedFile
+
+
+def tell(path: str, damage: Sequence[Damage], stacklevel: int) -> None:
+    """Warn of all that was found, one warning for each kind."""
+    for category in (TruncatedFile, DamagedFile):
+        found = [item for item in damage if item.category is category]
+        if found:
+            more = f" (and {len(found) - 1} more places: see .damage)" if len(found) > 1 else ""
+            message = f"{path}, byte {found[0].offset}: {found[0].message}{more}"
+            warnings.warn(message, category, stacklevel=stacklevel)

@@ -64,11 +64,11 @@ def file_of(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def opened(file_of: Callable[..., str]) -> Iterator[Callable[..., nv.nsx.NsxFile]]:
+def opened(file_of: Callable[..., str]) -> Iterator[Callable[..., nv.nsx.file.NsxFile]]:
     """Write an NSx and open it; it is closed behind the test."""
     files = []
 
-    def open_(data: bytes, name: str = "s.ns5") -> nv.nsx.NsxFile:
+    def open_(data: bytes, name: str = "s.ns5") -> nv.nsx.file.NsxFile:
         files.append(nv.open_nsx(file_of(data, name)))
         return files[-1]
 

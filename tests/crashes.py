@@ -148,9 +148,9 @@ class Exporter:
 def export(job: dict[str, Any]) -> int:
     """Do one job."""
     import nevparse as nv
-    from nevparse import _pump
+    from nevparse.traces import packing
 
-    _pump.BUFFER_BYTES = 256
+    packing.BUFFER_BYTES = 256
     step = itertools.count()
 
     def pass_by() -> None:

@@ -19,7 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse import _export, _outputs, _pump, _stream
+from nevparse.export.output import files as output_files
+from nevparse.export.output import stream
+from nevparse.traces import packing
 
 FILES = "s.bin", "s.json"
 
@@ -27,7 +29,7 @@ FILES = "s.bin", "s.json"
 @pytest.fixture
 def small_buffers(monkeypatch):
     """Many steps from little data."""
-    monkeypatch.setattr(_pump, "BUFFER_BYTES", 64)
+    monkeypatch.setattr(packing, "BUFFER_BYTES", 64)
 
 
 def left_in(folder):
@@ -261,17 +263,17 @@ def test_a_device_or_pipe_is_not_replaced(opened, out):
 
 
 def test_too_little_space_is_said_before_the_first_byte(opened, out, monkeypatch):
-    monkeypatch.setattr(_export, "free_bytes", lambda folder: 7)
+    monkeypatch.setattr(output_files, "free_bytes", lambda folder: 7)
     with pytest.raises(nv.ExportError, match=r"20 bytes are needed in .*, 7 bytes are free"):
         nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
     assert left_in(out.parent) == []
 
 
 def test_free_space_is_told_with_and_without_statvfs(tmp_path, monkeypatch):
-    with_it, usage = _export.free_bytes(str(tmp_path)), shutil.disk_usage(tmp_path)
+    with_it, usage = output_files.free_bytes(str(tmp_path)), shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)  # it calls statvfs itself where there is one
     monkeypatch.delattr(os, "statvfs", raising=False)
-    without = _export.free_bytes(str(tmp_path))
+    without = output_files.free_bytes(str(tmp_path))
     assert with_it > 0
     assert abs(with_it - without) < 1 << 30  # other programs write meanwhile
 
@@ -279,7 +281,7 @@ def test_free_space_is_told_with_and_without_statvfs(tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------------- whole, or nothing at all
 
 
-class FullDisk(_outputs.FileIO):
+class FullDisk(output_files.FileIO):
     """A file on a disk that takes 100 bytes of it."""
 
     def write(self, data):
@@ -288,7 +290,7 @@ class FullDisk(_outputs.FileIO):
         return super().write(data)
 
 
-class Reluctant(_outputs.FileIO):
+class Reluctant(output_files.FileIO):
     """A file that takes at most 7 bytes at a time, as a system may."""
 
     def write(self, data):
@@ -301,7 +303,7 @@ def test_a_full_disk_leaves_nothing_new(opened, out, monkeypatch, older):
     if older:
         for name in FILES:
             out.with_name(name).write_bytes(b"older")
-    monkeypatch.setattr(_outputs, "FileIO", FullDisk)
+    monkeypatch.setattr(output_files, "FileIO", FullDisk)
     with pytest.raises(nv.ExportError, match="could not be written: No space left on device"):
         nv.write_bin(opened(b.plausible("2.3", 4, (50,))[0]), out, overwrite=older)
     assert left_in(out.parent) == (sorted(FILES) if older else [])
@@ -310,7 +312,7 @@ def test_a_full_disk_leaves_nothing_new(opened, out, monkeypatch, older):
 
 @pytest.mark.usefixtures("small_buffers")
 def test_a_file_that_takes_a_few_bytes_at_a_time_is_written_whole(opened, out, monkeypatch):
-    monkeypatch.setattr(_outputs, "FileIO", Reluctant)
+    monkeypatch.setattr(output_files, "FileIO", Reluctant)
     raw, samples = b.plausible("2.3", 4, (50,))
     nv.write_bin(opened(raw), out)
     assert out.read_bytes() == samples.tobytes()
@@ -345,13 +347,13 @@ def test_an_input_that_shrinks_leaves_nothing(opened, out, columns):
 def test_an_interruption_while_a_file_is_made_leaves_nothing(opened, out, monkeypatch):
     """Ctrl-C may come when the file is on the disk and the call that made it has not returned."""
 
-    class Interrupted(_outputs.FileIO):
+    class Interrupted(output_files.FileIO):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             self.close()
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(_outputs, "FileIO", Interrupted)
+    monkeypatch.setattr(output_files, "FileIO", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
     assert left_in(out.parent) == []
@@ -396,10 +398,10 @@ def answering(code):
     return lambda: fallocate
 
 
-@pytest.mark.parametrize("system", [None, _stream._fallocate, lambda: None, answering(errno.EOPNOTSUPP)])
+@pytest.mark.parametrize("system", [None, stream._fallocate, lambda: None, answering(errno.EOPNOTSUPP)])
 def test_a_file_is_the_same_whether_the_system_sets_space_aside_or_not(opened, monkeypatch, out, system):
     if system is not None:
-        monkeypatch.setattr(_stream, "_fallocate", system)
+        monkeypatch.setattr(stream, "_fallocate", system)
     raw, samples = b.plausible("2.3", 4, (50,))
     nv.write_bin(opened(raw), out)
     assert out.read_bytes() == samples.tobytes()
@@ -407,16 +409,16 @@ def test_a_file_is_the_same_whether_the_system_sets_space_aside_or_not(opened, m
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG])
 def test_space_that_is_not_there_is_told_before_a_byte_is_written(opened, monkeypatch, out, code):
-    monkeypatch.setattr(_stream, "_fallocate", answering(code))
+    monkeypatch.setattr(stream, "_fallocate", answering(code))
     with pytest.raises(nv.ExportError, match="could not be written"):
         nv.write_bin(opened(b.plausible("2.3", 4, (50,))[0]), out)
     assert left_in(out.parent) == []
 
 
-@pytest.mark.skipif(_stream._fallocate() is None, reason="this system cannot set space aside")
+@pytest.mark.skipif(stream._fallocate() is None, reason="this system cannot set space aside")
 def test_space_set_aside_does_not_make_a_file_longer(tmp_path):
-    with _outputs.FileIO(tmp_path / "f", "xb") as file:
-        _stream.reserve(file, 1 << 20)
+    with output_files.FileIO(tmp_path / "f", "xb") as file:
+        stream.reserve(file, 1 << 20)
         file.write(b"abc")
     assert (tmp_path / "f").stat().st_size == 3
     assert (tmp_path / "f").stat().st_blocks * 512 >= 1 << 20
@@ -425,22 +427,22 @@ def test_space_set_aside_does_not_make_a_file_longer(tmp_path):
 # -------------------------------------------------------------------------------------------- the thread that writes
 
 
-@pytest.mark.parametrize("n_batches", [0, 1, _pump.BUFFERS - 1, _pump.BUFFERS, 3 * _pump.BUFFERS + 1])
+@pytest.mark.parametrize("n_batches", [0, 1, packing.BUFFERS - 1, packing.BUFFERS, 3 * packing.BUFFERS + 1])
 def test_no_batch_is_made_where_one_still_waits_to_be_written(tmp_path, n_batches):
     """Each batch is made in the oldest of a few buffers, the way `Pump` does, while a slow file takes the others."""
 
-    class Slow(_outputs.FileIO):
+    class Slow(output_files.FileIO):
         def write(self, data):
             time.sleep(0.002)
             return super().write(data)
 
     def batches():
-        buffers = [bytearray(4) for _ in range(_pump.BUFFERS)]
+        buffers = [bytearray(4) for _ in range(packing.BUFFERS)]
         for k in range(n_batches):
             buffer = buffers[k % len(buffers)]
             buffer[:] = k.to_bytes(4, "little")
-            yield _pump.Batch(memoryview(buffer), k + 1)
+            yield packing.Batch(memoryview(buffer), k + 1)
 
     with Slow(tmp_path / "f", "xb") as file:
-        assert list(_stream.stream(batches(), file)) == list(range(1, n_batches + 1))
+        assert list(stream.stream(batches(), file)) == list(range(1, n_batches + 1))
     assert np.fromfile(tmp_path / "f", "<u4").tolist() == list(range(n_batches))

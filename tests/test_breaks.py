@@ -12,8 +12,8 @@ import timing_builders as t
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nevparse._breaks import PROBE_STRIDE, Inspector, find_breaks, groups, odd_steps, scan
-from nevparse._clock import Clock
+from nevparse.clock import Clock
+from nevparse.nsx.gap_search import PROBE_STRIDE, Inspector, find_breaks, groups, odd_steps, scan
 
 NS_CLOCK = Clock.of(1, t.NS)
 PERIOD = Fraction(100_000, 3)  # ns

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse import _ccf
+from nevparse.maps import ccf
 
 HEAD = "<?xml version='1.0' encoding='UTF-8'?>\n"
 SCALE = {"digmin": -32764, "digmax": 32764, "anamin": -8191, "anamax": 8191, "anagain": 1}
@@ -194,10 +194,10 @@ def test_maps_c19_size_number_and_depth_are_bounded(refused, read, monkeypatch):
     assert read(deep).settings
     error = refused(b"<CCF>" + b"<a>" * 32 + b"</a>" * 32 + b"</CCF>")
     assert (error.expected, error.offset) == ("at most 2000000 elements, 32 deep", 5 + 31 * 3)
-    monkeypatch.setattr(_ccf, "_MOST_ELEMENTS", 100)
+    monkeypatch.setattr(ccf, "_MOST_ELEMENTS", 100)
     assert refused(b"<CCF>" + b"<a/>" * 100 + b"</CCF>").offset == 5 + 99 * 4
     assert len(read(b"<CCF>" + b"<a/>" * 99 + b"</CCF>").settings["a"]) == 99
-    monkeypatch.setattr(_ccf, "_MOST_BYTES", 100)
+    monkeypatch.setattr(ccf, "_MOST_BYTES", 100)
     error = refused(ccf_of(item(1)))
     assert (error.expected, error.offset) == ("a configuration of at most 100 bytes", 100)
 
@@ -279,7 +279,7 @@ def test_maps_c21_cut_and_flipped_configurations_are_ones_or_errors(file_of):
 
 def test_maps_c21_xml_is_imported_by_reading_only(file_of):
     code = (
-        "import sys; import nevparse._ccf; assert 'pyexpat' not in sys.modules; "
+        "import sys; import nevparse.maps.ccf; assert 'pyexpat' not in sys.modules; "
         "nevparse.read_ccf(sys.argv[1]); assert 'pyexpat' in sys.modules"
     )
     root = str(Path(nv.__file__).parents[1])

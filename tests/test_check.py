@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import nevparse as nv
-from nevparse import _breaks, cli
-from nevparse._findings import CODES
+from nevparse.cli import commands as cli
+from nevparse.nsx import gap_search
+from nevparse.recording.check import CODES
 
 FileOf = Callable[..., str]
 ROWS = b.ramp(5, 2)
@@ -65,7 +66,7 @@ CASES: dict[str, tuple[str, bytes, int | None]] = {
 ELSEWHERE = {"unreadable", "hidden-break", "uneven-packets", "dates-differ", "events-outside"}
 
 
-def codes(findings: tuple[nv._findings.Finding, ...]) -> list[str]:
+def codes(findings: tuple[nv.recording.check.Finding, ...]) -> list[str]:
     return [finding.code for finding in findings]
 
 
@@ -102,9 +103,9 @@ def test_a_break_that_probing_missed_is_found_by_the_full_scan(
     steps = [PTP_STEP] * 400
     steps[150], steps[160] = 9 * PTP_STEP, -7 * PTP_STEP  # they cancel between two probes
     path = file_of(ptp(steps), "s.ns6")
-    real = _breaks.find_breaks
-    monkeypatch.setattr("nevparse._stamps.find_breaks", lambda stamps, clock: real(stamps, clock, 64))
-    monkeypatch.setattr(_breaks, "_FAIR_RUN", 32)
+    real = gap_search.find_breaks
+    monkeypatch.setattr("nevparse.nsx.packets.find_breaks", lambda stamps, clock: real(stamps, clock, 64))
+    monkeypatch.setattr(gap_search, "_FAIR_RUN", 32)
     found = {finding.code: finding for finding in nv.check(path)}
     assert found["hidden-break"].offset == 446 + 150 * 17
     assert {"loss", "reset"} & found.keys()

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import nevparse
-from nevparse import cli
+from nevparse.cli import commands as cli
 
 PACKAGE_HOME = Path(nevparse.__file__).resolve().parents[1]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and terminals")
@@ -252,7 +252,7 @@ def test_paths_that_cannot_be_opened(main, file_of, tmp_path, monkeypatch, actio
     path = file_of(b.plausible("2.3")[0])
     os.chmod(path, 0)
     if os.access(path, os.R_OK):  # an administrator may read everything
-        monkeypatch.setattr("nevparse._file_source.open", _forbidden, raising=False)
+        monkeypatch.setattr("nevparse.source.file.open", _forbidden, raising=False)
     code, _, err = main(action, path, *arguments)
     assert (code, "s.ns5: Permission denied" in err) == (2, True), err
 
@@ -262,7 +262,7 @@ def _forbidden(path, *_, **__):
 
 
 def test_a_bug_is_reported_without_a_traceback(main, recording, monkeypatch):
-    monkeypatch.setattr("nevparse.nsx.open_nsx", lambda path: 1 // 0)
+    monkeypatch.setattr("nevparse.nsx.file.open_nsx", lambda path: 1 // 0)
     code, _, err = main("info", recording)
     assert code == 2
     assert "internal error, please report it: ZeroDivisionError" in err
@@ -292,7 +292,7 @@ def test_a_whole_run_in_a_process_of_its_own(recording, tmp_path):
 
 def test_the_version_costs_no_numpy():
     code = (
-        "import sys\nfrom nevparse.cli import main\n"
+        "import sys\nfrom nevparse.cli.commands import main\n"
         "try: main(['--version'])\nexcept SystemExit as stop: assert not stop.code\n"
         "assert 'numpy' not in sys.modules"
     )

@@ -23,10 +23,10 @@ import timing_builders as t
 from conftest import open_files
 
 import nevparse as nv
-from nevparse import _file_source
-from nevparse._cached import cached_property
-from nevparse.nev import NevFile
-from nevparse.nsx import NsxFile
+from nevparse.cached import cached_property
+from nevparse.nev.file import NevFile
+from nevparse.nsx.file import NsxFile
+from nevparse.source import file as source_file
 
 N_THREADS = 4
 PATIENCE_S = 30
@@ -194,7 +194,7 @@ def test_a_number_given_to_another_file_meanwhile_is_noticed(file_of, tmp_path, 
     if not hasattr(os, name):
         pytest.skip(f"os.{name} is not there")
     other, real, others = file_of(b"\xff" * 10_000, "other"), getattr(os, name), []
-    source = _file_source.FileSource(file_of(bytes(1000), "ours"))
+    source = source_file.FileSource(file_of(bytes(1000), "ours"))
 
     def closed_meanwhile(handle, *arguments):
         source.close()
@@ -211,7 +211,7 @@ def test_a_number_given_to_another_file_meanwhile_is_noticed(file_of, tmp_path, 
 
 
 def test_a_map_of_another_file_is_noticed(file_of, monkeypatch):
-    source = _file_source.FileSource(file_of(bytes(1000), "ours"))
+    source = source_file.FileSource(file_of(bytes(1000), "ours"))
     real = source._new_map
 
     def closed_meanwhile():
@@ -352,7 +352,7 @@ def test_a_fork_in_the_middle_of_an_export_disturbs_neither(file_of, tmp_path):
 @ALLOW_FORK
 @pytest.mark.parametrize("held", ["a property", "a map"])
 def test_a_fork_while_a_thread_works_something_out_locks_nothing(file_of, monkeypatch, held):
-    started, go_on, real = threading.Event(), threading.Event(), _file_source.FileSource._new_map
+    started, go_on, real = threading.Event(), threading.Event(), source_file.FileSource._new_map
 
     def slow(source):
         if threading.current_thread() is thread:
@@ -366,7 +366,7 @@ def test_a_fork_while_a_thread_works_something_out_locks_nothing(file_of, monkey
     with nv.open_nsx(file_of(FILES["2.3"])) as ns:
         read = (lambda: Thing().value) if held == "a property" else (lambda: ns.read().shape)
         thread = threading.Thread(target=read)
-        monkeypatch.setattr(_file_source.FileSource, "_new_map", slow)
+        monkeypatch.setattr(source_file.FileSource, "_new_map", slow)
         thread.start()
         try:
             assert started.wait(PATIENCE_S)

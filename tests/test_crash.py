@@ -24,7 +24,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse import _claim, _export, _outputs, _pump, _stream
+from nevparse.export.output import files as output_files
+from nevparse.export.output import lock as output_lock
+from nevparse.export.output import stream
+from nevparse.traces import packing
 
 CASES = {case.name: case for case in crashes.cases()}
 every_case = pytest.mark.parametrize("name", CASES)
@@ -36,7 +39,7 @@ BUSY = "is being written by another run"
 @pytest.fixture(autouse=True)
 def small_buffers(monkeypatch):
     """Many steps from little data."""
-    monkeypatch.setattr(_pump, "BUFFER_BYTES", 256)
+    monkeypatch.setattr(packing, "BUFFER_BYTES", 256)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +156,7 @@ def test_exports_c03_what_a_killed_run_left_makes_room_first(prepared, exporter,
     case = prepared["fresh"]
     target = left_by_a_kill(case, exporter, tmp_path)
     part = target.with_name("s.bin.part")
-    monkeypatch.setattr(_export, "free_bytes", lambda folder: 0 if part.exists() else 1 << 40)
+    monkeypatch.setattr(output_files, "free_bytes", lambda folder: 0 if part.exists() else 1 << 40)
     run(case, target)
     assert crashes.contents(target.parent) == case.after
 
@@ -172,7 +175,7 @@ def test_exports_c03_the_older_sidecar_outlives_a_second_failure(prepared, expor
     case = prepared["pair"]
     target = left_by_a_kill(case, exporter, tmp_path, "s.json.old.part")
     folder = target.parent
-    monkeypatch.setattr(_export, "free_bytes", lambda folder: 0)
+    monkeypatch.setattr(output_files, "free_bytes", lambda folder: 0)
     with pytest.raises(nv.ExportError, match="0 bytes are free"):
         run(case, target)
     assert (folder / "s.json.old.part").read_bytes() == case.before["s.json"]
@@ -238,7 +241,7 @@ def test_exports_c04_a_link_to_an_empty_file_is_not_written_through(prepared, tm
 @pytest.mark.parametrize("line", [b"not JSON\n", b"7\n", b'["s.json"]\n'])
 def test_exports_c04_a_list_that_is_none_is_nobodys(prepared, tmp_path, line):
     target = prepared["fresh"].lay_out(tmp_path / "out")
-    target.with_name("s.bin.lock").write_bytes(_claim._FIRST_LINE + line)
+    target.with_name("s.bin.lock").write_bytes(output_lock._FIRST_LINE + line)
     with pytest.raises(nv.ExportError, match=IN_THE_WAY):
         run(prepared["fresh"], target)
     assert list(crashes.contents(target.parent)) == ["s.bin.lock"]
@@ -249,7 +252,7 @@ def test_exports_c04_a_list_reaches_no_other_folder(prepared, tmp_path):
     precious.write_bytes(b"precious")
     target = prepared["fresh"].lay_out(tmp_path / "out")
     for name in ("../precious", str(precious)):
-        target.with_name("s.bin.lock").write_bytes(_claim._FIRST_LINE + json.dumps(name).encode() + b"\n")
+        target.with_name("s.bin.lock").write_bytes(output_lock._FIRST_LINE + json.dumps(name).encode() + b"\n")
         run(prepared["fresh"], target)
     assert precious.read_bytes() == b"precious"
 
@@ -340,7 +343,7 @@ class NoFcntl:
 def test_exports_c05_locks_of_another_system(case, monkeypatch):
     system = NoFcntl()
     monkeypatch.setitem(sys.modules, "msvcrt", system)
-    monkeypatch.setattr(_claim, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(output_lock, "sys", SimpleNamespace(platform="win32"))
 
     def progress(*_):
         with pytest.raises(nv.ExportError, match=BUSY):
@@ -366,14 +369,14 @@ def test_exports_c05_where_nothing_can_be_locked_files_are_written_all_the_same(
 
 @pytest.mark.parametrize("name", ["pair"])
 def test_exports_c05_a_lock_that_its_owner_removes_meanwhile_is_taken_anew(case, monkeypatch):
-    real, removed = _claim._lock, []
+    real, removed = output_lock._lock, []
 
     def lock(file):
         if not removed:
             removed.append(os.unlink(case.target.with_name("s.bin.lock")))
         return real(file)
 
-    monkeypatch.setattr(_claim, "_lock", lock)
+    monkeypatch.setattr(output_lock, "_lock", lock)
     seen = []
     run(case, progress=lambda *_: seen.append(case.target.with_name("s.bin.lock").exists()))
     assert removed
@@ -418,7 +421,7 @@ def limited(n_bytes, code=errno.ENOSPC):
 
 
 @settings(max_examples=40)
-@given(name=st.sampled_from(list(CASES)), share=st.floats(0, 1), code=st.sampled_from(sorted(_stream.NO_SPACE)))
+@given(name=st.sampled_from(list(CASES)), share=st.floats(0, 1), code=st.sampled_from(sorted(stream.NO_SPACE)))
 def test_exports_c06_a_disk_that_is_full_after_any_byte(prepared, tmp_path_factory, name, share, code):
     case = prepared[name]
     total = sum(map(len, case.after.values()))
@@ -426,7 +429,7 @@ def test_exports_c06_a_disk_that_is_full_after_any_byte(prepared, tmp_path_facto
     target = case.lay_out(folder)
     n_bytes = int(share * total)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_outputs, "FileIO", limited(n_bytes, code))
+        patch.setattr(output_files, "FileIO", limited(n_bytes, code))
         if n_bytes == total:
             run(case, target)
             assert crashes.contents(folder) == case.after
@@ -446,7 +449,7 @@ def test_exports_c06_a_disk_that_is_full_after_any_byte(prepared, tmp_path_facto
 def test_exports_c06_every_byte_that_may_be_the_last(case, monkeypatch):
     total = sum(map(len, case.after.values()))
     for n_bytes in {0, 1, 255, 256, 257, total - 1, *range(0, total, total // 20)}:
-        monkeypatch.setattr(_outputs, "FileIO", limited(n_bytes, errno.EIO))
+        monkeypatch.setattr(output_files, "FileIO", limited(n_bytes, errno.EIO))
         with pytest.raises(nv.ExportError, match=r"could not be written: Input/output error$"):
             run(case)
         assert crashes.contents(case.folder) == case.before
@@ -459,8 +462,8 @@ def test_exports_c06_the_systems_own_full_device(case, monkeypatch):
         open(path, "x").close()
         FileIO.__init__(self, "/dev/full", "r+b")
 
-    monkeypatch.setattr(_outputs, "FileIO", file_that(__init__=to_full))
-    monkeypatch.setattr(_outputs, "reserve", lambda file, n_bytes: None)
+    monkeypatch.setattr(output_files, "FileIO", file_that(__init__=to_full))
+    monkeypatch.setattr(output_files, "reserve", lambda file, n_bytes: None)
     with pytest.raises(nv.ExportError, match=r"No space left on device \(.* needed, 0 bytes written, .* free\)"):
         run(case)
     assert crashes.contents(case.folder) == case.before
@@ -481,8 +484,8 @@ IN_A_SMALL_DISK = """
 import sys
 sys.path[:0] = sys.argv[3:]
 import nevparse as nv
-from nevparse import _export, _stream
-_export.free_bytes = lambda folder: 1 << 40  # another program fills the disk meanwhile
+from nevparse.export.output import files as _files, stream as _stream
+_files.free_bytes = lambda folder: 1 << 40  # another program fills the disk meanwhile
 if sys.argv[2] == "unreserved":
     _stream._fallocate = lambda: None
 import os
@@ -518,7 +521,7 @@ def test_exports_c06_a_small_disk(file_of, tmp_path, how):
 @pytest.mark.parametrize("name", ["pair", "ptp"])
 def test_exports_c06_a_file_that_did_not_become_what_was_planned_gets_no_name(case, monkeypatch):
     """Whatever the reason: the system said that all was written."""
-    monkeypatch.setattr(_outputs, "FileIO", file_that(write=lambda self, data: len(data)))
+    monkeypatch.setattr(output_files, "FileIO", file_that(write=lambda self, data: len(data)))
     with pytest.raises(nv.ExportError, match="bytes were planned, 0 came of it"):
         run(case)
     assert crashes.contents(case.folder) == case.before
@@ -536,7 +539,7 @@ def test_exports_c07_a_folder_that_goes_away(case):
 
 
 @pytest.mark.parametrize("name", ["pair"])
-@pytest.mark.parametrize("where", [_claim, _outputs])
+@pytest.mark.parametrize("where", [output_lock, output_files])
 def test_exports_c07_a_folder_that_cannot_be_written_to(case, monkeypatch, where):
     class ReadOnly(FileIO):
         def __init__(self, path, mode):
@@ -781,7 +784,7 @@ def test_exports_c08_an_interruption_while_the_lock_is_made_leaves_none(opened, 
             raise KeyboardInterrupt
         return FileIO(path, mode)
 
-    monkeypatch.setattr(_claim, "FileIO", interrupted)
+    monkeypatch.setattr(output_lock, "FileIO", interrupted)
     ns = opened(b.plausible("2.3", 4, (50,))[0])
     with pytest.raises(KeyboardInterrupt):
         nv.write_bin(ns, out)

@@ -20,7 +20,7 @@ from fuzz import corpus, properties
 from fuzz.seeds import mutated
 
 import nevparse as nv
-from nevparse._clock import Clock
+from nevparse.clock import Clock
 
 START = corpus.starting_points()
 N_MUTATED = 60

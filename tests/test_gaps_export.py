@@ -15,8 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse import _plan, _pump, _stamps
-from nevparse._breaks import Steps
+from nevparse.nsx import packets as nsx_packets
+from nevparse.nsx.gap_search import Steps
+from nevparse.traces import packing, plan
 
 PERIOD = t.PERIOD_NS
 FEWER = settings(max_examples=30)  # each writes files
@@ -25,16 +26,16 @@ FEWER = settings(max_examples=30)  # each writes files
 @pytest.fixture
 def small_buffers(monkeypatch):
     """Many steps from little data."""
-    monkeypatch.setattr(_pump, "BUFFER_BYTES", 64)
-    monkeypatch.setattr(_plan, "_RESAMPLED_ROWS", 50)
-    monkeypatch.setattr(_stamps, "_ORDERED_ROWS", 50)
+    monkeypatch.setattr(packing, "BUFFER_BYTES", 64)
+    monkeypatch.setattr(plan, "_RESAMPLED_ROWS", 50)
+    monkeypatch.setattr(nsx_packets, "_ORDERED_ROWS", 50)
 
 
 @pytest.fixture
 def blind(monkeypatch):
     """Probing that finds nothing at all."""
     nothing = np.empty(0, np.intp)
-    monkeypatch.setattr(_stamps, "find_breaks", lambda stamps, clock: Steps(nothing, nothing))
+    monkeypatch.setattr(nsx_packets, "find_breaks", lambda stamps, clock: Steps(nothing, nothing))
 
 
 def left_in(folder):

@@ -28,12 +28,16 @@ from hypothesis import strategies as st
 from recorders import COUNTS, KILL, Mark, Recorder, marks, n_whole, odd_ends, recording
 
 import nevparse as nv
-from nevparse import _breaks, _following, _stamps, cli
-from nevparse._breaks import MARGIN, Steps
-from nevparse._clock import Clock
-from nevparse._file_source import FileSource
-from nevparse._plan import Fill, Span, between
-from nevparse.nsx import NsxFile
+from nevparse.cli import commands as cli
+from nevparse.cli import interrupt
+from nevparse.clock import Clock
+from nevparse.nsx import gap_search
+from nevparse.nsx import packets as nsx_packets
+from nevparse.nsx.file import NsxFile
+from nevparse.nsx.gap_search import MARGIN, Steps
+from nevparse.source import growth
+from nevparse.source.file import FileSource
+from nevparse.traces.plan import Fill, Span, between
 
 TESTS = Path(__file__).parent
 
@@ -66,7 +70,7 @@ class Time:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
     found = Time()
-    monkeypatch.setattr(_following, "time", found)
+    monkeypatch.setattr(growth, "time", found)
     return found
 
 
@@ -411,8 +415,8 @@ def test_growing_c08_a_look_reads_what_is_new(file_of, monkeypatch):
 
 
 def test_growing_c08_probing_goes_on_where_it_stood(file_of, monkeypatch):
-    monkeypatch.setattr(_breaks, "PROBE_STRIDE", 256)
-    monkeypatch.setattr(_stamps, "find_breaks", lambda stamps, clock: _breaks.find_breaks(stamps, clock, 256))
+    monkeypatch.setattr(gap_search, "PROBE_STRIDE", 256)
+    monkeypatch.setattr(nsx_packets, "find_breaks", lambda stamps, clock: gap_search.find_breaks(stamps, clock, 256))
     ticks = t.stamps(9000, drift_ppm=20, breaks={1500: 2, 2047: 1, 5555: 40, 8000: 3})
     raw = t.ptp(ticks)
     start = len(raw) - 17 * len(ticks)
@@ -428,7 +432,7 @@ def test_growing_c08_probing_goes_on_where_it_stood(file_of, monkeypatch):
 # -------------------------------------------------------------------------------------------------------------- follow
 
 
-def together(chunks: Sequence[nv.nsx.Chunk], ns: NsxFile) -> None:
+def together(chunks: Sequence[nv.nsx.file.Chunk], ns: NsxFile) -> None:
     """Chunks hold every sample once, in its place."""
     found: list[list[np.ndarray]] = [[] for _ in ns.segments]
     for segment, start, samples in chunks:
@@ -445,7 +449,7 @@ def test_growing_c09_follow_gives_each_sample_once(tmp_path, data, made, counts,
     path.unlink(missing_ok=True)
     steps, now = ends(data.draw, made.start, len(made.data)), Time()
     with Recorder(path, made.data, made.blocks, counts) as recorder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_following, "time", now)
+        patch.setattr(growth, "time", now)
         recorder.upto(made.start)
         now.passes(*(lambda at=at: recorder.upto(at) for at in steps))
         with quietly(path) as ns:
@@ -469,7 +473,7 @@ def test_growing_c09_follow_waits_for_what_decides_about_breaks(file_of, data, t
 
     steps = ends(data.draw, start, len(raw))
     with pytest.MonkeyPatch.context() as patch, quietly(path) as ns:
-        patch.setattr(_following, "time", now)
+        patch.setattr(growth, "time", now)
         now.passes(*(lambda at=at: write(at) for at in steps))
         chunks = []
         for chunk in ns.follow(50, poll_s=1, timeout_s=len(steps) + 1):
@@ -629,7 +633,7 @@ def test_growing_c14_a_live_export_is_the_later_export(tmp_path_factory, data, m
     }
     (folder / "out").mkdir()
     with Recorder(folder / "s.ns5", made.data, made.blocks, counts) as recorder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_following, "time", now)
+        patch.setattr(growth, "time", now)
         recorder.upto(made.start)
         now.passes(*(lambda at=at: recorder.upto(at) for at in steps))
         live = {"follow": True, "poll_s": 1, "timeout_s": len(steps) + 1}
@@ -656,7 +660,7 @@ def test_growing_c14_a_live_export_of_packets_with_their_timestamps(tmp_path_fac
     path.write_bytes(raw[:start])
     with pytest.MonkeyPatch.context() as patch, quietly(path) as ns, warnings.catch_warnings():
         warnings.simplefilter("ignore", nv.DamagedFile)  # of samples out of order
-        patch.setattr(_following, "time", now)
+        patch.setattr(growth, "time", now)
         now.passes(*(lambda at=at: appended(str(path), raw[:at]) for at in steps))
         live = {"follow": True, "poll_s": 1, "timeout_s": len(steps) + 1}
         nv.write_bin(ns, folder / "out" / "s.bin", gaps="join", sort=sort, **live)
@@ -688,7 +692,7 @@ def test_growing_c14_a_part_of_a_plan():
 
 def test_growing_c14_a_break_that_probing_missed_begins_the_export_anew(file_of, out, clock, monkeypatch):
     nothing = np.empty(0, np.intp)
-    monkeypatch.setattr(_stamps, "find_breaks", lambda *_: Steps(nothing, nothing))
+    monkeypatch.setattr(nsx_packets, "find_breaks", lambda *_: Steps(nothing, nothing))
     ticks = t.stamps(300, breaks={150: 5})
     raw = t.ptp(ticks)
     path = file_of(raw[: len(raw) - 17 * 200])
@@ -886,7 +890,7 @@ def test_growing_c19_and_c20_packets_arrive_once_and_whole(file_of, data, made):
     path = file_of(raw[:begin], "s.nev")
     steps = ends(data.draw, begin, len(raw))
     with pytest.MonkeyPatch.context() as patch, nv.open_nev(path) as nev, nv.open_nev(file_of(raw, "w.nev")) as whole:
-        patch.setattr(_following, "time", now)
+        patch.setattr(growth, "time", now)
         now.passes(*(lambda at=at: appended(path, raw[:at]) for at in steps))
         parts = list(nev.follow(poll_s=1, timeout_s=len(steps) + 1))
         first = 0
@@ -1133,7 +1137,7 @@ def test_growing_c23_other_threads_hear_of_no_signals():
     heard = []
 
     def listen() -> None:
-        with _following.told_to_stop() as told:
+        with interrupt.told_to_stop() as told:
             heard.append(told())
 
     thread = threading.Thread(target=listen)

@@ -15,9 +15,9 @@ import pytest
 from fuzz.properties import COMMANDS, printed
 
 import nevparse as nv
-from nevparse import cli
-from nevparse._event_table import cells_of
-from nevparse._units import json_text, visible
+from nevparse.cli import commands as cli
+from nevparse.cli.events import cells_of
+from nevparse.format.text import json_text, visible
 
 # what a file's 8-bit text fields can hold; C1 controls come of bytes that cp1252 lacks, which are read as latin-1
 IN_BYTES = {

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse import spec
-from nevparse._layout import Layout
+from nevparse.format import tables
+from nevparse.format.layout import Layout
 
-LAYOUTS = {id(item): item for item in vars(spec).values() if isinstance(item, Layout)}
-for found in [*spec.NEV_SPECS.values(), *(item.ripple for item in spec.NEV_SPECS.values() if item.ripple)]:
+LAYOUTS = {id(item): item for item in vars(tables).values() if isinstance(item, Layout)}
+for found in [*tables.NEV_SPECS.values(), *(item.ripple for item in tables.NEV_SPECS.values() if item.ripple)]:
     LAYOUTS |= {id(item): item for item in [*found.packets.values(), *found.extended.values(), found.basic]}
 EVERY = list(LAYOUTS.values())
 
@@ -57,7 +57,7 @@ def test_the_open_end_takes_what_the_record_has_left(layout):
     assert name not in (layout.dtype().names or ())
 
 
-@pytest.mark.parametrize("layout", [spec.SPIKE, spec.NSX_BLOCK], ids=lambda layout: layout.name)
+@pytest.mark.parametrize("layout", [tables.SPIKE, tables.NSX_BLOCK], ids=lambda layout: layout.name)
 def test_a_record_smaller_than_its_fields_is_refused(layout):
     with pytest.raises(ValueError, match=rf"{layout.name} needs {layout.size} bytes"):
         layout.dtype(layout.size - 1)
@@ -65,7 +65,7 @@ def test_a_record_smaller_than_its_fields_is_refused(layout):
 
 def test_padding_behind_a_closed_layout_is_skipped():
     raw = struct.pack("<BII", 1, 5, 6) + b"\xff" * 3
-    record = np.frombuffer(raw * 2, spec.NSX_BLOCK.dtype(len(raw)))
+    record = np.frombuffer(raw * 2, tables.NSX_BLOCK.dtype(len(raw)))
     assert record["tick"].tolist() == [5, 5]
 
 
@@ -79,15 +79,15 @@ def test_trailing_nuls_of_a_text_field_stay():
 
 
 def test_retyping_a_field_moves_what_stands_behind_it():
-    assert spec.NSX_BLOCK_30.rows == ((0, "header", "B"), (1, "tick", "Q"), (9, "n_samples", "I"))
-    assert spec.NSX_BLOCK.rows == ((0, "header", "B"), (1, "tick", "I"), (5, "n_samples", "I"))
+    assert tables.NSX_BLOCK_30.rows == ((0, "header", "B"), (1, "tick", "Q"), (9, "n_samples", "I"))
+    assert tables.NSX_BLOCK.rows == ((0, "header", "B"), (1, "tick", "I"), (5, "n_samples", "I"))
 
 
 def test_an_overlay_keeps_what_it_does_not_cover_and_must_fit():
-    assert spec.NFX_CHANNEL.offsets["max_analog"] == 26
-    assert spec.NFX_CHANNEL.offsets["units"] == spec.NSX_CHANNEL.offsets["units"] == 30
+    assert tables.NFX_CHANNEL.offsets["max_analog"] == 26
+    assert tables.NFX_CHANNEL.offsets["units"] == tables.NSX_CHANNEL.offsets["units"] == 30
     with pytest.raises(ValueError, match="should stand at"):
-        spec.NSX_CHANNEL.overlaid("misfit", "here", (23, "min_analog", "f"))
+        tables.NSX_CHANNEL.overlaid("misfit", "here", (23, "min_analog", "f"))
 
 
 @given(st.lists(st.sampled_from(["B", "H", "I", "Q", "h", "8s", "3H", "5x", "f"]), min_size=1, max_size=8))
@@ -107,7 +107,7 @@ def test_any_tiled_rows_make_a_layout_of_the_sum_of_their_widths(codes):
     ids=["2.3", "3.0"],
 )
 def test_a_version_states_only_its_difference(version, differs):
-    base, other = spec.NSX_22, next(found for found in spec.NSX_SPECS.values() if found.name == version)
+    base, other = tables.NSX_22, next(found for found in tables.NSX_SPECS.values() if found.name == version)
     differs = differs or {"name", "ripple"}
     same = set(vars(base)) - differs
     assert all(getattr(base, field) is getattr(other, field) for field in same)

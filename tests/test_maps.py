@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse.maps import ARRAY_GAP_UM, MapElectrode
+from nevparse.maps.positions import ARRAY_GAP_UM, MapElectrode
 
 LEGEND = """// Auto generated mapfile\t\t
 //\t\t

@@ -30,7 +30,7 @@ from nev_builders import (
 )
 
 from nevparse.errors import DamagedFile, FormatError, TruncatedFile, UnknownScale, UnknownVersion, UnsupportedVersion
-from nevparse.nev import NevFile, open_nev
+from nevparse.nev.file import NevFile, open_nev
 
 VERSIONS = [(2, 0), (2, 1), (2, 2), (2, 3), (3, 0)]
 MAKERS = {version: V3 if version == (3, 0) else V2 for version in VERSIONS}

@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nev_builders import RIPPLE, V2, V3, Maker, every_kind, extended, flt, lbl, nev, points, trellis, wav
 
-from nevparse import spec
 from nevparse.errors import FormatError, NevParseWarning
-from nevparse.nev import NevFile, open_nev
+from nevparse.format import tables
+from nevparse.nev.file import NevFile, open_nev
 
 FLAVOURS = [((2, 0), False), ((2, 1), False), ((2, 2), False), ((2, 3), False), ((3, 0), False), ((2, 2), True)]
 N_FLIPS = 2000 if os.environ.get("CI") else 100
@@ -55,7 +55,7 @@ def look_at_everything(file: NevFile) -> None:
     """Call all there is; what a request alone can raise does not depend on the bytes and is not asked for."""
     _try(lambda: (file.kinds(), file.resets, file.tick_span, file.time_origin_tick, file.packets.tolist()))
     _try(lambda: (file.datetime(2**63), file.datetime(0), repr(file), file.electrodes, file.damage))
-    for kind in spec.EVENT_KINDS:
+    for kind in tables.EVENT_KINDS:
         _try(lambda kind=kind: file.events(kind, sort="tick"))
     _try(lambda: [file.tracked_points(event) for event in file.events("tracking")])
     for call in (file.spikes, lambda: file.events("stim")):
@@ -194,7 +194,7 @@ def test_nev_c46_what_was_built_is_what_is_read(tmp_path: Path, mix: Any) -> Non
     for kind, values in events:
         built.setdefault(kind, []).append(values)
     with open_nev(path) as file:
-        assert file.kinds() == {kind: len(built[kind]) for kind in spec.EVENT_KINDS if kind in built}
+        assert file.kinds() == {kind: len(built[kind]) for kind in tables.EVENT_KINDS if kind in built}
         assert [(*row[:3], row[3].tolist()) for row in file.spikes().tolist()] == built.get("spike", [])
         for kind in ("digital", "serial"):
             mask = 0xFF if kind == "serial" else 0xFFFF

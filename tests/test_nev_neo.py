@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from nev_builders import V2, V3, lbl, nev, points, wav
 
-from nevparse.nev import open_nev
+from nevparse.nev.file import open_nev
 
 pytest.importorskip("neo", reason="python-neo is not installed (it needs numpy 1.24 or newer)")
 from neo.rawio import BlackrockRawIO

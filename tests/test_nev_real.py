@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nevparse.errors import TruncatedFile
-from nevparse.nev import open_nev
+from nevparse.nev.file import open_nev
 
 RealFile = Callable[[str], Path]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from nevparse import spec
-from nevparse._layout import Layout
+from nevparse.format import tables
+from nevparse.format.layout import Layout
 
 TESTS = Path(__file__).parent
 NOTES = sorted((TESTS.parent / "spec_notes").glob("*.md"))
-LAYOUTS = {name: item for name, item in vars(spec).items() if isinstance(item, Layout)}
+LAYOUTS = {name: item for name, item in vars(tables).items() if isinstance(item, Layout)}
 
 _TABLE = re.compile(r"^### (.+?)\n(?:(?!#|\|).*\n)*\|\s*offset\s*\|.*\n\|[-| :]+\|\n((?:\|.*\n?)+)", re.MULTILINE)
 _CLAIM = re.compile(r"^- \*\*C(\d\d)\*\*", re.MULTILINE)

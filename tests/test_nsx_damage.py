@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse.nsx import NsxFile
+from nevparse.nsx.file import NsxFile
 
 N_FLIPS = 2000
 DOCUMENTED = (nv.NevParseError, ValueError, KeyError)  # a request for what a damaged file no longer has
@@ -178,7 +178,7 @@ def test_a_failure_inside_the_constructor_closes_the_file(file_of, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nevparse.nsx.find_samples", fail)
+    monkeypatch.setattr("nevparse.nsx.file.find_samples", fail)
     with pytest.raises(KeyboardInterrupt):
         nv.open_nsx(file_of(b.plausible("2.3")[0]))
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse.recording import base_of, instruments_of, members_of
+from nevparse.recording.recording import base_of, instruments_of, members_of
 
 RATE = 30_000
 

@@ -20,7 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse import _folder, cli
+from nevparse.cli import commands as cli
+from nevparse.export.output import folder as output_folder
 
 ROOT = Path(nv.__file__).resolve().parents[1]
 FILES = [
@@ -272,10 +273,10 @@ def test_sorters_c11_nothing_is_left_of_what_failed(recording, folder, monkeypat
         replace(source, target)
 
     if fails == "texts":
-        monkeypatch.setattr("nevparse.sorter.texts_of", fail)
+        monkeypatch.setattr("nevparse.export.sorter.folder.texts_of", fail)
     elif fails != "write_bin":
-        monkeypatch.setattr(_folder.os, "rename", fail)
-        monkeypatch.setattr(_folder.os, "replace", some)
+        monkeypatch.setattr(output_folder.os, "rename", fail)
+        monkeypatch.setattr(output_folder.os, "replace", some)
     with pytest.raises((nv.ExportError, KeyboardInterrupt)) as failed:
         nv.write_sorter(recording, folder, overwrite=existing, progress=fail if fails == "write_bin" else None)
     assert fails == "interrupt" or "could not be written" in str(failed.value)
@@ -288,7 +289,7 @@ def test_sorters_c11_nothing_is_left_of_what_failed(recording, folder, monkeypat
 KILLED = """
 import os, sys
 import nevparse as nv
-from nevparse import _folder
+from nevparse.export.output import folder as _folder
 def die(*_): os._exit(9)
 if sys.argv[3] == "rename":
     _folder.os.rename = die

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import nevparse as nv
-from nevparse._file_source import FileSource
+from nevparse.source.file import FileSource
 
 
 @pytest.fixture(params=["posix", "portable"])

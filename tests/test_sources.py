@@ -27,9 +27,9 @@ import timing_builders as t
 from test_nsx_damage import CALLS, SEGMENT_CALLS, public
 
 import nevparse as nv
-from nevparse import spec
-from nevparse._objects import source_of
-from nevparse.nsx import NsxFile
+from nevparse.format import tables
+from nevparse.nsx.file import NsxFile
+from nevparse.source.objects import source_of
 
 
 class Remote:
@@ -202,8 +202,8 @@ def nsx_surface(ns):
 
 def nev_surface(nev):
     calls = {
-        "events": lambda it: [it.events(kind, sort) for kind in spec.EVENT_KINDS for sort in (None, "tick")],
-        "packets_of": lambda it: [it.packets_of(kind) for kind in spec.EVENT_KINDS],
+        "events": lambda it: [it.events(kind, sort) for kind in tables.EVENT_KINDS for sort in (None, "tick")],
+        "packets_of": lambda it: [it.packets_of(kind) for kind in tables.EVENT_KINDS],
         "datetime": lambda it: it.datetime(2**33),
         "to_uv": lambda it: it.to_uv(it.spikes()),
         "tracked_points": lambda it: [it.tracked_points(event) for event in it.events("tracking")],
@@ -608,7 +608,7 @@ def test_sources_c08_damage_is_told_of_alike(as_a_file, tmp_path, which):
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_sources_c08_any_bytes_give_format_errors_alone(tmp_path, kind):
     rng = np.random.default_rng(5)
-    heads = [b"", *(magic for magic, _ in spec.NSX_SPECS), *(magic for magic, _ in spec.NEV_SPECS)]
+    heads = [b"", *(magic for magic, _ in tables.NSX_SPECS), *(magic for magic, _ in tables.NEV_SPECS)]
     for head in heads:
         for _ in range(8):
             junk = head + rng.integers(0, 256, int(rng.integers(0, 900))).astype(np.uint8).tobytes()

@@ -16,10 +16,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse._clock import Gap
-from nevparse._source import Source
-from nevparse._stamps import PacketIndex
-from nevparse._time import TimeBase, time_base
+from nevparse.clock import Gap, TimeBase, time_base
+from nevparse.nsx.packets import PacketIndex
+from nevparse.source.base import Source
 
 UTC = timezone.utc
 ORIGIN = datetime(2023, 6, 14, 10, 30, 5, 250_000, UTC)  # of the builders

@@ -39,7 +39,7 @@ def expected(number: int, stretches: Sequence[Stretch], n_channels: int, ticks: 
     return np.where(recorded[:, np.newaxis], of_time(ticks, n_channels, number), 0)
 
 
-def read(file: nv.binfile.BinFile) -> tuple[np.ndarray, np.ndarray]:
+def read(file: nv.export.bin.BinFile) -> tuple[np.ndarray, np.ndarray]:
     """Samples and times of one ``.bin``."""
     samples = np.fromfile(file.path, file.dtype).reshape(-1, file.n_channels)
     return samples, nv.read_sidecar(file.path).row_to_tick(np.arange(len(samples))).astype(np.int64)
@@ -50,7 +50,7 @@ def opened(file_of: FileOf):
     """Write instruments' files and open them all."""
     with ExitStack() as stack:
 
-        def write_and_open(*files: bytes) -> list[nv.nsx.NsxFile]:
+        def write_and_open(*files: bytes) -> list[nv.nsx.file.NsxFile]:
             names = [file_of(data, f"x-NSP{k + 1}.ns5") for k, data in enumerate(files)]
             return [stack.enter_context(nv.open_nsx(name)) for name in names]
 

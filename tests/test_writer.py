@@ -20,10 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse import _cut_nev, _outputs, _planned, _pump, cli
-from nevparse._channels import Channel
-from nevparse._headers import Filter
-from nevparse.nev import NevFile
+from nevparse.cli import commands as cli
+from nevparse.export.native import cut_nev, planned
+from nevparse.export.output import files as output_files
+from nevparse.format.channel import Channel, Filter
+from nevparse.nev.file import NevFile
+from nevparse.traces import packing
 
 NEV_VERSIONS = [((2, 0), False), ((2, 1), False), ((2, 2), False), ((2, 3), False), ((3, 0), False), ((2, 2), True)]
 NSX_DATE = datetime(2023, 6, 14, 10, 30, 5, 250_000, timezone.utc)
@@ -43,9 +45,9 @@ def words(moment):
 @pytest.fixture
 def small_buffers(monkeypatch):
     """Many steps from little data."""
-    for module in (_pump, _cut_nev):
+    for module in (packing, cut_nev):
         monkeypatch.setattr(module, "BUFFER_BYTES", 64)
-    monkeypatch.setattr(_planned, "_SMALL_BYTES", 40)
+    monkeypatch.setattr(planned, "_SMALL_BYTES", 40)
 
 
 @pytest.fixture
@@ -653,7 +655,7 @@ def test_writing_c14_what_is_in_the_way(opened, out, monkeypatch):
     assert out.read_bytes() == b"mine"
     assert nv.write_nsx(ns, out, overwrite=True).size_bytes == out.stat().st_size == ns.size_bytes
     out.unlink()
-    monkeypatch.setattr("nevparse._export.free_bytes", lambda folder: 100)
+    monkeypatch.setattr("nevparse.export.output.files.free_bytes", lambda folder: 100)
     refused(out, nv.ExportError, "are needed", lambda: nv.write_nsx(ns, out))
 
 
@@ -700,7 +702,7 @@ def test_writing_c14_nev_selections_that_are_refused(nev_of, cut, out, options, 
 
 def test_writing_c14_nothing_is_left_where_writing_fails(opened, out, monkeypatch):
     ns = opened(b.plausible("2.3")[0])
-    monkeypatch.setattr(_outputs.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr(output_files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
     refused(out, nv.ExportError, "could not be written", lambda: nv.write_nsx(ns, out))
 
 

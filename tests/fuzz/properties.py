@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 
 import nevparse as nv
-from nevparse import cli, spec
-from nevparse._findings import CODES
-from nevparse.nev import NevFile
-from nevparse.nsx import NsxFile
+from nevparse.cli import commands as cli
+from nevparse.format import tables
+from nevparse.nev.file import NevFile
+from nevparse.nsx.file import NsxFile
+from nevparse.recording.check import CODES
 
 FINE = "no exception"
 SUFFIXES = ("nev", "ns5", "ns2", "nf3")
@@ -152,7 +153,7 @@ def _nev(nev: NevFile) -> None:
     assert nev.n_packets * nev.packet_bytes <= Path(nev.path).stat().st_size
     assert nev.missing_bytes >= 0
     repr((nev, nev.time_base, nev.time_origin_tick, nev.tick_span, nev.datetime(2**63), nev.electrodes, nev.resets))
-    for kind in spec.EVENT_KINDS:
+    for kind in tables.EVENT_KINDS:
         _events(nev, kind, kinds.get(kind, 0))
     ticks, n_spikes = nev.trains(), kinds.get("spike", 0)
     assert sum(map(len, ticks.values())) == n_spikes == len(nev.spikes(waveforms=False))

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: MIT
+"""Carries out a planned export: refuses what must not be overwritten, streams the rows, describes the result."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import FileIO
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..clock import Clock
+from ..errors import ExportError
+from ..format.text import json_text, size_text, span_text
+from ..nsx.packets import Watcher
+from ..recording.instruments import Track, WideFile
+from ..traces import plan
+from ..traces.packing import BUFFER_BYTES, Batch, Buffer, FillRows, Packer, Pump, side_by_side
+from ..traces.pieces import Piece
+from ..traces.plan import Corrections, Fill, Rows
+from ..traces.plan import Rows as PlannedRows
+from ..traces.protocols import OneFile, Readable
+from . import sidecar
+from .inputs import reading
+from .output.files import Outputs, _refuse_space, _refuse_target, folder_of
+from .output.stream import stream, write_all
+
+_TICK_BYTES = 8
+_TICKS_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class BinFile:
+    """One ``.bin`` that was written.
+
+    Parameters
+    ----------
+    path, sidecar_path : str
+        The file, and the ``.json`` that describes it.
+    n_samples, n_channels : int
+        Rows and columns; sample by sample, all channels of the first sample first.
+    dtype : str
+        Of one sample, as numpy writes it (``<i2``).
+    sampling_rate : float
+        Hz.
+    electrode_ids : tuple of int
+        Of each column.
+    rows : tuple of Span and Fill
+        Which rows are which samples of which segment, and which were filled.
+    """
+
+    path: str
+    sidecar_path: str
+    n_samples: int
+    n_channels: int
+    dtype: str
+    sampling_rate: float
+    electrode_ids: tuple[int, ...]
+    rows: tuple[Rows, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the ``.bin``."""
+        return self.n_samples * self.n_channels * np.dtype(self.dtype).itemsize
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: {self.n_samples} samples x {self.n_channels} channels of {np.dtype(self.dtype).name}, "
+            f"little-endian, sample by sample (row = sample, column = channel); {self.sampling_rate:g} Hz, "
+            f"{span_text(self.n_samples / self.sampling_rate)}, {size_text(self.size_bytes)}"
+        )
+
+
+def refuse_targets(inputs: Sequence[str], stamped: bool, path: str, files: Sequence[BinFile], overwrite: bool) -> None:
+    """Raise where a file is in the way, the input would be overwritten, or the disk is too small."""
+    for file in files:
+        if os.path.normcase(file.path) in map(os.path.normcase, sidecar.names(file.path)):
+            raise ExportError(f"{file.path}: this name is a sidecar's; choose one that ends in .bin")
+    targets, n_bytes = targets_of(files, stamped)
+    for target in targets:
+        _refuse_target(inputs, target, overwrite)
+    _refuse_space(path, folder_of(path), n_bytes)
+
+
+def targets_of(files: Sequence[BinFile], stamped: bool) -> tuple[list[str], int]:
+    """Everything that is written for some files, and how many bytes that is without the sidecars."""
+    targets = [target for file in files for target in (file.path, *sidecar.names(file.path)[: 1 + stamped])]
+    return targets, sum(file.size_bytes + _TICK_BYTES * file.n_samples * stamped for file in files)
+
+
+class Job(ABC):
+    """The streaming of planned files."""
+
+    known_ahead = True  # how many rows there will be
+
+    def __init__(
+        self,
+        ns: Readable,
+        columns: NDArray[np.intp],
+        fill: bytes | None,
+        sort: bool,
+        progress: Callable[[int, int], None] | None,
+        n_rows: int,
+    ) -> None:
+        self._ns, self._columns, self._fill, self._sort = ns, columns, fill, sort
+        self._progress, self.n_rows = progress, n_rows
+        self._done = self.n_out_of_order = 0
+        self.corrections, self.n_holes = Corrections(), 0
+
+    def write(self, file: BinFile, outputs: Outputs, policy: dict[str, Any]) -> BinFile:
+        """Write one file and what goes with it."""
+        with ExitStack() as stack:
+            log = None
+            watcher = self._ns.watcher()
+            if watcher is not None:
+                ticks_path = sidecar.names(file.path)[1]
+                ticks = stack.enter_context(outputs.create(ticks_path, True, self._ahead(_TICK_BYTES * file.n_samples)))
+                log = TickLog(watcher, ticks, self._ns.clock)
+            target = stack.enter_context(outputs.create(file.path, n_bytes=self._ahead(file.size_bytes)))
+            for n_rows in stream(self._batches(file.rows, log), target):
+                self._done += n_rows
+                if self._progress is not None:
+                    self._progress(self._done, self.n_rows)
+        file = self._as_written(file)
+        out_of_order = log.watcher.finish() if log else 0
+        self.n_out_of_order += out_of_order
+        facts = sidecar.describe(self._ns, file.path, file.rows, self._columns, self._sort, policy)
+        facts |= {"sorted": self._sort, "out_of_order_samples": out_of_order, **self._more_facts()}
+        with outputs.create(file.sidecar_path, companion=True) as described:
+            write_all(described, json_text(facts, 1).encode())
+        return file
+
+    def _ahead(self, n_bytes: int) -> int | None:
+        return n_bytes if self.known_ahead else None
+
+    def _as_written(self, file: BinFile) -> BinFile:
+        return file
+
+    @abstractmethod
+    def _batches(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Batch]:
+        """Packed rows, as planned."""
+
+    def _more_facts(self) -> dict[str, Any]:
+        return {}
+
+
+class FileJob(Job):
+    """The streaming of one recording's file."""
+
+    def __init__(self, ns: OneFile, *more: Any) -> None:
+        super().__init__(ns, *more)
+        self._file, self._packer = ns, Packer(self._columns, ns.n_channels, ns.dtype)
+
+    def _batches(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Batch]:
+        return Pump(reading(self._file), self._packer, self._fill, log).batches(self._items(rows, log))
+
+    def _items(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Piece | FillRows]:  # noqa: ARG002 - needs none
+        for item in rows:
+            if isinstance(item, Fill):
+                yield FillRows(item.n_rows, item.tick)
+            else:
+                segment, stop = self._ns.segments[item.segment], item.start + item.n_rows
+                yield from segment.pieces(item.start, stop, sort=self._sort)
+
+
+class TickLog:
+    """Writes the timestamp of every row, and has every packet judged."""
+
+    def __init__(self, watcher: Watcher, file: FileIO, clock: Clock) -> None:
+        self.watcher, self._file, self._clock = watcher, file, clock
+
+    def packets(self, read: Buffer, n_packets: int, first: int) -> None:
+        """Packets `first` and on, as they stand in the file."""
+        self.watcher.feed(read, n_packets, first)
+        write_all(self._file, self.watcher.headers(read, n_packets)["tick"].tobytes())
+
+    def filled(self, rows: FillRows) -> None:
+        """Rows that were filled: the times they stand for."""
+        for a in range(0, rows.n_rows, _TICKS_AT_ONCE):
+            write_all(self._file, self._clock.ticks(rows.tick, a, min(a + _TICKS_AT_ONCE, rows.n_rows)).tobytes())
+
+
+def bin_file(ns: Readable, path: str, columns: NDArray[np.intp], rows: Sequence[Rows]) -> BinFile:
+    """One file of a plan."""
+    return BinFile(
+        path=path,
+        sidecar_path=sidecar.names(path)[0],
+        n_samples=plan.n_rows_of(rows),
+        n_channels=int(columns.size),
+        dtype=ns.dtype.str,
+        sampling_rate=ns.sampling_rate,
+        electrode_ids=tuple(ns.channels[column].electrode_id for column in columns),
+        rows=tuple(rows),
+    )
+
+
+class WideJob(Job):
+    """The streaming of several instruments side by side."""
+
+    def __init__(self, ns: WideFile, columns: NDArray[np.intp], fill: bytes | None, *more: Any) -> None:
+        super().__init__(ns, columns, fill, *more)
+        self._wide, self.n_holes = ns, sum(ns.n_holes())
+        self.corrections = Corrections(
+            sum(track.n_dropped for track in ns.tracks), sum(track.n_repeated for track in ns.tracks)
+        )
+
+    def _batches(self, rows: Sequence[PlannedRows], log: TickLog | None) -> Iterator[Batch]:  # noqa: ARG002 - a grid has none
+        most_rows = max(1, BUFFER_BYTES // (self._wide.n_channels * self._wide.dtype.itemsize))
+        several, begin = [], 0
+        for track, columns in zip(self._wide.tracks, self._wide.split(self._columns), strict=True):
+            packer = Packer(columns, track.file.n_channels, self._wide.dtype)
+            fill = self._fill and self._fill[begin : begin + packer.row_bytes]
+            pump = Pump(reading(track.file), packer, fill, most_rows=most_rows)
+            several.append(pump.batches(self._track_items(track, rows)))
+            begin += packer.row_bytes
+        return side_by_side(several)
+
+    def _track_items(self, track: Track, rows: Sequence[PlannedRows]) -> Iterator[Piece | FillRows]:
+        for item in rows:
+            if isinstance(item, Fill):
+                yield FillRows(item.n_rows, item.tick)
+            else:
+                first = self._wide.segments[item.segment].first_row + item.start
+                yield from track.items(first, first + item.n_rows)
+
+    def _more_facts(self) -> dict[str, Any]:
+        edges = np.cumsum([0, *(columns.size for columns in self._wide.split(self._columns))]).tolist()
+        return {
+            "instruments": [
+                {"name": os.path.basename(track.file.path), "first_column": begin, "stop_column": end,
+                 "filled_rows": holes, "dropped_samples": track.n_dropped, "repeated_samples": track.n_repeated}
+                for track, (begin, end), holes in zip(
+                    self._wide.tracks, pairwise(edges), self._wide.n_holes(), strict=True
+                )
+            ]
+        }  # fmt: skip

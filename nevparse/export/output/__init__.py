@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Files and folders that are whole or absent."""

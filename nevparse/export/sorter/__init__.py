@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The folder that Kilosort, Phy and SpikeInterface open."""

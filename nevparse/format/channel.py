@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""What a channel is: its name, scale and filters, as every family of headers describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..source.base import Source
+from ..source.objects import source_of
+from . import tables
+from .header import basic_header, identify
+
+MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
+
+
+def scale_uv(digital: tuple[float, float], analog: tuple[float, float], units: str) -> tuple[float, float]:
+    """Microvolts per bit and the microvolts of a raw zero, from the two ends of a linear range.
+
+    Parameters
+    ----------
+    digital, analog : (float, float)
+        Lowest and highest value, raw and in `units`.
+    units : str
+        ``V``, ``mV``, ``uV`` or ``nV``; for any other there is no answer.
+
+    Returns
+    -------
+    (float, float)
+        ``uv = raw * first + second``; NaN where the range is empty or the unit is not a voltage.
+    """
+    microvolts = MICROVOLTS.get(units, nan)
+    if digital[0] == digital[1]:
+        return nan, nan
+    per_bit = (analog[1] - analog[0]) / (digital[1] - digital[0])
+    return per_bit * microvolts, (analog[0] - digital[0] * per_bit) * microvolts
+
+
+class Filter(NamedTuple):
+    """One analog or digital filter stage.
+
+    Parameters
+    ----------
+    corner_hz : float
+        Corner frequency.
+    order : int
+        Filter order.
+    kind : str
+        ``butterworth`` or ``chebyshev``; a number the documents do not name stays a number.
+    """
+
+    corner_hz: float
+    order: int
+    kind: str
+
+
+def extended_headers(source: Source, found: tables.NevSpec, header: Mapping[str, Any]) -> bytes:
+    """The extended headers of a NEV as they stand: as many as it counts, its header bytes hold and the file has."""
+    begin = found.basic.size
+    stated = header["header_bytes"]
+    end = stated if begin <= stated <= source.size else source.size
+    count = min(header["n_extended"], (end - begin) // tables.EXTENDED_BYTES)
+    return source.read(count * tables.EXTENDED_BYTES, begin, "extended headers")
+
+
+def microvolts_per_bit(nv_per_bit: int) -> float:
+    """A NEV's digitisation factor in µV; NaN where it has none, mended where it overflowed its 16 bits."""
+    if nv_per_bit == tables.NV_PER_BIT_OVERFLOW:
+        return tables.NV_PER_BIT_MENDED / 1000
+    return nv_per_bit / 1000 if nv_per_bit else nan
+
+
+def uv_per_bit_of(nev: Any) -> dict[int, float]:
+    """µV per bit by electrode id from a NEV: what `open_nev` takes, a `NevFile`, a mapping, or None for nothing."""
+    if nev is None or isinstance(nev, Mapping):
+        return dict(nev or {})
+    if hasattr(nev, "electrodes"):
+        return {electrode.electrode_id: electrode.uv_per_bit for electrode in nev.electrodes.values()}
+    source = source_of(nev)
+    try:
+        found, header = basic_header(source, identify(source, tables.NEV_SPECS, "a NEV file"))
+        raw = extended_headers(source, found, header)
+    finally:
+        source.close()
+    rows = np.frombuffer(raw, found.extended[b"NEUEVWAV"].dtype())
+    rows = rows[rows["id"].view("S8") == b"NEUEVWAV"]
+    return {int(row["electrode_id"]): microvolts_per_bit(int(row["nv_per_bit"])) for row in rows}
+
+
+def filter_of(fields: Any, name: str) -> Filter | None:
+    """The filter called `name` (``high_pass`` or ``low_pass``) of a channel's header; None where there is none."""
+    corner_mhz, order, kind = (int(fields[f"{name}_{part}"]) for part in ("mhz", "order", "type"))
+    if corner_mhz in (0, tables.NO_CORNER) or order == 0 or kind == 0:
+        return None
+    return Filter(corner_mhz / 1000, order, tables.FILTER_TYPES.get(kind, str(kind)))
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One column of the samples.
+
+    Parameters
+    ----------
+    index : int
+        The column.
+    electrode_id : int
+        The vendor's number, the same in the NEV of the recording.
+    kind : str
+        ``neural``, ``analog`` (an analog input) or ``other``.
+    label : str
+        The name given in the recording software; NSx 2.1 has none.
+    bank, pin : int
+        Connector and pin, from 1; 0 where the file does not say.
+    units : str
+        The unit of the analog range: ``uV``, ``mV``, ``V``, ``nV``, another, or empty.
+    digital_range, analog_range : (float, float)
+        The two ends of the linear scale, raw and in `units`; NaN where the file has none.
+    uv_per_bit, uv_offset : float
+        ``uv = raw * uv_per_bit + uv_offset``; NaN where the file gives no voltage.
+    high_pass, low_pass : Filter or None
+        What the samples went through before they were recorded.
+    """
+
+    index: int
+    electrode_id: int
+    kind: str
+    label: str = ""
+    bank: int = 0
+    pin: int = 0
+    units: str = ""
+    digital_range: tuple[float, float] = (nan, nan)
+    analog_range: tuple[float, float] = (nan, nan)
+    uv_per_bit: float = nan
+    uv_offset: float = nan
+    high_pass: Filter | None = None
+    low_pass: Filter | None = None
+
+
+def channel_kind(vendor: str, electrode_id: int, bank: int, units: str) -> str:
+    """Tell electrodes from analog inputs: by unit where the vendor's units tell, else by id and bank."""
+    by_unit = tables.KIND_BY_UNIT[vendor].get(units)
+    if by_unit is not None:
+        return by_unit
+    if electrode_id in tables.NEURAL_IDS[vendor]:
+        return "neural"
+    if any(electrode_id in ids and bank in (0, usual) for ids, usual in tables.ANALOG_IDS[vendor]):
+        return "analog"
+    return "other"

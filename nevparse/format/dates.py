@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""Dates as the headers have them: Windows SYSTEMTIME."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+
+def system_time(words: tuple[int, ...], *, utc: bool) -> datetime | None:
+    """A Windows SYSTEMTIME of eight u16 as a datetime; None where it is not a date.
+
+    The day of the week is not read: writers and anonymisers leave it wrong.
+    """
+    year, month, _, day, hour, minute, second, millisecond = words
+    try:
+        return datetime(
+            year, month, day, hour, minute, second, millisecond * 1000, timezone.utc if utc else None
+        )  # fmt: skip
+    except ValueError:
+        return None
+
+
+def date_words(moment: datetime | None) -> tuple[int, ...]:
+    """A moment as a Windows SYSTEMTIME, to the millisecond below; zeros where there is none."""
+    if moment is None:
+        return (0,) * 8
+    utc = moment.astimezone(timezone.utc) if moment.tzinfo else moment
+    day_of_week = utc.isoweekday() % 7  # Sunday is 0
+    clock = (utc.hour, utc.minute, utc.second, utc.microsecond // 1000)
+    return (utc.year, utc.month, day_of_week, utc.day, *clock)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""A byte layout as a table: one record by `struct`, a million by a numpy dtype.
+
+A `Layout` is a tuple of rows ``(offset, field, struct code)`` with the document's own offsets. The rows
+must tile the record: no hole, no overlap, checked when the table is built. Reserved bytes are rows without a
+field name (``"6x"``). A last row whose code is ``*s`` or ``*x`` runs to the end of a record whose size the
+file states.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ..cached import cached_property
+from .text import text, visible
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..source.base import Source
+
+_TICK_BITS = {"I": 32, "Q": 64}
+Row = tuple[int, str, str]
+_CODE = re.compile(r"(\d*)([sxbBhHiIqQf])")
+_NUMPY = {"b": "i1", "B": "u1", "h": "<i2", "H": "<u2", "i": "<i4", "I": "<u4", "q": "<i8", "Q": "<u8", "f": "<f4"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One record of a file, field by field.
+
+    Parameters
+    ----------
+    name : str
+        What the record is called.
+    source : str
+        Document, revision and page (or file) the rows were taken from.
+    rows : tuple of (int, str, str)
+        Offset in bytes, field name ("" for reserved bytes), `struct` code. Little-endian, unpadded.
+    """
+
+    name: str
+    source: str
+    rows: tuple[Row, ...]
+
+    def __post_init__(self) -> None:
+        end = 0
+        for offset, field, code in self.rows:
+            if offset != end:
+                raise ValueError(f"{self.name}: row {field or 'reserved'!r} at {offset} should stand at {end}")
+            end += _width(code)
+        if any(code[0] == "*" for _, _, code in self.rows[:-1]):
+            raise ValueError(f"{self.name}: only the last row may be open")
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the record; up to its open end where it has one."""
+        return sum(_width(code) for _, _, code in self.rows)
+
+    @cached_property
+    def open_ended(self) -> bool:
+        """Whether the last row takes whatever is left of the record."""
+        return self.rows[-1][2][0] == "*"
+
+    @cached_property
+    def offsets(self) -> dict[str, int]:
+        """Where each named field starts."""
+        return {field: offset for offset, field, _ in self.rows if field}
+
+    @cached_property
+    def packer(self) -> struct.Struct:
+        """The fixed part as one `struct.Struct`."""
+        return struct.Struct("<" + "".join(code for _, _, code in self.rows if code[0] != "*"))
+
+    def unpack(self, data: bytes) -> dict[str, Any]:
+        """Fields of one record, by name; a field of several numbers is a tuple."""
+        values = iter(self.packer.unpack_from(data))
+        fields: dict[str, Any] = {}
+        for _, field, code in self.rows:
+            count, kind = _CODE.fullmatch(code).groups() if code[0] != "*" else ("", "x")  # type: ignore[union-attr]
+            if kind != "x":
+                several = count and kind != "s"
+                fields[field] = tuple(next(values) for _ in range(int(count))) if several else next(values)
+        return fields
+
+    def read(self, source: Source, offset: int = 0) -> dict[str, Any]:
+        """Fields of the record at an offset of a file; FormatError where the file ends before."""
+        return self.unpack(source.read(self.size, offset, self.name))
+
+    def dtype(self, record_bytes: int | None = None) -> np.dtype[np.void]:
+        """The record as a numpy dtype.
+
+        Parameters
+        ----------
+        record_bytes : int, optional
+            The size of one record in the file. It must reach this layout's own fields. What is left over
+            belongs to the open end, or is padding where the layout has none.
+
+        Returns
+        -------
+        numpy.dtype
+            Structured; byte strings are ``V{n}``, so that trailing NULs stay.
+        """
+        return _dtype(self, self.size if record_bytes is None else record_bytes)
+
+    def retyped(self, name: str, field: str, code: str) -> Layout:
+        """The same record with one field of another width; the rows behind it move."""
+        shift, rows = 0, []
+        for offset, other, old in self.rows:
+            rows.append((offset + shift, other, code if other == field else old))
+            shift += _width(code) - _width(old) if other == field else 0
+        return Layout(name, self.source, tuple(rows))
+
+    def overlaid(self, name: str, source: str, *rows: Row) -> Layout:
+        """The same record with other rows in the place of those they cover."""
+        start, stop = rows[0][0], rows[-1][0] + _width(rows[-1][2])
+        open_end = rows[-1][2][0] == "*"
+        before = tuple(row for row in self.rows if row[0] < start)
+        after = () if open_end else tuple(row for row in self.rows if row[0] >= stop)
+        return Layout(name, source, before + rows + after)
+
+
+def _width(code: str) -> int:
+    return 0 if code[0] == "*" else struct.calcsize("<" + code)
+
+
+@lru_cache(maxsize=256)
+def _dtype(layout: Layout, record_bytes: int) -> np.dtype[np.void]:
+    import numpy as np
+
+    if record_bytes < layout.size:
+        raise ValueError(f"{layout.name} needs {layout.size} bytes a record, not {record_bytes}")
+    names, formats, offsets = [], [], []
+    for offset, field, code in layout.rows:
+        if field and not (code == "*s" and offset == record_bytes):
+            names.append(field)
+            formats.append(_format(code, record_bytes - offset))
+            offsets.append(offset)
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": record_bytes})
+
+
+def _format(code: str, rest: int) -> Any:
+    if code == "*s":
+        return f"V{rest}"
+    count, kind = _CODE.fullmatch(code).groups()  # type: ignore[union-attr]
+    if kind == "s":
+        return f"V{count or 1}"
+    return (_NUMPY[kind], (int(count),)) if count else _NUMPY[kind]
+
+
+def patched(layout: Layout, raw: bytes, **values: Any) -> bytes:
+    """A record with other values in some fields; text is padded with NULs."""
+    out = bytearray(raw)
+    for offset, field, code in layout.rows:
+        if field in values:
+            value = values[field]
+            struct.pack_into("<" + code, out, offset, *(value if isinstance(value, tuple) else (value,)))
+    return bytes(out)
+
+
+def fitted(layout: Layout, field: str, value: str, what: str) -> bytes:
+    """Text as a field of a record holds it.
+
+    Raises
+    ------
+    ValueError
+        Where it would not read back as it is: too long, not of code page 1252, or with what ends or pads a field.
+    """
+    n_bytes = struct.calcsize(next(code for _, name, code in layout.rows if name == field))
+    try:
+        raw = value.encode("cp1252")
+    except UnicodeEncodeError:
+        raise ValueError(f"{what}: expected text of code page 1252, found {visible(value)!r}") from None
+    if len(raw) > n_bytes or text(raw) != value:
+        found = f"{visible(value)!r} ({len(raw)} bytes)"
+        raise ValueError(f"{what}: expected at most {n_bytes} bytes without NUL or a space at the end, found {found}")
+    return raw
+
+
+def tick_size(layout: Layout) -> int:
+    """How many ticks a block header can tell apart."""
+    return 1 << _TICK_BITS[next(code for _, field, code in layout.rows if field == "tick")]

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""Small conversions without state: text, dates, physical units, and numbers a person reads."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+# µ as cp1252 and as the two UTF-8 spellings look once decoded byte by byte, and as real characters
+_MICRO_SPELLINGS = ("\u00b5", "\u03bc", "\u00c2\u00b5", "\u00ce\u00bc")
+
+
+def text(raw: bytes) -> str:
+    """Decode a fixed text field: up to the first NUL, without padding spaces, as cp1252, else as latin-1."""
+    cut = raw.split(b"\0", 1)[0].rstrip(b" ")
+    try:
+        return cut.decode("cp1252")
+    except UnicodeDecodeError:
+        return cut.decode("latin-1")
+
+
+def visible(value: str) -> str:
+    """Text that is safe to print: what a terminal would obey, or turn around, is escaped."""
+    return value if value.isprintable() else "".join(map(_escaped, value))
+
+
+def _escaped(char: str) -> str:
+    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON in printable ASCII, all else escaped; numbers that JSON lacks are refused."""
+    import json
+
+    return json.dumps(value, indent=indent, allow_nan=False)
+
+
+def unit_name(raw: bytes) -> str:
+    """A unit as the file spells it, with every spelling of µV as ``uV``."""
+    unit = text(raw).strip()
+    for spelling in _MICRO_SPELLINGS:
+        if unit == spelling + "V":
+            return "uV"
+    return unit
+
+
+def span_text(seconds: float) -> str:
+    """A duration as a person writes it: ``812 ms``, ``9.82 s``, ``1:02:03``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.4g} ms"
+    if seconds < 60:
+        return f"{seconds:.4g} s"
+    try:
+        return str(timedelta(seconds=round(seconds)))
+    except OverflowError:
+        return f"{seconds:.4g} s"
+
+
+def size_text(n_bytes: float) -> str:
+    """A size as a person writes it: ``1.4 GB`` (decimal units)."""
+    power = min(4, max(0, (len(str(int(n_bytes))) - 1) // 3))
+    return f"{n_bytes / 1000**power:.4g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
+
+
+def ranges_text(ids: list[int]) -> str:
+    """Numbers as ranges: ``1-96, 129``."""
+    runs: list[list[int]] = []
+    for number in ids:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Spikes and events of one NEV file."""

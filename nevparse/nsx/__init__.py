@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Continuous data of one NSx or NFx file."""

@@ -1,0 +1,399 @@
+# SPDX-License-Identifier: MIT
+"""Continuous data: ``.ns1`` to ``.ns9`` of Blackrock, ``.nsX`` and ``.nfX`` of Ripple.
+
+Opening reads the headers, and one header per data block; samples are touched when they are asked for, as
+views of the mapped file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, SupportsInt
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..cached import cached_property
+from ..clock import Gap, Run, TimeBase, time_base
+from ..errors import Damage
+from ..format.channel import uv_per_bit_of
+from ..source.base import Source
+from ..source.growth import POLL_S, arrivals
+from ..source.objects import Openable
+from ..source.reference import opened, refuse_other, reopened
+from ..traces.microvolts import to_microvolts
+from ..traces.pieces import Piece
+from ..traces.selection import compact
+from .blocks import Found, find_samples, found_again, walked
+from .headers import NsxHeaders
+from .packets import PacketIndex, Watcher
+from .segment import Chunk, Segment, Timeline, refuse_no_rows
+
+
+class NsxFile(NsxHeaders):
+    """An open NSx or NFx file; `open_nsx` makes one.
+
+    Safe to share between threads. Arrays stay valid after `close`.
+
+    Attributes
+    ----------
+    path, size_bytes : str, int
+        The file (a name to print where it was no path), and its size when it was opened.
+    spec : str
+        Version of the file specification: ``2.1``, ``2.2``, ``2.3`` or ``3.0``.
+    vendor : str
+        ``blackrock`` or ``ripple``.
+    sampling_rate : float
+        Samples per second of each channel, Hz: 30000 / period in every version.
+    tick_rate : int
+        Timestamp ticks per second, Hz.
+    period : int
+        Ticks of the 30 kHz clock between samples.
+    time_origin : datetime or None
+        UTC, as the header says; None where it has no valid date (2.1 has none).
+    label, comment, application : str
+        Texts of the header; the application stands in Ripple files only.
+    processor_tick : int or None
+        Ripple: the processor's 30 kHz clock at the start of the recording.
+    n_channels, n_samples : int
+        Columns, and rows over all segments.
+    dtype : numpy.dtype
+        Of one sample: int16, or float32 for NFx.
+    missing_bytes : int
+        How much the headers promise and the file lacks: above 0 where the recorder crashed or the copy was cut.
+    damage : tuple of Damage
+        Everything odd that was met: byte offset, message, warning category.
+    """
+
+    def __init__(self, source: Source, factors: Mapping[int, float], grown: bool = False) -> None:
+        super().__init__(source, factors)
+        self._header_damage, self._grown, self._is_exact = self.damage, grown, False
+        damage = list(self._header_damage)
+        self._take(*find_samples(source, self._frame, self.clock, damage, grown), damage)
+
+    def _take(self, index: Found, missing_bytes: int, damage: Iterable[Damage]) -> None:
+        self._index = index.exact() if self._is_exact else index
+        self.missing_bytes, self.damage = missing_bytes, tuple(damage)
+        self.n_samples, self._timeline = index.n_samples, Timeline(self, self._index)
+
+    def __enter__(self) -> NsxFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        opener = partial(_open_again, factors=self._factors, grown=self._grown)
+        return reopened, (opener, self._source.again(), self.digest)
+
+    def __repr__(self) -> str:
+        return f"NsxFile({self.path!r}: {self.spec}, {self.n_channels} channels, {self.n_samples} samples)"
+
+    def close(self) -> None:
+        """Let go of the file; arrays handed out stay valid."""
+        self._source.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._source.closed
+
+    @cached_property
+    def time_base(self) -> TimeBase:
+        """Which moment a tick is, and how that is known."""
+        first = self._index.first_tick
+        tick, what = (first, "the first sample") if self._spec.origin_at_first else (0, "tick 0")
+        return time_base(self.time_origin, self.tick_rate, first, tick, f"the header's date stands for {what}")
+
+    def datetime(self, tick: SupportsInt) -> datetime | None:
+        """When a tick was, UTC, to the microsecond below; None where the file has no date."""
+        return self.time_base.datetime(tick)
+
+    @property
+    def stamped(self) -> bool:
+        """Whether every sample has a timestamp of its own in the file, as PTP systems write."""
+        return isinstance(self._index, PacketIndex)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Unbroken stretches of samples, in file order."""
+        return self._timeline.segments
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Breaks in time between segments."""
+        return self._timeline.gaps
+
+    def read(
+        self,
+        start: int | None = None,
+        stop: int | None = None,
+        *,
+        segment: int = 0,
+        channels: slice | Iterable[int] | None = None,
+        electrodes: Iterable[int] | None = None,
+        unit: str = "raw",
+        sort: bool = False,
+    ) -> NDArray[Any]:
+        """Samples `start` to `stop` of one segment.
+
+        Parameters
+        ----------
+        start, stop : int, optional
+            As in a numpy slice: half-open, from the end where negative, clipped to what is there.
+        segment : int
+            Which unbroken stretch.
+        channels, electrodes : optional
+            Columns, or the vendor's numbers, in the order wanted; all columns where neither is given.
+        unit : str
+            ``raw``: as recorded, a read-only view wherever one is possible. ``uV``: float32 microvolts.
+        sort : bool
+            Put samples right that stand out of order, as firmware 7.6.0 to 7.6.1.1 of the Gemini hub wrote a few.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(n_samples, n_columns)``.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Where the request names what is not there.
+
+        Warns
+        -----
+        UnknownScale
+            Where ``uV`` is asked of channels whose scale is unknown; they are NaN.
+        """
+        columns = self.columns(channels, electrodes)
+        run = self._run(segment)
+        a, b, _ = slice(start, stop).indices(run.n_samples)
+        views = [self._view(piece) for piece in self._index.pieces(run, a, max(a, b), sort)]
+        if unit == "uV":
+            return to_microvolts(self.path, self.channels, views, columns)
+        if unit != "raw":
+            raise ValueError(f"expected unit 'raw' or 'uV', found {unit!r}")
+        taken = [view[:, compact(columns)] for view in views]
+        return taken[0] if len(taken) == 1 else np.concatenate([np.empty((0, columns.size), self.dtype), *taken])
+
+    def chunks(
+        self,
+        n_samples: int = 65536,
+        *,
+        channels: slice | Iterable[int] | None = None,
+        electrodes: Iterable[int] | None = None,
+        unit: str = "raw",
+        sort: bool = False,
+    ) -> Iterator[Chunk]:
+        """Go through all samples in order, at most `n_samples` at a time.
+
+        No chunk crosses the end of a block, so that raw chunks of evenly spaced columns are views of the file.
+
+        Parameters
+        ----------
+        n_samples : int
+            The most rows in one chunk. All else is as in `read`.
+
+        Yields
+        ------
+        Chunk
+            ``(segment, start, samples)``.
+        """
+        refuse_no_rows(n_samples)
+        columns = self.columns(channels, electrodes)
+        yield from self._chunks((0, 0), self.n_samples, n_samples, columns, unit, sort)
+
+    def _chunks(
+        self, begin: tuple[int, int], stop: int, n_each: int, columns: NDArray[np.intp], unit: str, sort: bool = False
+    ) -> Iterator[Chunk]:
+        """Chunks from a sample of a segment on, up to sample `stop` of the file."""
+        first, start = begin
+        stop -= sum(segment.n_samples for segment in self.segments[:first])
+        for segment in self.segments[first:]:
+            for piece in self._index.pieces(segment._run, start, min(stop, segment.n_samples)):
+                end = start + piece.n_rows
+                for a in range(start, end, n_each):
+                    b = min(a + n_each, end)
+                    samples = self.read(a, b, segment=segment.index, channels=columns, unit=unit, sort=sort)
+                    yield Chunk(segment.index, a, samples)
+                start = end
+            start, stop = 0, stop - segment.n_samples
+
+    def exactly(self) -> NsxFile:
+        """The same open file, with every break in time found by reading every timestamp, and not by probing."""
+        other = object.__new__(NsxFile)  # copy() would pickle, and open the file again
+        other.__dict__ |= vars(self)
+        other._is_exact = True
+        index, block = self._index, self._spec.block
+        if isinstance(index, PacketIndex) and block and not index.even():  # probing took blocks for packets
+            damage = list(self._header_damage)
+            other._take(*walked(self._source, block, self._frame, self.clock, damage, self._grown), damage)
+        else:
+            other._take(index, self.missing_bytes, self.damage)
+        return other
+
+    @property
+    def n_settled(self) -> int:
+        """Samples whose segments do not depend on what is still to be recorded: all, but where each has a timestamp."""
+        return self._index.n_settled
+
+    def refresh(self) -> int:
+        """Take in what was written since the file was opened, or looked at last; returns how many samples that is.
+
+        The last block may still count no samples, or fewer than there are: a recorder counts when it pauses or stops.
+        A record that is not whole is left for the next time. `n_samples`, `segments`, `gaps`, `missing_bytes` and
+        `damage` are new then; what was read stays what it was.
+
+        Raises
+        ------
+        FormatError
+            Where the file has become shorter or was begun anew, or samples that were there before are not there now.
+        ValueError
+            Where the file was not opened by its path.
+        """
+        self._source.look_again()
+        refuse_other(self._source, self.digest)
+        damage, size_bytes = list(self._header_damage), self._source.size
+        self._grown |= size_bytes > self.size_bytes
+        index, missing = found_again(self._index, self._source, self._frame, self.clock, damage, self._grown)
+        n_new, self.size_bytes = index.n_samples - self.n_samples, size_bytes
+        vars(self).pop("time_base", None)  # of a file without samples it was another
+        self._take(index, missing, damage)
+        return n_new
+
+    def follow(
+        self,
+        n_samples: int = 65536,
+        *,
+        poll_s: float = POLL_S,
+        timeout_s: float | None = None,
+        channels: slice | Iterable[int] | None = None,
+        electrodes: Iterable[int] | None = None,
+        unit: str = "raw",
+    ) -> Iterator[Chunk]:
+        """Go through all samples in order as `chunks` does, and then wait for those that are still to be recorded.
+
+        Each is given once, whole and in its place. Where samples have timestamps of their own the newest few wait for
+        those that decide about breaks beside them, or for the end.
+
+        Parameters
+        ----------
+        poll_s : float
+            Seconds from one look at the file to the next.
+        timeout_s : float, optional
+            End when nothing was written for so long; where it is not given, only whoever calls it ends it.
+
+        Yields
+        ------
+        Chunk
+            ``(segment, start, samples)``.
+
+        Raises
+        ------
+        FormatError, ValueError
+            As `refresh`.
+        """
+        refuse_no_rows(n_samples)
+        columns, done = self.columns(channels, electrodes), (0, 0)
+        for _ in arrivals(self.refresh, lambda: self.n_samples, poll_s, timeout_s):
+            for chunk in self._chunks(done, self._index.n_settled, n_samples, columns, unit):
+                yield chunk
+                done = chunk.segment, chunk.start + len(chunk.samples)
+        yield from self._chunks(done, self.n_samples, n_samples, columns, unit)
+
+    def watcher(self) -> Watcher | None:
+        """What judges timestamps while the samples stream by, where there is one for each sample."""
+        return self._index.watcher()
+
+    @property
+    def epochs(self) -> tuple[range, ...]:
+        """Segments between one setting of the clock and the next."""
+        return self._timeline.epochs
+
+    def locate(self, ticks: ArrayLike, segments: range | None = None) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Where times of this file's clock fall.
+
+        Parameters
+        ----------
+        ticks : array_like of int
+            ``(n,)``.
+        segments : range, optional
+            Look only in these; in all, the last to start before a time is meant where several hold it.
+
+        Returns
+        -------
+        segment, sample : numpy.ndarray
+            intp and int64, ``(n,)``: the sample whose period holds the time; -1 where nothing was recorded.
+        """
+        among = range(len(self.segments)) if segments is None else segments
+        return self._index.locate(np.asarray(ticks, np.uint64), among)
+
+    def readinto(self, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` with the file's own bytes from `offset` on; returns how many there were."""
+        return self._source.readinto(buffer, offset)
+
+    def fileno(self) -> int:
+        """The system's handle of the open file; OSError where it has none, as bytes have not."""
+        return self._source.fileno()
+
+    def _run(self, segment: int) -> Run:
+        runs = self._index.runs
+        if not -len(runs) <= segment < len(runs):
+            there = f"0 to {len(runs) - 1}" if runs else "none: the file holds no samples"
+            raise ValueError(f"expected a segment ({there}), found {segment}")
+        return runs[segment]
+
+    def _view(self, piece: Piece) -> NDArray[Any]:
+        return self._source.view(self.dtype, (piece.n_rows, self.n_channels), piece.offset, piece.row_bytes)
+
+
+def _open_again(what: Openable, factors: Mapping[int, float], grown: bool) -> NsxFile:
+    return opened(what, partial(NsxFile, factors=factors, grown=grown))
+
+
+def open_nsx(path: Openable, *, nev: Any = None) -> NsxFile:
+    """Open a continuous recording: ``.ns1`` to ``.ns9``, ``.nf1`` to ``.nf9``.
+
+    Reads the headers, and one header per data block; the samples stay in the file until they are asked for.
+
+    Parameters
+    ----------
+    path : str, os.PathLike, bytes-like or binary file object
+        The file; its first bytes decide what it is, whatever its name. Bytes are viewed where they are. Of an object
+        that can seek (a zip member, an S3 or HTTP file) no more is read than is asked for, from its beginning on,
+        wherever it stands; it is never closed here, and must not be used elsewhere at the same time.
+    nev : the same, or NevFile, optional
+        The NEV of the same recording. NSx 2.1 has no scale of its own and takes it from there.
+
+    Returns
+    -------
+    NsxFile
+        A context manager.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be opened or read.
+    TypeError, ValueError
+        Where it is no path, bytes or binary file object, or one that cannot be read or cannot seek.
+    FormatError
+        Where it is not an NSx file or its header cannot be true.
+    UnsupportedVersion
+        Where its major version is not known.
+
+    Warns
+    -----
+    TruncatedFile
+        Where the file ends too early; all whole samples are there, and `NsxFile.missing_bytes` says what is not.
+    DamagedFile
+        Where something contradicts the specification; `NsxFile.damage` lists it.
+    UnknownVersion
+        Where the minor version is not known and is read as the nearest one.
+
+    Notes
+    -----
+    Blackrock LB-0023 revision 7.00, "NSx"; Ripple R01838 revision 07.
+    """
+    return opened(path, partial(NsxFile, factors=uv_per_bit_of(nev)))

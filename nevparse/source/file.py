@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""A file as a read-only map.
+
+Headers are read by position, never through the map, so that a file which shrinks gives an error and not a fault.
+Samples and packets are numpy views of one map of the whole file, made on first touch.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import stat
+from io import FileIO
+from threading import Lock
+from typing import Any
+from weakref import finalize
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FormatError
+from .base import Source
+
+
+class FileSource(Source):
+    """A regular file, opened read-only by its path; what the system refuses is an OSError."""
+
+    grows = True
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        mode = os.stat(self.path).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "expected a file, found a directory", self.path)
+        if not stat.S_ISREG(mode):
+            raise FormatError("a regular file", "a device, pipe or socket", path=self.path)
+        self._take(open(self.path, "rb", buffering=0))  # noqa: SIM115 - closed by close()
+
+    def _take(self, file: FileIO) -> None:
+        self._file, self.size = file, os.fstat(file.fileno()).st_size
+        self._lock = Lock()
+        self._map: NDArray[np.uint8] | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._file.closed
+
+    def close(self) -> None:
+        """Let go of the file. Arrays handed out stay valid: they keep the map alive until they are gone."""
+        with self._lock:  # a read that seeks is over by then
+            self._file.close()
+            self._map = None
+
+    def close_when_forgotten(self) -> None:
+        """Have the file closed, without a word, once nothing refers to this any more."""
+        finalize(self, self._file.close)
+
+    def look_again(self) -> int:
+        """Take in bytes that were written since; returns how many. FormatError where there are fewer than before."""
+        if not self.grows:
+            return super().look_again()
+        if self.closed:
+            raise ValueError(f"{self.path} is closed")
+        with self._lock:
+            size = os.fstat(self._file.fileno()).st_size
+            more = size - self.size
+            if more < 0:
+                raise FormatError(f"{self.size} bytes or more, as there were before", f"{size}", path=self.path)
+            self.size = size
+        return more
+
+    def again(self) -> Any:
+        """Its path, wherever a worker runs."""
+        return os.path.abspath(self.path)
+
+    def fileno(self) -> int:
+        """The system's handle of the file."""
+        return self._file.fileno()
+
+    def _read_at(self, n_bytes: int, offset: int) -> bytes:
+        if hasattr(os, "pread"):
+            try:
+                return os.pread(self._file.fileno(), n_bytes, offset)
+            finally:
+                self._refuse_closed()
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.read(n_bytes)
+
+    def _readinto_at(self, buffer: memoryview, offset: int) -> int:
+        if hasattr(os, "preadv"):
+            try:
+                return os.preadv(self._file.fileno(), [buffer], offset)
+            finally:
+                self._refuse_closed()
+        return super()._readinto_at(buffer, offset)
+
+    def _holding(self, n_bytes: int, offset: int) -> tuple[NDArray[np.uint8], int]:
+        held = self._map
+        if held is None or held.size < offset + n_bytes:  # the file has grown since
+            try:  # without a lock, which a fork might leave locked for good
+                held = self._map = self._new_map()
+            finally:
+                self._refuse_closed()
+        return held, offset
+
+    def _refuse_closed(self) -> None:
+        """Raise where another thread closed the file meanwhile: what was read may be another's, by its number."""
+        if self._file.closed:
+            self._map = None
+            raise ValueError(f"{self.path} is closed")
+
+    def _new_map(self) -> NDArray[np.uint8]:
+        size = self.size  # before the system is asked: another thread may find that it has grown
+        if os.fstat(self._file.fileno()).st_size < size:
+            raise FormatError(f"{size} bytes, as when it was opened", "fewer", path=self.path)
+        whole = mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ)  # numpy.memmap would seek
+        return np.frombuffer(whole, np.uint8)
