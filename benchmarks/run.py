@@ -252,7 +252,7 @@ def prepared(arguments: argparse.Namespace, folder: Path) -> tuple[cases.Inputs,
         import nevparse
 
         with nevparse.open_nsx(arguments.file) as ns:
-            extents = [(p.offset, p.n_rows) for s in ns.segments for p in s.pieces(0, s.n_samples) if p.first < 0]
+            extents = [(p.offset, p.n_rows) for s in ns.segments for p in s.extents(0, s.n_samples) if p.first < 0]
             n_columns = max(1, ns.n_channels * data.N_NEURAL // data.N_CHANNELS)
             if not extents:
                 raise SystemExit(f"{arguments.file} has a timestamp for each sample, which the plain copy cannot read")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .format import tables
-from .format.text import span_text
+from .format.text import duration_text
 
 NANOSECONDS = 1_000_000_000
 TAI_LEAP_S = 37  # by which atomic time, which PTP carries, is ahead of UTC since 2017
@@ -21,7 +21,7 @@ _AGREE_S = 10  # header dates are written within seconds of the first sample
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _FAR_S = 1 << 40  # further off than any date
 _MOST_S = (1 << 63) // NANOSECONDS - 2  # seconds from 1970 that 64 bits of nanoseconds hold
-Located = tuple[NDArray[np.intp], NDArray[np.int64]]
+SegmentsAndSamples = tuple[NDArray[np.intp], NDArray[np.int64]]
 _LAST_TICK = (1 << 64) - 1
 PAUSE_S = 0.1  # nobody pauses and resumes a recording faster; a shorter hole is a loss
 _WRAP = 1 << 32
@@ -55,7 +55,7 @@ class Gap(NamedTuple):
     seconds: float
 
     def __str__(self) -> str:
-        span = ("-" if self.seconds < 0 else "") + span_text(abs(self.seconds))
+        span = ("-" if self.seconds < 0 else "") + duration_text(abs(self.seconds))
         return f"{self.kind} of {span} ({self.missing_samples} samples) after segment {self.after_segment}"
 
 
@@ -81,7 +81,7 @@ class Clock(NamedTuple):
         """Ticks times `den` by which `next_tick` is later than the end of `n_samples` from `start_tick`."""
         return self.den * (next_tick - start_tick) - n_samples * self.num
 
-    def broken(self, excess: Any) -> Any:
+    def is_break(self, excess: Any) -> Any:
         """Whether that is half a sample or more, and more than the rounding of a tick."""
         return 2 * abs(excess) >= max(self.num, 2 * self.den)
 
@@ -117,7 +117,7 @@ class Clock(NamedTuple):
         """First tick that `n_samples` from `start_tick` do not hold."""
         return start_tick + max(n_samples * self.num // self.den, (n_samples - 1) * self.num // self.den + 1)
 
-    def unwrapped(self, blocks: Iterable[Block]) -> Iterator[Block]:
+    def unroll(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """Count on where 32 bits of ticks ran over (after 39.8 hours at 30 kHz).
 
         A timestamp that is smaller than the one before it ran over, and was not set back, where the recording had come
@@ -220,12 +220,12 @@ class TimeBase(NamedTuple):
         return np.where(there, moments, np.datetime64("NaT"))
 
 
-def since_1970(tick_rate: int, first_tick: int) -> bool:
+def counts_from_1970(tick_rate: int, first_tick: int) -> bool:
     """Whether ticks count from 1970, and so tell the date by themselves."""
     return tick_rate == NANOSECONDS and first_tick >= _SINCE_1970_TICK
 
 
-def time_base(origin: datetime | None, tick_rate: int, first_tick: int, origin_tick: int, why: str) -> TimeBase:
+def find_time_base(origin: datetime | None, tick_rate: int, first_tick: int, origin_tick: int, why: str) -> TimeBase:
     """Tell what kind of clock a file has.
 
     Parameters
@@ -239,7 +239,7 @@ def time_base(origin: datetime | None, tick_rate: int, first_tick: int, origin_t
     why : str
         How that is known.
     """
-    if not since_1970(tick_rate, first_tick):
+    if not counts_from_1970(tick_rate, first_tick):
         started = "; nanoseconds since the clock was started" if tick_rate == NANOSECONDS else ""
         return TimeBase(origin, origin_tick, tick_rate, why + started)
     what = "nanoseconds since 1970"
@@ -255,7 +255,7 @@ def time_base(origin: datetime | None, tick_rate: int, first_tick: int, origin_t
     return TimeBase(origin, origin_tick, tick_rate, f"{why}; the clock itself is {ahead_s:.0f} s off that date")
 
 
-class Run(NamedTuple):
+class SegmentSpan(NamedTuple):
     """An unbroken stretch of samples: blocks (or packets) `first` to `stop`."""
 
     first: int
@@ -264,7 +264,7 @@ class Run(NamedTuple):
     n_samples: int
 
 
-class Held:
+class TickIntervals:
     """What time each of some runs holds.
 
     Parameters
@@ -275,41 +275,43 @@ class Held:
         First tick behind each.
     """
 
-    def __init__(self, runs: Sequence[Run], ends: Sequence[int]) -> None:
-        self._starts, self._ends = ticks_of(run.start_tick for run in runs), ticks_of(ends)
+    def __init__(self, runs: Sequence[SegmentSpan], ends: Sequence[int]) -> None:
+        self._starts, self._ends = tick_array(run.start_tick for run in runs), tick_array(ends)
         self._firsts, self._stops = (np.array([run[k] for run in runs], np.int64) for k in range(2))
 
     def by(
         self, ticks: NDArray[np.uint64], among: range
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
         """Run among some that holds each tick, whether there is one, and the run's first block and the one behind."""
-        held = holder(self._starts[among.start : among.stop], self._ends[among.start : among.stop], ticks)
+        held = find_intervals(self._starts[among.start : among.stop], self._ends[among.start : among.stop], ticks)
         run = among.start + np.maximum(held, 0)
         return run, held >= 0, self._firsts[run], self._stops[run]
 
 
-def nowhere(ticks: NDArray[np.uint64]) -> Located:
+def not_found(ticks: NDArray[np.uint64]) -> SegmentsAndSamples:
     """What `locate` says where there is nothing to look in."""
     return np.full(ticks.shape, -1, np.intp), np.full(ticks.shape, -1, np.int64)
 
 
-def ticks_of(values: Iterable[int]) -> NDArray[np.uint64]:
+def tick_array(values: Iterable[int]) -> NDArray[np.uint64]:
     """As an array; beyond 64 bits, the last tick there is."""
     return np.array([min(value, _LAST_TICK) for value in values], np.uint64)
 
 
-def holder(starts: NDArray[np.uint64], ends: NDArray[np.uint64], ticks: NDArray[np.uint64]) -> NDArray[np.intp]:
+def find_intervals(starts: NDArray[np.uint64], ends: NDArray[np.uint64], ticks: NDArray[np.uint64]) -> NDArray[np.intp]:
     """Which stretch of time each tick falls in, -1 where in none; of several the one that starts last."""
     owners = np.argsort(starts, kind="stable")
     cuts = starts[owners]
     if (ends[owners[:-1]] > cuts[1:]).any():
-        cuts, owners = _untangled(starts.tolist(), ends.tolist(), owners.tolist())
+        cuts, owners = _resolve_overlaps(starts.tolist(), ends.tolist(), owners.tolist())
     at = np.searchsorted(cuts, ticks, "right") - 1
     owner = owners[np.maximum(at, 0)]
     return np.where((at >= 0) & (ticks < ends[owner]), owner, -1)
 
 
-def _untangled(starts: list[int], ends: list[int], order: list[int]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+def _resolve_overlaps(
+    starts: list[int], ends: list[int], order: list[int]
+) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
     """Where one stretch takes over from another, and which: it goes on where one that lies within it has ended."""
     cuts: list[tuple[int, int]] = []
     begun: list[int] = []
@@ -326,7 +328,7 @@ def _untangled(starts: list[int], ends: list[int], order: list[int]) -> tuple[ND
     return np.array(at, np.uint64), np.array(owners, np.intp)
 
 
-def _converted(ticks: NDArray[np.uint64], from_rate: int, to_rate: int) -> NDArray[np.uint64]:
+def convert_ticks(ticks: NDArray[np.uint64], from_rate: int, to_rate: int) -> NDArray[np.uint64]:
     if from_rate == to_rate:
         return ticks
     whole, rest = ticks // np.uint64(from_rate), ticks % np.uint64(from_rate)

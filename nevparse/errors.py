@@ -97,7 +97,7 @@ class Damage(NamedTuple):
     category: type[NevParseWarning] = DamagedFile
 
 
-def tell(path: str, damage: Sequence[Damage], stacklevel: int) -> None:
+def warn_of_damage(path: str, damage: Sequence[Damage], stacklevel: int) -> None:
     """Warn of all that was found, one warning for each kind."""
     for category in (TruncatedFile, DamagedFile):
         found = [item for item in damage if item.category is category]

@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nevparse.clock import Clock
-from nevparse.nsx.gap_search import PROBE_STRIDE, Inspector, find_breaks, groups, odd_steps, scan
+from nevparse.nsx.gap_search import (
+    PROBE_STRIDE,
+    GapDetector,
+    find_gaps,
+    irregular_steps,
+    scan_every_timestamp,
+    shuffled_groups,
+)
 
 NS_CLOCK = Clock.of(1, t.NS)
 PERIOD = Fraction(100_000, 3)  # ns
@@ -63,7 +70,7 @@ class Arithmetic(Counted):
 
 
 def found(ticks, stride=STRIDE):
-    return find_breaks(Counted(ticks), NS_CLOCK, stride).breaks.tolist()
+    return find_gaps(Counted(ticks), NS_CLOCK, stride).breaks.tolist()
 
 
 def judged_one_by_one(ticks, clock=NS_CLOCK):
@@ -99,7 +106,7 @@ def test_timing_c12_a_step_breaks_that_is_half_a_sample_off(data, rates):
     near = [k * clock.num // (2 * clock.den) + by for k in range(5) for by in (-1, 0, 1, 2)]
     steps = data.draw(st.lists(st.sampled_from([step for step in near if step >= 0]), max_size=40))
     ticks = np.cumsum([10**6, *steps]).astype(np.uint64)
-    assert odd_steps(ticks, clock).breaks.tolist() == judged_one_by_one(ticks, clock)
+    assert irregular_steps(ticks, clock).breaks.tolist() == judged_one_by_one(ticks, clock)
 
 
 @given(st.data(), st.integers(0, 2**32))
@@ -111,16 +118,16 @@ def test_timing_c19_a_stream_is_judged_alike_in_whatever_pieces_it_comes(data, s
     ticks = t.shuffled(t.stamps(2000, jitter_ns=300, breaks=breaks, seed=seed), moved)
     anywhere = st.lists(st.integers(0, 2000), max_size=30).map(sorted)
     cuts = [0, *data.draw(anywhere | st.integers(1, 70).map(lambda size: range(0, 2000, size))), 2000]
-    inspector = Inspector(NS_CLOCK)
+    inspector = GapDetector(NS_CLOCK)
     for a, b in pairwise(cuts):
         inspector.feed(ticks[a:b], a)
-    steps, at_once = inspector.finish(), odd_steps(ticks, NS_CLOCK)
+    steps, at_once = inspector.finish(), irregular_steps(ticks, NS_CLOCK)
     assert steps.breaks.tolist() == at_once.breaks.tolist() == sorted(breaks)
     assert steps.shuffled.tolist() == at_once.shuffled.tolist()
 
 
 def test_timing_c19_what_is_left_out_of_a_stream_is_no_break():
-    inspector = Inspector(NS_CLOCK)
+    inspector = GapDetector(NS_CLOCK)
     ticks = t.stamps(1000, breaks={400: 7})
     for a, b in ((0, 300), (380, 420), (10, 50)):
         inspector.feed(ticks[a:b], a)
@@ -136,11 +143,11 @@ def test_timing_c18_groups_of_one_to_five_out_of_order_are_no_breaks(seed, sizes
     right = t.stamps(400, jitter_ns=jitter_ns, drift_ppm=-400, seed=seed)
     moved = {50 + 70 * k: [*range(size, 2 * size), *range(size)] for k, size in enumerate(sizes)}
     wrong = t.shuffled(right, moved)
-    steps = odd_steps(wrong, NS_CLOCK)
+    steps = irregular_steps(wrong, NS_CLOCK)
     assert steps.breaks.tolist() == []
     assert steps.shuffled.tolist() == np.flatnonzero(wrong != right).tolist()
     mended = wrong.copy()
-    for a, b in groups(steps.shuffled):
+    for a, b in shuffled_groups(steps.shuffled):
         mended[a:b].sort()
     np.testing.assert_array_equal(mended, right)
 
@@ -148,7 +155,7 @@ def test_timing_c18_groups_of_one_to_five_out_of_order_are_no_breaks(seed, sizes
 @given(st.permutations(range(6)), st.sampled_from([0, 3, 200, 394]))
 def test_timing_c18_any_order_of_a_few_is_recognised(order, place):
     right = t.stamps(400)
-    steps = odd_steps(t.shuffled(right, {place: order}), NS_CLOCK)
+    steps = irregular_steps(t.shuffled(right, {place: order}), NS_CLOCK)
     if (place == 0 and order[0] != 0) or (place == 394 and order[-1] != 5):
         assert steps.breaks.size, "a file that begins or ends within a group does not show what belongs there"
     else:
@@ -165,7 +172,7 @@ def test_timing_c18_what_sorting_does_not_mend_is_a_break(what):
         ticks[200:] -= np.uint64(3 * 33333)
     else:
         ticks[200] = ticks[199]
-    steps = odd_steps(ticks, NS_CLOCK)
+    steps = irregular_steps(ticks, NS_CLOCK)
     assert steps.breaks.size
     assert steps.shuffled.tolist() == []
 
@@ -221,7 +228,7 @@ def test_timing_c13_the_rate_is_measured_where_least_is_missing():
     n = 40 * STRIDE
     losses = [place for place in range(300, n - 1, 700) if not 10 * STRIDE <= place < 11 * STRIDE]
     counted = Counted(t.stamps(n, jitter_ns=300, breaks=dict.fromkeys(losses, 1)))
-    assert find_breaks(counted, NS_CLOCK, STRIDE).breaks.tolist() == losses
+    assert find_gaps(counted, NS_CLOCK, STRIDE).breaks.tolist() == losses
     assert (10 * STRIDE, 11 * STRIDE + 1) in counted.spans
     assert (0, n) not in counted.spans
     assert counted.n_read < n / 2
@@ -257,13 +264,13 @@ def test_timing_c14_breaks_that_cancel_within_a_stride_hide_from_probing_alone()
     masks = t.stamps(n, drift_ppm=strays, breaks={3 * STRIDE + 100: 1})
     for ticks, there in ((cancel, [3 * STRIDE + 100, 3 * STRIDE + 900]), (masks, [3 * STRIDE + 100])):
         assert found(ticks) == []
-        assert scan(Counted(ticks), NS_CLOCK).breaks.tolist() == there
+        assert scan_every_timestamp(Counted(ticks), NS_CLOCK).breaks.tolist() == there
 
 
 def test_timing_c14_shuffles_hide_from_probing_alone():
     ticks = t.shuffled(t.stamps(8 * STRIDE), {5 * STRIDE + 321: [1, 0]})
-    assert find_breaks(Counted(ticks), NS_CLOCK, STRIDE).shuffled.size == 0
-    assert scan(Counted(ticks), NS_CLOCK).shuffled.tolist() == [5 * STRIDE + 321, 5 * STRIDE + 322]
+    assert find_gaps(Counted(ticks), NS_CLOCK, STRIDE).shuffled.size == 0
+    assert scan_every_timestamp(Counted(ticks), NS_CLOCK).shuffled.tolist() == [5 * STRIDE + 321, 5 * STRIDE + 322]
 
 
 @pytest.mark.parametrize("why", ["a clock far off", "nothing unbroken", "a short file"])
@@ -271,7 +278,7 @@ def test_timing_c15_where_no_rate_can_be_measured_everything_is_read(why):
     n = 4 * STRIDE if why == "a short file" else 6 * STRIDE
     losses = dict.fromkeys(range(500, n - 1, 500), 1) if why == "nothing unbroken" else {777: 1}
     counted = Counted(t.stamps(n, drift_ppm=64_000 if why == "a clock far off" else 0, breaks=losses))
-    assert find_breaks(counted, NS_CLOCK, STRIDE).breaks.tolist() == sorted(losses)
+    assert find_gaps(counted, NS_CLOCK, STRIDE).breaks.tolist() == sorted(losses)
     assert sum(b - a for a, b in counted.spans) >= n
 
 
@@ -291,7 +298,7 @@ def test_timing_c16_gaps_of_a_gigabyte_cost_under_one_percent_of_its_pages(n_los
     packet_bytes, n = 13 + 2 * 144, 3_500_000
     losses = np.linspace(10, n - 10, n_losses).astype(int).tolist()
     counted = Arithmetic(n, losses)
-    assert find_breaks(counted, NS_CLOCK).breaks.tolist() == losses
+    assert find_gaps(counted, NS_CLOCK).breaks.tolist() == losses
     for loss in losses:  # where segments start, which is looked up afterwards
         counted.at(loss + 1)
     n_pages = n * packet_bytes // PAGE
@@ -303,7 +310,7 @@ def test_timing_c16_a_loss_costs_one_search_more():
     n = 200 * STRIDE
     whole, broken = Arithmetic(n), Arithmetic(n, [123_456])
     for counted in (whole, broken):
-        find_breaks(counted, NS_CLOCK, STRIDE)
+        find_gaps(counted, NS_CLOCK, STRIDE)
     assert whole.n_read == 200 + 1 + STRIDE + 1
     assert 0 < broken.n_read - whole.n_read < 12 + 64 + 2 * 22 + 2
 
@@ -312,7 +319,7 @@ def test_timing_c16_a_clock_that_wanders_costs_a_few_probes_more():
     n = 50 * STRIDE
     rates = 400 * np.sin(np.arange(n) / n * 40)
     counted = Counted(t.stamps(n, drift_ppm=rates, jitter_ns=300))
-    assert find_breaks(counted, NS_CLOCK, STRIDE).breaks.size == 0
+    assert find_gaps(counted, NS_CLOCK, STRIDE).breaks.size == 0
     assert len(counted.probed) < 6 * 50
     assert len(counted.spans) == 1
 
@@ -329,8 +336,8 @@ ANYTHING = st.one_of(
 @given(st.lists(ANYTHING, max_size=60), st.sampled_from([(1, t.NS), (1, 30_000), (60, 1), (2**32 - 1, 2**32 - 1)]))
 def test_timing_c17_any_timestamps_are_judged_without_error(values, rates):
     clock, ticks = Clock.of(*rates), np.array(values, np.uint64)
-    steps = scan(Counted(ticks), clock)
-    raw = odd_steps(np.sort(ticks), clock)
+    steps = scan_every_timestamp(Counted(ticks), clock)
+    raw = irregular_steps(np.sort(ticks), clock)
     assert set(steps.breaks) <= set(range(max(0, ticks.size - 1)))
     assert raw.shuffled.size == 0, "what is sorted is not out of order"
 
@@ -353,7 +360,7 @@ def test_timing_c17_probing_any_timestamps_is_bounded(data):
         else:
             part[:] = np.random.default_rng(a).integers(0, 2**64, part.size, np.uint64)
     counted = Counted(ticks)
-    steps = find_breaks(counted, NS_CLOCK, stride)
+    steps = find_gaps(counted, NS_CLOCK, stride)
     assert set(steps.breaks) <= set(range(n - 1))
     assert counted.n_read < 4 * n
     assert sum(a == 0 and b == n for a, b in counted.spans) <= 1, "read whole at most once"

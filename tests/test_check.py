@@ -103,8 +103,8 @@ def test_a_break_that_probing_missed_is_found_by_the_full_scan(
     steps = [PTP_STEP] * 400
     steps[150], steps[160] = 9 * PTP_STEP, -7 * PTP_STEP  # they cancel between two probes
     path = file_of(ptp(steps), "s.ns6")
-    real = gap_search.find_breaks
-    monkeypatch.setattr("nevparse.nsx.packets.find_breaks", lambda stamps, clock: real(stamps, clock, 64))
+    real = gap_search.find_gaps
+    monkeypatch.setattr("nevparse.nsx.packets.find_gaps", lambda stamps, clock: real(stamps, clock, 64))
     monkeypatch.setattr(gap_search, "_FAIR_RUN", 32)
     found = {finding.code: finding for finding in nv.check(path)}
     assert found["hidden-break"].offset == 446 + 150 * 17

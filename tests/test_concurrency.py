@@ -82,7 +82,15 @@ def all_of(file):
     segments = [(s.samples.tobytes(), s.ticks().tobytes(), repr(s)) for s in file.segments]
     chunks = [chunk.samples.tobytes() for chunk in file.chunks(7, channels=[1, 0])]
     where = [found.tolist() for found in file.locate([0, 5, 10**13])]
-    return segments, chunks, where, file.gaps, repr(file.channels), file.read(unit="uV").tobytes(), file.exactly().gaps
+    return (
+        segments,
+        chunks,
+        where,
+        file.gaps,
+        repr(file.channels),
+        file.read(unit="uV").tobytes(),
+        file.fully_scanned().gaps,
+    )
 
 
 def together(calls):

@@ -677,7 +677,7 @@ def test_exports_c09_an_input_that_shrinks(case, tmp_path, when, sort):
         _ = ns.gaps  # probed while it was whole
         if when == "before":
             os.truncate(path, 700)
-        early = when == "before" and sort and ns.stamped  # every timestamp is read to plan it
+        early = when == "before" and sort and ns.has_sample_timestamps  # every timestamp is read to plan it
         error, message = (nv.FormatError, "before the end of the file") if early else (nv.ExportError, SHORTER)
         with pytest.raises(error, match=message):
             nv.write_bin(ns, case.target, overwrite=True, sort=sort, **case.options, progress=shrink)
@@ -751,7 +751,7 @@ def test_exports_c09_timestamps_are_read_and_not_mapped(opened, monkeypatch):
         raise AssertionError("mapped")
 
     monkeypatch.setattr(type(ns._source), "view", view)
-    assert len(ns.exactly().gaps) == len(ns.gaps) == 1
+    assert len(ns.fully_scanned().gaps) == len(ns.gaps) == 1
     assert ns.segments[0].ticks(3, 9, sort=True).size == 6
     assert ns.segments[1].find(ns.segments[1].start_tick + 1) == 1
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import nevparse as nv
 from nevparse.nsx import packets as nsx_packets
-from nevparse.nsx.gap_search import Steps
+from nevparse.nsx.gap_search import IrregularSteps
 from nevparse.traces import packing, plan
 
 PERIOD = t.PERIOD_NS
@@ -35,7 +35,7 @@ def small_buffers(monkeypatch):
 def blind(monkeypatch):
     """Probing that finds nothing at all."""
     nothing = np.empty(0, np.intp)
-    monkeypatch.setattr(nsx_packets, "find_breaks", lambda stamps, clock: Steps(nothing, nothing))
+    monkeypatch.setattr(nsx_packets, "find_gaps", lambda stamps, clock: IrregularSteps(nothing, nothing))
 
 
 def left_in(folder):
@@ -220,7 +220,7 @@ def test_timing_c25_whatever_probing_missed_is_exported_as_if_it_had_not(opened,
     with opened(t.ptp(t.stamps(n, breaks=breaks))) as ns:
         assert ns.gaps == ()
         seen = _outcome(ns, out, gaps=policy)
-        assert seen == _outcome(ns.exactly(), out, gaps=policy)
+        assert seen == _outcome(ns.fully_scanned(), out, gaps=policy)
         assert ("GapError" in seen) == bool(breaks and policy == "error")
 
 
@@ -259,7 +259,7 @@ def test_timing_c25_a_range_is_judged_where_it_lies(opened, out, data):
 @pytest.mark.parametrize("columns", [None, [3, 1]])
 def test_timing_c25_a_block_among_packets_is_exported_as_a_block(opened, out, columns):
     ns = opened(t.hidden_block())
-    assert ns.stamped
+    assert ns.has_sample_timestamps
     report = nv.write_bin(ns, out, channels=columns)
     samples = b.ramp(204, 13)
     assert rows_in(out, report.n_channels).tolist() == samples[:, columns or slice(None)].tolist()
@@ -503,7 +503,7 @@ def brute_row(ns, rows, tick):
 def _end(ns, rows):
     """First tick behind a stretch: its last sample's, and a period; by the block's timestamp where it has one."""
     last, segment = rows[-1]
-    if ns.stamped or segment is None:
+    if ns.has_sample_timestamps or segment is None:
         return last + ns.period * ns.tick_rate // 30_000
     ticks = ns.segments[segment].ticks()
     block, k = 0, int(np.searchsorted(ticks, last))

@@ -34,10 +34,10 @@ from nevparse.clock import Clock
 from nevparse.nsx import gap_search
 from nevparse.nsx import packets as nsx_packets
 from nevparse.nsx.file import NsxFile
-from nevparse.nsx.gap_search import MARGIN, Steps
+from nevparse.nsx.gap_search import MARGIN, IrregularSteps
 from nevparse.source import growth
 from nevparse.source.file import FileSource
-from nevparse.traces.plan import Fill, Span, between
+from nevparse.traces.plan import FilledRows, SampleRows, rows_between
 
 TESTS = Path(__file__).parent
 
@@ -165,7 +165,7 @@ def test_growing_c01_and_c02_blocks_that_grow_are_the_beginning_of_what_they_bec
                 is_beginning(ns, whole)
                 if counts != "old":
                     assert ns.n_samples == made.n_whole(at)
-                assert ns.n_settled == ns.n_samples or ns.stamped
+                assert ns.n_final == ns.n_samples or ns.has_sample_timestamps
             same(ns, whole)
 
 
@@ -277,10 +277,10 @@ def test_growing_c05_short_blocks_are_not_taken_for_packets_for_good(tmp_path):
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[1].end)
         with nv.open_nsx(tmp_path / "s.ns5") as ns, nv.open_nsx(tmp_path / "s.ns5") as later:
-            assert ns.stamped
+            assert ns.has_sample_timestamps
             recorder.upto(made.blocks[3].rows + 30)
             ns.refresh()
-            assert not ns.stamped
+            assert not ns.has_sample_timestamps
             assert ns.n_samples == made.n_whole(recorder.at)
             recorder.upto(len(made.data))
             ns.refresh()
@@ -326,10 +326,10 @@ def stamped(draw: st.DrawFn) -> np.ndarray:
 def test_growing_c07_packets_that_grow_are_the_beginning_of_what_they_become(file_of, data, ticks):
     raw = t.ptp(ticks)
     start = len(raw) - 17 * len(ticks)
-    whole = nv.open_nsx(file_of(raw, "whole.ns5")).exactly()
+    whole = nv.open_nsx(file_of(raw, "whole.ns5")).fully_scanned()
     path = file_of(raw[:start])
     with whole, quietly(path) as ns:
-        exact = ns.exactly()
+        exact = ns.fully_scanned()
         for at in ends(data.draw, start, len(raw)):
             with open(path, "r+b") as file:
                 file.write(raw[:at])
@@ -338,8 +338,8 @@ def test_growing_c07_packets_that_grow_are_the_beginning_of_what_they_become(fil
             exact.refresh()
             assert ns.n_samples == (at - start) // 17 == exact.n_samples
             for each in (ns, exact):
-                is_beginning(each, whole, each.n_settled)
-        assert ns.n_settled == max(0, len(ticks) - MARGIN) if len(ticks) > 1 else 1
+                is_beginning(each, whole, each.n_final)
+        assert ns.n_final == max(0, len(ticks) - MARGIN) if len(ticks) > 1 else 1
         for each in (ns, exact):
             assert edges_of(each) == edges_of(whole)
             assert each.gaps == whole.gaps
@@ -352,7 +352,7 @@ def test_growing_c07_a_group_out_of_order_is_judged_with_its_neighbours(file_of)
     for n in range(50, 100):
         os.truncate(path, start + 17 * n)
         with nv.open_nsx(path) as ns:
-            exact = ns.exactly()
+            exact = ns.fully_scanned()
             assert len(ns.segments) == len(exact.segments)  # more than one where it ends within the group
             appended(path, raw)
             for each in (ns, exact):
@@ -364,11 +364,11 @@ def test_growing_c07_an_exact_file_sees_that_what_is_new_is_no_packet(file_of):
     raw = t.hidden_block()
     path = file_of(raw[: -39 * 110])
     with nv.open_nsx(path) as ns:
-        probed, exact = ns, ns.exactly()
+        probed, exact = ns, ns.fully_scanned()
         appended(path, raw)
-        assert (probed.refresh(), probed.stamped) == (110, True)
-        assert (exact.refresh(), exact.stamped, exact.n_samples) == (111, False, 204)
-        assert ns.exactly().n_samples == 204
+        assert (probed.refresh(), probed.has_sample_timestamps) == (110, True)
+        assert (exact.refresh(), exact.has_sample_timestamps, exact.n_samples) == (111, False, 204)
+        assert ns.fully_scanned().n_samples == 204
 
 
 def test_growing_c07_room_that_was_made_holds_no_packets(file_of):
@@ -416,7 +416,7 @@ def test_growing_c08_a_look_reads_what_is_new(file_of, monkeypatch):
 
 def test_growing_c08_probing_goes_on_where_it_stood(file_of, monkeypatch):
     monkeypatch.setattr(gap_search, "PROBE_STRIDE", 256)
-    monkeypatch.setattr(nsx_packets, "find_breaks", lambda stamps, clock: gap_search.find_breaks(stamps, clock, 256))
+    monkeypatch.setattr(nsx_packets, "find_gaps", lambda stamps, clock: gap_search.find_gaps(stamps, clock, 256))
     ticks = t.stamps(9000, drift_ppm=20, breaks={1500: 2, 2047: 1, 5555: 40, 8000: 3})
     raw = t.ptp(ticks)
     start = len(raw) - 17 * len(ticks)
@@ -522,7 +522,7 @@ def test_growing_c11_a_file_of_headers_alone_and_of_few_samples(file_of, out, cl
         clock.passes(lambda: Path(path).open("r+b").close(), lambda: appended(path, data))
         report = nv.write_bin(ns, out, gaps="join", follow=True, poll_s=1, timeout_s=5)
         assert report.n_samples == 60
-        assert ns.stamped == (kind == "ptp")
+        assert ns.has_sample_timestamps == (kind == "ptp")
         assert out.read_bytes() == b.ramp(60, 3, kind).tobytes()
         with nv.open_nsx(path) as whole:
             same(ns, whole)
@@ -683,16 +683,16 @@ def test_growing_c14_rows_wait_for_what_decides_about_them(file_of, out, clock, 
 
 def test_growing_c14_a_part_of_a_plan():
     clock = Clock(100, 3, 1000)
-    plan = [Span(0, 10, 0, 5), Fill(10, 6, 700), Span(16, 4, 1, 0)]
-    assert between(plan, 0, 20, clock) == plan
-    assert between(plan, 3, 12, clock) == [Span(3, 7, 0, 8), Fill(10, 2, 700)]
-    assert between(plan, 12, 17, clock) == [Fill(12, 4, 766), Span(16, 1, 1, 0)]
-    assert between(plan, 7, 7, clock) == []
+    plan = [SampleRows(0, 10, 0, 5), FilledRows(10, 6, 700), SampleRows(16, 4, 1, 0)]
+    assert rows_between(plan, 0, 20, clock) == plan
+    assert rows_between(plan, 3, 12, clock) == [SampleRows(3, 7, 0, 8), FilledRows(10, 2, 700)]
+    assert rows_between(plan, 12, 17, clock) == [FilledRows(12, 4, 766), SampleRows(16, 1, 1, 0)]
+    assert rows_between(plan, 7, 7, clock) == []
 
 
 def test_growing_c14_a_break_that_probing_missed_begins_the_export_anew(file_of, out, clock, monkeypatch):
     nothing = np.empty(0, np.intp)
-    monkeypatch.setattr(nsx_packets, "find_breaks", lambda *_: Steps(nothing, nothing))
+    monkeypatch.setattr(nsx_packets, "find_gaps", lambda *_: IrregularSteps(nothing, nothing))
     ticks = t.stamps(300, breaks={150: 5})
     raw = t.ptp(ticks)
     path = file_of(raw[: len(raw) - 17 * 200])
@@ -717,7 +717,7 @@ def test_growing_c14_a_probe_that_took_blocks_for_packets(file_of, out, clock):
     raw = t.hidden_block()
     path = file_of(raw[: -39 * 53])
     with quietly(path) as ns:
-        assert ns.stamped
+        assert ns.has_sample_timestamps
         clock.passes(lambda: appended(path, raw))
         nv.write_bin(ns, out, gaps="join", follow=True, poll_s=1, timeout_s=2)
     assert nv.read_sidecar(out).n_samples == 204
@@ -1137,7 +1137,7 @@ def test_growing_c23_other_threads_hear_of_no_signals():
     heard = []
 
     def listen() -> None:
-        with interrupt.told_to_stop() as told:
+        with interrupt.stop_on_signal() as told:
             heard.append(told())
 
     thread = threading.Thread(target=listen)

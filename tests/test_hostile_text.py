@@ -17,7 +17,7 @@ from fuzz.properties import COMMANDS, printed
 import nevparse as nv
 from nevparse.cli import commands as cli
 from nevparse.cli.events import cells_of
-from nevparse.format.text import json_text, visible
+from nevparse.format.text import json_text, printable
 
 # what a file's 8-bit text fields can hold; C1 controls come of bytes that cp1252 lacks, which are read as latin-1
 IN_BYTES = {
@@ -104,11 +104,11 @@ def test_texts_arrive_whole_and_escaped(recording, what):
     base, text = recording(what), text_of(what)
     lines = printed(("events", "--json", "--kind", "comment"), base).splitlines()
     assert [json.loads(line)["text"] for line in lines] == [text], "JSON gives back the very text"
-    assert visible(text) in printed(("events",), base)
+    assert printable(text) in printed(("events",), base)
     (row,) = csv.DictReader(io.StringIO(printed(("events", "--csv", "--kind", "comment"), base)))
-    assert row["text"] == visible(text), "one line for each event"
+    assert row["text"] == printable(text), "one line for each event"
     (row,) = csv.DictReader(io.StringIO(printed(("events", "--spreadsheet", "--kind", "comment"), base)))
-    assert row["text"] == ("'" if text[0] in "=+-@\uff1d" else "") + visible(text)
+    assert row["text"] == ("'" if text[0] in "=+-@\uff1d" else "") + printable(text)
     if what in IN_BYTES:
         facts = json.loads(printed(("info", "--json"), base + ".ns5"))
         assert [channel["label"] for channel in facts["channels"]] == [text] * 2
@@ -163,7 +163,7 @@ def test_names_of_files_are_printed_escaped(file_of, tmp_path, name, capsys):
     ):
         cli.main(arguments)
         told = "".join(capsys.readouterr())
-        assert visible(NAMES[name]) in told or "--json" in arguments or ".nev" in arguments[1]
+        assert printable(NAMES[name]) in told or "--json" in arguments or ".nev" in arguments[1]
         assert all(line.isprintable() for line in told.split("\n")), told
         assert not [line for line in told.split("\n") if line.startswith("nevparse: b")], "no line is forged"
 
@@ -189,10 +189,10 @@ def test_errors_that_quote_arguments_are_escaped(text, capsys):
 
 def test_text_is_visible_and_json_ascii():
     texts = [LONE, *map(text_of, [*IN_BYTES, *IN_UTF16])]
-    assert all(visible(text).isprintable() for text in texts)
+    assert all(printable(text).isprintable() for text in texts)
     assert all(json_text(text).isprintable() and json_text(text).isascii() for text in texts)
     assert [json.loads(json_text(text)) for text in texts] == texts
-    assert visible("plain ä µ 漢 \\") == "plain ä µ 漢 \\"
+    assert printable("plain ä µ 漢 \\") == "plain ä µ 漢 \\"
     with pytest.raises(ValueError, match="not JSON compliant"):
         json_text(float("nan"))
 

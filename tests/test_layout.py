@@ -15,7 +15,7 @@ from nevparse.format import tables
 from nevparse.format.layout import Layout
 
 LAYOUTS = {id(item): item for item in vars(tables).values() if isinstance(item, Layout)}
-for found in [*tables.NEV_SPECS.values(), *(item.ripple for item in tables.NEV_SPECS.values() if item.ripple)]:
+for found in [*tables.NEV_VERSIONS.values(), *(item.ripple for item in tables.NEV_VERSIONS.values() if item.ripple)]:
     LAYOUTS |= {id(item): item for item in [*found.packets.values(), *found.extended.values(), found.basic]}
 EVERY = list(LAYOUTS.values())
 
@@ -107,7 +107,7 @@ def test_any_tiled_rows_make_a_layout_of_the_sum_of_their_widths(codes):
     ids=["2.3", "3.0"],
 )
 def test_a_version_states_only_its_difference(version, differs):
-    base, other = tables.NSX_22, next(found for found in tables.NSX_SPECS.values() if found.name == version)
+    base, other = tables.NSX_22, next(found for found in tables.NSX_VERSIONS.values() if found.name == version)
     differs = differs or {"name", "ripple"}
     same = set(vars(base)) - differs
     assert all(getattr(base, field) is getattr(other, field) for field in same)

@@ -131,7 +131,7 @@ def test_nsx_c05_3_0_differs_by_its_64_bit_tick_alone(opened):
 def test_nsx_c06_blocks_follow_each_other_without_padding(opened):
     data, samples = b.plausible("2.3", n_channels=1, n_samples=(1, 2, 3))
     ns = opened(data)
-    offsets = [next(segment.pieces(0, 1)).offset for segment in ns.segments]
+    offsets = [next(segment.extents(0, 1)).offset for segment in ns.segments]
     start = 314 + 66
     assert offsets == [start + 9, start + 9 + 2 + 9, start + 9 + 2 + 9 + 4 + 9]
     assert {offset % 2 for offset in offsets} == {0, 1}, "odd offsets are normal"
@@ -812,7 +812,7 @@ def test_the_exact_file_is_the_same_open_file(opened, kind):
     ns = opened(b.plausible(kind)[0])
     assert [segment.n_samples for segment in ns.segments] == counts(ns)
     before = open_files()
-    exact = ns.exactly()
+    exact = ns.fully_scanned()
     assert counts(exact) == counts(ns)
     assert np.shares_memory(exact.segments[0].samples, ns.segments[0].samples)
     assert len(open_files()) <= len(before) + 1, "one map at most"

@@ -35,7 +35,7 @@ SEGMENT_CALLS = {
     "ticks": lambda segment: segment.ticks(1, 5),
     "seconds": lambda segment: segment.seconds(origin_tick=segment.start_tick),
     "find": lambda segment: segment.find(segment.start_tick + 2),
-    "pieces": lambda segment: list(segment.pieces(0, segment.n_samples)),
+    "extents": lambda segment: list(segment.extents(0, segment.n_samples)),
 }
 
 

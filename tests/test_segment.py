@@ -143,8 +143,8 @@ def test_clusters_c04_and_c05_it_pickles_without_a_sample_and_closes_what_it_ope
 def test_clusters_c04_segments_of_the_exact_file_stay_the_same(opened):
     """Probing takes this file for packets of one sample each; a block of several is among them."""
     ns = opened(t.hidden_block())
-    exact = ns.exactly()
-    assert (ns.stamped, exact.stamped) == (True, False)
+    exact = ns.fully_scanned()
+    assert (ns.has_sample_timestamps, exact.has_sample_timestamps) == (True, False)
     for segment in exact.segments:
         again = pickle.loads(pickle.dumps(segment))
         np.testing.assert_array_equal(again[:], segment[:])

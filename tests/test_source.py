@@ -136,7 +136,7 @@ def test_offsets_beyond_4_gib(tmp_path):
         pytest.skip("this file system has no holes")
     with nv.open_nsx(path) as ns:
         assert [segment.n_samples for segment in ns.segments] == [rows, 5]
-        assert next(ns.segments[1].pieces(0, 1)).offset > 1 << 32
+        assert next(ns.segments[1].extents(0, 1)).offset > 1 << 32
         np.testing.assert_array_equal(ns.segments[1].samples, tail)
         assert ns.read(rows - 3, None).tolist() == [[0, 0]] * 3
         assert ns.segments[0].ticks(rows - 1).tolist() == [rows - 1]

@@ -29,7 +29,7 @@ from test_nsx_damage import CALLS, SEGMENT_CALLS, public
 import nevparse as nv
 from nevparse.format import tables
 from nevparse.nsx.file import NsxFile
-from nevparse.source.objects import source_of
+from nevparse.source.objects import open_source
 
 
 class Remote:
@@ -144,7 +144,7 @@ NSX = {
 }
 NEV = {f"{version}{' ripple' * ripple}": nb.every_kind(version, ripple) for version, ripple in nev_damage.FLAVOURS}
 # What differs by nature: the name, the system's handle, and growth
-NOT_COMPARED = {"path", "fileno", "close", "closed", "follow", "refresh", "watcher", "exactly"}
+NOT_COMPARED = {"path", "fileno", "close", "closed", "follow", "refresh", "timestamp_check", "fully_scanned"}
 
 
 @pytest.fixture(autouse=True)
@@ -185,7 +185,7 @@ def everything_of(item, calls, path):
 
 
 def nsx_surface(ns):
-    files = [ns, ns.exactly()] if ns.stamped else [ns]
+    files = [ns, ns.fully_scanned()] if ns.has_sample_timestamps else [ns]
     both = [everything_of(file, CALLS, ns.path) for file in files]
     segments = [everything_of(segment, SEGMENT_CALLS, ns.path) for file in files for segment in file.segments]
     ticks = [int(tick) for segment in ns.segments for tick in segment.ticks()[::3]]
@@ -383,8 +383,8 @@ def test_sources_c03_every_timestamp_is_read_a_few_megabytes_at_a_time(long_ptp)
     read = remote.read
     remote.read = lambda n_bytes: most.append(n_bytes) or read(n_bytes)
     with nv.open_nsx(remote) as ns:
-        assert len(ns.exactly().gaps) == 1
-        assert ns.exactly()._index.even()
+        assert len(ns.fully_scanned().gaps) == 1
+        assert ns.fully_scanned()._index.all_single_sample()
     assert max(most) <= 1 << 22
 
 
@@ -608,7 +608,7 @@ def test_sources_c08_damage_is_told_of_alike(as_a_file, tmp_path, which):
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_sources_c08_any_bytes_give_format_errors_alone(tmp_path, kind):
     rng = np.random.default_rng(5)
-    heads = [b"", *(magic for magic, _ in tables.NSX_SPECS), *(magic for magic, _ in tables.NEV_SPECS)]
+    heads = [b"", *(magic for magic, _ in tables.NSX_VERSIONS), *(magic for magic, _ in tables.NEV_VERSIONS)]
     for head in heads:
         for _ in range(8):
             junk = head + rng.integers(0, 256, int(rng.integers(0, 900))).astype(np.uint8).tobytes()
@@ -661,7 +661,7 @@ def test_sources_c10_exports_are_the_same(file_of, tmp_path, kind, which):
         for file, folder in ((ns, "a"), (wanted, "b")):
             for k, channels in enumerate((None, [1, 0])):
                 report = nv.write_bin(file, tmp_path / folder / f"{k}.bin", channels=channels, gaps="join")
-                assert report.n_samples == wanted.exactly().n_samples
+                assert report.n_samples == wanted.fully_scanned().n_samples
                 sidecar = json.loads((tmp_path / folder / f"{k}.json").read_text())
                 outputs.append((sidecar.pop("source"), (tmp_path / folder / f"{k}.bin").read_bytes(), sidecar))
         name = ns.path
@@ -717,11 +717,11 @@ def test_sources_c11_a_recording_is_a_path(tmp_path, kind):
 @every_kind
 def test_sources_c12_only_a_path_may_grow(file_of, tmp_path, kind):
     with given(kind, NSX["2.3"], tmp_path) as what:
-        source = source_of(what)
+        source = open_source(what)
         assert not source.grows
-        refused(lambda it: it.look_again(), source, ValueError, source.path, "opened by its path")
+        refused(lambda it: it.update_size(), source, ValueError, source.path, "opened by its path")
         source.close()
-    source = source_of(file_of(NSX["2.3"]))
+    source = open_source(file_of(NSX["2.3"]))
     assert source.grows
     source.close()
 

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse.clock import Gap, TimeBase, time_base
+from nevparse.clock import Gap, TimeBase, find_time_base
 from nevparse.nsx.packets import PacketIndex
 from nevparse.source.base import Source
 
@@ -339,7 +339,7 @@ def test_timing_c09_a_file_without_samples_holds_no_time(opened):
 
 def test_timing_c10_nanoseconds_alone_do_not_make_one_sample_packets(opened):
     ns = opened(t.blocks([t.BOOT_NS, t.BOOT_NS + t.NS], [9, 13], "3.0", tick_rate=t.NS))
-    assert not ns.stamped
+    assert not ns.has_sample_timestamps
     assert shape(ns) == [(t.BOOT_NS, 9), (t.BOOT_NS + t.NS, 13)]
     assert ns.segments[0].ticks(0, 4).tolist() == [t.BOOT_NS + by for by in (0, 33_333, 66_666, 100_000)]
 
@@ -348,7 +348,7 @@ def test_timing_c10_nanoseconds_alone_do_not_make_one_sample_packets(opened):
 def test_timing_c10_a_first_packet_of_one_sample_does_not_either(opened, counts):
     starts = [t.BOOT_NS + k * t.NS for k in range(len(counts))]
     ns = opened(t.blocks(starts, counts, "3.0", tick_rate=t.NS))
-    assert not ns.stamped
+    assert not ns.has_sample_timestamps
     assert shape(ns) == list(zip(starts, counts, strict=True))
     np.testing.assert_array_equal(all_samples(ns), b.ramp(sum(counts), 2))
 
@@ -358,16 +358,16 @@ def test_timing_c10_one_sample_packets_are_known_by_the_packets(opened, tick_rat
     data = t.head("3.0", 2, tick_rate=tick_rate)
     step = tick_rate // 30_000
     ns = opened(data + b.packets([1000 + k * step for k in range(50)], b.ramp(50, 2)))
-    assert ns.stamped
+    assert ns.has_sample_timestamps
     assert shape(ns) == [(1000, 50)]
 
 
 def test_timing_c10_a_block_among_them_that_no_probe_met_is_found_by_exactly(opened):
     ns = opened(t.hidden_block(start=0))
-    assert ns.stamped
-    exact = ns.exactly()
-    assert not exact.stamped
-    assert ns.stamped, "the file that was asked stays as it is"
+    assert ns.has_sample_timestamps
+    exact = ns.fully_scanned()
+    assert not exact.has_sample_timestamps
+    assert ns.has_sample_timestamps, "the file that was asked stays as it is"
     assert shape(exact) == [(0, 204)]
     np.testing.assert_array_equal(exact.segments[0].samples, b.ramp(204, 13))
 
@@ -400,7 +400,7 @@ def test_timing_c14_exactly_finds_what_probing_missed(opened):
     ticks = t.stamps(5 * 16384, breaks={40_000: 4000, 41_000: -4000})
     ns = opened(t.ptp(ticks))
     assert (ns.gaps, ns.epochs) == ((), (range(1),))
-    exact = ns.exactly()
+    exact = ns.fully_scanned()
     assert [(gap.kind, gap.missing_samples) for gap in exact.gaps] == [("pause", 4000), ("reset", -4000)]
     assert [segment.n_samples for segment in exact.segments] == [40_001, 1000, 5 * 16384 - 41_001]
     assert exact.epochs == (range(2), range(2, 3)), "not what the other file remembers"
@@ -535,7 +535,7 @@ def test_timing_c34_dates_of_several_ticks_keep_their_shape(opened):
 
 @pytest.mark.parametrize("year", [1601, 9999])
 def test_timing_c34_a_date_that_64_bits_of_nanoseconds_cannot_hold_is_not_a_time(year):
-    base = time_base(datetime(year, 1, 1, tzinfo=UTC), 30_000, 0, 0, "")
+    base = find_time_base(datetime(year, 1, 1, tzinfo=UTC), 30_000, 0, 0, "")
     assert np.isnat(base.datetime64([0, 2**64 - 1])).all()
     assert base.datetime(30_000) == datetime(year, 1, 1, 0, 0, 1, tzinfo=UTC)
     assert base.datetime(2**64 - 1) is None or year == 1601

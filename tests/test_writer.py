@@ -343,7 +343,7 @@ def test_writing_c05_packets_keep_their_own_timestamps(opened, cut):
     ticks = t.shuffled(t.stamps(300, drift_ppm=80, jitter_ns=90, breaks={200: 900}), {50: [2, 0, 1]})
     ns = opened(t.ptp(ticks))
     again = opened(cut(ns, channels=[1], start_tick=int(ticks[10]), stop_tick=int(ticks[290])), "again.ns5")
-    assert again.stamped
+    assert again.has_sample_timestamps
     assert [len(ns.segments), len(again.segments)] == [2, 2]
     np.testing.assert_array_equal(np.concatenate([s.ticks() for s in again.segments]), ticks[10:290])
     np.testing.assert_array_equal(np.concatenate([s.samples for s in again.segments]), b.ramp(300, 2)[10:290, 1:])
@@ -901,9 +901,9 @@ def test_writing_c17_progress_ends_at_the_whole(opened, out):
 
 def test_writing_c18_blocks_that_probing_took_for_packets(opened, cut):
     ns = opened(t.hidden_block())
-    assert ns.stamped
+    assert ns.has_sample_timestamps
     again = opened(cut(ns, channels=[2]), "again.ns5")
-    want = ns.exactly()
+    want = ns.fully_scanned()
     assert (again.n_samples, again.damage) == (want.n_samples, ())
     np.testing.assert_array_equal(again.read()[:, 0], want.read()[:, 2])
     np.testing.assert_array_equal(again.segments[0].ticks(), want.segments[0].ticks())
@@ -913,7 +913,7 @@ def test_writing_c18_blocks_that_probing_took_for_packets(opened, cut):
 def test_writing_c18_breaks_that_probing_misses(opened, cut, back):
     raw = t.ptp(t.stamps(100_000, breaks={100_000 - back - 3: 2, 100_000 - back: -2}))
     ns = opened(raw)
-    assert [len(ns.segments), len(ns.exactly().segments)] == [1, 3]
+    assert [len(ns.segments), len(ns.fully_scanned().segments)] == [1, 3]
     again = opened(cut(ns, segments=0, channels=[1]), "again.ns5")
     assert again.n_samples == 100_000 - back - 2, "the first segment as it is, and not as it seemed"
 

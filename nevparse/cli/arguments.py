@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from .. import __version__
 from ..format.tables import EVENT_KINDS, MAX_CHANNELS
-from ..format.text import visible
+from ..format.text import printable
 
 if TYPE_CHECKING:
     from ..clock import TimeBase
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        super().error(visible(message))  # it quotes names of files
+        super().error(printable(message))  # it quotes names of files
 
 
 def parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NevParseError
-from ..format.text import json_text, size_text, visible
+from ..format.text import json_text, printable, size_text
 from .arguments import Times, parser
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    print(f"nevparse: {visible(message)}", file=sys.stderr)
+    print(f"nevparse: {printable(message)}", file=sys.stderr)
     return code
 
 
@@ -82,7 +82,7 @@ def _opened(opener: Callable[[str], Any], path: str) -> Any:
 
 def _file_or_recording(path: str) -> NsxFile | NevFile | Recording:
     """What a name stands for: a file of its own, by its first bytes, or a base name."""
-    from ..format.tables import MAGIC_BYTES, NEV_SPECS
+    from ..format.tables import MAGIC_BYTES, NEV_VERSIONS
     from ..nev.file import open_nev
     from ..nsx.file import open_nsx
     from ..recording import recording as recording
@@ -93,7 +93,7 @@ def _file_or_recording(path: str) -> NsxFile | NevFile | Recording:
     def by_magic(name: str) -> NsxFile | NevFile:
         with open(name, "rb") as file:
             magic = file.read(MAGIC_BYTES)
-        return open_nev(name) if magic in {known for known, _ in NEV_SPECS} else open_nsx(name)
+        return open_nev(name) if magic in {known for known, _ in NEV_VERSIONS} else open_nsx(name)
 
     return _opened(by_magic, path)  # type: ignore[no-any-return]
 
@@ -145,7 +145,7 @@ def _info(arguments: argparse.Namespace) -> int:
 
     for path in arguments.file:
         with _file_or_recording(path) as found:
-            text = json_text(_facts.facts(found)) if arguments.json else "\n".join(_facts.lines(found))
+            text = json_text(_facts.as_json(found)) if arguments.json else "\n".join(_facts.as_text(found))
         print(text, flush=True)
     return DONE
 
@@ -157,16 +157,16 @@ def _check(arguments: argparse.Namespace) -> int:
     for path in arguments.file:
         findings = _opened(check, path)
         for finding in findings:
-            print(json_text(finding._asdict()) if arguments.json else visible(str(finding)))
+            print(json_text(finding._asdict()) if arguments.json else printable(str(finding)))
         if not findings and not arguments.json:
-            print(visible(f"{path}: sound"))
+            print(printable(f"{path}: sound"))
         code = REFUSED if any(finding.level != NOTE for finding in findings) else code
     return code
 
 
 def _bin(arguments: argparse.Namespace) -> int:
     from ..export.bin import write_bin
-    from .interrupt import told_to_stop
+    from .interrupt import stop_on_signal
 
     if arguments.timeout is not None and not arguments.follow:
         raise _Unusable("--timeout says when --follow ends; give --follow too")
@@ -175,7 +175,7 @@ def _bin(arguments: argparse.Namespace) -> int:
         ns = files[0]
         if arguments.follow and not ns.n_samples and (arguments.start or arguments.stop):
             raise _Unusable(f"{ns.path}: it has no sample yet, from which --start and --stop count; wait for the first")
-        stop = stack.enter_context(told_to_stop()) if arguments.follow else None
+        stop = stack.enter_context(stop_on_signal()) if arguments.follow else None
         report = write_bin(
             ns if len(files) == 1 else files,
             arguments.out,
@@ -232,7 +232,7 @@ def _print_report(lines: Sequence[str]) -> None:
     if sys.stderr.isatty():
         print(file=sys.stderr)
     for line in lines:
-        print(visible(line))
+        print(printable(line))
 
 
 def _bytes_done(done: int, total: int) -> None:
@@ -350,7 +350,7 @@ def _save(nev: NevFile, kind: str | None, path: str) -> int:
     events = nev.events(kind)
     with open(path, "xb") as file:
         np.save(file, events, allow_pickle=False)
-    print(visible(f"{path}: {len(events)} events of {events.dtype}"))
+    print(printable(f"{path}: {len(events)} events of {events.dtype}"))
     return DONE
 
 
@@ -375,7 +375,7 @@ def _print_lines(rows: Iterator[dict[str, Any]]) -> None:
     for row in rows:
         tick, seconds, kind = row.pop("tick"), row.pop("seconds"), row.pop("kind")
         rest = "  ".join(f"{name} {value}" for name, value in row.items() if value is not None)
-        print(f"{seconds:14.6f} s  tick {tick}  {kind:<10}  {visible(rest)}")
+        print(f"{seconds:14.6f} s  tick {tick}  {kind:<10}  {printable(rest)}")
     sys.stdout.flush()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..format.text import visible
+from ..format.text import printable
 from ..nev.comments import Comment
 from ..nev.file import NevFile
 
@@ -50,7 +50,7 @@ def rows_of(nev: NevFile, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 def cells_of(row: dict[str, Any], guarded: bool) -> dict[str, Any]:
     """The same row as one line of text; where `guarded`, nothing in it is a formula to a spreadsheet."""
-    texts = {name: visible(value) for name, value in row.items() if isinstance(value, str)}
+    texts = {name: printable(value) for name, value in row.items() if isinstance(value, str)}
     if guarded:
         texts = {name: "'" + text if text.startswith(_FORMULA) else text for name, text in texts.items()}
     return row | texts

@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import Damage
 from ..format.channel import Channel, Filter
 from ..format.tables import CHANNEL_KINDS
-from ..format.text import ranges_text, size_text, span_text, visible
+from ..format.text import duration_text, printable, ranges_text, size_text
 from ..nev.file import NevFile
 from ..nsx.file import NsxFile
 from ..recording.recording import Recording
@@ -34,23 +34,23 @@ def plain(value: Any) -> Any:
     return value
 
 
-def facts(found: NsxFile | NevFile | Recording) -> dict[str, Any]:
+def as_json(found: NsxFile | NevFile | Recording) -> dict[str, Any]:
     """Everything but samples and packets, as plain values."""
     if isinstance(found, NsxFile):
-        return nsx_facts(found)
+        return nsx_json(found)
     if isinstance(found, NevFile):
-        return nev_facts(found)
-    return {"base": found.base, "members": [facts(file) for file in found.files.values()]}
+        return nev_json(found)
+    return {"base": found.base, "members": [as_json(file) for file in found.files.values()]}
 
 
-def lines(found: NsxFile | NevFile | Recording) -> list[str]:
+def as_text(found: NsxFile | NevFile | Recording) -> list[str]:
     """What a person reads at a glance."""
     if isinstance(found, NsxFile):
         return nsx_text(found)
     return nev_text(found) if isinstance(found, NevFile) else recording_text(found)
 
 
-def nsx_facts(ns: NsxFile) -> dict[str, Any]:
+def nsx_json(ns: NsxFile) -> dict[str, Any]:
     """Everything about an NSx but its samples, as plain values."""
     return {
         "path": ns.path,
@@ -73,12 +73,12 @@ def nsx_facts(ns: NsxFile) -> dict[str, Any]:
             {"start_tick": s.start_tick, "n_samples": s.n_samples, "n_blocks": s.n_blocks} for s in ns.segments
         ],
         "gaps": [gap._asdict() for gap in ns.gaps],
-        "damage": _damage_facts(ns.damage),
-        "channels": [_channel_facts(channel) for channel in ns.channels],
+        "damage": _damage_json(ns.damage),
+        "channels": [_channel_json(channel) for channel in ns.channels],
     }
 
 
-def _channel_facts(channel: Channel) -> dict[str, Any]:
+def _channel_json(channel: Channel) -> dict[str, Any]:
     facts: dict[str, Any] = plain(vars(channel))
     for name in ("high_pass", "low_pass"):
         stage: Filter | None = getattr(channel, name)
@@ -86,7 +86,7 @@ def _channel_facts(channel: Channel) -> dict[str, Any]:
     return facts
 
 
-def _damage_facts(damage: Iterable[Damage]) -> list[dict[str, Any]]:
+def _damage_json(damage: Iterable[Damage]) -> list[dict[str, Any]]:
     return [{"code": d.code, "offset": d.offset, "message": d.message, "category": d.category.__name__} for d in damage]
 
 
@@ -95,9 +95,9 @@ def nsx_text(ns: NsxFile) -> list[str]:
     when = ns.time_origin.isoformat(" ", "milliseconds").replace("+00:00", " UTC") if ns.time_origin else "no date"
     made_by = "Ripple" if ns.vendor == "ripple" else "Blackrock"
     return [
-        f"{visible(ns.path)}: {made_by} NSx {ns.spec}, {when}, {size_text(ns.size_bytes)}",
+        f"{printable(ns.path)}: {made_by} NSx {ns.spec}, {when}, {size_text(ns.size_bytes)}",
         f"  {_counted(range(ns.n_channels), 'channel')}, {ns.sampling_rate:g} Hz, {ns.dtype.name}{_quoted(ns.label)}",
-        f"  {span_text(ns.n_samples / ns.sampling_rate)}, {ns.n_samples} samples in {_counted(ns.segments, 'segment')}"
+        f"  {duration_text(ns.n_samples / ns.sampling_rate)}, {ns.n_samples} samples in {_counted(ns.segments, 'segment')}"
         + (f", first tick {ns.segments[0].start_tick} at {ns.tick_rate} Hz" if ns.segments else ""),
         *(f"  {line}" for line in _channel_lines(ns.channels)),
         *_listed("gap", [str(gap) for gap in ns.gaps]),
@@ -107,7 +107,7 @@ def nsx_text(ns: NsxFile) -> list[str]:
 
 
 def _quoted(label: str) -> str:
-    return f', "{visible(label)}"' if label else ""
+    return f', "{printable(label)}"' if label else ""
 
 
 def _counted(items: Sequence[Any], noun: str) -> str:
@@ -118,7 +118,7 @@ def _listed(noun: str, lines: list[str]) -> list[str]:
     if not lines:
         return [f"  no {noun}s"]
     more = [f"    and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
-    return [f"  {_counted(lines, noun)}:", *(f"    {visible(line)}" for line in lines[:_LISTED]), *more]
+    return [f"  {_counted(lines, noun)}:", *(f"    {printable(line)}" for line in lines[:_LISTED]), *more]
 
 
 def _channel_lines(channels: Sequence[Channel]) -> list[str]:
@@ -134,7 +134,7 @@ def _channel_lines(channels: Sequence[Channel]) -> list[str]:
 
 def _scale_text(channel: Channel) -> str:
     if not isfinite(channel.uv_per_bit):
-        return f"scale unknown{f' ({visible(channel.units)})' if channel.units else ''}"
+        return f"scale unknown{f' ({printable(channel.units)})' if channel.units else ''}"
     return f"{channel.uv_per_bit:.6g} µV per bit" if isfinite(channel.digital_range[0]) else f"in {channel.units}"
 
 
@@ -143,7 +143,7 @@ def _filter_text(channel: Channel) -> str:
     return f"  {stages[0] or '0 Hz'} to {stages[1] or 'unfiltered'}" if any(stages) else ""
 
 
-def nev_facts(nev: NevFile) -> dict[str, Any]:
+def nev_json(nev: NevFile) -> dict[str, Any]:
     """Everything about a NEV but its packets, as plain values."""
     span = nev.tick_span
     return {
@@ -165,7 +165,7 @@ def nev_facts(nev: NevFile) -> dict[str, Any]:
         "last_tick": span[1] if span else None,
         "kinds": nev.kinds(),
         "resets": [reset._asdict() for reset in nev.resets],
-        "damage": _damage_facts(nev.damage),
+        "damage": _damage_json(nev.damage),
         "spikes": [{"electrode_id": e, "unit": u, "n_spikes": len(t)} for (e, u), t in nev.trains().items()],
         "electrodes": [
             {"electrode_id": e.electrode_id, "label": e.label, "bank": e.bank, "pin": e.pin,
@@ -184,7 +184,7 @@ def nev_text(nev: NevFile) -> list[str]:
     kinds = [f"{kind} {count}" for kind, count in nev.kinds().items()]
     resets = [f"at packet {r.packet}: from tick {r.tick_before} to {r.tick_after}" for r in nev.resets]
     return [
-        f"{visible(nev.path)}: {made_by} NEV {nev.spec}, {when}",
+        f"{printable(nev.path)}: {made_by} NEV {nev.spec}, {when}",
         f"  {nev.n_packets} packets of {nev.packet_bytes} bytes{times}; {len(nev.electrodes)} electrodes described",
         f"  events: {', '.join(kinds) or 'none'}",
         *_firing_lines(nev),
@@ -208,7 +208,7 @@ def _firing_lines(nev: NevFile) -> list[str]:
 
 def _label(nev: NevFile, electrode_id: int) -> str:
     electrode = nev.electrodes.get(electrode_id)
-    return visible(electrode.label) if electrode else "(no header)"
+    return printable(electrode.label) if electrode else "(no header)"
 
 
 def recording_text(recording: Recording) -> list[str]:
@@ -216,10 +216,10 @@ def recording_text(recording: Recording) -> list[str]:
     spans = {suffix: _spans(file) for suffix, file in recording.files.items()}
     ends = [end for parts in spans.values() for part in parts for end in part]
     first, last = (min(ends), max(ends)) if ends else (0.0, 0.0)
-    told = [line for file in recording.files.values() for line in lines(file)]
+    told = [line for file in recording.files.values() for line in as_text(file)]
     bars = [f"  {suffix}  |{_bar(parts, first, last)}|" for suffix, parts in spans.items()]
-    failed = [f"  {suffix}  could not be read: {visible(str(error))}" for suffix, error in recording.failed.items()]
-    title = f"{visible(recording.base)}: {first:.6g} s to {last:.6g} s by the recorder's clock"
+    failed = [f"  {suffix}  could not be read: {printable(str(error))}" for suffix, error in recording.failed.items()]
+    title = f"{printable(recording.base)}: {first:.6g} s to {last:.6g} s by the recorder's clock"
     return [*told, title, *bars, *failed]
 
 

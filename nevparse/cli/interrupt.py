@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def told_to_stop() -> Iterator[Callable[[], bool]]:
+def stop_on_signal() -> Iterator[Callable[[], bool]]:
     """Tell whether Ctrl-C was pressed, or the system has asked to end; a second time it breaks off as ever.
 
     Only the main thread hears of it.

@@ -15,14 +15,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DamagedFile
-from ..nsx.packets import MissedBreak
-from ..source.growth import POLL_S, Follow
-from ..traces.plan import Corrections, Fill
-from ..traces.protocols import Readable
-from ..traces.request import Progress, Request, fill_row, plans, refuse_words
+from ..nsx.packets import HiddenGap
+from ..source.growth import POLL_S, FollowOptions
+from ..traces.plan import Corrections, FilledRows
+from ..traces.protocols import Exportable
+from ..traces.request import ExportRequest, Progress, check_options, fill_row, plan_files
 from . import sidecar
-from .inputs import refuse_shrunk, unchanged
-from .job import BinFile, FileJob, Job, bin_file, refuse_targets, targets_of
+from .inputs import check_not_shrunk, check_unchanged
+from .job import BinFile, ExportJob, FileJob, bin_file, check_targets, targets_of
 from .output.files import whole_or_nothing
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class BinReport(BinFile):
 
 
 def write_bin(
-    ns: Readable | Sequence[NsxFile],
+    ns: Exportable | Sequence[NsxFile],
     path: str | os.PathLike[str],
     *,
     channels: slice | Iterable[int] | None = None,
@@ -154,36 +154,36 @@ def write_bin(
         Where samples stand out of order and `sort` is not asked for.
     """
     if isinstance(ns, Sequence):
-        from ..recording.instruments import WideFile
+        from ..recording.instruments import CombinedInstruments
 
-        recording: Readable = WideFile(ns, max_fill if gaps == "fill" else None, sort)
+        recording: Exportable = CombinedInstruments(ns, max_fill if gaps == "fill" else None, sort)
     else:
         recording = ns
     columns = (channels, electrodes, labels, kind)
-    many, how = (gaps, fill, max_fill, resample, sort), Follow(poll_s, timeout_s, stop) if follow else None
-    request = Request(os.fspath(path), columns, start_tick, stop_tick, *many, overwrite, progress, how)
-    refuse_words(request, recording.dtype)
+    many, how = (gaps, fill, max_fill, resample, sort), FollowOptions(poll_s, timeout_s, stop) if follow else None
+    request = ExportRequest(os.fspath(path), columns, start_tick, stop_tick, *many, overwrite, progress, how)
+    check_options(request, recording.dtype)
     try:
-        return _export(recording.exactly() if sort or resample else recording, request)
-    except MissedBreak:  # seen while streaming; nothing has been named yet
-        return _export(recording.exactly(), request)
+        return _export(recording.fully_scanned() if sort or resample else recording, request)
+    except HiddenGap:  # seen while streaming; nothing has been named yet
+        return _export(recording.fully_scanned(), request)
 
 
-def _export(ns: Readable, request: Request) -> BinReport:
+def _export(ns: Exportable, request: ExportRequest) -> BinReport:
     columns = ns.columns(*request.columns)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
     fill = fill_row(request.fill, columns.size, ns.dtype) if request.gaps == "fill" else b""
     make_job, inputs = _job_of(ns, request)
-    refuse_shrunk(inputs)
-    planned, corrections = ([(request.path, [])], Corrections()) if request.follow else plans(ns, request)
+    check_not_shrunk(inputs)
+    planned, corrections = ([(request.path, [])], Corrections()) if request.follow else plan_files(ns, request)
     files = [bin_file(ns, path, columns, rows) for path, rows in planned]
     policy = sidecar.policy_facts(request.gaps, request.fill, request.resample, corrections)
     job = make_job(ns, columns, fill, request.sort, request.progress, sum(file.n_samples for file in files))
     with whole_or_nothing(request.path) as outputs:
-        refuse_targets(_paths(inputs), ns.stamped, request.path, files, request.overwrite)
-        outputs.take(*targets_of(files, ns.stamped))
-        with nullcontext() if request.follow else unchanged(inputs):
+        check_targets(_paths(inputs), ns.has_sample_timestamps, request.path, files, request.overwrite)
+        outputs.take(*targets_of(files, ns.has_sample_timestamps))
+        with nullcontext() if request.follow else check_unchanged(inputs):
             files = [job.write(file, outputs, policy) for file in files]
     if job.n_out_of_order and not request.sort:
         message = f"{job.n_out_of_order} samples stand out of order; sort=True (--sort) puts them right"
@@ -191,29 +191,29 @@ def _export(ns: Readable, request: Request) -> BinReport:
     return BinReport(
         **vars(files[0]) | {"n_samples": job.n_rows},
         files=tuple(files),
-        n_filled=job.n_holes + sum(item.n_rows for file in files for item in file.rows if isinstance(item, Fill)),
+        n_filled=job.n_holes + sum(item.n_rows for file in files for item in file.rows if isinstance(item, FilledRows)),
         n_dropped=corrections.dropped + job.corrections.dropped,
         n_repeated=corrections.repeated + job.corrections.repeated,
         n_out_of_order=job.n_out_of_order,
     )
 
 
-def _job_of(ns: Any, request: Request) -> tuple[Callable[..., Job], list[Any]]:
+def _job_of(ns: Any, request: ExportRequest) -> tuple[Callable[..., ExportJob], list[Any]]:
     """What streams a recording, and the files it comes from."""
     if hasattr(ns, "tracks"):
         if request.follow:
             raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
-        from .job import WideJob
+        from .job import InstrumentsJob
 
-        return WideJob, [track.file for track in ns.tracks]
+        return InstrumentsJob, [track.file for track in ns.tracks]
     if request.follow is None:
         return FileJob, [ns]
-    from .live import LiveJob, begun, looks_at
+    from .live import FollowJob, poll_until, wait_for_first_samples
 
-    looks = looks_at(ns, request.follow, request.stop_tick)
-    begun(ns, looks)
-    return partial(LiveJob, looks, lambda: plans(ns, request)[0][0][1]), [ns]
+    looks = poll_until(ns, request.follow, request.stop_tick)
+    wait_for_first_samples(ns, looks)
+    return partial(FollowJob, looks, lambda: plan_files(ns, request)[0][0][1]), [ns]
 
 
-def _paths(files: Sequence[Readable]) -> list[str]:
+def _paths(files: Sequence[Exportable]) -> list[str]:
     return [file.path for file in files if os.path.exists(file.path)]  # what was no path has a name all the same

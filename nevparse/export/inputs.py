@@ -23,7 +23,7 @@ class _State(NamedTuple):
 
 def _state(file: OneFile) -> _State:
     head = bytearray(_HEAD_BYTES)
-    reading(file)(memoryview(head), 0)
+    reader_of(file)(memoryview(head), 0)
     try:
         status = os.fstat(file.fileno())
     except UnsupportedOperation:  # bytes, and objects that only Python knows
@@ -31,7 +31,7 @@ def _state(file: OneFile) -> _State:
     return _State(status.st_size, status.st_mtime_ns, bytes(head))
 
 
-def reading(file: OneFile) -> Callable[[memoryview, int], int]:
+def reader_of(file: OneFile) -> Callable[[memoryview, int], int]:
     """Its `readinto`, whose OSError is not taken for one of writing."""
 
     def readinto(buffer: memoryview, offset: int) -> int:
@@ -44,7 +44,7 @@ def reading(file: OneFile) -> Callable[[memoryview, int], int]:
     return readinto
 
 
-def refuse_shrunk(files: Sequence[OneFile]) -> list[_State]:
+def check_not_shrunk(files: Sequence[OneFile]) -> list[_State]:
     """What files are now; ExportError where one is shorter than it was when it was opened."""
     states = [_state(file) for file in files]
     for file, state in zip(files, states, strict=True):
@@ -55,7 +55,7 @@ def refuse_shrunk(files: Sequence[OneFile]) -> list[_State]:
 
 
 @contextmanager
-def unchanged(files: Sequence[OneFile]) -> Iterator[None]:
+def check_unchanged(files: Sequence[OneFile]) -> Iterator[None]:
     """Hold what is read in the block against what the files were before it.
 
     A file may grow, as one that is being recorded does: what it had is taken to stay what it was, but for its head,
@@ -66,7 +66,7 @@ def unchanged(files: Sequence[OneFile]) -> Iterator[None]:
     ExportError
         Where a file became shorter, or was changed.
     """
-    before = refuse_shrunk(files)
+    before = check_not_shrunk(files)
     try:
         yield
     except FormatError:  # a timestamp that is no longer there
@@ -76,7 +76,7 @@ def unchanged(files: Sequence[OneFile]) -> Iterator[None]:
 
 
 def _compare(files: Sequence[OneFile], before: Sequence[_State]) -> None:
-    for file, then, now in zip(files, before, refuse_shrunk(files), strict=True):
+    for file, then, now in zip(files, before, check_not_shrunk(files), strict=True):
         touched = now.size_bytes <= then.size_bytes and now.changed_ns != then.changed_ns
         if touched or now.head != then.head:
             what = "its headers" if now.head != then.head else "it was written to, and did not grow"

@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 
 from ..clock import Clock
 from ..errors import ExportError
-from ..format.text import json_text, size_text, span_text
-from ..nsx.packets import Watcher
-from ..recording.instruments import Track, WideFile
+from ..format.text import duration_text, json_text, size_text
+from ..nsx.packets import TimestampCheck
+from ..recording.instruments import CombinedInstruments, InstrumentTrack
 from ..traces import plan
-from ..traces.packing import BUFFER_BYTES, Batch, Buffer, FillRows, Packer, Pump, side_by_side
-from ..traces.pieces import Piece
-from ..traces.plan import Corrections, Fill, Rows
-from ..traces.plan import Rows as PlannedRows
-from ..traces.protocols import OneFile, Readable
+from ..traces.packing import BUFFER_BYTES, Batch, Buffer, ColumnPacker, FillRows, RowReader, side_by_side
+from ..traces.pieces import Extent
+from ..traces.plan import Corrections, FilledRows, PlanRow
+from ..traces.plan import PlanRow as PlannedRows
+from ..traces.protocols import Exportable, OneFile
 from . import sidecar
-from .inputs import reading
+from .inputs import reader_of
 from .output.files import Outputs, _refuse_space, _refuse_target, folder_of
 from .output.stream import stream, write_all
 
@@ -62,7 +62,7 @@ class BinFile:
     dtype: str
     sampling_rate: float
     electrode_ids: tuple[int, ...]
-    rows: tuple[Rows, ...]
+    rows: tuple[PlanRow, ...]
 
     @property
     def size_bytes(self) -> int:
@@ -73,11 +73,11 @@ class BinFile:
         return (
             f"{self.path}: {self.n_samples} samples x {self.n_channels} channels of {np.dtype(self.dtype).name}, "
             f"little-endian, sample by sample (row = sample, column = channel); {self.sampling_rate:g} Hz, "
-            f"{span_text(self.n_samples / self.sampling_rate)}, {size_text(self.size_bytes)}"
+            f"{duration_text(self.n_samples / self.sampling_rate)}, {size_text(self.size_bytes)}"
         )
 
 
-def refuse_targets(inputs: Sequence[str], stamped: bool, path: str, files: Sequence[BinFile], overwrite: bool) -> None:
+def check_targets(inputs: Sequence[str], stamped: bool, path: str, files: Sequence[BinFile], overwrite: bool) -> None:
     """Raise where a file is in the way, the input would be overwritten, or the disk is too small."""
     for file in files:
         if os.path.normcase(file.path) in map(os.path.normcase, sidecar.names(file.path)):
@@ -94,14 +94,14 @@ def targets_of(files: Sequence[BinFile], stamped: bool) -> tuple[list[str], int]
     return targets, sum(file.size_bytes + _TICK_BYTES * file.n_samples * stamped for file in files)
 
 
-class Job(ABC):
+class ExportJob(ABC):
     """The streaming of planned files."""
 
     known_ahead = True  # how many rows there will be
 
     def __init__(
         self,
-        ns: Readable,
+        ns: Exportable,
         columns: NDArray[np.intp],
         fill: bytes | None,
         sort: bool,
@@ -117,18 +117,18 @@ class Job(ABC):
         """Write one file and what goes with it."""
         with ExitStack() as stack:
             log = None
-            watcher = self._ns.watcher()
+            watcher = self._ns.timestamp_check()
             if watcher is not None:
                 ticks_path = sidecar.names(file.path)[1]
                 ticks = stack.enter_context(outputs.create(ticks_path, True, self._ahead(_TICK_BYTES * file.n_samples)))
-                log = TickLog(watcher, ticks, self._ns.clock)
+                log = TimestampWriter(watcher, ticks, self._ns.clock)
             target = stack.enter_context(outputs.create(file.path, n_bytes=self._ahead(file.size_bytes)))
             for n_rows in stream(self._batches(file.rows, log), target):
                 self._done += n_rows
                 if self._progress is not None:
                     self._progress(self._done, self.n_rows)
         file = self._as_written(file)
-        out_of_order = log.watcher.finish() if log else 0
+        out_of_order = log.timestamp_check.finish() if log else 0
         self.n_out_of_order += out_of_order
         facts = sidecar.describe(self._ns, file.path, file.rows, self._columns, self._sort, policy)
         facts |= {"sorted": self._sort, "out_of_order_samples": out_of_order, **self._more_facts()}
@@ -143,42 +143,42 @@ class Job(ABC):
         return file
 
     @abstractmethod
-    def _batches(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Batch]:
+    def _batches(self, rows: Sequence[PlanRow], log: TimestampWriter | None) -> Iterator[Batch]:
         """Packed rows, as planned."""
 
     def _more_facts(self) -> dict[str, Any]:
         return {}
 
 
-class FileJob(Job):
+class FileJob(ExportJob):
     """The streaming of one recording's file."""
 
     def __init__(self, ns: OneFile, *more: Any) -> None:
         super().__init__(ns, *more)
-        self._file, self._packer = ns, Packer(self._columns, ns.n_channels, ns.dtype)
+        self._file, self._packer = ns, ColumnPacker(self._columns, ns.n_channels, ns.dtype)
 
-    def _batches(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Batch]:
-        return Pump(reading(self._file), self._packer, self._fill, log).batches(self._items(rows, log))
+    def _batches(self, rows: Sequence[PlanRow], log: TimestampWriter | None) -> Iterator[Batch]:
+        return RowReader(reader_of(self._file), self._packer, self._fill, log).batches(self._items(rows, log))
 
-    def _items(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Piece | FillRows]:  # noqa: ARG002 - needs none
+    def _items(self, rows: Sequence[PlanRow], log: TimestampWriter | None) -> Iterator[Extent | FillRows]:  # noqa: ARG002 - needs none
         for item in rows:
-            if isinstance(item, Fill):
+            if isinstance(item, FilledRows):
                 yield FillRows(item.n_rows, item.tick)
             else:
                 segment, stop = self._ns.segments[item.segment], item.start + item.n_rows
-                yield from segment.pieces(item.start, stop, sort=self._sort)
+                yield from segment.extents(item.start, stop, sort=self._sort)
 
 
-class TickLog:
+class TimestampWriter:
     """Writes the timestamp of every row, and has every packet judged."""
 
-    def __init__(self, watcher: Watcher, file: FileIO, clock: Clock) -> None:
-        self.watcher, self._file, self._clock = watcher, file, clock
+    def __init__(self, watcher: TimestampCheck, file: FileIO, clock: Clock) -> None:
+        self.timestamp_check, self._file, self._clock = watcher, file, clock
 
     def packets(self, read: Buffer, n_packets: int, first: int) -> None:
         """Packets `first` and on, as they stand in the file."""
-        self.watcher.feed(read, n_packets, first)
-        write_all(self._file, self.watcher.headers(read, n_packets)["tick"].tobytes())
+        self.timestamp_check.feed(read, n_packets, first)
+        write_all(self._file, self.timestamp_check.headers(read, n_packets)["tick"].tobytes())
 
     def filled(self, rows: FillRows) -> None:
         """Rows that were filled: the times they stand for."""
@@ -186,12 +186,12 @@ class TickLog:
             write_all(self._file, self._clock.ticks(rows.tick, a, min(a + _TICKS_AT_ONCE, rows.n_rows)).tobytes())
 
 
-def bin_file(ns: Readable, path: str, columns: NDArray[np.intp], rows: Sequence[Rows]) -> BinFile:
+def bin_file(ns: Exportable, path: str, columns: NDArray[np.intp], rows: Sequence[PlanRow]) -> BinFile:
     """One file of a plan."""
     return BinFile(
         path=path,
         sidecar_path=sidecar.names(path)[0],
-        n_samples=plan.n_rows_of(rows),
+        n_samples=plan.count_rows(rows),
         n_channels=int(columns.size),
         dtype=ns.dtype.str,
         sampling_rate=ns.sampling_rate,
@@ -200,30 +200,30 @@ def bin_file(ns: Readable, path: str, columns: NDArray[np.intp], rows: Sequence[
     )
 
 
-class WideJob(Job):
+class InstrumentsJob(ExportJob):
     """The streaming of several instruments side by side."""
 
-    def __init__(self, ns: WideFile, columns: NDArray[np.intp], fill: bytes | None, *more: Any) -> None:
+    def __init__(self, ns: CombinedInstruments, columns: NDArray[np.intp], fill: bytes | None, *more: Any) -> None:
         super().__init__(ns, columns, fill, *more)
         self._wide, self.n_holes = ns, sum(ns.n_holes())
         self.corrections = Corrections(
             sum(track.n_dropped for track in ns.tracks), sum(track.n_repeated for track in ns.tracks)
         )
 
-    def _batches(self, rows: Sequence[PlannedRows], log: TickLog | None) -> Iterator[Batch]:  # noqa: ARG002 - a grid has none
+    def _batches(self, rows: Sequence[PlannedRows], log: TimestampWriter | None) -> Iterator[Batch]:  # noqa: ARG002 - a grid has none
         most_rows = max(1, BUFFER_BYTES // (self._wide.n_channels * self._wide.dtype.itemsize))
         several, begin = [], 0
         for track, columns in zip(self._wide.tracks, self._wide.split(self._columns), strict=True):
-            packer = Packer(columns, track.file.n_channels, self._wide.dtype)
+            packer = ColumnPacker(columns, track.file.n_channels, self._wide.dtype)
             fill = self._fill and self._fill[begin : begin + packer.row_bytes]
-            pump = Pump(reading(track.file), packer, fill, most_rows=most_rows)
+            pump = RowReader(reader_of(track.file), packer, fill, most_rows=most_rows)
             several.append(pump.batches(self._track_items(track, rows)))
             begin += packer.row_bytes
         return side_by_side(several)
 
-    def _track_items(self, track: Track, rows: Sequence[PlannedRows]) -> Iterator[Piece | FillRows]:
+    def _track_items(self, track: InstrumentTrack, rows: Sequence[PlannedRows]) -> Iterator[Extent | FillRows]:
         for item in rows:
-            if isinstance(item, Fill):
+            if isinstance(item, FilledRows):
                 yield FillRows(item.n_rows, item.tick)
             else:
                 first = self._wide.segments[item.segment].first_row + item.start

@@ -10,22 +10,22 @@ from typing import Any
 
 from ..clock import Gap
 from ..errors import GapError
-from ..nsx.packets import MissedBreak
-from ..source.growth import Follow, arrivals
+from ..nsx.packets import HiddenGap
+from ..source.growth import FollowOptions, poll_growth
 from ..traces.packing import FLUSH, FillRows
-from ..traces.pieces import Piece
-from ..traces.plan import Rows, Span, between, n_rows_of
+from ..traces.pieces import Extent
+from ..traces.plan import PlanRow, SampleRows, count_rows, rows_between
 from ..traces.protocols import GrowingFile
-from .job import BinFile, FileJob, TickLog
+from .job import BinFile, FileJob, TimestampWriter
 
 
-def looks_at(ns: GrowingFile, how: Follow, stop_tick: int | None) -> Iterator[int]:
+def poll_until(ns: GrowingFile, how: FollowOptions, stop_tick: int | None) -> Iterator[int]:
     """Look at a file again and again, until it has passed a time; yields how many samples came each time."""
 
     def ended() -> bool:
         return (how.stop is not None and how.stop()) or (stop_tick is not None and _passed(ns, stop_tick))
 
-    return arrivals(ns.refresh, lambda: ns.n_samples, how.poll_s, how.timeout_s, ended)
+    return poll_growth(ns.refresh, lambda: ns.n_samples, how.poll_s, how.timeout_s, ended)
 
 
 def _passed(ns: GrowingFile, tick: int) -> bool:
@@ -33,17 +33,17 @@ def _passed(ns: GrowingFile, tick: int) -> bool:
     if not ns.segments:
         return False
     last = ns.segments[-1]
-    at = last.n_samples - 1 - (ns.n_samples - ns.n_settled)
+    at = last.n_samples - 1 - (ns.n_samples - ns.n_final)
     return at >= 0 and int(last.ticks(at, at + 1)[0]) >= tick
 
 
-def begun(ns: GrowingFile, looks: Iterator[int]) -> None:
+def wait_for_first_samples(ns: GrowingFile, looks: Iterator[int]) -> None:
     """Wait until a file holds enough to tell how its samples are framed, which is two of them."""
     while ns.n_samples < 2 and next(looks, None) is not None:
         pass
 
 
-class LiveJob(FileJob):
+class FollowJob(FileJob):
     """The streaming of a recording's file that grows meanwhile.
 
     Parameters
@@ -58,47 +58,49 @@ class LiveJob(FileJob):
 
     known_ahead = False
 
-    def __init__(self, looks: Iterator[int], plan: Callable[[], Sequence[Rows]], ns: GrowingFile, *more: Any) -> None:
+    def __init__(
+        self, looks: Iterator[int], plan: Callable[[], Sequence[PlanRow]], ns: GrowingFile, *more: Any
+    ) -> None:
         super().__init__(ns, *more)
         self._growing, self._looks, self._plan = ns, looks, plan
-        self._rows: Sequence[Rows] = ()
+        self._rows: Sequence[PlanRow] = ()
 
-    def _items(self, rows: Sequence[Rows], log: TickLog | None) -> Iterator[Piece | FillRows]:  # noqa: ARG002 - grow
+    def _items(self, rows: Sequence[PlanRow], log: TimestampWriter | None) -> Iterator[Extent | FillRows]:  # noqa: ARG002 - grow
         done = 0
         for _ in self._looks:
             self._look(log)
             settled = self._n_settled_rows()
-            yield from super()._items(between(self._rows, done, settled, self._ns.clock), log)
+            yield from super()._items(rows_between(self._rows, done, settled, self._ns.clock), log)
             yield FLUSH
             done = max(done, settled)
         self._look(log, is_last=True)
-        yield from super()._items(between(self._rows, done, self.n_rows, self._ns.clock), log)
+        yield from super()._items(rows_between(self._rows, done, self.n_rows, self._ns.clock), log)
 
-    def _look(self, log: TickLog | None, is_last: bool = False) -> None:
-        if (log is not None) != self._ns.stamped:
-            raise MissedBreak  # what looked like packets were short blocks
+    def _look(self, log: TimestampWriter | None, is_last: bool = False) -> None:
+        if (log is not None) != self._ns.has_sample_timestamps:
+            raise HiddenGap  # what looked like packets were short blocks
         try:
             self._rows = self._plan()
         except GapError as error:  # too little was recorded as yet for what is to be filled: it waits
             if is_last or any(gap.missing_samples < 0 and self._is_settled(gap) for gap in error.gaps):
                 raise
-        self.n_rows = n_rows_of(self._rows)
+        self.n_rows = count_rows(self._rows)
         if is_last and not self.n_rows:
             raise ValueError(f"{self._ns.path}: expected samples to export, found none when it ended")
         if log is not None:
-            log.watcher.catch_up(self._ns.watcher())
+            log.timestamp_check.continue_from(self._ns.timestamp_check())
 
     def _is_settled(self, gap: Gap) -> bool:
         before = self._ns.segments[: gap.after_segment + 1]
-        return sum(segment.n_samples for segment in before) <= self._growing.n_settled
+        return sum(segment.n_samples for segment in before) <= self._growing.n_final
 
     def _n_settled_rows(self) -> int:
         """Rows that stay what they are whatever is still to be recorded."""
         firsts = [0, *accumulate(segment.n_samples for segment in self._ns.segments)]
         n_rows = 0
         for item in self._rows:
-            if isinstance(item, Span):
-                n_settled = self._growing.n_settled - firsts[item.segment] - item.start
+            if isinstance(item, SampleRows):
+                n_settled = self._growing.n_final - firsts[item.segment] - item.start
                 if n_settled <= 0:
                     break
                 n_rows = item.row + min(item.n_rows, n_settled)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..clock import Clock, Held, Run, last_not_after
+from ..clock import Clock, SegmentSpan, TickIntervals, last_not_after
 from ..errors import FormatError
 from ..format.channel import Channel
-from ..traces.plan import Corrections, Fill, Rows, n_rows_of
-from ..traces.protocols import Readable
+from ..traces.plan import Corrections, FilledRows, PlanRow, count_rows
+from ..traces.protocols import Exportable
 
 SIDECAR_VERSION = 1
 NO_ROW = -1
@@ -29,16 +29,16 @@ def names(path: str) -> tuple[str, str]:
 
 
 def describe(
-    ns: Readable,
+    ns: Exportable,
     path: str,
-    rows: Sequence[Rows],
+    rows: Sequence[PlanRow],
     columns: NDArray[np.intp],
     sort: bool,
     policy: dict[str, Any],
 ) -> dict[str, Any]:
     """Everything a sidecar says that is known before the samples are read."""
     channels = [ns.channels[column] for column in columns]
-    n_rows, clock = n_rows_of(rows), ns.clock
+    n_rows, clock = count_rows(rows), ns.clock
     return {
         "sidecar_version": SIDECAR_VERSION,
         "bin": os.path.basename(path),
@@ -52,7 +52,7 @@ def describe(
         "time_origin": ns.time_origin.isoformat() if ns.time_origin else None,
         **policy,
         "stretches": [_stretch(ns, item, sort) for item in rows],
-        "ticks_file": os.path.basename(names(path)[1]) if ns.stamped else None,
+        "ticks_file": os.path.basename(names(path)[1]) if ns.has_sample_timestamps else None,
         "columns": columns.tolist(),
         **_channel_facts(channels),
         "source": {
@@ -77,16 +77,16 @@ def policy_facts(gaps: str, fill: str | float, resample: str | None, corrections
     }
 
 
-def _stretch(ns: Readable, item: Rows, sort: bool) -> dict[str, Any]:
+def _stretch(ns: Exportable, item: PlanRow, sort: bool) -> dict[str, Any]:
     stop_row = item.row + item.n_rows
-    if isinstance(item, Fill):
+    if isinstance(item, FilledRows):
         return {"segment": None, "start_row": item.row, "stop_row": stop_row, "anchors": [[item.row, item.tick]]}
     segment = ns.segments[item.segment]
     first, row, anchors = item.start, item.row, []
-    if ns.stamped:
+    if ns.has_sample_timestamps:
         anchors = [[row, int(segment.ticks(first, first + 1, sort=sort)[0])]]
     else:
-        for piece in segment.pieces(first, first + item.n_rows):  # one for each block, which has its own timestamp
+        for piece in segment.extents(first, first + item.n_rows):  # one for each block, which has its own timestamp
             into = piece.since % ns.clock.den  # back to a whole tick, if need be before the first row
             tick = int(segment.ticks(first, first + 1)[0]) - into * ns.clock.num // ns.clock.den
             anchors.append([row - into, tick])
@@ -152,7 +152,7 @@ class Sidecar:
         if self._stamps is not None and self._stamps.size != self.n_samples:
             raise ValueError(f"{self._stamps.size} timestamps of {self.n_samples} rows in {ticks_file}")
         runs, ends = zip(*self._runs(item["segment"] for item in stretches), strict=True)
-        self._held, self._n_runs = Held(runs, ends), len(runs)
+        self._held, self._n_runs = TickIntervals(runs, ends), len(runs)
 
     def row_to_tick(self, rows: ArrayLike) -> NDArray[np.uint64]:
         """Timestamps, in the recording's clock, of rows of the ``.bin``.
@@ -224,7 +224,7 @@ class Sidecar:
             rows[held] = item["start_row"] + samples[held] - first
         return rows
 
-    def _runs(self, segments: Iterable[int | None]) -> Iterator[tuple[Run, int]]:
+    def _runs(self, segments: Iterable[int | None]) -> Iterator[tuple[SegmentSpan, int]]:
         """Anchors ``first:stop`` of each unbroken stretch of rows that were recorded, and the tick it ends before."""
         stop = 0
         for segment, anchors in groupby(segments):
@@ -236,7 +236,7 @@ class Sidecar:
                 end = self._clock.end(int(self._ticks[stop - 1]), last + 1 - int(self._rows[stop - 1]))
             else:
                 end = self._clock.end(int(self._stamps[last]), 1)
-            yield Run(first, stop, int(self.row_to_tick(row)), last + 1 - row), end
+            yield SegmentSpan(first, stop, int(self.row_to_tick(row)), last + 1 - row), end
 
     def seconds(self, rows: ArrayLike, *, origin_tick: int = 0) -> NDArray[np.float64]:
         """Times of rows in seconds after `origin_tick` of the recording's clock, float64."""

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..source.base import Source
-from ..source.objects import source_of
+from ..source.objects import open_source
 from . import tables
-from .header import basic_header, identify
+from .header import identify_version, read_basic_header
 
 MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 
@@ -58,7 +58,7 @@ class Filter(NamedTuple):
     kind: str
 
 
-def extended_headers(source: Source, found: tables.NevSpec, header: Mapping[str, Any]) -> bytes:
+def read_extended_headers(source: Source, found: tables.NevVersion, header: Mapping[str, Any]) -> bytes:
     """The extended headers of a NEV as they stand: as many as it counts, its header bytes hold and the file has."""
     begin = found.basic.size
     stated = header["header_bytes"]
@@ -74,16 +74,16 @@ def microvolts_per_bit(nv_per_bit: int) -> float:
     return nv_per_bit / 1000 if nv_per_bit else nan
 
 
-def uv_per_bit_of(nev: Any) -> dict[int, float]:
+def uv_per_bit_by_electrode(nev: Any) -> dict[int, float]:
     """µV per bit by electrode id from a NEV: what `open_nev` takes, a `NevFile`, a mapping, or None for nothing."""
     if nev is None or isinstance(nev, Mapping):
         return dict(nev or {})
     if hasattr(nev, "electrodes"):
         return {electrode.electrode_id: electrode.uv_per_bit for electrode in nev.electrodes.values()}
-    source = source_of(nev)
+    source = open_source(nev)
     try:
-        found, header = basic_header(source, identify(source, tables.NEV_SPECS, "a NEV file"))
-        raw = extended_headers(source, found, header)
+        found, header = read_basic_header(source, identify_version(source, tables.NEV_VERSIONS, "a NEV file"))
+        raw = read_extended_headers(source, found, header)
     finally:
         source.close()
     rows = np.frombuffer(raw, found.extended[b"NEUEVWAV"].dtype())
@@ -91,7 +91,7 @@ def uv_per_bit_of(nev: Any) -> dict[int, float]:
     return {int(row["electrode_id"]): microvolts_per_bit(int(row["nv_per_bit"])) for row in rows}
 
 
-def filter_of(fields: Any, name: str) -> Filter | None:
+def read_filter(fields: Any, name: str) -> Filter | None:
     """The filter called `name` (``high_pass`` or ``low_pass``) of a channel's header; None where there is none."""
     corner_mhz, order, kind = (int(fields[f"{name}_{part}"]) for part in ("mhz", "order", "type"))
     if corner_mhz in (0, tables.NO_CORNER) or order == 0 or kind == 0:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 
-def system_time(words: tuple[int, ...], *, utc: bool) -> datetime | None:
+def date_of_systemtime(words: tuple[int, ...], *, utc: bool) -> datetime | None:
     """A Windows SYSTEMTIME of eight u16 as a datetime; None where it is not a date.
 
     The day of the week is not read: writers and anonymisers leave it wrong.
@@ -20,7 +20,7 @@ def system_time(words: tuple[int, ...], *, utc: bool) -> datetime | None:
         return None
 
 
-def date_words(moment: datetime | None) -> tuple[int, ...]:
+def systemtime_of_date(moment: datetime | None) -> tuple[int, ...]:
     """A moment as a Windows SYSTEMTIME, to the millisecond below; zeros where there is none."""
     if moment is None:
         return (0,) * 8

@@ -10,16 +10,16 @@ from typing import Any, TypeVar
 from ..errors import FormatError, UnknownVersion, UnsupportedVersion
 from ..source.base import Source
 from . import tables
-from .text import text
+from .text import decode_text
 
-_SpecT = TypeVar("_SpecT", tables.NsxSpec, tables.NevSpec)
+_SpecT = TypeVar("_SpecT", tables.NsxVersion, tables.NevVersion)
 _NEURALYNX = b"########"
-_FAMILIES = {magic: "an NSx file (use open_nsx)" for magic, _ in tables.NSX_SPECS} | {
-    magic: "a NEV file (use open_nev)" for magic, _ in tables.NEV_SPECS
+_FAMILIES = {magic: "an NSx file (use open_nsx)" for magic, _ in tables.NSX_VERSIONS} | {
+    magic: "a NEV file (use open_nev)" for magic, _ in tables.NEV_VERSIONS
 }
 
 
-def identify(source: Source, table: Mapping[tuple[bytes, tuple[int, int]], _SpecT], family: str) -> _SpecT:
+def identify_version(source: Source, table: Mapping[tuple[bytes, tuple[int, int]], _SpecT], family: str) -> _SpecT:
     """Look up the version of a file by the bytes that decide: its magic and its version.
 
     Raises
@@ -38,18 +38,18 @@ def identify(source: Source, table: Mapping[tuple[bytes, tuple[int, int]], _Spec
     magic = start[: tables.MAGIC_BYTES]
     known = [version for other, version in table if other == magic]
     if not known:
-        raise FormatError(f"{family}, by its first 8 bytes", _guess(start, source.size), path=source.path)
+        raise FormatError(f"{family}, by its first 8 bytes", _describe_magic(start, source.size), path=source.path)
     version = tables.UNVERSIONED.get(magic)
     if version is None:
         if len(start) < tables.VERSION_OFFSET + 2:
             raise FormatError("a version", "the end of the file", path=source.path, offset=tables.VERSION_OFFSET)
         version = (start[tables.VERSION_OFFSET], start[tables.VERSION_OFFSET + 1])
     if version not in known:
-        version = _nearest(source, version, known)
+        version = _nearest_version(source, version, known)
     return table[magic, version]
 
 
-def _nearest(source: Source, version: tuple[int, int], known: list[tuple[int, int]]) -> tuple[int, int]:
+def _nearest_version(source: Source, version: tuple[int, int], known: list[tuple[int, int]]) -> tuple[int, int]:
     found, same_major = "{}.{}".format(*version), [other for other in known if other[0] == version[0]]
     if not same_major:
         wanted = " or ".join("{}.{}".format(*other) for other in known)
@@ -64,7 +64,7 @@ def _nearest(source: Source, version: tuple[int, int], known: list[tuple[int, in
     return nearest
 
 
-def _guess(start: bytes, size: int) -> str:
+def _describe_magic(start: bytes, size: int) -> str:
     if size == 0:
         return "an empty file"
     if start.startswith(_NEURALYNX):
@@ -72,7 +72,7 @@ def _guess(start: bytes, size: int) -> str:
     return _FAMILIES.get(start[: tables.MAGIC_BYTES]) or f"{start[: tables.MAGIC_BYTES]!r}"
 
 
-def basic_header(source: Source, found: _SpecT) -> tuple[_SpecT, dict[str, Any]]:
+def read_basic_header(source: Source, found: _SpecT) -> tuple[_SpecT, dict[str, Any]]:
     """Read the basic header; of the vendor's two layouts for one version, the one this file has."""
     header = found.basic.read(source)
     if found.ripple is not None and is_ripple(source, found):
@@ -80,7 +80,7 @@ def basic_header(source: Source, found: _SpecT) -> tuple[_SpecT, dict[str, Any]]
     return found, header
 
 
-def is_ripple(source: Source, found: tables.NsxSpec | tables.NevSpec) -> bool:
+def is_ripple(source: Source, found: tables.NsxVersion | tables.NevVersion) -> bool:
     """Whether a Ripple system wrote the file: its application says Trellis (R01838; every file)."""
     if found.ripple is None:
         return False
@@ -89,4 +89,4 @@ def is_ripple(source: Source, found: tables.NsxSpec | tables.NevSpec) -> bool:
 
 def header_text(header: dict[str, Any], name: str) -> str:
     """A text field of a basic header, empty where the version has none."""
-    return text(header.get(name, b""))
+    return decode_text(header.get(name, b""))

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..cached import cached_property
-from .text import text, visible
+from .text import decode_text, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,7 +152,7 @@ def _format(code: str, rest: int) -> Any:
     return (_NUMPY[kind], (int(count),)) if count else _NUMPY[kind]
 
 
-def patched(layout: Layout, raw: bytes, **values: Any) -> bytes:
+def with_values(layout: Layout, raw: bytes, **values: Any) -> bytes:
     """A record with other values in some fields; text is padded with NULs."""
     out = bytearray(raw)
     for offset, field, code in layout.rows:
@@ -162,7 +162,7 @@ def patched(layout: Layout, raw: bytes, **values: Any) -> bytes:
     return bytes(out)
 
 
-def fitted(layout: Layout, field: str, value: str, what: str) -> bytes:
+def encode_text(layout: Layout, field: str, value: str, what: str) -> bytes:
     """Text as a field of a record holds it.
 
     Raises
@@ -174,13 +174,13 @@ def fitted(layout: Layout, field: str, value: str, what: str) -> bytes:
     try:
         raw = value.encode("cp1252")
     except UnicodeEncodeError:
-        raise ValueError(f"{what}: expected text of code page 1252, found {visible(value)!r}") from None
-    if len(raw) > n_bytes or text(raw) != value:
-        found = f"{visible(value)!r} ({len(raw)} bytes)"
+        raise ValueError(f"{what}: expected text of code page 1252, found {printable(value)!r}") from None
+    if len(raw) > n_bytes or decode_text(raw) != value:
+        found = f"{printable(value)!r} ({len(raw)} bytes)"
         raise ValueError(f"{what}: expected at most {n_bytes} bytes without NUL or a space at the end, found {found}")
     return raw
 
 
-def tick_size(layout: Layout) -> int:
+def n_ticks_of_field(layout: Layout) -> int:
     """How many ticks a block header can tell apart."""
     return 1 << _TICK_BITS[next(code for _, field, code in layout.rows if field == "tick")]

@@ -91,7 +91,7 @@ BLOCK_HEADER = 1  # the only legal value of the header byte
 
 
 @dataclass(frozen=True)
-class NsxSpec:
+class NsxVersion:
     """One version of the continuous-data format."""
 
     name: str
@@ -103,24 +103,24 @@ class NsxSpec:
     origin_at_first: bool = False  # the header's date stands for the first sample, not for tick 0
     packets: bool = False  # may hold one sample per packet, as PTP systems write
     vendor: str = "blackrock"
-    ripple: NsxSpec | None = None  # the same version as Ripple lays it out
+    ripple: NsxVersion | None = None  # the same version as Ripple lays it out
 
 
-NSX_21 = NsxSpec("2.1", NSX_BASIC_21, NSX_CHANNEL_21, None, None)
-NSX_22 = NsxSpec("2.2", NSX_BASIC_22, NSX_CHANNEL, b"CC", NSX_BLOCK)
+NSX_21 = NsxVersion("2.1", NSX_BASIC_21, NSX_CHANNEL_21, None, None)
+NSX_22 = NsxVersion("2.2", NSX_BASIC_22, NSX_CHANNEL, b"CC", NSX_BLOCK)
 NSX_30 = replace(NSX_22, name="3.0", block=NSX_BLOCK_30, origin_at_first=True, packets=True)
 NSX_22_RIPPLE = replace(NSX_22, basic=NSX_BASIC_RIPPLE, vendor="ripple")
 NFX_22 = replace(NSX_22_RIPPLE, channel=NFX_CHANNEL, channel_type=b"FC", sample="<f4")
 NSX_22 = replace(NSX_22, ripple=NSX_22_RIPPLE)
 NSX_23 = replace(NSX_22, name="2.3", ripple=replace(NSX_22_RIPPLE, name="2.3"))
-NSX_SPECS: dict[tuple[bytes, tuple[int, int]], NsxSpec] = {
+NSX_VERSIONS: dict[tuple[bytes, tuple[int, int]], NsxVersion] = {
     (b"NEURALSG", (2, 1)): NSX_21,
     (b"NEURALCD", (2, 2)): NSX_22,
     (b"NEURALCD", (2, 3)): NSX_23,
     (b"BRSMPGRP", (3, 0)): NSX_30,
     (b"NEUCDFLT", (2, 2)): NFX_22,
 }
-NSX_WRITTEN = ("2.3", "3.0")  # versions that new files are made in
+NSX_WRITABLE = ("2.3", "3.0")  # versions that new files are made in
 UNVERSIONED = {b"NEURALSG": (2, 1)}  # the magic stands for the version; there are no version bytes
 # --------------------------------------------------------------------------------------------- NEV headers
 NEV_BASIC = Layout("NEV basic header", "LB-0023 rev 7.00, NEV basic header; the same in 2.0 to 3.0", (
@@ -277,7 +277,7 @@ DIGITAL_30 = DIGITAL_23.retyped("digital 3.0", "tick", "Q").overlaid(
 
 
 @dataclass(frozen=True)
-class NevSpec:
+class NevVersion:
     """One version of the event format."""
 
     name: str
@@ -293,7 +293,7 @@ class NevSpec:
     comment_start: str = "tick"  # a comment's begin is a timestamp; "back": it counts back from the packet's own
     thresholds_in_uv: bool = False  # in bits otherwise
     vendor: str = "blackrock"
-    ripple: NevSpec | None = None  # the same version as Ripple lays it out
+    ripple: NevVersion | None = None  # the same version as Ripple lays it out
 
     @property
     def any_packet(self) -> Layout:
@@ -337,7 +337,7 @@ _PACKETS_30 = {kind: rows.retyped(f"{rows.name} 3.0", "tick", "Q") for kind, row
 _PACKETS_30["digital"] = DIGITAL_30
 _IDS = {0: "digital", 0xFFFF: "comment", 0xFFFE: "video_sync", 0xFFFD: "tracking", 0xFFFC: "button", 0xFFFB: "config"}
 _IDS_30 = _IDS | {0xFFFB: "log", 0xFFFA: "config", 0xFFF9: "recording"}
-NEV_23 = NevSpec("2.3", _HEADERS, _PACKETS, _IDS)
+NEV_23 = NevVersion("2.3", _HEADERS, _PACKETS, _IDS)
 NEV_30 = replace(
     NEV_23,
     name="3.0",
@@ -367,7 +367,7 @@ NEV_22_RIPPLE = replace(
 )
 NEV_22 = replace(NEV_22, ripple=NEV_22_RIPPLE)
 NEV_23 = replace(NEV_23, ripple=replace(NEV_22_RIPPLE, name="2.3"))
-NEV_SPECS: dict[tuple[bytes, tuple[int, int]], NevSpec] = {
+NEV_VERSIONS: dict[tuple[bytes, tuple[int, int]], NevVersion] = {
     (b"NEURALEV", (2, 0)): replace(NEV_22, name="2.0", ripple=None),
     (b"NEURALEV", (2, 1)): replace(NEV_22, name="2.1", ripple=None),
     (b"NEURALEV", (2, 2)): NEV_22,

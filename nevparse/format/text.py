@@ -10,7 +10,7 @@ from typing import Any
 _MICRO_SPELLINGS = ("\u00b5", "\u03bc", "\u00c2\u00b5", "\u00ce\u00bc")
 
 
-def text(raw: bytes) -> str:
+def decode_text(raw: bytes) -> str:
     """Decode a fixed text field: up to the first NUL, without padding spaces, as cp1252, else as latin-1."""
     cut = raw.split(b"\0", 1)[0].rstrip(b" ")
     try:
@@ -19,7 +19,7 @@ def text(raw: bytes) -> str:
         return cut.decode("latin-1")
 
 
-def visible(value: str) -> str:
+def printable(value: str) -> str:
     """Text that is safe to print: what a terminal would obey, or turn around, is escaped."""
     return value if value.isprintable() else "".join(map(_escaped, value))
 
@@ -37,14 +37,14 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 def unit_name(raw: bytes) -> str:
     """A unit as the file spells it, with every spelling of µV as ``uV``."""
-    unit = text(raw).strip()
+    unit = decode_text(raw).strip()
     for spelling in _MICRO_SPELLINGS:
         if unit == spelling + "V":
             return "uV"
     return unit
 
 
-def span_text(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """A duration as a person writes it: ``812 ms``, ``9.82 s``, ``1:02:03``."""
     if seconds < 1:
         return f"{seconds * 1000:.4g} ms"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import FormatError
 from ..format.channel import scale_uv
-from ..format.text import text, unit_name, visible
+from ..format.text import decode_text, printable, unit_name
 from .cmp import read_whole
 
 _OLD_MAGIC, _OLD_HEADER_BYTES = b"cbCCF", 16
@@ -82,7 +82,7 @@ def read_ccf(path: str | os.PathLike[str]) -> Configuration:
     name = os.fspath(path)
     root, attributes, tree = _parsed(name, _checked(name, read_whole(name, _MOST_BYTES, "a configuration")))
     if root != "CCF" or not isinstance(tree, dict):
-        found = f"an element {visible(root[:40])}" if root != "CCF" else "nothing in it"
+        found = f"an element {printable(root[:40])}" if root != "CCF" else "nothing in it"
         raise FormatError("a configuration, whose outermost element is CCF", found, path=name)
     listed = tree.get("ChanInfo")
     items = listed if isinstance(listed, list) else []
@@ -94,7 +94,7 @@ def read_ccf(path: str | os.PathLike[str]) -> Configuration:
 def _checked(path: str, data: bytes) -> bytes:
     """The file, seen to be free of what XML would have a reader expand or fetch."""
     if data.startswith(_OLD_MAGIC):
-        found = f"a binary one ({visible(text(data[:_OLD_HEADER_BYTES]))})"
+        found = f"a binary one ({printable(decode_text(data[:_OLD_HEADER_BYTES]))})"
         expected = "an XML configuration (open it in a newer Central and save it again)"
         raise FormatError(expected, found, path=path)
     declaration = _DECLARATION.search(data)

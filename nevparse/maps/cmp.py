@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
 from ..errors import FormatError
-from ..format.text import text, visible
+from ..format.text import decode_text, printable
 
 PITCH_UM = 400.0
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -107,7 +107,7 @@ def map_file(path: str) -> MapFile:
             sized = sized or "size" in fields
         elif description or found:
             expected = "an electrode (" + " ".join(fields) + ", where banks are letters)"
-            _refuse(path, line, expected, repr(visible(line.body[:_SHOWN])))
+            _refuse(path, line, expected, repr(printable(line.body[:_SHOWN])))
         else:
             description = line.body
     _only_once(path, found)
@@ -134,7 +134,7 @@ def _lines(data: bytes) -> Iterator[_Line]:
 
 def _decoded(raw: bytes, is_utf8: bool) -> str:
     # as labels of recordings are decoded, so that the two can be compared
-    return raw.decode("utf-8", "replace") if is_utf8 else text(raw)
+    return raw.decode("utf-8", "replace") if is_utf8 else decode_text(raw)
 
 
 def _header(comment: str) -> Sequence[str]:

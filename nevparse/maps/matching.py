@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
-from ..format.text import ranges_text, visible
+from ..format.text import printable, ranges_text
 from .cmp import LETTERS, MapElectrode
 
 PINS_PER_BANK = 32
@@ -86,7 +86,7 @@ def electrode_rows(
         found = f"channels without: {_few(nameless)}"
         raise ValueError(f"expected {join.words} to tell electrodes by, found {found}; join {_ways(but=by)}")
     _distinct(by, keys, [channel_name(channel) for channel in channels])
-    names = [f"{electrode.location} {visible(electrode.label)!r} of the map" for electrode in electrodes]
+    names = [f"{electrode.location} {printable(electrode.label)!r} of the map" for electrode in electrodes]
     there = _distinct(by, [join.of_electrode(electrode) for electrode in electrodes], names)
     _check_match(join, {keys[row] for row in neural}, there.keys() - keys, there, files, partial)
     return [there.get(key) for key in keys]
@@ -94,7 +94,7 @@ def electrode_rows(
 
 def channel_name(channel: MapChannel) -> str:
     """A channel as a person reads it."""
-    return f"column {channel.index} {visible(channel.label)!r}"
+    return f"column {channel.index} {printable(channel.label)!r}"
 
 
 def _ways(but: str = "") -> str:
@@ -139,7 +139,7 @@ def _listed(keys: Iterable[Any]) -> str:
     if not known:
         return "none"
     if isinstance(known[0], str):
-        return f"{len(known)} ({_few([visible(key) for key in known])})"
+        return f"{len(known)} ({_few([printable(key) for key in known])})"
     if isinstance(known[0], int):
         return f"{len(known)} ({ranges_text(known)})"
     banks = groupby(known, key=lambda key: key[0])

@@ -12,7 +12,7 @@ from math import inf, isfinite, nan
 import numpy as np
 from numpy.typing import NDArray
 
-from ..format.text import visible
+from ..format.text import printable
 from .cmp import LETTERS, PITCH_UM, MapElectrode, MapFile, map_file
 from .matching import JOINS, MapChannel, channel_name, electrode_rows
 
@@ -93,7 +93,7 @@ class ArrayMap:
             told apart.
         """
         wanted, pitch = _some(channels), _checked_pitch(pitch_um)
-        files = ", ".join(visible(os.path.basename(path)) for path in self.paths)
+        files = ", ".join(printable(os.path.basename(path)) for path in self.paths)
         rows = electrode_rows(by, wanted, self.electrodes, files, partial)
         places = _places(self, pitch)
         steps = " or ".join(f"{step:g}" for step in sorted({pitch or step for step in self.pitches_um}))
@@ -158,7 +158,7 @@ def read_cmp(
     for electrode in electrodes:
         first = owner.setdefault((electrode.bank, electrode.pin), electrode.array)
         if first != electrode.array:
-            both = " and ".join(visible(names[number - 1]) for number in (first, electrode.array))
+            both = " and ".join(printable(names[number - 1]) for number in (first, electrode.array))
             raise ValueError(
                 f"expected a bank and pin of its own for each electrode, found {electrode.location} in both {both}: "
                 "say with first_bank where each file's bank A is plugged in"

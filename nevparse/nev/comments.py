@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..format import tables
-from ..format.text import text
+from ..format.text import decode_text
 
 
 class Roi(NamedTuple):
@@ -49,14 +49,14 @@ class Comment(NamedTuple):
 def decoded_text(raw: bytes, charset: int = tables.CHARSET_ANSI) -> str:
     """A packet's text up to its first NUL; UTF-16 up to its first 16-bit NUL, wherever the packet cuts it."""
     if charset != tables.CHARSET_UTF16:
-        return text(raw)
+        return decode_text(raw)
     pairs = np.frombuffer(raw, "<u2", len(raw) // 2)
     ends = np.flatnonzero(pairs == 0)
     return pairs[: ends[0] if ends.size else None].tobytes().decode("utf-16-le", "replace").rstrip(" ")
 
 
-def comment_of(
-    found: tables.NevSpec, tick_rate: int, *, tick: int, charset: int, flag: int, data: int, said: str
+def decode_comment(
+    found: tables.NevVersion, tick_rate: int, *, tick: int, charset: int, flag: int, data: int, said: str
 ) -> Comment:
     """One comment packet, decoded: what its data is, charset and flag decide."""
     low, second, third, high = data.to_bytes(4, "little")
@@ -65,11 +65,11 @@ def comment_of(
     if flag == tables.COMMENT_COLOR:
         return Comment(tick, said, charset, color=(low, second, third, high))
     if flag == tables.COMMENT_START:
-        return Comment(tick, said, charset, started_tick=_started(found, tick_rate, tick, data))
+        return Comment(tick, said, charset, started_tick=_started_tick(found, tick_rate, tick, data))
     return Comment(tick, said, charset)
 
 
-def _started(found: tables.NevSpec, tick_rate: int, tick: int, data: int) -> int | None:
+def _started_tick(found: tables.NevVersion, tick_rate: int, tick: int, data: int) -> int | None:
     if found.comment_start == "tick":
         return data if data <= tick else None
     in_microseconds = tick_rate > tables.CLOCK_HZ
@@ -77,7 +77,7 @@ def _started(found: tables.NevSpec, tick_rate: int, tick: int, data: int) -> int
     return tick - back if back <= tick else None
 
 
-def merged(comments: Iterable[Comment]) -> Iterator[Comment]:
+def merge_halves(comments: Iterable[Comment]) -> Iterator[Comment]:
     """Comments, where a colour and a begin that follow each other under one text are one."""
     held: Comment | None = None
     for comment in comments:

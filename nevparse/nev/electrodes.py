@@ -13,8 +13,8 @@ import numpy as np
 
 from ..errors import Damage
 from ..format import tables
-from ..format.channel import Filter, filter_of, microvolts_per_bit
-from ..format.text import text
+from ..format.channel import Filter, microvolts_per_bit, read_filter
+from ..format.text import decode_text
 
 Shape = tuple[str, int]  # of a waveform: numpy code of a sample, samples
 Grouped = Mapping[bytes, list[dict[str, Any]]]  # fields of the extended headers, by their id
@@ -122,13 +122,13 @@ class Triggers(NamedTuple):
     analog_levels_mv: tuple[int, ...]
 
 
-def grouped(found: tables.NevSpec, raw: bytes) -> tuple[Grouped, tuple[bytes, ...]]:
+def group_headers(found: tables.NevVersion, raw: bytes) -> tuple[Grouped, tuple[bytes, ...]]:
     """Extended headers by their id, and those of no known id as they stand."""
     known: defaultdict[bytes, list[dict[str, Any]]] = defaultdict(list)
     unknown = []
     for start in range(0, len(raw), tables.EXTENDED_BYTES):
         header = raw[start : start + tables.EXTENDED_BYTES]
-        number = number_of(header)
+        number = header_id(header)
         if number in found.extended:
             fields = found.extended[number].unpack(header)
             known[number].append(fields | {"offset": found.basic.size + start})
@@ -137,13 +137,13 @@ def grouped(found: tables.NevSpec, raw: bytes) -> tuple[Grouped, tuple[bytes, ..
     return known, tuple(unknown)
 
 
-def number_of(header: bytes) -> bytes:
+def header_id(header: bytes) -> bytes:
     """What an extended header is, without its padding."""
     return header[: tables.MAGIC_BYTES].split(b"\0")[0].rstrip(b" ")
 
 
-def electrodes(
-    found: tables.NevSpec, headers: Grouped, all_16_bit: bool, packet_bytes: int, damage: list[Damage]
+def describe_electrodes(
+    found: tables.NevVersion, headers: Grouped, all_16_bit: bool, packet_bytes: int, damage: list[Damage]
 ) -> tuple[dict[int, Electrode], dict[int, Shape]]:
     """Electrodes by id, and what their headers state of waveforms: numpy code of a sample, number of samples."""
     parts = [{header["electrode_id"]: header for header in headers.get(kind, ())} for kind in _ELECTRODE_HEADERS]
@@ -154,16 +154,16 @@ def electrodes(
         stated[number] = _sample_code(waveform, all_16_bit, damage), waveform.get("n_points", 0)
         described[number] = Electrode(
             electrode_id=number,
-            label=text(label.get("label", b"")),
-            high_pass=filter_of(filters, "high_pass") if filters else None,
-            low_pass=filter_of(filters, "low_pass") if filters else None,
+            label=decode_text(label.get("label", b"")),
+            high_pass=read_filter(filters, "high_pass") if filters else None,
+            low_pass=read_filter(filters, "low_pass") if filters else None,
             **_waveform_facts(found, waveform),
             **_shape_facts(stated[number], room),
         )
     return described, stated
 
 
-def fitting(stated: Shape, room_bytes: int) -> Shape:
+def shape_that_fits(stated: Shape, room_bytes: int) -> Shape:
     """How a waveform lies in its packet: as many points as stated if they fit, else as many as fit."""
     code, n_points = stated
     capacity = max(0, room_bytes) // np.dtype(code).itemsize
@@ -171,11 +171,11 @@ def fitting(stated: Shape, room_bytes: int) -> Shape:
 
 
 def _shape_facts(stated: Shape, room_bytes: int) -> dict[str, Any]:
-    code, n_points = fitting(stated, room_bytes)
+    code, n_points = shape_that_fits(stated, room_bytes)
     return {"dtype": np.dtype(code), "n_points": n_points}
 
 
-def _waveform_facts(found: tables.NevSpec, header: Mapping[str, Any]) -> dict[str, Any]:
+def _waveform_facts(found: tables.NevVersion, header: Mapping[str, Any]) -> dict[str, Any]:
     per_bit = microvolts_per_bit(header.get("nv_per_bit", 0))
     per_threshold = 1.0 if found.thresholds_in_uv else per_bit
     facts: dict[str, Any] = {name: header.get(name) for name in _AS_WRITTEN}
@@ -208,19 +208,19 @@ def header_comments(headers: Grouped) -> tuple[str, ...]:
             comments[-1] += said
         else:
             comments.append(said)
-    return tuple(text(said) for said in comments)
+    return tuple(decode_text(said) for said in comments)
 
 
 def first_text(headers: Grouped, number: bytes) -> str:
     """The text of the first header of this id; empty where there is none."""
     found = headers.get(number)
-    return text(found[0]["text"]) if found else ""
+    return decode_text(found[0]["text"]) if found else ""
 
 
 def digital_labels(headers: Grouped) -> tuple[DigitalLabel, ...]:
     """Every DIGLABEL."""
     return tuple(
-        DigitalLabel(text(some["label"]), tables.DIGITAL_MODES.get(some["mode"], str(some["mode"])))
+        DigitalLabel(decode_text(some["label"]), tables.DIGITAL_MODES.get(some["mode"], str(some["mode"])))
         for some in headers.get(b"DIGLABEL", ())
     )
 
@@ -228,7 +228,7 @@ def digital_labels(headers: Grouped) -> tuple[DigitalLabel, ...]:
 def video_sources(headers: Grouped) -> tuple[VideoSource, ...]:
     """Every VIDEOSYN."""
     return tuple(
-        VideoSource(some["source_id"], text(some["name"]), some["frames_per_second"])
+        VideoSource(some["source_id"], decode_text(some["name"]), some["frames_per_second"])
         for some in headers.get(b"VIDEOSYN", ())
     )
 
@@ -238,7 +238,7 @@ def trackables(headers: Grouped) -> tuple[Trackable, ...]:
     return tuple(
         Trackable(
             some["trackable_id"],
-            text(some["name"]),
+            decode_text(some["name"]),
             tables.TRACKABLE_TYPES.get(some["type"], str(some["type"])),
             some["max_points"],
         )

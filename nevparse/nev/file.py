@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import TimeBase, time_base
+from ..clock import TimeBase, find_time_base
 from ..format import tables
-from ..source.growth import POLL_S, arrivals
+from ..source.growth import POLL_S, poll_growth
 from ..source.objects import Openable
-from ..source.reference import opened, refuse_other, reopened
+from ..source.reference import check_same_recording, open_file, reopen
 from .comments import Comment
 from .headers import NevHeaders
-from .packets import Packets, Reset, Rows
-from .spikes import N_IDS, N_UNITS, Spikes, numbers_of
+from .packets import PacketNumbers, Packets, Reset
+from .spikes import N_IDS, N_UNITS, Spikes, as_numbers
 
 _PADDING_BYTES = 4  # the last characters of UTF-16, or samples, are hardly ever all 0
 _OF_THE_PACKETS = ("_packets", "_spikes", "time_origin_tick", "time_base")  # what is remembered of them
@@ -91,7 +91,7 @@ class NevFile(NevHeaders):
         if self._part_of is not None:
             whole, first = self._part_of
             return NevFile._part, (whole, first, first + self.n_packets)
-        return reopened, (open_nev, self._source.again(), self.digest)
+        return reopen, (open_nev, self._source.reopen_argument(), self.digest)
 
     def __repr__(self) -> str:
         return f"NevFile({self.path!r}: {self.spec}, {len(self.electrodes)} electrodes, {self.n_packets} packets)"
@@ -114,16 +114,16 @@ class NevFile(NevHeaders):
 
     def _packets_there(self) -> Packets:
         raw = self._source.view(np.dtype(f"V{self.packet_bytes}"), (self.n_packets,), self._start)
-        return Packets(self.path, self._found, self.tick_rate, raw)
+        return Packets(self.path, self._version, self.tick_rate, raw)
 
     @cached_property
     def _spikes(self) -> Spikes:
-        return Spikes("spike", self._packets, self._stated)
+        return Spikes("spike", self._packets, self._waveform_shapes)
 
     @property
     def packets(self) -> NDArray[np.void]:
         """Every packet as it stands: ``tick``, ``packet_id``, ``payload``; a read-only view of the file."""
-        return self._packets.raw.view(self._found.any_packet.dtype(self.packet_bytes))
+        return self._packets.raw.view(self._version.any_packet.dtype(self.packet_bytes))
 
     @cached_property
     def time_origin_tick(self) -> int:
@@ -137,7 +137,7 @@ class NevFile(NevHeaders):
         rows = self._packets.rows("recording")
         if rows.size:
             return int(self._packets.columns.tick[rows[0]])
-        return self._first_tick if self._found.origin_is_utc else 0
+        return self._first_tick if self._version.origin_is_utc else 0
 
     @property
     def _first_tick(self) -> int:
@@ -149,7 +149,7 @@ class NevFile(NevHeaders):
         if self._part_of is not None:
             return self._part_of[0].time_base
         why = f"the header's date stands for tick {self.time_origin_tick}"
-        return time_base(self.time_origin, self.tick_rate, self._first_tick, self.time_origin_tick, why)
+        return find_time_base(self.time_origin, self.tick_rate, self._first_tick, self.time_origin_tick, why)
 
     @property
     def tick_span(self) -> tuple[int, int] | None:
@@ -226,7 +226,7 @@ class NevFile(NevHeaders):
             raise ValueError(f"expected one of {', '.join(tables.EVENT_KINDS)}, found {kind!r}")
         rows = self._ordered(self._packets.rows(kind), sort)
         if kind in ("spike", "stim"):
-            found = self._spikes if kind == "spike" else Spikes(kind, self._packets, self._stated)
+            found = self._spikes if kind == "spike" else Spikes(kind, self._packets, self._waveform_shapes)
             return found.with_waveforms(rows, found.ids)
         return self._packets.events(kind, rows)
 
@@ -285,9 +285,9 @@ class NevFile(NevHeaders):
         ValueError
             Where a unit is not a number from 0 to 255.
         """
-        asked = numbers_of(electrodes, N_IDS, "an electrode")
+        asked = as_numbers(electrodes, N_IDS, "an electrode")
         ids = self._spikes.ids if asked is None else self._spikes.known(asked, self.electrodes, self.path)
-        rows = self._spikes.rows(asked, numbers_of(units, N_UNITS, "a unit"), start_tick, stop_tick)
+        rows = self._spikes.rows(asked, as_numbers(units, N_UNITS, "a unit"), start_tick, stop_tick)
         rows = self._ordered(rows, sort)
         return self._spikes.with_waveforms(rows, ids) if waveforms else self._spikes.without_waveforms(rows)
 
@@ -324,13 +324,13 @@ class NevFile(NevHeaders):
         """
         if self._part_of is not None:
             raise ValueError(f"{self.path}: this is a part of a file; refresh the file itself")
-        self._source.look_again()
-        refuse_other(self._source, self.digest)
+        self._source.update_size()
+        check_same_recording(self._source, self.digest)
         n_packets, rest = divmod(self._source.size - self._start, self.packet_bytes)
         n_new, self.n_packets, self.missing_bytes = n_packets - self.n_packets, n_packets, -rest % self.packet_bytes
         if n_new:
             packets = self._packets_there()
-            vars(self).update(_packets=packets, _spikes=Spikes("spike", packets, self._stated))
+            vars(self).update(_packets=packets, _spikes=Spikes("spike", packets, self._waveform_shapes))
             for name in _OF_THE_PACKETS[2:]:
                 vars(self).pop(name, None)
         return n_new
@@ -359,7 +359,7 @@ class NevFile(NevHeaders):
             As `refresh`.
         """
         done = 0
-        for found in arrivals(self.refresh, lambda: self.n_packets, poll_s, timeout_s):
+        for found in poll_growth(self.refresh, lambda: self.n_packets, poll_s, timeout_s):
             stop = self._last_event() if found or self._is_full() else self.n_packets
             if stop > done:
                 yield self._part(done, stop)
@@ -386,7 +386,7 @@ class NevFile(NevHeaders):
         other.n_packets, other.missing_bytes, other._part_of = stop - first, 0, (self, first)
         return other
 
-    def _ordered(self, rows: Rows, sort: str | None) -> Rows:
+    def _ordered(self, rows: PacketNumbers, sort: str | None) -> PacketNumbers:
         if sort not in (None, "tick"):
             raise ValueError(f"expected sort None or 'tick', found {sort!r}")
         return self._packets.by_tick(rows) if sort else rows
@@ -432,4 +432,4 @@ def open_nev(path: Openable) -> NevFile:
     -----
     Blackrock LB-0023 revision 7.00, "NEV"; Ripple R01838 revision 07.
     """
-    return opened(path, NevFile)
+    return open_file(path, NevFile)

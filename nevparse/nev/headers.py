@@ -14,24 +14,24 @@ from numpy.typing import NDArray
 
 from ..errors import Damage, FormatError, TruncatedFile, UnknownScale
 from ..format import tables
-from ..format.channel import extended_headers
-from ..format.dates import system_time
-from ..format.header import basic_header, header_text, identify
+from ..format.channel import read_extended_headers
+from ..format.dates import date_of_systemtime
+from ..format.header import header_text, identify_version, read_basic_header
 from ..format.text import ranges_text
 from ..source.base import Source
-from ..source.reference import digest_of
+from ..source.reference import header_digest
 from .electrodes import (
     Electrode,
+    describe_electrodes,
     digital_labels,
-    electrodes,
     first_text,
-    grouped,
+    group_headers,
     header_comments,
     trackables,
     triggers,
     video_sources,
 )
-from .spikes import N_IDS, occurring
+from .spikes import N_IDS, numbers_present
 
 _UV_PER_V = 1e6
 
@@ -41,25 +41,27 @@ class NevHeaders:
 
     def __init__(self, source: Source) -> None:
         self._source, self.path = source, source.path
-        found, header = basic_header(source, identify(source, tables.NEV_SPECS, "a NEV file"))
-        self._found, self.spec, self.vendor = found, found.name, found.vendor
+        found, header = read_basic_header(source, identify_version(source, tables.NEV_VERSIONS, "a NEV file"))
+        self._version, self.spec, self.vendor = found, found.name, found.vendor
         damage: list[Damage] = []
         self.packet_bytes = _packet_bytes(source, found, header)
-        extended = extended_headers(source, found, header)
+        extended = read_extended_headers(source, found, header)
         self._start, self.n_packets, self.missing_bytes = _extent(source, found, header, len(extended), damage)
         self.tick_rate, self.sample_rate = _tick_rate(found, header, damage), int(header["sample_rate"])
-        self.time_origin = system_time(header["time_origin"], utc=found.origin_is_utc)
+        self.time_origin = date_of_systemtime(header["time_origin"], utc=found.origin_is_utc)
         self.time_origin_note = found.origin_note if self.time_origin else "the header has no valid date"
         self.application, self.comment = header_text(header, "application"), header_text(header, "comment")
         self.processor_tick: int | None = header.get("processor_tick")
-        self.digest = digest_of(source.read(found.basic.size, 0) + extended)
+        self.digest = header_digest(source.read(found.basic.size, 0) + extended)
         all_16_bit = bool(header["flags"] & tables.FLAG_ALL_16_BIT)
         self._read_extended(extended, all_16_bit, damage)
         self.damage = tuple(damage)
 
     def _read_extended(self, raw: bytes, all_16_bit: bool, damage: list[Damage]) -> None:
-        headers, self.unknown_headers = grouped(self._found, raw)
-        described, self._stated = electrodes(self._found, headers, all_16_bit, self.packet_bytes, damage)
+        headers, self.unknown_headers = group_headers(self._version, raw)
+        described, self._waveform_shapes = describe_electrodes(
+            self._version, headers, all_16_bit, self.packet_bytes, damage
+        )
         self.electrodes: Mapping[int, Electrode] = MappingProxyType(described)
         self.header_comments = header_comments(headers)
         self.array_name = first_text(headers, b"ARRAYNME")
@@ -107,7 +109,7 @@ class NevHeaders:
         UnknownScale
             Where an electrode has no scale.
         """
-        ids = occurring(spikes["electrode_id"], N_IDS).tolist()
+        ids = numbers_present(spikes["electrode_id"], N_IDS).tolist()
         per_bit = np.full(N_IDS, nan)
         per_bit[ids] = [self._uv_per_bit(number) for number in ids]
         without = [number for number in ids if np.isnan(per_bit[number])]
@@ -130,12 +132,12 @@ class NevHeaders:
         electrode = self.electrodes.get(electrode_id)
         if electrode is None:
             return nan
-        if electrode.stim_v_per_bit and electrode_id in range(self._found.stim_ids[0], self._found.stim_ids[1] + 1):
+        if electrode.stim_v_per_bit and electrode_id in range(self._version.stim_ids[0], self._version.stim_ids[1] + 1):
             return electrode.stim_v_per_bit * _UV_PER_V
         return electrode.uv_per_bit
 
 
-def _packet_bytes(source: Source, found: tables.NevSpec, header: Mapping[str, Any]) -> int:
+def _packet_bytes(source: Source, found: tables.NevVersion, header: Mapping[str, Any]) -> int:
     stated = int(header["packet_bytes"])
     if stated not in tables.PACKET_BYTES:
         expected = f"packets of {tables.PACKET_BYTES[0]} to {tables.PACKET_BYTES[-1]} bytes"
@@ -144,7 +146,7 @@ def _packet_bytes(source: Source, found: tables.NevSpec, header: Mapping[str, An
 
 
 def _extent(
-    source: Source, found: tables.NevSpec, header: Mapping[str, Any], extended_bytes: int, damage: list[Damage]
+    source: Source, found: tables.NevVersion, header: Mapping[str, Any], extended_bytes: int, damage: list[Damage]
 ) -> tuple[int, int, int]:
     """Where the packets start, how many whole ones there are, and what the last one lacks."""
     stated, behind = int(header["header_bytes"]), found.basic.size + extended_bytes
@@ -163,7 +165,7 @@ def _extent(
     return start, n_packets, missing
 
 
-def _tick_rate(found: tables.NevSpec, header: Mapping[str, Any], damage: list[Damage]) -> int:
+def _tick_rate(found: tables.NevVersion, header: Mapping[str, Any], damage: list[Damage]) -> int:
     if header["tick_rate"] == 0:
         message = f"expected a timestamp resolution, found 0; taken as {tables.CLOCK_HZ} Hz"
         damage.append(Damage("tick-rate", found.basic.offsets["tick_rate"], message))

@@ -19,10 +19,10 @@ from ..cached import cached_property
 from ..errors import FormatError
 from ..format import tables
 from ..format.layout import Layout
-from .comments import Comment, comment_of, decoded_text, merged
+from .comments import Comment, decode_comment, decoded_text, merge_halves
 from .electrodes import Shape
 
-Rows = NDArray[np.intp]
+PacketNumbers = NDArray[np.intp]
 CODES = {kind: code for code, kind in enumerate(tables.EVENT_KINDS)}
 CONTINUED = len(CODES)  # of a packet that goes on with the one before it: no event of its own
 _SCAN_ROWS = 16384  # the columns of a chunk are read while its pages are in cache
@@ -49,7 +49,7 @@ class Reset(NamedTuple):
     tick_after: int
 
 
-class Columns(NamedTuple):
+class PacketColumns(NamedTuple):
     """What one pass keeps of every packet."""
 
     tick: NDArray[np.unsignedinteger[Any]]
@@ -75,12 +75,12 @@ class Packets:
     """
 
     path: str
-    found: tables.NevSpec
+    found: tables.NevVersion
     tick_rate: int
     raw: NDArray[np.void]
 
     @cached_property
-    def columns(self) -> Columns:
+    def columns(self) -> PacketColumns:
         """Timestamp, id, detail and kind of every packet; read-only."""
         n, offsets = len(self.raw), self.found.any_packet.offsets
         tick, packet_id, detail = np.empty(n, self.found.tick), np.empty(n, np.uint16), np.empty(n, np.uint8)
@@ -97,7 +97,7 @@ class Packets:
         for start in range(0, n, _SCAN_ROWS):
             some, there = packets[start : start + _SCAN_ROWS], slice(start, start + _SCAN_ROWS)
             tick[there], packet_id[there], detail[there] = some["t"], some["i"], some["d"]
-        columns = Columns(tick, packet_id, detail, _codes(self.found, tick, packet_id, detail))
+        columns = PacketColumns(tick, packet_id, detail, _codes(self.found, tick, packet_id, detail))
         for column in columns:
             column.flags.writeable = False
         return columns
@@ -107,11 +107,11 @@ class Packets:
         counts = np.bincount(self.columns.code, minlength=CONTINUED)
         return {kind: int(counts[code]) for kind, code in CODES.items() if counts[code]}
 
-    def rows(self, kind: str) -> Rows:
+    def rows(self, kind: str) -> PacketNumbers:
         """Where the packets of one kind are, in file order."""
         return np.flatnonzero(self.columns.code == CODES[kind])
 
-    def _clocked(self) -> Rows:
+    def _with_known_kind(self) -> PacketNumbers:
         """Packets whose timestamps can be trusted: those of a known kind."""
         code = self.columns.code
         return np.flatnonzero((code != CODES["unknown"]) & (code != CONTINUED))
@@ -119,20 +119,20 @@ class Packets:
     @cached_property
     def resets(self) -> tuple[Reset, ...]:
         """Where the clock was set far back and the packet after that stays there."""
-        rows = self._clocked()
+        rows = self._with_known_kind()
         ticks = self.columns.tick[rows]
         at = np.flatnonzero(ticks[1:-1] < ticks[:-2])
         before, after, later = (ticks[at + k].astype(np.uint64) for k in range(3))
-        real = _far_back(before, after, self.tick_rate) & _far_back(before, later, self.tick_rate)
+        real = _is_reset_step(before, after, self.tick_rate) & _is_reset_step(before, later, self.tick_rate)
         found = zip(rows[at[real] + 1].tolist(), before[real].tolist(), after[real].tolist(), strict=True)
         return tuple(Reset(*values) for values in found)
 
     def tick_span(self) -> tuple[int, int] | None:
         """Lowest and highest timestamp of packets of known kind."""
-        ticks = self.columns.tick[self._clocked()]
+        ticks = self.columns.tick[self._with_known_kind()]
         return (int(ticks.min()), int(ticks.max())) if ticks.size else None
 
-    def by_tick(self, rows: Rows) -> Rows:
+    def by_tick(self, rows: PacketNumbers) -> PacketNumbers:
         """Rows in order of time, packets of equal time as they stood; what a reset parts is not mixed."""
         ticks = self.columns.tick[rows]
         if not self.resets:
@@ -141,13 +141,13 @@ class Packets:
         return rows[np.lexsort((ticks, epochs))]
 
     @cached_property
-    def _continued(self) -> tuple[Rows, Rows]:
+    def _continued(self) -> tuple[PacketNumbers, PacketNumbers]:
         """Packets that go on in later ones, and in how many."""
         continued = (self.columns.code == CONTINUED).astype(np.int8)
         edges = np.flatnonzero(np.diff(continued, prepend=0, append=0))
         return edges[::2] - 1, edges[1::2] - edges[::2]
 
-    def _n_more(self, rows: Rows) -> Rows:
+    def _n_more(self, rows: PacketNumbers) -> PacketNumbers:
         """In how many further packets each of these goes on."""
         owners, counts = self._continued
         if not owners.size:
@@ -155,7 +155,7 @@ class Packets:
         at = np.minimum(np.searchsorted(owners, rows), owners.size - 1)
         return np.where(owners[at] == rows, counts[at], 0)
 
-    def record_bytes(self, kind: str, rows: Rows) -> int:
+    def record_bytes(self, kind: str, rows: PacketNumbers) -> int:
         """Bytes that hold any one of these packets together with what continues it.
 
         Raises
@@ -184,7 +184,9 @@ class Packets:
         """The table of a kind's packet."""
         return self.found.packets["digital" if kind == "serial" else kind]
 
-    def gather(self, kind: str, rows: Rows, width: int, shape: Shape = (tables.SAMPLE_16_BIT, 0)) -> NDArray[np.void]:
+    def gather(
+        self, kind: str, rows: PacketNumbers, width: int, shape: Shape = (tables.SAMPLE_16_BIT, 0)
+    ) -> NDArray[np.void]:
         """These packets as one structured array.
 
         Parameters
@@ -214,7 +216,7 @@ class Packets:
                 out[name][start : start + step] = part[name]
         return out
 
-    def _whole(self, rows: Rows, out: NDArray[np.void]) -> NDArray[np.void]:
+    def _whole(self, rows: PacketNumbers, out: NDArray[np.void]) -> NDArray[np.void]:
         size, stamp = self.raw.itemsize, self.columns.tick.itemsize
         if out.itemsize == size:
             return np.take(self.raw, rows, out=out, mode="clip")
@@ -227,7 +229,7 @@ class Packets:
             joined[k, size : size + more.size] = more
         return out
 
-    def events(self, kind: str, rows: Rows) -> NDArray[np.void]:
+    def events(self, kind: str, rows: PacketNumbers) -> NDArray[np.void]:
         """Packets of a kind without waveforms, texts decoded."""
         found = self.gather(kind, rows, self.record_bytes(kind, rows))
         if kind == "serial":
@@ -256,14 +258,14 @@ class Packets:
         found = self.events("comment", self.rows("comment"))
         columns = (found[name].tolist() for name in ("tick", "charset", "flag", "data", "text"))
         comments = (
-            comment_of(self.found, self.tick_rate, tick=tick, charset=charset, flag=flag, data=data, said=said)
+            decode_comment(self.found, self.tick_rate, tick=tick, charset=charset, flag=flag, data=data, said=said)
             for tick, charset, flag, data, said in zip(*columns, strict=True)
         )
-        return tuple(merged(comments) if merge else comments)
+        return tuple(merge_halves(comments) if merge else comments)
 
 
 def _codes(
-    found: tables.NevSpec,
+    found: tables.NevVersion,
     tick: NDArray[np.unsignedinteger[Any]],
     packet_id: NDArray[np.uint16],
     detail: NDArray[np.uint8],
@@ -280,7 +282,7 @@ def _codes(
     return code
 
 
-def _far_back(before: NDArray[np.uint64], after: NDArray[np.uint64], tick_rate: int) -> NDArray[np.bool_]:
+def _is_reset_step(before: NDArray[np.uint64], after: NDArray[np.uint64], tick_rate: int) -> NDArray[np.bool_]:
     """A step of more than a second; or of more than a tenth, to less than a tenth of what the clock had shown."""
     step = before - np.minimum(before, after)
     return (step > tick_rate) | ((step > tick_rate // 10) & (after < before // 10))

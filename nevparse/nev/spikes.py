@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..cached import cached_property
 from ..format import tables
 from ..format.text import ranges_text
-from .electrodes import Shape, fitting
-from .packets import CODES, Packets, Rows, out_dtype, source_dtype
+from .electrodes import Shape, shape_that_fits
+from .packets import CODES, PacketNumbers, Packets, out_dtype, source_dtype
 
 N_IDS, N_UNITS = 1 << 16, 1 << 8
 _LAST_TICK = (1 << 64) - 1
@@ -57,7 +57,7 @@ class Spikes:
     def ids(self) -> list[int]:
         """Electrodes that any come from, in order."""
         columns = self.packets.columns
-        return [int(number) for number in occurring(columns.packet_id[columns.code == CODES[self.kind]], N_IDS)]
+        return [int(number) for number in numbers_present(columns.packet_id[columns.code == CODES[self.kind]], N_IDS)]
 
     def rows(
         self,
@@ -65,20 +65,20 @@ class Spikes:
         units: list[int] | None,
         start_tick: int | None,
         stop_tick: int | None,
-    ) -> Rows:
+    ) -> PacketNumbers:
         """Where those are that were asked for, in file order."""
         rows, columns = self.packets.rows(self.kind), self.packets.columns
         if electrodes is not None:
-            rows = rows[among(electrodes, N_IDS)[columns.packet_id[rows]]]
+            rows = rows[membership_table(electrodes, N_IDS)[columns.packet_id[rows]]]
         if units is not None:
-            rows = rows[among(units, N_UNITS)[columns.detail[rows]]]
+            rows = rows[membership_table(units, N_UNITS)[columns.detail[rows]]]
         if start_tick is not None:
             rows = rows[columns.tick[rows] >= tick_limit(start_tick)]
         if stop_tick is not None:
             rows = rows[columns.tick[rows] < tick_limit(stop_tick)]
         return rows
 
-    def without_waveforms(self, rows: Rows) -> NDArray[np.void]:
+    def without_waveforms(self, rows: PacketNumbers) -> NDArray[np.void]:
         """Tick, electrode and unit."""
         columns = self.packets.columns
         out = np.empty(rows.size, [("tick", np.uint64), ("electrode_id", np.uint16), ("unit", np.uint8)])
@@ -86,7 +86,7 @@ class Spikes:
         out["unit"] = columns.detail[rows]
         return out
 
-    def with_waveforms(self, rows: Rows, ids: list[int]) -> NDArray[np.void]:
+    def with_waveforms(self, rows: PacketNumbers, ids: list[int]) -> NDArray[np.void]:
         """All of their fields.
 
         Parameters
@@ -98,15 +98,15 @@ class Spikes:
         """
         width = self.packets.record_bytes(self.kind, rows)
         room = width - self.packets.layout(self.kind).offsets["waveform"]
-        shapes = [fitting(self.stated.get(number, _UNSTATED), room) for number in ids]
-        distinct = sorted(set(shapes)) or [fitting(_UNSTATED, room)]
+        shapes = [shape_that_fits(self.stated.get(number, _UNSTATED), room) for number in ids]
+        distinct = sorted(set(shapes)) or [shape_that_fits(_UNSTATED, room)]
         if len(distinct) == 1:
             return self.packets.gather(self.kind, rows, width, distinct[0])
         which = np.zeros(N_IDS, np.intp)
         which[ids] = [distinct.index(shape) for shape in shapes]
         return self._mixed(rows, width, distinct, which[self.packets.columns.packet_id[rows]])
 
-    def _mixed(self, rows: Rows, width: int, shapes: list[Shape], which: Rows) -> NDArray[np.void]:
+    def _mixed(self, rows: PacketNumbers, width: int, shapes: list[Shape], which: PacketNumbers) -> NDArray[np.void]:
         widest = max((np.dtype(code) for code, _ in shapes), key=lambda code: code.itemsize)
         longest = max(points for _, points in shapes)
         first = out_dtype(source_dtype(self.packets.layout(self.kind), self.kind, width, shapes[0]))
@@ -119,7 +119,7 @@ class Spikes:
                 out[name][(mine, slice(shape[1])) if name == "waveform" else mine] = part[name]
         return out
 
-    def trains(self, rows: Rows | None, waveforms: bool) -> dict[tuple[int, int], NDArray[Any]]:
+    def trains(self, rows: PacketNumbers | None, waveforms: bool) -> dict[tuple[int, int], NDArray[Any]]:
         """By electrode and unit, in their order, spikes or their ticks: slices of one array.
 
         Parameters
@@ -143,7 +143,7 @@ class Spikes:
         """For every packet, the place of its electrode and unit among all; packets of other kinds come last."""
         columns = self.packets.columns
         mine = columns.code == CODES[self.kind]
-        units = occurring(columns.detail[mine], N_UNITS)
+        units = numbers_present(columns.detail[mine], N_UNITS)
         n_keys = len(self.ids) * units.size
         # As few bits as the keys need: numpy sorts 16 in linear time.
         code = np.min_scalar_type(n_keys)
@@ -170,7 +170,7 @@ class Spikes:
         return electrodes
 
 
-def numbers_of(asked: int | Iterable[int] | None, limit: int, what: str) -> list[int] | None:
+def as_numbers(asked: int | Iterable[int] | None, limit: int, what: str) -> list[int] | None:
     """A request as a list of numbers below `limit`; None where there is none.
 
     Raises
@@ -187,19 +187,19 @@ def numbers_of(asked: int | Iterable[int] | None, limit: int, what: str) -> list
     return numbers
 
 
-def occurring(values: NDArray[Any], limit: int) -> Rows:
+def numbers_present(values: NDArray[Any], limit: int) -> PacketNumbers:
     """Which numbers below `limit` there are."""
     return np.flatnonzero(np.bincount(values, minlength=limit))
 
 
-def among(numbers: list[int], limit: int) -> NDArray[np.bool_]:
+def membership_table(numbers: list[int], limit: int) -> NDArray[np.bool_]:
     """Table of which numbers below `limit` are among these."""
     table = np.zeros(limit, np.bool_)
     table[numbers] = True
     return table
 
 
-def _ranks(numbers: list[int] | Rows, limit: int, step: int, code: np.dtype[Any]) -> NDArray[Any]:
+def _ranks(numbers: list[int] | PacketNumbers, limit: int, step: int, code: np.dtype[Any]) -> NDArray[Any]:
     """Table of each number's place among `numbers`, times `step`."""
     table = np.zeros(limit, code)
     table[numbers] = np.arange(len(numbers)) * step

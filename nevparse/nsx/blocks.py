@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..clock import Clock
 from ..errors import Damage, FormatError, TruncatedFile
 from ..format import tables
-from ..format.layout import Layout, patched, tick_size
+from ..format.layout import Layout, n_ticks_of_field, with_values
 from ..source.base import Source
 from .index import BlockIndex
 from .packets import PacketIndex
@@ -25,32 +25,32 @@ _SHORT_BYTES = 8192
 _WINDOW_BYTES = 65536
 _AHEAD_ROWS = 1 << 20  # a growing file's header may count more than its size had when that was asked for
 _PLAUSIBLE_S = 3600  # how far ahead a block that was cut short may start and still be taken for one
-Found = BlockIndex | PacketIndex
+SampleIndex = BlockIndex | PacketIndex
 
 
-class Frame(NamedTuple):
+class Framing(NamedTuple):
     """How samples stand in a file: its version, where the data starts, the bytes of one sample of all channels."""
 
-    found: tables.NsxSpec
+    found: tables.NsxVersion
     start: int
     row_bytes: int
 
 
 def find_samples(
-    source: Source, frame: Frame, clock: Clock, damage: list[Damage], grows: bool = False
-) -> tuple[Found, int]:
+    source: Source, frame: Framing, clock: Clock, damage: list[Damage], grows: bool = False
+) -> tuple[SampleIndex, int]:
     """Locate every sample of a file; also how many bytes of it are missing. What is odd is added to `damage`."""
     block = frame.found.block
     if frame.row_bytes == 0:
         return BlockIndex([], 0, clock), 0
-    if block is None or one_sample_packets(source, frame):
-        return _even_records(source, frame, clock, damage)
-    return walked(source, block, frame, clock, damage, grows)
+    if block is None or has_one_sample_packets(source, frame):
+        return _fixed_size_records(source, frame, clock, damage)
+    return index_blocks(source, block, frame, clock, damage, grows)
 
 
-def found_again(
-    before: Found, source: Source, frame: Frame, clock: Clock, damage: list[Damage], grows: bool
-) -> tuple[Found, int]:
+def find_samples_again(
+    before: SampleIndex, source: Source, frame: Framing, clock: Clock, damage: list[Damage], grows: bool
+) -> tuple[SampleIndex, int]:
     """The same as `find_samples` for a file that was looked at `before`, and has grown since if it `grows`.
 
     Raises
@@ -59,16 +59,16 @@ def found_again(
         Where samples that were there before are not there now.
     """
     block = frame.found.block
-    found: Found
+    found: SampleIndex
     if isinstance(before, PacketIndex):
         index = before.grown()
-        if not index.ends_in_blocks and (not index.is_exact or index.even(before.n_packets)):
+        if not index.ends_in_blocks and (not index.is_fully_scanned or index.all_single_sample(before.n_packets)):
             return index, -(source.size - index.offset_of(index.n_packets)) % index.packet_bytes
         known, in_blocks = before.as_blocks(), True
     else:
         known, in_blocks = before, max(before.counts, default=0) > 1
     if block and in_blocks:
-        found, missing_bytes = walked(source, block, frame, clock, damage, grows)
+        found, missing_bytes = index_blocks(source, block, frame, clock, damage, grows)
     else:
         found, missing_bytes = find_samples(source, frame, clock, damage, grows)
     if isinstance(found, BlockIndex) and not found.continues(known):
@@ -78,19 +78,19 @@ def found_again(
     return found, missing_bytes
 
 
-def walked(
-    source: Source, block: Layout, frame: Frame, clock: Clock, damage: list[Damage], grows: bool = False
+def index_blocks(
+    source: Source, block: Layout, frame: Framing, clock: Clock, damage: list[Damage], grows: bool = False
 ) -> tuple[BlockIndex, int]:
     """Locate samples by going from block to block."""
-    walk = Walk(source, block, frame, clock.tick_rate, grows)
+    walk = BlockWalk(source, block, frame, clock.tick_rate, grows)
     damage += walk.damage
     blocks = walk.blocks
     if block.size == tables.NSX_BLOCK.size and any(after[1] < before[1] for before, after in pairwise(blocks)):
-        blocks = list(clock.unwrapped(blocks))
+        blocks = list(clock.unroll(blocks))
     return BlockIndex(blocks, frame.row_bytes, clock), walk.missing_bytes
 
 
-def _even_records(source: Source, frame: Frame, clock: Clock, damage: list[Damage]) -> tuple[Found, int]:
+def _fixed_size_records(source: Source, frame: Framing, clock: Clock, damage: list[Damage]) -> tuple[SampleIndex, int]:
     (_, start, row_bytes), block = frame, frame.found.block
     record_bytes = row_bytes + (block.size if block else 0)
     n_records, rest = divmod(source.size - start, record_bytes)
@@ -103,7 +103,7 @@ def _even_records(source: Source, frame: Frame, clock: Clock, damage: list[Damag
     return BlockIndex([(start, 0, n_records)] if n_records else [], row_bytes, clock), missing_bytes
 
 
-def one_sample_packets(source: Source, frame: Frame) -> bool:
+def has_one_sample_packets(source: Source, frame: Framing) -> bool:
     """Whether a file holds one sample per packet, as PTP systems write, and not blocks.
 
     The version and the timestamp resolution are the same for both, so the packets decide: header byte 1 and one
@@ -121,14 +121,14 @@ def one_sample_packets(source: Source, frame: Frame) -> bool:
     return all(header["header"] == tables.BLOCK_HEADER and header["n_samples"] == 1 for header in headers)
 
 
-class Walk:
+class BlockWalk:
     """Hops from block to block; keeps what is whole and says what is not.
 
     After construction, `blocks` holds (offset of the first row, tick, samples) of every block that has samples,
     `missing_bytes` what the headers promise and the file lacks, `damage` what was odd and where.
     """
 
-    def __init__(self, source: Source, block: Layout, frame: Frame, tick_rate: int, grows: bool = False) -> None:
+    def __init__(self, source: Source, block: Layout, frame: Framing, tick_rate: int, grows: bool = False) -> None:
         self._source, self._row_bytes, self._grows = source, frame.row_bytes, grows
         self._header, self._unpack = block.size, block.packer.unpack_from
         self._plausible_ticks = _PLAUSIBLE_S * tick_rate
@@ -217,6 +217,10 @@ class Walk:
 
 def block_header(layout: Layout, tick: int, n_samples: int) -> bytes:
     """What stands before the rows of a block; ticks run over as the recorder's do."""
-    return patched(
-        layout, bytes(layout.size), header=tables.BLOCK_HEADER, tick=tick % tick_size(layout), n_samples=n_samples
+    return with_values(
+        layout,
+        bytes(layout.size),
+        header=tables.BLOCK_HEADER,
+        tick=tick % n_ticks_of_field(layout),
+        n_samples=n_samples,
     )

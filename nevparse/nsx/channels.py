@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from ..errors import Damage, FormatError
 from ..format import tables
-from ..format.channel import MICROVOLTS, Channel, channel_kind, filter_of, scale_uv
-from ..format.text import text, unit_name
+from ..format.channel import MICROVOLTS, Channel, channel_kind, read_filter, scale_uv
+from ..format.text import decode_text, unit_name
 from ..source.base import Source
 
 _LETTER_A = ord("A")
 
 
-def checked_channels(source: Source, found: tables.NsxSpec, header: Mapping[str, Any], damage: list[Damage]) -> int:
+def checked_channels(source: Source, found: tables.NsxVersion, header: Mapping[str, Any], damage: list[Damage]) -> int:
     """How many channels an NSx says it has, once the file is seen to be large enough for their headers."""
     n_channels, at = int(header["n_channels"]), found.basic.offsets["n_channels"]
     room = min((source.size - found.basic.size) // found.channel.size, tables.MAX_CHANNELS)
@@ -31,7 +31,9 @@ def checked_channels(source: Source, found: tables.NsxSpec, header: Mapping[str,
     return n_channels
 
 
-def channels_of(found: tables.NsxSpec, headers: NDArray[np.void], factors: Mapping[int, float]) -> tuple[Channel, ...]:
+def channels_of(
+    found: tables.NsxVersion, headers: NDArray[np.void], factors: Mapping[int, float]
+) -> tuple[Channel, ...]:
     """Describe every column from the channel headers of a file.
 
     Parameters
@@ -49,14 +51,14 @@ def channels_of(found: tables.NsxSpec, headers: NDArray[np.void], factors: Mappi
     return tuple(make(found, k, fields, factors) for k, fields in enumerate(rows))
 
 
-def _bare(found: tables.NsxSpec, index: int, fields: Mapping[str, Any], factors: Mapping[int, float]) -> Channel:
+def _bare(found: tables.NsxVersion, index: int, fields: Mapping[str, Any], factors: Mapping[int, float]) -> Channel:
     electrode_id = fields["electrode_id"]
     uv_per_bit = factors.get(electrode_id, nan)
     kind = channel_kind(found.vendor, electrode_id, 0, "")
     return Channel(index, electrode_id, kind, uv_per_bit=uv_per_bit, uv_offset=uv_per_bit * 0)
 
 
-def _scaled(found: tables.NsxSpec, index: int, fields: Mapping[str, Any], _: Mapping[int, float]) -> Channel:
+def _scaled(found: tables.NsxVersion, index: int, fields: Mapping[str, Any], _: Mapping[int, float]) -> Channel:
     electrode_id, bank, units = fields["electrode_id"], fields["bank"], unit_name(fields["units"])
     if bank >= _LETTER_A:  # files that some tools saved again have the letter
         bank -= _LETTER_A - 1
@@ -70,7 +72,7 @@ def _scaled(found: tables.NsxSpec, index: int, fields: Mapping[str, Any], _: Map
         index=index,
         electrode_id=electrode_id,
         kind=channel_kind(found.vendor, electrode_id, bank, units),
-        label=text(fields["label"]),
+        label=decode_text(fields["label"]),
         bank=bank,
         pin=fields["pin"],
         units=units,
@@ -78,6 +80,6 @@ def _scaled(found: tables.NsxSpec, index: int, fields: Mapping[str, Any], _: Map
         analog_range=analog,
         uv_per_bit=uv_per_bit,
         uv_offset=uv_offset,
-        high_pass=filter_of(fields, "high_pass"),
-        low_pass=filter_of(fields, "low_pass"),
+        high_pass=read_filter(fields, "high_pass"),
+        low_pass=read_filter(fields, "low_pass"),
     )

@@ -16,20 +16,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
-from ..clock import Gap, Run, TimeBase, time_base
+from ..clock import Gap, SegmentSpan, TimeBase, find_time_base
 from ..errors import Damage
-from ..format.channel import uv_per_bit_of
+from ..format.channel import uv_per_bit_by_electrode
 from ..source.base import Source
-from ..source.growth import POLL_S, arrivals
+from ..source.growth import POLL_S, poll_growth
 from ..source.objects import Openable
-from ..source.reference import opened, refuse_other, reopened
+from ..source.reference import check_same_recording, open_file, reopen
 from ..traces.microvolts import to_microvolts
-from ..traces.pieces import Piece
-from ..traces.selection import compact
-from .blocks import Found, find_samples, found_again, walked
+from ..traces.pieces import Extent
+from ..traces.selection import as_slice
+from .blocks import SampleIndex, find_samples, find_samples_again, index_blocks
 from .headers import NsxHeaders
-from .packets import PacketIndex, Watcher
-from .segment import Chunk, Segment, Timeline, refuse_no_rows
+from .packets import PacketIndex, TimestampCheck
+from .segment import Chunk, Segment, Timeline, check_chunk_length
 
 
 class NsxFile(NsxHeaders):
@@ -73,7 +73,7 @@ class NsxFile(NsxHeaders):
         damage = list(self._header_damage)
         self._take(*find_samples(source, self._frame, self.clock, damage, grown), damage)
 
-    def _take(self, index: Found, missing_bytes: int, damage: Iterable[Damage]) -> None:
+    def _take(self, index: SampleIndex, missing_bytes: int, damage: Iterable[Damage]) -> None:
         self._index = index.exact() if self._is_exact else index
         self.missing_bytes, self.damage = missing_bytes, tuple(damage)
         self.n_samples, self._timeline = index.n_samples, Timeline(self, self._index)
@@ -85,8 +85,8 @@ class NsxFile(NsxHeaders):
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        opener = partial(_open_again, factors=self._factors, grown=self._grown)
-        return reopened, (opener, self._source.again(), self.digest)
+        opener = partial(_open_again, factors=self._uv_per_bit_by_electrode, grown=self._grown)
+        return reopen, (opener, self._source.reopen_argument(), self.digest)
 
     def __repr__(self) -> str:
         return f"NsxFile({self.path!r}: {self.spec}, {self.n_channels} channels, {self.n_samples} samples)"
@@ -105,14 +105,14 @@ class NsxFile(NsxHeaders):
         """Which moment a tick is, and how that is known."""
         first = self._index.first_tick
         tick, what = (first, "the first sample") if self._spec.origin_at_first else (0, "tick 0")
-        return time_base(self.time_origin, self.tick_rate, first, tick, f"the header's date stands for {what}")
+        return find_time_base(self.time_origin, self.tick_rate, first, tick, f"the header's date stands for {what}")
 
     def datetime(self, tick: SupportsInt) -> datetime | None:
         """When a tick was, UTC, to the microsecond below; None where the file has no date."""
         return self.time_base.datetime(tick)
 
     @property
-    def stamped(self) -> bool:
+    def has_sample_timestamps(self) -> bool:
         """Whether every sample has a timestamp of its own in the file, as PTP systems write."""
         return isinstance(self._index, PacketIndex)
 
@@ -170,12 +170,12 @@ class NsxFile(NsxHeaders):
         columns = self.columns(channels, electrodes)
         run = self._run(segment)
         a, b, _ = slice(start, stop).indices(run.n_samples)
-        views = [self._view(piece) for piece in self._index.pieces(run, a, max(a, b), sort)]
+        views = [self._view(piece) for piece in self._index.extents(run, a, max(a, b), sort)]
         if unit == "uV":
             return to_microvolts(self.path, self.channels, views, columns)
         if unit != "raw":
             raise ValueError(f"expected unit 'raw' or 'uV', found {unit!r}")
-        taken = [view[:, compact(columns)] for view in views]
+        taken = [view[:, as_slice(columns)] for view in views]
         return taken[0] if len(taken) == 1 else np.concatenate([np.empty((0, columns.size), self.dtype), *taken])
 
     def chunks(
@@ -201,7 +201,7 @@ class NsxFile(NsxHeaders):
         Chunk
             ``(segment, start, samples)``.
         """
-        refuse_no_rows(n_samples)
+        check_chunk_length(n_samples)
         columns = self.columns(channels, electrodes)
         yield from self._chunks((0, 0), self.n_samples, n_samples, columns, unit, sort)
 
@@ -212,7 +212,7 @@ class NsxFile(NsxHeaders):
         first, start = begin
         stop -= sum(segment.n_samples for segment in self.segments[:first])
         for segment in self.segments[first:]:
-            for piece in self._index.pieces(segment._run, start, min(stop, segment.n_samples)):
+            for piece in self._index.extents(segment._run, start, min(stop, segment.n_samples)):
                 end = start + piece.n_rows
                 for a in range(start, end, n_each):
                     b = min(a + n_each, end)
@@ -221,23 +221,25 @@ class NsxFile(NsxHeaders):
                 start = end
             start, stop = 0, stop - segment.n_samples
 
-    def exactly(self) -> NsxFile:
+    def fully_scanned(self) -> NsxFile:
         """The same open file, with every break in time found by reading every timestamp, and not by probing."""
         other = object.__new__(NsxFile)  # copy() would pickle, and open the file again
         other.__dict__ |= vars(self)
         other._is_exact = True
         index, block = self._index, self._spec.block
-        if isinstance(index, PacketIndex) and block and not index.even():  # probing took blocks for packets
+        if (
+            isinstance(index, PacketIndex) and block and not index.all_single_sample()
+        ):  # probing took blocks for packets
             damage = list(self._header_damage)
-            other._take(*walked(self._source, block, self._frame, self.clock, damage, self._grown), damage)
+            other._take(*index_blocks(self._source, block, self._frame, self.clock, damage, self._grown), damage)
         else:
             other._take(index, self.missing_bytes, self.damage)
         return other
 
     @property
-    def n_settled(self) -> int:
+    def n_final(self) -> int:
         """Samples whose segments do not depend on what is still to be recorded: all, but where each has a timestamp."""
-        return self._index.n_settled
+        return self._index.n_final
 
     def refresh(self) -> int:
         """Take in what was written since the file was opened, or looked at last; returns how many samples that is.
@@ -253,11 +255,11 @@ class NsxFile(NsxHeaders):
         ValueError
             Where the file was not opened by its path.
         """
-        self._source.look_again()
-        refuse_other(self._source, self.digest)
+        self._source.update_size()
+        check_same_recording(self._source, self.digest)
         damage, size_bytes = list(self._header_damage), self._source.size
         self._grown |= size_bytes > self.size_bytes
-        index, missing = found_again(self._index, self._source, self._frame, self.clock, damage, self._grown)
+        index, missing = find_samples_again(self._index, self._source, self._frame, self.clock, damage, self._grown)
         n_new, self.size_bytes = index.n_samples - self.n_samples, size_bytes
         vars(self).pop("time_base", None)  # of a file without samples it was another
         self._take(index, missing, damage)
@@ -295,17 +297,17 @@ class NsxFile(NsxHeaders):
         FormatError, ValueError
             As `refresh`.
         """
-        refuse_no_rows(n_samples)
+        check_chunk_length(n_samples)
         columns, done = self.columns(channels, electrodes), (0, 0)
-        for _ in arrivals(self.refresh, lambda: self.n_samples, poll_s, timeout_s):
-            for chunk in self._chunks(done, self._index.n_settled, n_samples, columns, unit):
+        for _ in poll_growth(self.refresh, lambda: self.n_samples, poll_s, timeout_s):
+            for chunk in self._chunks(done, self._index.n_final, n_samples, columns, unit):
                 yield chunk
                 done = chunk.segment, chunk.start + len(chunk.samples)
         yield from self._chunks(done, self.n_samples, n_samples, columns, unit)
 
-    def watcher(self) -> Watcher | None:
+    def timestamp_check(self) -> TimestampCheck | None:
         """What judges timestamps while the samples stream by, where there is one for each sample."""
-        return self._index.watcher()
+        return self._index.timestamp_check()
 
     @property
     def epochs(self) -> tuple[range, ...]:
@@ -338,19 +340,19 @@ class NsxFile(NsxHeaders):
         """The system's handle of the open file; OSError where it has none, as bytes have not."""
         return self._source.fileno()
 
-    def _run(self, segment: int) -> Run:
+    def _run(self, segment: int) -> SegmentSpan:
         runs = self._index.runs
         if not -len(runs) <= segment < len(runs):
             there = f"0 to {len(runs) - 1}" if runs else "none: the file holds no samples"
             raise ValueError(f"expected a segment ({there}), found {segment}")
         return runs[segment]
 
-    def _view(self, piece: Piece) -> NDArray[Any]:
+    def _view(self, piece: Extent) -> NDArray[Any]:
         return self._source.view(self.dtype, (piece.n_rows, self.n_channels), piece.offset, piece.row_bytes)
 
 
 def _open_again(what: Openable, factors: Mapping[int, float], grown: bool) -> NsxFile:
-    return opened(what, partial(NsxFile, factors=factors, grown=grown))
+    return open_file(what, partial(NsxFile, factors=factors, grown=grown))
 
 
 def open_nsx(path: Openable, *, nev: Any = None) -> NsxFile:
@@ -396,4 +398,4 @@ def open_nsx(path: Openable, *, nev: Any = None) -> NsxFile:
     -----
     Blackrock LB-0023 revision 7.00, "NSx"; Ripple R01838 revision 07.
     """
-    return opened(path, partial(NsxFile, factors=uv_per_bit_of(nev)))
+    return open_file(path, partial(NsxFile, factors=uv_per_bit_by_electrode(nev)))

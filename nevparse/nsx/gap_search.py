@@ -29,7 +29,7 @@ Positions = NDArray[np.intp]
 _NOWHERE: Positions = np.empty(0, np.intp)
 
 
-class Stamps(Protocol):
+class Timestamps(Protocol):
     """Timestamps that can be read a few at a time."""
 
     n_packets: int
@@ -41,7 +41,7 @@ class Stamps(Protocol):
         """Those of packets `a` to `b`."""
 
 
-class Steps(NamedTuple):
+class IrregularSteps(NamedTuple):
     """Where timestamps do not advance by one sample period.
 
     Parameters
@@ -56,7 +56,7 @@ class Steps(NamedTuple):
     shuffled: Positions
 
 
-def odd_steps(ticks: NDArray[np.uint64], clock: Clock) -> Steps:
+def irregular_steps(ticks: NDArray[np.uint64], clock: Clock) -> IrregularSteps:
     """Judge every step of a stretch of timestamps.
 
     Parameters
@@ -78,7 +78,7 @@ def odd_steps(ticks: NDArray[np.uint64], clock: Clock) -> Steps:
         if sorted_there[0] == there[0] and sorted_there[-1] == there[-1] and ((mended > low) & (mended < high)).all():
             is_break[slice(*np.searchsorted(odd, (a, b - 1)))] = False
             shuffled.append(a + np.flatnonzero(there != sorted_there))
-    return Steps(odd[is_break], np.concatenate(shuffled))
+    return IrregularSteps(odd[is_break], np.concatenate(shuffled))
 
 
 def _windows(back: Positions, size: int) -> Iterator[tuple[int, int]]:
@@ -90,22 +90,22 @@ def _windows(back: Positions, size: int) -> Iterator[tuple[int, int]]:
         yield max(0, int(group[0]) - SHUFFLE_SPAN), min(size, int(group[-1]) + SHUFFLE_SPAN + 2)
 
 
-def groups(shuffled: Positions) -> Iterator[tuple[int, int]]:
+def shuffled_groups(shuffled: Positions) -> Iterator[tuple[int, int]]:
     """Stretches that hold all of `shuffled`, each small enough to have been mended as one."""
     for group in np.split(shuffled, np.flatnonzero(np.diff(shuffled) > SHUFFLE_SPAN) + 1):
         if group.size:
             yield int(group[0]), int(group[-1]) + 1
 
 
-def scan(stamps: Stamps, clock: Clock) -> Steps:
+def scan_every_timestamp(stamps: Timestamps, clock: Clock) -> IrregularSteps:
     """Judge every step of a file by reading every timestamp."""
-    inspector = Inspector(clock)
+    inspector = GapDetector(clock)
     for at in range(0, stamps.n_packets, _SCAN_ROWS):
         inspector.feed(stamps.span(at, min(at + _SCAN_ROWS, stamps.n_packets)), at)
     return inspector.finish()
 
 
-class Inspector:
+class GapDetector:
     """Judges timestamps as they stream by, in stretches of any length; a gap in what it is fed is no break."""
 
     def __init__(self, clock: Clock) -> None:
@@ -113,7 +113,7 @@ class Inspector:
         self._held: NDArray[np.uint64] = np.empty(0, np.uint64)
         self._first = 0  # packet that the held ones start with
         self._judged = 0  # every step before the one behind this packet has been judged
-        self._found: list[Steps] = []
+        self._version: list[IrregularSteps] = []
 
     def feed(self, ticks: NDArray[np.uint64], first: int) -> None:
         """Take the timestamps of packets `first` and on."""
@@ -125,39 +125,39 @@ class Inspector:
 
     def breaks_beside(self, known: Positions) -> bool:
         """Whether a break was met that is not among `known`, which ascend."""
-        met = self._found[-1].breaks if self._found else _NOWHERE
+        met = self._version[-1].breaks if self._version else _NOWHERE
         return met.size > 0 and bool((np.searchsorted(known, met) == np.searchsorted(known, met, "right")).any())
 
-    def finish(self) -> Steps:
+    def finish(self) -> IrregularSteps:
         """Judge what is left, and tell of all."""
         self._judge(self._first + self._held.size)
-        return _merged(self._found)
+        return _merged(self._version)
 
     def _judge(self, end: int) -> None:
         if end <= self._judged:
             return
         steps = np.diff(self._held.view(np.int64))
         if not ((steps > self._low).all() and (steps < self._high).all()):  # which is rare
-            self._found.append(_within(odd_steps(self._held, self._clock), self._first, self._judged, end))
+            self._version.append(_within(irregular_steps(self._held, self._clock), self._first, self._judged, end))
         self._judged = end
         keep = max(self._first, end - MARGIN)
         self._held, self._first = self._held[keep - self._first :], keep
 
 
-def _within(steps: Steps, first: int, a: int, b: int) -> Steps:
+def _within(steps: IrregularSteps, first: int, a: int, b: int) -> IrregularSteps:
     """The same steps counted from packet 0 of the file, and only those from `a` up to `b`."""
-    return Steps(*((there + first)[(there + first >= a) & (there + first < b)] for there in steps))
+    return IrregularSteps(*((there + first)[(there + first >= a) & (there + first < b)] for there in steps))
 
 
-def _merged(found: list[Steps]) -> Steps:
-    breaks, shuffled = zip(Steps(_NOWHERE, _NOWHERE), *found, strict=True)
-    return Steps(np.sort(np.concatenate(breaks)), np.sort(np.concatenate(shuffled)))
+def _merged(found: list[IrregularSteps]) -> IrregularSteps:
+    breaks, shuffled = zip(IrregularSteps(_NOWHERE, _NOWHERE), *found, strict=True)
+    return IrregularSteps(np.sort(np.concatenate(breaks)), np.sort(np.concatenate(shuffled)))
 
 
-class Later:
+class TimestampsFrom:
     """Timestamps of the packets from `first` on, as if the file began there."""
 
-    def __init__(self, stamps: Stamps, first: int) -> None:
+    def __init__(self, stamps: Timestamps, first: int) -> None:
         self._stamps, self._first, self.n_packets = stamps, first, stamps.n_packets - first
 
     def at(self, packet: int) -> int:
@@ -169,14 +169,20 @@ class Later:
         return self._stamps.span(self._first + a, self._first + b)
 
 
-def carry_on(known: Steps, judged: int, find: Callable[[Stamps, Clock], Steps], stamps: Stamps, clock: Clock) -> Steps:
+def extend(
+    known: IrregularSteps,
+    judged: int,
+    find: Callable[[Timestamps, Clock], IrregularSteps],
+    stamps: Timestamps,
+    clock: Clock,
+) -> IrregularSteps:
     """Steps of a file that has grown: those known behind packets before `judged`, and what `find` finds from there."""
     first = max(0, judged - MARGIN)
-    later = find(Later(stamps, first), clock)
+    later = find(TimestampsFrom(stamps, first), clock)
     return _merged([_within(known, 0, 0, judged), _within(later, first, judged, stamps.n_packets)])
 
 
-def find_breaks(stamps: Stamps, clock: Clock, stride: int = PROBE_STRIDE) -> Steps:
+def find_gaps(stamps: Timestamps, clock: Clock, stride: int = PROBE_STRIDE) -> IrregularSteps:
     """Find every break by probing: every `stride`-th timestamp, and more only where something is missing.
 
     Parameters
@@ -195,24 +201,24 @@ def find_breaks(stamps: Stamps, clock: Clock, stride: int = PROBE_STRIDE) -> Ste
     """
     n = stamps.n_packets
     if n <= 4 * stride:
-        return scan(stamps, clock)
+        return scan_every_timestamp(stamps, clock)
     edges = [*range(0, n - 1, stride), n - 1]
     probes = [(edge, stamps.at(edge)) for edge in edges]
     rate = _own_rate(stamps, clock, probes)
     if rate is None:
-        return scan(stamps, clock)
+        return scan_every_timestamp(stamps, clock)
     leaves = []
     for leaf in _suspects(stamps, probes, rate, clock.num / clock.den / 4):
         leaves.append(leaf)
         if len(leaves) * _LEAF * 8 > n:  # so many that reading everything is cheaper
-            return scan(stamps, clock)
+            return scan_every_timestamp(stamps, clock)
     return _merged([_read_leaf(stamps, clock, a, b) for a, b in leaves])
 
 
 Probe = tuple[int, int]  # packet, its tick
 
 
-def _own_rate(stamps: Stamps, clock: Clock, probes: list[Probe]) -> float | None:
+def _own_rate(stamps: Timestamps, clock: Clock, probes: list[Probe]) -> float | None:
     """Ticks from one sample to the next by the recorder's own clock, measured where nothing is missing.
 
     Of all stretches between probes the shortest in time is the least likely to miss anything; it is read whole to
@@ -225,7 +231,7 @@ def _own_rate(stamps: Stamps, clock: Clock, probes: list[Probe]) -> float | None
         return None
     _, a, b = min(fair)
     ticks = stamps.span(a, b + 1)
-    edges = [-1, *odd_steps(ticks, clock).breaks.tolist(), b - a]
+    edges = [-1, *irregular_steps(ticks, clock).breaks.tolist(), b - a]
     length, first = max((after - before - 1, before + 1) for before, after in pairwise(edges))
     if length < _FAIR_RUN:
         return None
@@ -233,7 +239,7 @@ def _own_rate(stamps: Stamps, clock: Clock, probes: list[Probe]) -> float | None
     return elapsed / int(length)
 
 
-def _suspects(stamps: Stamps, probes: list[Probe], rate: float, tolerance: float) -> Iterator[Probe]:
+def _suspects(stamps: Timestamps, probes: list[Probe], rate: float, tolerance: float) -> Iterator[Probe]:
     """Short stretches whose time does not match their number of packets."""
     stack = list(pairwise(probes))
     while stack:
@@ -248,7 +254,7 @@ def _suspects(stamps: Stamps, probes: list[Probe], rate: float, tolerance: float
         stack += [((a, tick_a), probe), (probe, (b, tick_b))]
 
 
-def _read_leaf(stamps: Stamps, clock: Clock, a: int, b: int) -> Steps:
+def _read_leaf(stamps: Timestamps, clock: Clock, a: int, b: int) -> IrregularSteps:
     first = max(0, a - MARGIN)
     ticks = stamps.span(first, min(stamps.n_packets, b + 1 + MARGIN))
-    return _within(odd_steps(ticks, clock), first, a, b)
+    return _within(irregular_steps(ticks, clock), first, a, b)

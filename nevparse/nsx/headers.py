@@ -14,12 +14,12 @@ from ..clock import Clock
 from ..errors import Damage, FormatError
 from ..format import tables
 from ..format.channel import Channel
-from ..format.dates import system_time
-from ..format.header import basic_header, header_text, identify
+from ..format.dates import date_of_systemtime
+from ..format.header import header_text, identify_version, read_basic_header
 from ..source.base import Source
-from ..source.reference import digest_of
-from ..traces.selection import choose
-from .blocks import Frame
+from ..source.reference import header_digest
+from ..traces.selection import choose_columns
+from .blocks import Framing
 from .channels import channels_of, checked_channels
 
 
@@ -27,24 +27,24 @@ class NsxHeaders:
     """The headers of an open NSx or NFx file; `NsxFile`, which adds the samples, lists what they say."""
 
     def __init__(self, source: Source, factors: Mapping[int, float]) -> None:
-        self._source, self._factors = source, factors
+        self._source, self._uv_per_bit_by_electrode = source, factors
         self.path, self.size_bytes = source.path, source.size
-        found, header = basic_header(source, identify(source, tables.NSX_SPECS, "an NSx file"))
+        found, header = read_basic_header(source, identify_version(source, tables.NSX_VERSIONS, "an NSx file"))
         damage: list[Damage] = []
         self._spec, self.spec, self.vendor, self.dtype = found, found.name, found.vendor, np.dtype(found.sample)
         self.n_channels = checked_channels(source, found, header, damage)
         self.period, self.tick_rate = checked_clock(source, found, header, damage)
         self.sampling_rate = tables.CLOCK_HZ / self.period
-        self.time_origin = system_time(header["time_origin"], utc=True) if "time_origin" in header else None
+        self.time_origin = date_of_systemtime(header["time_origin"], utc=True) if "time_origin" in header else None
         self.label, self.comment = header_text(header, "label"), header_text(header, "comment")
         self.application, self.processor_tick = header_text(header, "application"), header.get("processor_tick")
         headers_end = found.basic.size + found.channel.size * self.n_channels
         start = data_start(source, header.get("header_bytes", headers_end), headers_end, damage)
         self._check_channel_types(damage)
         self.clock = Clock.of(self.period, self.tick_rate)
-        self._frame = Frame(found, start, self.n_channels * self.dtype.itemsize)
+        self._frame = Framing(found, start, self.n_channels * self.dtype.itemsize)
         self.damage = tuple(damage)
-        self.digest = digest_of(source.read(headers_end, 0, "headers"))
+        self.digest = header_digest(source.read(headers_end, 0, "headers"))
 
     @cached_property
     def _channel_headers(self) -> NDArray[np.void]:
@@ -70,7 +70,7 @@ class NsxHeaders:
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
         """What each column is."""
-        return channels_of(self._spec, self._channel_headers, self._factors)
+        return channels_of(self._spec, self._channel_headers, self._uv_per_bit_by_electrode)
 
     def columns(
         self,
@@ -102,7 +102,7 @@ class NsxHeaders:
         KeyError, ValueError
             Where a name is not there, stands for several columns, or names are given in more than one way.
         """
-        return choose(self.channels, channels, electrodes, labels, kind)
+        return choose_columns(self.channels, channels, electrodes, labels, kind)
 
 
 def data_start(source: Source, stated: int, least: int, damage: list[Damage]) -> int:
@@ -115,7 +115,7 @@ def data_start(source: Source, stated: int, least: int, damage: list[Damage]) ->
 
 
 def checked_clock(
-    source: Source, found: tables.NsxSpec, header: Mapping[str, Any], damage: list[Damage]
+    source: Source, found: tables.NsxVersion, header: Mapping[str, Any], damage: list[Damage]
 ) -> tuple[int, int]:
     """Sampling period (ticks of the 30 kHz clock) and timestamp resolution (Hz) of an NSx."""
     period, tick_rate = int(header["period"]), int(header.get("tick_rate", tables.CLOCK_HZ))

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Clock, Gap, Held, Located, Run, last_not_after, nowhere, ticks_of
-from ..traces.pieces import Piece
+from ..clock import Clock, Gap, SegmentsAndSamples, SegmentSpan, TickIntervals, last_not_after, not_found, tick_array
+from ..traces.pieces import Extent
 
 if TYPE_CHECKING:
-    from .packets import Watcher
+    from .packets import TimestampCheck
 
 _EXACT = 1 << 60  # a quarter of what 64 bits hold, with room for twice a difference
 
@@ -32,7 +32,7 @@ class Index(Protocol):
     n_samples: int
 
     @property
-    def n_settled(self) -> int:
+    def n_final(self) -> int:
         """How many of the samples belong to their runs whatever is still to be recorded."""
 
     @property
@@ -40,28 +40,28 @@ class Index(Protocol):
         """Timestamp of the first sample; 0 where there is none."""
 
     @property
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[SegmentSpan, ...]:
         """Unbroken stretches, in file order."""
 
-    def pieces(self, run: Run, a: int, b: int, sort: bool = False) -> Iterator[Piece]:
+    def extents(self, run: SegmentSpan, a: int, b: int, sort: bool = False) -> Iterator[Extent]:
         """Where samples `a` to `b` of a run lie; in order of time where `sort`."""
 
-    def ticks(self, run: Run, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:
+    def ticks(self, run: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:
         """Timestamps of samples `a` to `b` of a run."""
 
-    def locate(self, ticks: NDArray[np.uint64], among: range) -> Located:
+    def locate(self, ticks: NDArray[np.uint64], among: range) -> SegmentsAndSamples:
         """Run among some, and sample in it, that each tick falls in; -1 and -1 where nothing was recorded."""
 
-    def watcher(self) -> Watcher | None:
+    def timestamp_check(self) -> TimestampCheck | None:
         """What judges timestamps while the samples stream by, where there is one for each sample."""
 
     def exact(self) -> Index:
         """The same index, with every break found by reading every timestamp."""
 
-    def find(self, run: Run, tick: int) -> int:
+    def find(self, run: SegmentSpan, tick: int) -> int:
         """First sample of a run that is not before `tick`; its number of samples where all are."""
 
-    def last_tick(self, run: Run) -> tuple[int, int]:
+    def last_tick(self, run: SegmentSpan) -> tuple[int, int]:
         """Tick of the last timestamp in a run, and how many samples it stands for."""
 
 
@@ -77,7 +77,7 @@ class BlockIndex:
         self.n_samples = int(self.starts[-1])
 
     @property
-    def n_settled(self) -> int:
+    def n_final(self) -> int:
         """All samples: a block's place does not depend on what comes behind it."""
         return self.n_samples
 
@@ -88,23 +88,23 @@ class BlockIndex:
         return same and self.counts[: n - 1][:n] == before.counts[:-1] and self.counts[n - 1 : n] >= last
 
     @cached_property
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[SegmentSpan, ...]:
         """Unbroken stretches, in file order."""
         if not self.counts:
             return ()
         edges = np.concatenate([[0], self._breaks() + 1, [len(self.counts)]])
         firsts, stops = edges[:-1].tolist(), edges[1:].tolist()
         ticks = map(self.start_ticks.__getitem__, firsts)
-        return tuple(map(Run, firsts, stops, ticks, np.diff(self.starts[edges]).tolist()))
+        return tuple(map(SegmentSpan, firsts, stops, ticks, np.diff(self.starts[edges]).tolist()))
 
     def _breaks(self) -> NDArray[np.intp]:
         """Blocks behind which time is broken."""
         clock, largest = self.clock, max(max(self.start_ticks) * self.clock.den, max(self.counts) * self.clock.num)
         kind = np.int64 if largest < _EXACT else object  # Python's own integers where 64 bits could run over
         ticks, counts = np.array(self.start_ticks, kind), np.array(self.counts, kind)
-        return np.flatnonzero(clock.broken(clock.excess(ticks[:-1], counts[:-1], ticks[1:])))
+        return np.flatnonzero(clock.is_break(clock.excess(ticks[:-1], counts[:-1], ticks[1:])))
 
-    def _parts(self, run: Run, a: int, b: int) -> Iterator[tuple[int, int, int]]:
+    def _parts(self, run: SegmentSpan, a: int, b: int) -> Iterator[tuple[int, int, int]]:
         origin = int(self.starts[run.first])
         block = int(np.searchsorted(self.starts, origin + a, "right")) - 1
         while a < b:
@@ -118,52 +118,52 @@ class BlockIndex:
         """Timestamp of the first block; 0 where there is none."""
         return self.start_ticks[0] if self.start_ticks else 0
 
-    def locate(self, ticks: NDArray[np.uint64], among: range) -> Located:
+    def locate(self, ticks: NDArray[np.uint64], among: range) -> SegmentsAndSamples:
         """Run among some, and sample in it, that each tick falls in; -1 and -1 where nothing was recorded."""
         if not among:
-            return nowhere(ticks)
+            return not_found(ticks)
         run, held, first, stop = self._held.by(ticks, among)
-        starts = ticks_of(self.start_ticks)
+        starts = tick_array(self.start_ticks)
         block = last_not_after(starts, ticks, first, stop)
         sample = np.minimum(self.clock.samples(ticks, starts[block]), np.diff(self.starts)[block] - 1)
         sample += self.starts[block] - self.starts[first]
         return np.where(held, run, -1), np.where(held, sample, -1)
 
     @cached_property
-    def _held(self) -> Held:
-        return Held(self.runs, [self.clock.end(*self.last_tick(run)) for run in self.runs])
+    def _held(self) -> TickIntervals:
+        return TickIntervals(self.runs, [self.clock.end(*self.last_tick(run)) for run in self.runs])
 
     def exact(self) -> BlockIndex:
         """Itself: it has read every timestamp there is."""
         return self
 
-    def watcher(self) -> None:
+    def timestamp_check(self) -> None:
         """Nothing: samples have no timestamps of their own."""
 
-    def pieces(self, run: Run, a: int, b: int, sort: bool = False) -> Iterator[Piece]:  # noqa: ARG002 - is sorted
+    def extents(self, run: SegmentSpan, a: int, b: int, sort: bool = False) -> Iterator[Extent]:  # noqa: ARG002 - is sorted
         """Where samples `a` to `b` of a run lie."""
         for block, begin, end in self._parts(run, a, b):
-            yield Piece(self.offsets[block] + begin * self.row_bytes, end - begin, self.row_bytes, since=begin)
+            yield Extent(self.offsets[block] + begin * self.row_bytes, end - begin, self.row_bytes, since=begin)
 
-    def ticks(self, run: Run, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:  # noqa: ARG002 - is sorted
+    def ticks(self, run: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:  # noqa: ARG002 - is sorted
         """Timestamps of samples `a` to `b` of a run: each block counts from its own."""
         parts = [self.clock.ticks(self.start_ticks[block], begin, end) for block, begin, end in self._parts(run, a, b)]
         return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
-    def find(self, run: Run, tick: int) -> int:
+    def find(self, run: SegmentSpan, tick: int) -> int:
         """First sample of a run that is not before `tick`; its number of samples where all are."""
         block = max(run.first, bisect_left(self.start_ticks, tick, run.first, run.stop) - 1)
         steps = max(0, self.clock.den * (tick - self.start_ticks[block]))
         inside = min(self.counts[block], -(-steps // self.clock.num))
         return min(run.n_samples, int(self.starts[block] - self.starts[run.first]) + inside)
 
-    def last_tick(self, run: Run) -> tuple[int, int]:
+    def last_tick(self, run: SegmentSpan) -> tuple[int, int]:
         """Tick of the last block in a run, and its samples: those that it had when the run was found."""
         block = run.stop - 1
         return self.start_ticks[block], run.n_samples - int(self.starts[block] - self.starts[run.first])
 
 
-def gaps(index: Index, clock: Clock) -> tuple[Gap, ...]:
+def gaps_between_segments(index: Index, clock: Clock) -> tuple[Gap, ...]:
     """Every break in time between runs that follow each other."""
     return tuple(
         clock.gap(k, index.last_tick(run), run.start_tick, after.start_tick)

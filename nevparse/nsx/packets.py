@@ -13,12 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Clock, Held, Located, Run, last_not_after, nowhere
+from ..clock import Clock, SegmentsAndSamples, SegmentSpan, TickIntervals, last_not_after, not_found
 from ..format import tables
 from ..format.layout import Layout
 from ..source.base import Source
-from ..traces.pieces import Piece
-from .gap_search import MARGIN, Inspector, Stamps, Steps, carry_on, find_breaks, groups, odd_steps, scan
+from ..traces.pieces import Extent
+from .gap_search import (
+    MARGIN,
+    GapDetector,
+    IrregularSteps,
+    Timestamps,
+    extend,
+    find_gaps,
+    irregular_steps,
+    scan_every_timestamp,
+    shuffled_groups,
+)
 from .index import BlockIndex
 
 _PAGE_BYTES = 1 << 16
@@ -34,32 +44,32 @@ class PacketIndex:
         self._source, self._block, self._start, self.clock = source, block, start, clock
         self.packet_bytes = block.size + row_bytes
         self.n_packets = self.n_samples = n_packets
-        self._find: Callable[[Stamps, Clock], Steps] = find_breaks
-        self.is_exact = False  # whether every timestamp is read to find the breaks
+        self._find: Callable[[Timestamps, Clock], IrregularSteps] = find_gaps
+        self.is_fully_scanned = False  # whether every timestamp is read to find the breaks
 
     @property
     def first_tick(self) -> int:
         """Timestamp of the first packet; 0 where there is none."""
         return self.at(0) if self.n_packets else 0
 
-    def locate(self, ticks: NDArray[np.uint64], among: range) -> Located:
+    def locate(self, ticks: NDArray[np.uint64], among: range) -> SegmentsAndSamples:
         """Run among some, and sample in it, that each tick falls in; -1 and -1 where nothing was recorded."""
         if not among:
-            return nowhere(ticks)
+            return not_found(ticks)
         run, held, first, stop = self._held.by(ticks, among)
         packet = last_not_after(self.stamps, ticks, first, stop)
         return np.where(held, run, -1), np.where(held, packet - first, -1)
 
     @cached_property
-    def _held(self) -> Held:
-        return Held(self.runs, [self.clock.end(*self.last_tick(run)) for run in self.runs])
+    def _held(self) -> TickIntervals:
+        return TickIntervals(self.runs, [self.clock.end(*self.last_tick(run)) for run in self.runs])
 
     def exact(self) -> PacketIndex:
         """The same index, which reads every timestamp to find the breaks."""
-        if self.is_exact:
+        if self.is_fully_scanned:
             return self
         other = PacketIndex(self._source, self._block, self._start, self.n_packets, 0, self.clock)
-        other.packet_bytes, other._find, other.is_exact = self.packet_bytes, scan, True
+        other.packet_bytes, other._find, other.is_fully_scanned = self.packet_bytes, scan_every_timestamp, True
         return other
 
     def grown(self) -> PacketIndex:
@@ -68,13 +78,13 @@ class PacketIndex:
         if n_packets == self.n_packets:
             return self
         other = PacketIndex(self._source, self._block, self._start, n_packets, 0, self.clock)
-        other.packet_bytes, other.is_exact = self.packet_bytes, self.is_exact
+        other.packet_bytes, other.is_fully_scanned = self.packet_bytes, self.is_fully_scanned
         judged = max(0, self.n_packets - MARGIN)  # of the last few the neighbours were missing
-        other._find = partial(carry_on, self.steps, judged, scan if self.is_exact else find_breaks)
+        other._find = partial(extend, self.steps, judged, scan_every_timestamp if self.is_fully_scanned else find_gaps)
         return other
 
     @property
-    def n_settled(self) -> int:
+    def n_final(self) -> int:
         """All but those whose neighbours decide whether time is broken beside them."""
         return max(0, self.n_packets - MARGIN)
 
@@ -115,9 +125,11 @@ class PacketIndex:
     @property
     def stamps(self) -> Any:
         """Every packet's timestamp, to be indexed: a strided view of the file, or what reads them when it is."""
-        return self._packets(0, self.n_packets)["tick"] if self._source.mapped else Fetched(self, self.packet_bytes)
+        return (
+            self._packets(0, self.n_packets)["tick"] if self._source.mapped else TimestampPages(self, self.packet_bytes)
+        )
 
-    def even(self, first: int = 0) -> bool:
+    def all_single_sample(self, first: int = 0) -> bool:
         """Whether every packet from `first` on is what probing took it for: one sample."""
         return all(map(_one_sample_each, self._parts(first, self.n_packets)))
 
@@ -146,21 +158,21 @@ class PacketIndex:
         return ticks
 
     @cached_property
-    def steps(self) -> Steps:
+    def steps(self) -> IrregularSteps:
         """Where time is broken, and packets met out of order."""
         return self._find(self, self.clock)
 
     @cached_property
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[SegmentSpan, ...]:
         """Unbroken stretches, in file order."""
         edges = [0, *(self.steps.breaks + 1).tolist(), self.n_packets] if self.n_packets else []
-        return tuple(Run(a, b, self.at(a), b - a) for a, b in pairwise(edges))
+        return tuple(SegmentSpan(a, b, self.at(a), b - a) for a, b in pairwise(edges))
 
-    def watcher(self) -> Watcher:
+    def timestamp_check(self) -> TimestampCheck:
         """Judge the timestamps of packets while they stream by."""
-        return Watcher(self)
+        return TimestampCheck(self)
 
-    def pieces(self, run: Run, a: int, b: int, sort: bool = False) -> Iterator[Piece]:
+    def extents(self, run: SegmentSpan, a: int, b: int, sort: bool = False) -> Iterator[Extent]:
         """Where samples `a` to `b` of a run lie; in order of time where `sort`."""
         a, b = run.first + a, run.first + b
         if not sort:
@@ -175,19 +187,19 @@ class PacketIndex:
         """Where a packet starts in the file."""
         return self._start + packet * self.packet_bytes
 
-    def _piece(self, a: int, b: int) -> Piece:
-        return Piece(self._start + a * self.packet_bytes + self._block.size, b - a, self.packet_bytes, a)
+    def _piece(self, a: int, b: int) -> Extent:
+        return Extent(self._start + a * self.packet_bytes + self._block.size, b - a, self.packet_bytes, a)
 
-    def _order(self, run: Run, a: int, b: int) -> NDArray[np.intp]:
+    def _order(self, run: SegmentSpan, a: int, b: int) -> NDArray[np.intp]:
         """Packets that come at places `a` to `b` once the shuffled ones among them are sorted by time."""
         first, stop = max(run.first, a - 2 * MARGIN), min(run.stop, b + 2 * MARGIN)
         ticks = self.span(first, stop)
         order = np.arange(first, stop)
-        for i, j in groups(odd_steps(ticks, self.clock).shuffled):
+        for i, j in shuffled_groups(irregular_steps(ticks, self.clock).shuffled):
             order[i:j] = first + i + np.argsort(ticks[i:j], kind="stable")
         return order[a - first : b - first]
 
-    def ticks(self, run: Run, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:
+    def ticks(self, run: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:
         """Timestamps of samples `a` to `b` of a run, as the packets have them."""
         a, b = run.first + a, run.first + b
         if not sort or a == b:
@@ -197,23 +209,23 @@ class PacketIndex:
         ticks: NDArray[np.uint64] = self.span(int(first), int(order.max()) + 1)[order - first]
         return ticks
 
-    def find(self, run: Run, tick: int) -> int:
+    def find(self, run: SegmentSpan, tick: int) -> int:
         """First sample of a run, once in order, that is not before `tick`; its number of samples where all are."""
         near = bisect_left(range(run.stop), tick, run.first, run.stop, key=self.at)
         first = max(run.first, near - MARGIN)
         around = self.span(first, min(run.stop, near + MARGIN)).tolist()
         return first - run.first + sum(1 for stamp in around if stamp < tick)
 
-    def last_tick(self, run: Run) -> tuple[int, int]:
+    def last_tick(self, run: SegmentSpan) -> tuple[int, int]:
         """Tick of the last packet in a run, which stands for one sample."""
         return self.at(run.stop - 1), 1
 
 
-class Watcher:
+class TimestampCheck:
     """Judges the packets of a file while they stream by, against what probing had found."""
 
     def __init__(self, index: PacketIndex) -> None:
-        self._index, self._inspector = index, Inspector(index.clock)
+        self._index, self._inspector = index, GapDetector(index.clock)
         self._n_shuffled = 0
 
     def headers(self, packets: NDArray[np.uint8], n_packets: int) -> NDArray[np.void]:
@@ -229,27 +241,27 @@ class Watcher:
         MissedBreak
             Where time is broken and probing had not found it, or a packet is not of one sample.
         """
-        if self._index.is_exact:  # which has read them all; a part of them may begin within a shuffled group
+        if self._index.is_fully_scanned:  # which has read them all; a part of them may begin within a shuffled group
             a, b = np.searchsorted(self._index.steps.shuffled, (first, first + n_packets))
             self._n_shuffled += int(b - a)
             return
         headers = self.headers(packets, n_packets)
         self._inspector.feed(headers["tick"], first)
         if not _one_sample_each(headers) or self._inspector.breaks_beside(self._index.steps.breaks):
-            raise MissedBreak
+            raise HiddenGap
 
-    def catch_up(self, other: Watcher | None) -> None:
+    def continue_from(self, other: TimestampCheck | None) -> None:
         """Go on with what another one knows, of the same file when it has grown."""
         if other is not None:
             self._index = other._index
 
     def finish(self) -> int:
         """Judge what is left; how many samples stand out of order."""
-        if self._index.is_exact:
+        if self._index.is_fully_scanned:
             return self._n_shuffled
         steps = self._inspector.finish()
         if not np.isin(steps.breaks, self._index.steps.breaks).all():
-            raise MissedBreak
+            raise HiddenGap
         return steps.shuffled.size
 
 
@@ -257,11 +269,11 @@ def _one_sample_each(headers: NDArray[np.void]) -> bool:
     return bool(((headers["header"] == tables.BLOCK_HEADER) & (headers["n_samples"] == 1)).all())
 
 
-class MissedBreak(Exception):
+class HiddenGap(Exception):
     """The packets are not what probing said; they have to be read one by one."""
 
 
-class Fetched:
+class TimestampPages:
     """Timestamps that can be indexed by packets, as those of a mapped file can.
 
     Where several of one page of the file are asked for, it is read and kept; one alone is read by itself. So a search
@@ -275,7 +287,7 @@ class Fetched:
         From one to the next.
     """
 
-    def __init__(self, stamps: Stamps, packet_bytes: int) -> None:
+    def __init__(self, stamps: Timestamps, packet_bytes: int) -> None:
         self._stamps, self._n_each = stamps, max(1, _PAGE_BYTES // packet_bytes)
         self._pages: dict[int, NDArray[np.uint64]] = {}
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Gap, Run
-from ..source.reference import Handed, handed, opened_elsewhere
-from ..traces.pieces import Piece, indexed
-from .index import Index, gaps
+from ..clock import Gap, SegmentSpan
+from ..source.reference import FileReference, file_behind, reference_to
+from ..traces.pieces import Extent, index_rows
+from .index import Index, gaps_between_segments
 
 if TYPE_CHECKING:
     from .file import NsxFile
@@ -28,7 +28,7 @@ class Chunk(NamedTuple):
     samples: NDArray[Any]
 
 
-def refuse_no_rows(n_samples: int) -> None:
+def check_chunk_length(n_samples: int) -> None:
     """Raise where chunks would have no rows."""
     if n_samples < 1:
         raise ValueError(f"expected chunks of 1 sample or more, found {n_samples}")
@@ -47,12 +47,12 @@ class Segment:
     __slots__ = ("_of", "_run", "index")
     ndim = 2
 
-    def __init__(self, file: NsxFile | Handed, index: int, run: Run) -> None:
+    def __init__(self, file: NsxFile | FileReference, index: int, run: SegmentSpan) -> None:
         self._of, self._run, self.index = file, run, index
 
     @property
     def _file(self) -> NsxFile:
-        return opened_elsewhere(self._of)
+        return file_behind(self._of)
 
     def __repr__(self) -> str:
         return f"Segment({self.index}: {self.n_samples} samples from tick {self.start_tick})"
@@ -61,7 +61,7 @@ class Segment:
         return self.n_samples
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        return indexed(key, self.shape, self.dtype, self._views)
+        return index_rows(key, self.shape, self.dtype, self._views)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         wanted = self.dtype if dtype is None else np.dtype(dtype)
@@ -70,10 +70,16 @@ class Segment:
         return self.samples.astype(wanted, copy=bool(copy))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Segment, (handed(self._of), self.index, self._run)
+        return Segment, (reference_to(self._of), self.index, self._run)
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        return "Segment", self._file._source.again(), self._file.size_bytes, self._file.digest, tuple(self._run)
+        return (
+            "Segment",
+            self._file._source.reopen_argument(),
+            self._file.size_bytes,
+            self._file.digest,
+            tuple(self._run),
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -101,9 +107,9 @@ class Segment:
         tick, n_samples = self._file._index.last_tick(self._run)
         return tick + n_samples * self._file.clock.num // self._file.clock.den
 
-    def pieces(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Piece]:
+    def extents(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Extent]:
         """Where the rows of samples `start` to `stop` lie in the file, in order."""
-        return self._file._index.pieces(self._run, start, stop, sort)
+        return self._file._index.extents(self._run, start, stop, sort)
 
     def find(self, tick: int) -> int:
         """First sample that is not before `tick`; `n_samples` where all are."""
@@ -112,12 +118,12 @@ class Segment:
     @property
     def n_blocks(self) -> int:
         """Pieces that the samples lie in: 1 where `samples` is a view."""
-        return sum(1 for _ in self.pieces(0, self.n_samples))
+        return sum(1 for _ in self.extents(0, self.n_samples))
 
     @property
     def blocks(self) -> tuple[NDArray[Any], ...]:
         """Read-only views of the file, one for each block: zero copy, each ``(n, n_channels)``."""
-        return tuple(self._file._view(piece) for piece in self.pieces(0, self.n_samples))
+        return tuple(self._file._view(piece) for piece in self.extents(0, self.n_samples))
 
     @property
     def samples(self) -> NDArray[Any]:
@@ -131,7 +137,7 @@ class Segment:
 
     def _views(self, low: int, high: int) -> Iterator[tuple[int, NDArray[Any]]]:
         """Number of the first row, and a view, of each piece that samples `low` to `high` lie in."""
-        for piece in self.pieces(low, high):
+        for piece in self.extents(low, high):
             yield low, self._file._view(piece)
             low += piece.n_rows
 
@@ -181,7 +187,7 @@ class Timeline:
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
-        return gaps(self._index, self._file.clock)
+        return gaps_between_segments(self._index, self._file.clock)
 
     @cached_property
     def epochs(self) -> tuple[range, ...]:

@@ -17,13 +17,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import Damage, FormatError, NevParseError, UnknownVersion
-from ..format.tables import MAGIC_BYTES, NEV_SPECS
+from ..format.tables import MAGIC_BYTES, NEV_VERSIONS
 from ..format.text import ranges_text
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
-from ..nsx.gap_search import scan
+from ..nsx.gap_search import scan_every_timestamp
 from ..nsx.packets import PacketIndex
-from ..source.objects import Openable, is_path, name_of, source_of
+from ..source.objects import Openable, is_path, name_of, open_source
 from .members import members_of
 from .recording import Recording, open_recording
 
@@ -97,9 +97,9 @@ def check(path: Openable) -> tuple[Finding, ...]:
 
 
 def _of_file(path: Openable) -> Iterator[Finding]:
-    with closing(source_of(path)) as source:
+    with closing(open_source(path)) as source:
         magic = source.peek(MAGIC_BYTES, 0)
-    if magic in {known for known, _ in NEV_SPECS}:
+    if magic in {known for known, _ in NEV_VERSIONS}:
         with open_nev(path) as nev:
             yield from _of_nev(nev)
     else:
@@ -121,7 +121,7 @@ def _of_nsx(ns: NsxFile) -> Iterator[Finding]:
     if ns.n_samples == 0:
         yield finding("no-samples", ns.path, "expected samples, found none")
     yield from _timestamps(ns)
-    gaps = ns.exactly().gaps
+    gaps = ns.fully_scanned().gaps
     for gap in gaps[:_LISTED_GAPS]:
         yield finding(gap.kind, ns.path, str(gap))
     if (more := len(gaps) - _LISTED_GAPS) > 0:
@@ -148,10 +148,10 @@ def _timestamps(ns: NsxFile) -> Iterator[Finding]:
     index = ns._index
     if not isinstance(index, PacketIndex):
         return
-    if not index.even():
+    if not index.all_single_sample():
         yield finding("uneven-packets", ns.path, "expected one sample in each packet, found others among them")
         return
-    exact = scan(index, ns.clock)
+    exact = scan_every_timestamp(index, ns.clock)
     hidden = np.setdiff1d(exact.breaks, index.steps.breaks)
     if hidden.size:
         message = f"{hidden.size} breaks in time, the first behind packet {hidden[0]}, that probing does not find"
@@ -188,7 +188,7 @@ def _packets(nev: NevFile) -> Iterator[Finding]:
     unknown = nev.kinds().get("unknown", 0)
     if unknown:
         yield finding("unknown-packets", nev.path, f"{unknown} packets of ids that are not known")
-    wide = sorted(n for n, (_, n_points) in nev._stated.items() if n_points > nev.electrodes[n].n_points)
+    wide = sorted(n for n, (_, n_points) in nev._waveform_shapes.items() if n_points > nev.electrodes[n].n_points)
     if wide:
         message = f"waveforms longer than a packet are stated for electrodes {ranges_text(wide)}"
         yield finding("waveform-width", nev.path, message)

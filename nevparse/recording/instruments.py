@@ -19,17 +19,17 @@ from ..cached import cached_property
 from ..clock import Clock, Gap
 from ..errors import GapError
 from ..traces.packing import FillRows
-from ..traces.pieces import Piece
-from ..traces.plan import Corrections, Span, place, refuse_fill, resampled, stretches
+from ..traces.pieces import Extent
+from ..traces.plan import Corrections, SampleRows, check_fill, nearest_row, resample_to_nominal, select_samples
 
 if TYPE_CHECKING:
     from ..format.channel import Channel
     from ..nsx.file import NsxFile
 
-Rows = tuple[int, int]  # of the grid, from the first up to the second
+RowRange = tuple[int, int]  # of the grid, from the first up to the second
 
 
-class Track:
+class InstrumentTrack:
     """One instrument's samples on the grid.
 
     Parameters
@@ -43,17 +43,21 @@ class Track:
     """
 
     def __init__(self, file: NsxFile, origin_tick: int, sort: bool) -> None:
-        self.file, self._origin_tick, self._sort = file.exactly() if file.stamped else file, origin_tick, sort
+        self.file, self._origin_tick, self._sort = (
+            file.fully_scanned() if file.has_sample_timestamps else file,
+            origin_tick,
+            sort,
+        )
         self.n_dropped = self.n_repeated = 0
         self.spans = tuple(self._placed())
 
-    def _placed(self) -> Iterator[Span]:
+    def _placed(self) -> Iterator[SampleRows]:
         end = 0
-        for span in stretches(self.file.segments, None, None):
+        for span in select_samples(self.file.segments, None, None):
             segment, clock, group, made = self.file.segments[span.segment], self.file.clock, [span], Corrections()
-            row = place(segment.start_tick - self._origin_tick, clock)
-            if self.file.stamped:
-                group, made = resampled(
+            row = nearest_row(segment.start_tick - self._origin_tick, clock)
+            if self.file.has_sample_timestamps:
+                group, made = resample_to_nominal(
                     span, segment, clock, self._sort, self._origin_tick + row * clock.num // clock.den
                 )
             self.n_dropped, self.n_repeated = self.n_dropped + made.dropped, self.n_repeated + made.repeated
@@ -63,15 +67,15 @@ class Track:
             for part in group:
                 late = max(0, end - row)  # rounding may put the first sample on the last one's row
                 self.n_dropped += late
-                yield Span(row + late, part.n_rows - late, part.segment, part.start + late)
+                yield SampleRows(row + late, part.n_rows - late, part.segment, part.start + late)
                 row = end = row + part.n_rows
 
     @cached_property
-    def recorded(self) -> list[Rows]:
+    def recorded(self) -> list[RowRange]:
         """Rows that have samples, neighbours as one."""
-        return _merged((span.row, span.row + span.n_rows) for span in self.spans)
+        return _union((span.row, span.row + span.n_rows) for span in self.spans)
 
-    def items(self, a: int, b: int) -> Iterator[Piece | FillRows]:
+    def items(self, a: int, b: int) -> Iterator[Extent | FillRows]:
         """What to write for rows `a` to `b`."""
         clock = self.file.clock
         for span in self.spans:
@@ -81,14 +85,14 @@ class Track:
             if begin > a:
                 yield FillRows(begin - a, self._origin_tick + a * clock.num // clock.den)
             start = span.start + begin - span.row
-            yield from self.file.segments[span.segment].pieces(start, start + end - begin, sort=self._sort)
+            yield from self.file.segments[span.segment].extents(start, start + end - begin, sort=self._sort)
             a = end
         if a < b:
             yield FillRows(b - a, self._origin_tick + a * clock.num // clock.den)
 
 
 @dataclass(frozen=True)
-class WideSegment:
+class GridSegment:
     """An unbroken stretch of the grid."""
 
     index: int
@@ -117,12 +121,12 @@ class WideSegment:
         a, b, _ = slice(start, stop).indices(self.n_samples)
         return self.clock.ticks(self.origin_tick, self.first_row + a, self.first_row + max(a, b))
 
-    def pieces(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Piece]:  # noqa: ARG002 - sorted by place
+    def extents(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Extent]:  # noqa: ARG002 - sorted by place
         """The rows as one piece: a grid has no blocks."""
-        yield Piece(0, stop - start, 0, since=self.first_row + start)
+        yield Extent(0, stop - start, 0, since=self.first_row + start)
 
 
-class WideFile:
+class CombinedInstruments:
     """Several instruments as one recording, with the reading surface that an export asks of a file.
 
     Parameters
@@ -143,11 +147,11 @@ class WideFile:
         Where they have no time in common, or one goes backwards.
     """
 
-    stamped = False
+    has_sample_timestamps = False
 
     def __init__(self, files: Sequence[NsxFile], max_fill: float | None, sort: bool) -> None:
         first = files[0]
-        _refuse_unlike(files)
+        _check_alike(files)
         self.path, self.spec, self.vendor = first.path, first.spec, first.vendor
         self.dtype, self.clock, self.tick_rate = first.dtype, first.clock, first.tick_rate
         self.sampling_rate, self.time_origin = first.sampling_rate, first.time_origin
@@ -155,23 +159,23 @@ class WideFile:
             sum(counts) for counts in zip(*((f.size_bytes, f.missing_bytes) for f in files), strict=True)
         )
         self._origin_tick = min(segment.start_tick for file in files for segment in file.segments)
-        self.tracks = tuple(Track(file, self._origin_tick, sort) for file in files)
+        self.tracks = tuple(InstrumentTrack(file, self._origin_tick, sort) for file in files)
         self.n_channels = sum(file.n_channels for file in files)
         common = self.tracks[0].recorded
         for track in self.tracks[1:]:
-            common = _both(common, track.recorded)
+            common = _intersection(common, track.recorded)
         if not common:
             ranges = "; ".join(
                 f"{f.path}: ticks {f.segments[0].start_tick} to {f.segments[-1].stop_tick}" for f in files
             )
             raise GapError(f"expected instruments that recorded at the same time, found {ranges}")
-        rows = _merged(row for track in self.tracks for row in track.recorded) if max_fill is not None else common
-        self.segments = tuple(WideSegment(k, a, b - a, self._origin_tick, self.clock) for k, (a, b) in enumerate(rows))
+        rows = _union(row for track in self.tracks for row in track.recorded) if max_fill is not None else common
+        self.segments = tuple(GridSegment(k, a, b - a, self._origin_tick, self.clock) for k, (a, b) in enumerate(rows))
         self.n_samples = sum(segment.n_samples for segment in self.segments)
         n_holes, n_rows = sum(self.n_holes()), len(files) * self.n_samples
         if max_fill is not None:
             row_bytes = max(file.n_channels for file in files) * self.dtype.itemsize
-            refuse_fill(self.path, n_holes, n_rows - n_holes, max_fill, row_bytes, self.gaps)
+            check_fill(self.path, n_holes, n_rows - n_holes, max_fill, row_bytes, self.gaps)
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
@@ -186,11 +190,11 @@ class WideFile:
             for k, (one, other) in enumerate(pairwise(self.segments))
         )
 
-    def exactly(self) -> WideFile:
+    def fully_scanned(self) -> CombinedInstruments:
         """Itself: every timestamp was read to place the samples."""
         return self
 
-    def watcher(self) -> None:
+    def timestamp_check(self) -> None:
         """Nothing: the timestamps of every instrument have been judged already."""
 
     def columns(self, *ways: Any) -> NDArray[np.intp]:
@@ -206,15 +210,15 @@ class WideFile:
 
     def n_holes(self) -> list[int]:
         """Rows that each instrument lacks in the stretches."""
-        recorded = ([sum(b - a for a, b in _both(track.recorded, self._rows))] for track in self.tracks)
+        recorded = ([sum(b - a for a, b in _intersection(track.recorded, self._rows))] for track in self.tracks)
         return [self.n_samples - count for (count,) in recorded]
 
     @property
-    def _rows(self) -> list[Rows]:
+    def _rows(self) -> list[RowRange]:
         return [(s.first_row, s.first_row + s.n_samples) for s in self.segments]
 
 
-def _refuse_unlike(files: Sequence[NsxFile]) -> None:
+def _check_alike(files: Sequence[NsxFile]) -> None:
     kinds = [(f.sampling_rate, f.tick_rate, f.dtype.name, bool(f.segments)) for f in files]
     for file, kind in zip(files, kinds, strict=True):
         if kind != kinds[0] or not file.segments:
@@ -223,8 +227,8 @@ def _refuse_unlike(files: Sequence[NsxFile]) -> None:
             raise ValueError(f"{file.path}: expected {wanted} as in {files[0].path}, found {told}")
 
 
-def _merged(rows: Iterable[Rows]) -> list[Rows]:
-    merged: list[Rows] = []
+def _union(rows: Iterable[RowRange]) -> list[RowRange]:
+    merged: list[RowRange] = []
     for a, b in sorted(rows):
         if merged and a <= merged[-1][1]:
             merged[-1] = merged[-1][0], max(b, merged[-1][1])
@@ -233,7 +237,7 @@ def _merged(rows: Iterable[Rows]) -> list[Rows]:
     return merged
 
 
-def _both(one: Sequence[Rows], other: Sequence[Rows]) -> list[Rows]:
+def _intersection(one: Sequence[RowRange], other: Sequence[RowRange]) -> list[RowRange]:
     """Rows that are in both."""
     found, j = [], 0
     for a, b in one:

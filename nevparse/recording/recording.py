@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..clock import _converted
+from ..clock import convert_ticks
 from ..errors import DamagedFile, FormatError
 from ..export.bin import BinReport
 from ..export.sidecar import read_sidecar
@@ -132,12 +132,12 @@ class Recording:
         nev = self._with_nev()
         wanted = np.asarray(ticks, np.uint64)
         if packets is None or not nev.resets:
-            return file.locate(_converted(wanted, nev.tick_rate, file.tick_rate))
+            return file.locate(convert_ticks(wanted, nev.tick_rate, file.tick_rate))
         segment, sample = np.full(wanted.shape, -1, np.intp), np.full(wanted.shape, -1, np.int64)
         clock_sets = [reset for reset in nev.resets if not _wrapped(reset, file)]
         epoch = np.searchsorted([reset.packet for reset in clock_sets], np.asarray(packets), "right")
         wraps = np.searchsorted([r.packet for r in nev.resets if _wrapped(r, file)], np.asarray(packets), "right")
-        wanted = _converted(wanted + wraps.astype(np.uint64) * np.uint64(_WRAP), nev.tick_rate, file.tick_rate)
+        wanted = convert_ticks(wanted + wraps.astype(np.uint64) * np.uint64(_WRAP), nev.tick_rate, file.tick_rate)
         epochs = file.epochs
         for k in range(len(clock_sets) + 1):
             where, other = epoch == k, k + len(epochs) - len(clock_sets) - 1  # the last of one is the last of the other
@@ -168,7 +168,7 @@ class Recording:
         described = read_sidecar(report.path if isinstance(report, BinReport) else report)
         if packets is not None and nev.resets:
             return described.sample_to_row(*self.locate(ticks, self._named(described.source_name), packets=packets))
-        return described.tick_to_row(_converted(np.asarray(ticks, np.uint64), nev.tick_rate, described.tick_rate))
+        return described.tick_to_row(convert_ticks(np.asarray(ticks, np.uint64), nev.tick_rate, described.tick_rate))
 
     def _numbered(self, number: int) -> NsxFile:
         if number not in self.nsx:

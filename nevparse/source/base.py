@@ -31,15 +31,15 @@ class Source(ABC):
     def close(self) -> None:
         """Let go of it. Arrays handed out stay valid."""
 
-    def close_when_forgotten(self) -> None:  # noqa: B027 - others have nothing to close
+    def close_when_unreachable(self) -> None:  # noqa: B027 - others have nothing to close
         """Have it closed once nothing refers to it any more."""
 
-    def look_again(self) -> int:
+    def update_size(self) -> int:
         """Take in bytes that were written since; returns how many."""
         raise ValueError(f"{self.path}: only a file that was opened by its path can be followed while it grows")
 
     @abstractmethod
-    def again(self) -> Any:
+    def reopen_argument(self) -> Any:
         """What opens it once more in another process; TypeError where nothing does."""
 
     @abstractmethod
@@ -47,7 +47,7 @@ class Source(ABC):
         """Up to `n_bytes`; fewer where it ends."""
 
     @abstractmethod
-    def _holding(self, n_bytes: int, offset: int) -> tuple[Any, int]:
+    def _buffer(self, n_bytes: int, offset: int) -> tuple[Any, int]:
         """A buffer that holds these bytes, and where in it they begin."""
 
     def peek(self, n_bytes: int, offset: int) -> bytes:
@@ -103,6 +103,6 @@ class Source(ABC):
         if n_bytes == 0:
             return np.frombuffer(b"", dtype).reshape(shape)
         strides = None if row_bytes is None else (row_bytes, dtype.itemsize)
-        buffer, begin = self._holding(n_bytes, offset)
+        buffer, begin = self._buffer(n_bytes, offset)
         view: NDArray[Any] = np.ndarray(shape, dtype, buffer=buffer, offset=begin, strides=strides)
         return view

@@ -53,14 +53,14 @@ class FileSource(Source):
             self._file.close()
             self._map = None
 
-    def close_when_forgotten(self) -> None:
+    def close_when_unreachable(self) -> None:
         """Have the file closed, without a word, once nothing refers to this any more."""
         finalize(self, self._file.close)
 
-    def look_again(self) -> int:
+    def update_size(self) -> int:
         """Take in bytes that were written since; returns how many. FormatError where there are fewer than before."""
         if not self.grows:
-            return super().look_again()
+            return super().update_size()
         if self.closed:
             raise ValueError(f"{self.path} is closed")
         with self._lock:
@@ -71,7 +71,7 @@ class FileSource(Source):
             self.size = size
         return more
 
-    def again(self) -> Any:
+    def reopen_argument(self) -> Any:
         """Its path, wherever a worker runs."""
         return os.path.abspath(self.path)
 
@@ -84,7 +84,7 @@ class FileSource(Source):
             try:
                 return os.pread(self._file.fileno(), n_bytes, offset)
             finally:
-                self._refuse_closed()
+                self._check_open()
         with self._lock:
             self._file.seek(offset)
             return self._file.read(n_bytes)
@@ -94,19 +94,19 @@ class FileSource(Source):
             try:
                 return os.preadv(self._file.fileno(), [buffer], offset)
             finally:
-                self._refuse_closed()
+                self._check_open()
         return super()._readinto_at(buffer, offset)
 
-    def _holding(self, n_bytes: int, offset: int) -> tuple[NDArray[np.uint8], int]:
+    def _buffer(self, n_bytes: int, offset: int) -> tuple[NDArray[np.uint8], int]:
         held = self._map
         if held is None or held.size < offset + n_bytes:  # the file has grown since
             try:  # without a lock, which a fork might leave locked for good
                 held = self._map = self._new_map()
             finally:
-                self._refuse_closed()
+                self._check_open()
         return held, offset
 
-    def _refuse_closed(self) -> None:
+    def _check_open(self) -> None:
         """Raise where another thread closed the file meanwhile: what was read may be another's, by its number."""
         if self._file.closed:
             self._map = None

@@ -11,7 +11,7 @@ from typing import NamedTuple
 POLL_S = 0.5
 
 
-class Follow(NamedTuple):
+class FollowOptions(NamedTuple):
     """How a file is followed: seconds between looks, seconds without news that end it, and what else does."""
 
     poll_s: float = POLL_S
@@ -19,7 +19,7 @@ class Follow(NamedTuple):
     stop: Callable[[], bool] | None = None
 
 
-def arrivals(
+def poll_growth(
     look: Callable[[], object],
     n_there: Callable[[], int],
     poll_s: float,

@@ -34,7 +34,7 @@ class BinaryFile(Protocol):
 Openable: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
 
 
-def source_of(what: Openable) -> Source:
+def open_source(what: Openable) -> Source:
     """Open a path, bytes or a binary file object.
 
     Raises
@@ -89,7 +89,7 @@ class MemorySource(Source):
         """Let go of the bytes."""
         self._data = None
 
-    def again(self) -> bytes:
+    def reopen_argument(self) -> bytes:
         """A copy of the bytes."""
         return self._bytes().tobytes()
 
@@ -102,7 +102,7 @@ class MemorySource(Source):
     def _read_at(self, n_bytes: int, offset: int) -> bytes:
         return self._bytes()[offset : offset + n_bytes].tobytes()
 
-    def _holding(self, n_bytes: int, offset: int) -> tuple[NDArray[np.uint8], int]:  # noqa: ARG002 - it holds all
+    def _buffer(self, n_bytes: int, offset: int) -> tuple[NDArray[np.uint8], int]:  # noqa: ARG002 - it holds all
         return self._bytes(), offset
 
 
@@ -115,7 +115,7 @@ class OpenFileSource(FileSource):
         self.path, self._given = name_of(file), type(file).__name__
         self._take(open(os.dup(file.fileno()), "rb", buffering=0))  # noqa: SIM115 - closed by close()
 
-    def again(self) -> Any:
+    def reopen_argument(self) -> Any:
         """Nothing does: where the caller's file lies now, nobody knows."""
         raise _not_again(self.path, self._given, "it is open in this process only")
 
@@ -143,7 +143,7 @@ class ObjectSource(Source):
         """Let go of the object, which stays open."""
         self._file = None
 
-    def again(self) -> BinaryFile:
+    def reopen_argument(self) -> BinaryFile:
         """The object, where it can be pickled."""
         file = self._opened()
         try:
@@ -173,7 +173,7 @@ class ObjectSource(Source):
                 n_bytes -= len(part)
         return b"".join(parts)
 
-    def _holding(self, n_bytes: int, offset: int) -> tuple[bytes, int]:
+    def _buffer(self, n_bytes: int, offset: int) -> tuple[bytes, int]:
         data = self.peek(n_bytes, offset)
         if len(data) < n_bytes:
             expected = f"{self.size} bytes, as when it was opened"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakValueDictionary, finalize, ref
 from zlib import crc32
 
-from ..errors import Damage, FormatError, tell
+from ..errors import Damage, FormatError, warn_of_damage
 from .base import Source
-from .objects import Openable, source_of
+from .objects import Openable, open_source
 
 if TYPE_CHECKING:
     from ..nsx.file import NsxFile
@@ -30,7 +30,9 @@ class _OpenedHere:
 
     def __init__(self, frozen: bytes) -> None:
         stamped, file = pickle.loads(frozen)
-        self.file: NsxFile = file if file.stamped == stamped else file.exactly()  # as it was where it comes from
+        self.file: NsxFile = (
+            file if file.has_sample_timestamps == stamped else file.fully_scanned()
+        )  # as it was where it comes from
         finalize(self, file.close)
 
 
@@ -38,44 +40,44 @@ class _OpenedHere:
 _opened_here: WeakValueDictionary[bytes, _OpenedHere] = WeakValueDictionary()
 
 
-class Handed:
+class FileReference:
     """How to open a file once more; `handed` makes one."""
 
-    __slots__ = ("_frozen", "_here", "_home")
+    __slots__ = ("_frozen", "_opened", "_owner")
 
     def __init__(self, frozen: bytes = b"", home: ref[NsxFile] | None = None) -> None:
-        self._frozen, self._home = frozen, home
-        self._here: _OpenedHere | None = None
+        self._frozen, self._owner = frozen, home
+        self._opened: _OpenedHere | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        home = self._home() if self._home is not None else None
-        return Handed, (self._frozen if home is None else pickle.dumps((home.stamped, home)),)
+        home = self._owner() if self._owner is not None else None
+        return FileReference, (self._frozen if home is None else pickle.dumps((home.has_sample_timestamps, home)),)
 
-    def is_of(self, file: NsxFile) -> bool:
+    def refers_to(self, file: NsxFile) -> bool:
         """Whether it was made here, of this file."""
-        return self._home is not None and self._home() is file
+        return self._owner is not None and self._owner() is file
 
-    def opened_elsewhere(self) -> NsxFile:
+    def opened(self) -> NsxFile:
         """The file, opened where it is not yet."""
-        if self._here is None:
-            self._here = _opened_here.get(self._frozen) or _OpenedHere(self._frozen)
-            _opened_here[self._frozen] = self._here
-        return self._here.file
+        if self._opened is None:
+            self._opened = _opened_here.get(self._frozen) or _OpenedHere(self._frozen)
+            _opened_here[self._frozen] = self._opened
+        return self._opened.file
 
 
-def handed(file: NsxFile | Handed) -> Handed:
+def reference_to(file: NsxFile | FileReference) -> FileReference:
     """One and the same for a file, so that segments which are pickled together share what is opened."""
-    if isinstance(file, Handed):
+    if isinstance(file, FileReference):
         return file
     known = vars(file).get("_handed")
-    if known is None or not known.is_of(file):  # `exactly` copies it
-        known = vars(file)["_handed"] = Handed(home=ref(file))
+    if known is None or not known.refers_to(file):  # `exactly` copies it
+        known = vars(file)["_handed"] = FileReference(home=ref(file))
     return known
 
 
-def opened_elsewhere(file: NsxFile | Handed) -> NsxFile:
+def file_behind(file: NsxFile | FileReference) -> NsxFile:
     """The file itself."""
-    return file.opened_elsewhere() if isinstance(file, Handed) else file
+    return file.opened() if isinstance(file, FileReference) else file
 
 
 class Reopenable(Protocol):
@@ -90,31 +92,31 @@ class Reopenable(Protocol):
         """Let go of the file."""
 
 
-def opened(what: Openable, make: Callable[[Source], _FileT]) -> _FileT:
+def open_file(what: Openable, make: Callable[[Source], _FileT]) -> _FileT:
     """Open a file or what stands for one, and warn of what was odd; nothing is left open where that fails."""
-    source = source_of(what)
+    source = open_source(what)
     try:
         file = make(source)
-        tell(source.path, file.damage, stacklevel=4)
+        warn_of_damage(source.path, file.damage, stacklevel=4)
     except BaseException:
         source.close()
         raise
     return file
 
 
-def digest_of(header: bytes) -> bytes:
+def header_digest(header: bytes) -> bytes:
     """What tells one file's headers from another's."""
     return len(header).to_bytes(_SIZE_BYTES, "little") + crc32(header).to_bytes(4, "little")
 
 
-def refuse_other(source: Source, digest: bytes) -> None:
+def check_same_recording(source: Source, digest: bytes) -> None:
     """Raise where the headers are no more those of a digest: another recording was begun under the same name."""
     n_bytes = int.from_bytes(digest[:_SIZE_BYTES], "little")
-    if digest_of(source.read(n_bytes, 0, "headers")) != digest:
+    if header_digest(source.read(n_bytes, 0, "headers")) != digest:
         raise FormatError("the headers there were before", "others: it was begun anew; open it again", path=source.path)
 
 
-def reopened(opener: Callable[[Any], _FileT], what: Any, digest: bytes) -> _FileT:
+def reopen(opener: Callable[[Any], _FileT], what: Any, digest: bytes) -> _FileT:
     """Open a pickled file again; it closes itself where nobody does, as in a worker that was handed it.
 
     Raises
@@ -126,5 +128,5 @@ def reopened(opener: Callable[[Any], _FileT], what: Any, digest: bytes) -> _File
     if file.digest != digest:
         file.close()
         raise FormatError("the headers of the file that was pickled", "others", path=file.path)
-    file._source.close_when_forgotten()
+    file._source.close_when_unreachable()
     return file

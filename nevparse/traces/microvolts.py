@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import UnknownScale
 from ..format.channel import Channel
 from ..format.text import ranges_text
-from .selection import Columns, compact
+from .selection import ColumnIndex, as_slice
 
 _ROWS = 4096  # taken at a time where columns are scattered, so that their copy stays in cache
 
@@ -36,18 +36,20 @@ def to_microvolts(
         intp, in the order wanted.
     """
     chosen = [channels[column] for column in columns]
-    _tell_unknown(path, chosen)
+    _warn_of_unknown_scale(path, chosen)
     per_bit = np.array([channel.uv_per_bit for channel in chosen], np.float32)
     offset = np.array([channel.uv_offset for channel in chosen], np.float32)
     out = np.empty((sum(map(len, views)), columns.size), np.float32)
     start = 0
     for view in views:
-        _scale_rows(view, compact(columns), per_bit, out[start : start + len(view)])
+        _scale_rows(view, as_slice(columns), per_bit, out[start : start + len(view)])
         start += len(view)
     return np.add(out, offset, out=out) if offset.any() else out
 
 
-def _scale_rows(view: NDArray[Any], columns: Columns, per_bit: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+def _scale_rows(
+    view: NDArray[Any], columns: ColumnIndex, per_bit: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
     if isinstance(columns, slice):
         np.multiply(view[:, columns], per_bit, out=out)
         return
@@ -55,7 +57,7 @@ def _scale_rows(view: NDArray[Any], columns: Columns, per_bit: NDArray[np.float3
         np.multiply(np.take(view[a : a + _ROWS], columns, axis=1), per_bit, out=out[a : a + _ROWS])
 
 
-def _tell_unknown(path: str, channels: Sequence[Channel]) -> None:
+def _warn_of_unknown_scale(path: str, channels: Sequence[Channel]) -> None:
     unknown = [channel.electrode_id for channel in channels if isnan(channel.uv_per_bit)]
     if unknown:
         message = f"{path}: no scale in microvolts for electrodes {ranges_text(unknown)}, which are NaN"

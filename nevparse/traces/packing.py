@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ExportError
-from .pieces import Piece
+from .pieces import Extent
 
 BUFFER_BYTES = 1 << 20  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
 BUFFERS = 4  # packed batches there are at a time: being made, waiting to be written, being written
@@ -29,14 +29,14 @@ class Batch(NamedTuple):
     n_rows: int
     rest: Sequence[Callable[[], None]] = ()
 
-    def whole(self) -> memoryview:
+    def packed(self) -> memoryview:
         """The rows, all packed."""
         for work in self.rest:
             work()
         return self.data
 
 
-class Packer:
+class ColumnPacker:
     """Takes chosen columns out of rows as a file has them.
 
     Parameters
@@ -117,7 +117,7 @@ class Observer(Protocol):
         """Rows that were filled."""
 
 
-class Pump:
+class RowReader:
     """Reads and packs rows through a few buffers, whatever the size of the file.
 
     Parameters
@@ -137,7 +137,7 @@ class Pump:
     def __init__(
         self,
         readinto: ReadInto,
-        packer: Packer,
+        packer: ColumnPacker,
         fill: bytes | None = None,
         observer: Observer | None = None,
         most_rows: int | None = None,
@@ -148,7 +148,7 @@ class Pump:
         self._rest: list[Callable[[], None]] = []
         self._last = bytes(packer.row_bytes)  # the row written last
 
-    def batches(self, items: Iterable[Piece | FillRows]) -> Iterator[Batch]:
+    def batches(self, items: Iterable[Extent | FillRows]) -> Iterator[Batch]:
         """Pack the rows of `items`, a buffer full at a time; `BUFFERS` of them take turns.
 
         Raises
@@ -182,7 +182,7 @@ class Pump:
         self._reads.rotate()
         return batch
 
-    def _take(self, item: Piece | FillRows, done: int, n: int, at: int, out: Buffer) -> None:
+    def _take(self, item: Extent | FillRows, done: int, n: int, at: int, out: Buffer) -> None:
         """Make `n` rows of an item, of which `done` were made before, row `at` and on of a batch."""
         if isinstance(item, FillRows):
             out.reshape(n, -1)[...] = np.frombuffer(self._last if self._fill is None else self._fill, np.uint8)
@@ -195,7 +195,7 @@ class Pump:
         if self._fill is None:
             self._last = out[-self._packer.row_bytes :].tobytes()
 
-    def _take_rows(self, item: Piece, done: int, n: int, at: int, out: Buffer) -> None:
+    def _take_rows(self, item: Extent, done: int, n: int, at: int, out: Buffer) -> None:
         lead = item.row_bytes - self._packer.file_row_bytes  # a packet's header, which stands before each row
         read = self._read_all(self._buffer(at, n, item.row_bytes), item.offset - lead + done * item.row_bytes)
         if self._observer is not None and item.first >= 0:
@@ -213,11 +213,11 @@ class Pump:
     def _read_all(self, buffer: Buffer, offset: int) -> Buffer:
         got = self._readinto(buffer.data, offset)
         if got < buffer.size:
-            refuse_short(0, offset + got)
+            check_not_truncated(0, offset + got)
         return buffer
 
 
-def refuse_short(n_bytes: int, offset: int) -> None:
+def check_not_truncated(n_bytes: int, offset: int) -> None:
     """Raise where nothing was read at an offset that the input had when it was opened."""
     if n_bytes == 0:
         raise ExportError(f"the input ends at byte {offset}: it has become shorter since it was opened")
@@ -233,7 +233,7 @@ def side_by_side(several: Sequence[Iterable[Batch]]) -> Iterator[Batch]:
         if wide[0].size < n_rows * row_bytes:
             wide[0] = np.empty(n_rows * row_bytes, np.uint8)
         for begin, batch in zip(np.cumsum([0, *widths]).tolist(), batches, strict=False):
-            part = np.frombuffer(batch.whole(), f"V{batch.data.nbytes // n_rows}")
+            part = np.frombuffer(batch.packed(), f"V{batch.data.nbytes // n_rows}")
             _fields(wide[0], part.dtype, n_rows, begin, row_bytes)[...] = part
         yield Batch(wide[0].data[: n_rows * row_bytes], n_rows)
         wide.rotate()

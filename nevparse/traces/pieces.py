@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Views = Callable[[int, int], Iterator[tuple[int, NDArray[Any]]]]
 
 
-def indexed(key: Any, shape: tuple[int, int], dtype: np.dtype[Any], views: Views) -> NDArray[Any]:
+def index_rows(key: Any, shape: tuple[int, int], dtype: np.dtype[Any], views: Views) -> NDArray[Any]:
     """What an index of rows and columns names; no other row is touched.
 
     Parameters
@@ -39,12 +39,12 @@ def indexed(key: Any, shape: tuple[int, int], dtype: np.dtype[Any], views: Views
     """
     rows, columns = _axes(key)
     if isinstance(rows, slice):
-        return _even(range(shape[0])[rows], columns, shape, dtype, views)
+        return _evenly_spaced(range(shape[0])[rows], columns, shape, dtype, views)
     if np.ndim(rows) == 0:
         row = range(shape[0])[rows]
-        one: NDArray[Any] = _even(range(row, row + 1), columns, shape, dtype, views)[0]
+        one: NDArray[Any] = _evenly_spaced(range(row, row + 1), columns, shape, dtype, views)[0]
         return one
-    return _gathered(_numbers(rows, shape[0]), columns, shape, dtype, views)
+    return _scattered(_row_numbers(rows, shape[0]), columns, shape, dtype, views)
 
 
 def _axes(key: Any) -> tuple[Any, Any]:
@@ -58,7 +58,9 @@ def _axes(key: Any) -> tuple[Any, Any]:
     return rows, columns
 
 
-def _even(rows: range, columns: Any, shape: tuple[int, int], dtype: np.dtype[Any], views: Views) -> NDArray[Any]:
+def _evenly_spaced(
+    rows: range, columns: Any, shape: tuple[int, int], dtype: np.dtype[Any], views: Views
+) -> NDArray[Any]:
     """Evenly spaced rows."""
     low, high = (min(rows[0], rows[-1]), max(rows[0], rows[-1]) + 1) if rows else (0, 0)
     step = abs(rows.step)
@@ -68,7 +70,7 @@ def _even(rows: range, columns: Any, shape: tuple[int, int], dtype: np.dtype[Any
     return parts[0][::-1] if rows.step < 0 else parts[0]
 
 
-def _gathered(
+def _scattered(
     rows: NDArray[np.intp], columns: Any, shape: tuple[int, int], dtype: np.dtype[Any], views: Views
 ) -> NDArray[Any]:
     """Rows in any order."""
@@ -80,7 +82,7 @@ def _gathered(
     return taken
 
 
-def _numbers(rows: Any, n_rows: int) -> NDArray[np.intp]:
+def _row_numbers(rows: Any, n_rows: int) -> NDArray[np.intp]:
     """Rows of a list, an array or a mask, counted from the first."""
     wanted = np.asarray(rows) if np.size(rows) else np.empty(np.shape(rows), np.intp)
     if wanted.dtype == bool and wanted.shape == (n_rows,):
@@ -94,7 +96,7 @@ def _numbers(rows: Any, n_rows: int) -> NDArray[np.intp]:
     return counted
 
 
-class Piece(NamedTuple):
+class Extent(NamedTuple):
     """Rows of samples that lie in the file at equal distances.
 
     Parameters

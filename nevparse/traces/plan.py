@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..clock import Clock, Gap
 from ..errors import GapError
 from ..format.text import size_text
-from .protocols import Stretch
+from .protocols import SegmentLike
 
 POLICIES = ("error", "split", "join", "fill")
 _LISTED_GAPS = 5
@@ -21,7 +21,7 @@ _RESAMPLED_ROWS = 1 << 16
 _TURN = 1 << 64
 
 
-class Span(NamedTuple):
+class SampleRows(NamedTuple):
     """Rows from `row` on are samples `start` and on of a segment."""
 
     row: int
@@ -30,7 +30,7 @@ class Span(NamedTuple):
     start: int
 
 
-class Fill(NamedTuple):
+class FilledRows(NamedTuple):
     """Rows from `row` on stand for samples that were never recorded; `tick` is the first one's time."""
 
     row: int
@@ -38,7 +38,7 @@ class Fill(NamedTuple):
     tick: int
 
 
-Rows = Span | Fill
+PlanRow = SampleRows | FilledRows
 
 
 class Corrections(NamedTuple):
@@ -48,25 +48,25 @@ class Corrections(NamedTuple):
     repeated: int = 0
 
 
-def stretches(segments: Sequence[Stretch], start_tick: int | None, stop_tick: int | None) -> list[Span]:
+def select_samples(segments: Sequence[SegmentLike], start_tick: int | None, stop_tick: int | None) -> list[SampleRows]:
     """The samples of each segment whose timestamps are in a half-open range, back to back."""
-    spans: list[Span] = []
+    spans: list[SampleRows] = []
     row = 0
     for segment in segments:
         start = 0 if start_tick is None else segment.find(start_tick)
         stop = segment.n_samples if stop_tick is None else segment.find(stop_tick)
         if start < stop:
-            spans.append(Span(row, stop - start, segment.index, start))
+            spans.append(SampleRows(row, stop - start, segment.index, start))
             row += stop - start
     return spans
 
 
-def refuse_none(segments: Sequence[Stretch], start_tick: int | None, stop_tick: int | None) -> None:
+def raise_no_samples(segments: Sequence[SegmentLike], start_tick: int | None, stop_tick: int | None) -> None:
     """Raise since no sample is in a range."""
-    raise ValueError(f"expected ticks that hold samples ({_extent(segments)}), found {start_tick} to {stop_tick}")
+    raise ValueError(f"expected ticks that hold samples ({_ticks_text(segments)}), found {start_tick} to {stop_tick}")
 
 
-def _extent(segments: Sequence[Stretch]) -> str:
+def _ticks_text(segments: Sequence[SegmentLike]) -> str:
     if not segments:
         return "the file has none"
     ends = [f"{s.start_tick} to {s.ticks(s.n_samples - 1)[0]}" for s in segments[:_LISTED_GAPS]]
@@ -74,13 +74,13 @@ def _extent(segments: Sequence[Stretch]) -> str:
     return ", ".join(ends) + (f" and {more} more segments" if more > 0 else "")
 
 
-def gaps_between(gaps: Sequence[Gap], spans: Sequence[Span]) -> list[Gap]:
+def gaps_between(gaps: Sequence[Gap], spans: Sequence[SampleRows]) -> list[Gap]:
     """The gaps that stand between some of the file's segments."""
     inside = {span.segment for span in spans[:-1]}
     return [gap for gap in gaps if gap.after_segment in inside] if inside else []
 
 
-def refuse(path: str, gaps: Sequence[Gap], what: str, instead: str) -> None:
+def raise_gap_error(path: str, gaps: Sequence[Gap], what: str, instead: str) -> None:
     """Raise a GapError that lists the gaps and names what resolves them, if there are any."""
     if gaps:
         listed = "; ".join(str(gap) for gap in gaps[:_LISTED_GAPS])
@@ -88,15 +88,15 @@ def refuse(path: str, gaps: Sequence[Gap], what: str, instead: str) -> None:
         raise GapError(f"{path}: {what}: {listed}{more}. {instead}", gaps)
 
 
-def resampled(
-    span: Span, segment: Stretch, clock: Clock, sort: bool, origin_tick: int | None = None
-) -> tuple[list[Span], Corrections]:
+def resample_to_nominal(
+    span: SampleRows, segment: SegmentLike, clock: Clock, sort: bool, origin_tick: int | None = None
+) -> tuple[list[SampleRows], Corrections]:
     """The samples of a span on an even grid at the nominal rate: each row is the nearest sample.
 
     Where the recorder's clock has run ahead or behind by more than 0.6 of a sample, one is left out or repeated. The
     first row's time is `origin_tick`; that of the first sample where it is not given.
     """
-    spans: list[Span] = []
+    spans: list[SampleRows] = []
     shift = dropped = repeated = 0
     begin, end = span.start, span.start + span.n_rows
     origin = int(segment.ticks(begin, begin + 1, sort=sort)[0]) if origin_tick is None else origin_tick
@@ -106,12 +106,15 @@ def resampled(
         at = 0
         while (at := _next_stray(late, shift, at)) < b - a:
             if late[at] > shift:  # time has gone on by one sample more: the one before stands for it
-                spans += [Span(0, a + at - begin, span.segment, begin), Span(0, 1, span.segment, a + at - 1)]
+                spans += [
+                    SampleRows(0, a + at - begin, span.segment, begin),
+                    SampleRows(0, 1, span.segment, a + at - 1),
+                ]
                 begin, shift, repeated = a + at, shift + 1, repeated + 1
             else:
-                spans.append(Span(0, a + at - begin, span.segment, begin))
+                spans.append(SampleRows(0, a + at - begin, span.segment, begin))
                 begin, shift, dropped, at = a + at + 1, shift - 1, dropped + 1, at + 1
-    spans.append(Span(0, end - begin, span.segment, begin))
+    spans.append(SampleRows(0, end - begin, span.segment, begin))
     return [part for part in spans if part.n_rows], Corrections(dropped, repeated)
 
 
@@ -137,9 +140,7 @@ def missing_rows(gaps: Sequence[Gap]) -> list[int]:
     return rows
 
 
-def refuse_fill(
-    path: str, n_filled: int, n_recorded: int, max_fill: float, row_bytes: int, gaps: Sequence[Gap]
-) -> None:
+def check_fill(path: str, n_filled: int, n_recorded: int, max_fill: float, row_bytes: int, gaps: Sequence[Gap]) -> None:
     """Raise a GapError where more would be filled than is allowed for what was recorded."""
     if n_filled > max_fill * n_recorded:
         size = f"{n_filled} rows ({size_text(n_filled * row_bytes)} for all channels) would be filled"
@@ -147,23 +148,23 @@ def refuse_fill(
         raise GapError(f"{path}: {size} for {n_recorded} recorded; {allow}", gaps)
 
 
-def place(ticks: int, clock: Clock) -> int:
+def nearest_row(ticks: int, clock: Clock) -> int:
     """The row of an even grid nearest to `ticks` after its first."""
     return (2 * ticks * clock.den + clock.num) // (2 * clock.num)
 
 
-def anchored_rows(start_ticks: Sequence[int], groups: Sequence[Sequence[Span]], clock: Clock) -> list[int]:
+def fill_on_grid(start_ticks: Sequence[int], groups: Sequence[Sequence[SampleRows]], clock: Clock) -> list[int]:
     """Rows that put every group where its first timestamp belongs on one even grid."""
     rows, row = [], 0
     for k, start_tick in enumerate(start_ticks):
         if k:
-            rows.append(max(0, place(start_tick - start_ticks[0], clock) - row))
+            rows.append(max(0, nearest_row(start_tick - start_ticks[0], clock) - row))
             row += rows[-1]
         row += sum(span.n_rows for span in groups[k])
     return rows
 
 
-def lay(groups: Sequence[Sequence[Span]], fills: Sequence[int], ticks: Sequence[int]) -> list[Rows]:
+def assign_rows(groups: Sequence[Sequence[SampleRows]], fills: Sequence[int], ticks: Sequence[int]) -> list[PlanRow]:
     """Give every span its row.
 
     Parameters
@@ -173,33 +174,33 @@ def lay(groups: Sequence[Sequence[Span]], fills: Sequence[int], ticks: Sequence[
     fills, ticks : sequence of int
         Rows to fill behind each group but the last, and the time of the first one.
     """
-    rows: list[Rows] = []
+    rows: list[PlanRow] = []
     row = 0
     for k, group in enumerate(groups):
         for span in group:
             rows.append(span._replace(row=row))
             row += span.n_rows
         if k < len(fills) and fills[k] > 0:
-            rows.append(Fill(row, fills[k], ticks[k]))
+            rows.append(FilledRows(row, fills[k], ticks[k]))
             row += fills[k]
     return rows
 
 
-def between(rows: Sequence[Rows], begin: int, end: int, clock: Clock) -> list[Rows]:
+def rows_between(rows: Sequence[PlanRow], begin: int, end: int, clock: Clock) -> list[PlanRow]:
     """Rows `begin` to `end` of a plan."""
-    found: list[Rows] = []
+    found: list[PlanRow] = []
     for item in rows:
         a, b = max(item.row, begin), min(item.row + item.n_rows, end)
         before = a - item.row
         if a >= b:
             continue
-        if isinstance(item, Fill):
-            found.append(Fill(a, b - a, int(clock.ticks(item.tick, before, before + 1)[0])))
+        if isinstance(item, FilledRows):
+            found.append(FilledRows(a, b - a, int(clock.ticks(item.tick, before, before + 1)[0])))
         else:
-            found.append(Span(a, b - a, item.segment, item.start + before))
+            found.append(SampleRows(a, b - a, item.segment, item.start + before))
     return found
 
 
-def n_rows_of(rows: Sequence[Rows]) -> int:
+def count_rows(rows: Sequence[PlanRow]) -> int:
     """How many rows a plan has."""
     return rows[-1].row + rows[-1].n_rows if rows else 0

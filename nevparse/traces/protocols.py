@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ..clock import Clock, Gap
 from ..format.channel import Channel
-from ..nsx.packets import Watcher
-from .pieces import Piece
+from ..nsx.packets import TimestampCheck
+from .pieces import Extent
 
 
-class Stretch(Protocol):
+class SegmentLike(Protocol):
     """An unbroken stretch of samples, as `Segment` is."""
 
     @property
@@ -41,11 +41,11 @@ class Stretch(Protocol):
     def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[np.uint64]:
         """Times of samples."""
 
-    def pieces(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Piece]:
+    def extents(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Extent]:
         """Where samples lie."""
 
 
-class Readable(Protocol):
+class Exportable(Protocol):
     """A recording that can be exported, as `NsxFile` is."""
 
     path: str
@@ -61,7 +61,7 @@ class Readable(Protocol):
     missing_bytes: int
 
     @property
-    def stamped(self) -> bool:
+    def has_sample_timestamps(self) -> bool:
         """Whether every sample has a timestamp of its own."""
 
     @property
@@ -69,7 +69,7 @@ class Readable(Protocol):
         """What each column is."""
 
     @property
-    def segments(self) -> Sequence[Stretch]:
+    def segments(self) -> Sequence[SegmentLike]:
         """Unbroken stretches of samples."""
 
     @property
@@ -79,14 +79,14 @@ class Readable(Protocol):
     def columns(self, channels: Any, electrodes: Any, labels: Any, kind: Any) -> NDArray[np.intp]:
         """Columns that a request names."""
 
-    def exactly(self) -> Readable:
+    def fully_scanned(self) -> Exportable:
         """The same, with every break found by reading every timestamp."""
 
-    def watcher(self) -> Watcher | None:
+    def timestamp_check(self) -> TimestampCheck | None:
         """What judges timestamps while they stream by."""
 
 
-class OneFile(Readable, Protocol):
+class OneFile(Exportable, Protocol):
     """A recording that is one file."""
 
     def readinto(self, buffer: memoryview, offset: int) -> int:
@@ -102,7 +102,7 @@ class GrowingFile(OneFile, Protocol):
     n_samples: int
 
     @property
-    def n_settled(self) -> int:
+    def n_final(self) -> int:
         """Samples whose segments do not depend on what is still to be recorded."""
 
     def refresh(self) -> int:

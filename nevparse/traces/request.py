@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..clock import Gap
-from ..source.growth import Follow
+from ..source.growth import FollowOptions
 from . import plan
-from .plan import Corrections, Rows, Span
-from .protocols import Readable
+from .plan import Corrections, PlanRow, SampleRows
+from .protocols import Exportable
 
 HOLD = "hold"
 NOMINAL = "nominal"
 Progress = Callable[[int, int], None]
 
 
-class Request(NamedTuple):
+class ExportRequest(NamedTuple):
     """What a caller of `write_bin` asked for."""
 
     path: str
@@ -34,10 +34,10 @@ class Request(NamedTuple):
     sort: bool
     overwrite: bool
     progress: Progress | None
-    follow: Follow | None
+    follow: FollowOptions | None
 
 
-def refuse_words(request: Request, dtype: np.dtype[Any]) -> None:
+def check_options(request: ExportRequest, dtype: np.dtype[Any]) -> None:
     """Raise where a word is not one of those there are, or two of them contradict each other."""
     gaps, fill, resample = request.gaps, request.fill, request.resample
     if gaps not in plan.POLICIES:
@@ -63,49 +63,55 @@ def fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes |
     return np.full(n_columns, fill, dtype).tobytes()
 
 
-def plans(ns: Readable, request: Request) -> tuple[list[tuple[str, list[Rows]]], Corrections]:
+def plan_files(ns: Exportable, request: ExportRequest) -> tuple[list[tuple[str, list[PlanRow]]], Corrections]:
     """The rows of each file to write."""
-    spans = plan.stretches(ns.segments, request.start_tick, request.stop_tick)
+    spans = plan.select_samples(ns.segments, request.start_tick, request.stop_tick)
     if not spans and not request.follow:
-        plan.refuse_none(ns.segments, request.start_tick, request.stop_tick)
+        plan.raise_no_samples(ns.segments, request.start_tick, request.stop_tick)
     gaps = plan.gaps_between(ns.gaps, spans)
     if request.gaps == "error":
         what = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in what was asked for"
         instead = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one stretch by time (--start, --stop)."
-        plan.refuse(ns.path, gaps, what, instead)
-    groups, corrections = _resampled(ns, spans, request)
+        plan.raise_gap_error(ns.path, gaps, what, instead)
+    groups, corrections = _resample_each(ns, spans, request)
     if request.gaps == "split":
         stem, suffix = os.path.splitext(request.path)
-        return [(f"{stem}-{group[0].segment:03d}{suffix}", plan.lay([group], [], [])) for group in groups], corrections
+        return [
+            (f"{stem}-{group[0].segment:03d}{suffix}", plan.assign_rows([group], [], [])) for group in groups
+        ], corrections
     fills: list[int] = []
     if request.gaps == "fill":
-        fills = _fills(ns, spans, gaps, groups, request)
+        fills = _rows_to_fill(ns, spans, gaps, groups, request)
     ticks = [ns.segments[span.segment].stop_tick for span in spans]
-    return [(request.path, plan.lay(groups, fills, ticks))], corrections
+    return [(request.path, plan.assign_rows(groups, fills, ticks))], corrections
 
 
-def _resampled(ns: Readable, spans: Sequence[Span], request: Request) -> tuple[list[list[Span]], Corrections]:
-    if request.resample is None or not ns.stamped:
+def _resample_each(
+    ns: Exportable, spans: Sequence[SampleRows], request: ExportRequest
+) -> tuple[list[list[SampleRows]], Corrections]:
+    if request.resample is None or not ns.has_sample_timestamps:
         return [[span] for span in spans], Corrections()
-    both = [plan.resampled(span, ns.segments[span.segment], ns.clock, request.sort) for span in spans]
+    both = [plan.resample_to_nominal(span, ns.segments[span.segment], ns.clock, request.sort) for span in spans]
     dropped, repeated = (sum(counts) for counts in zip(*(made for _, made in both), strict=True))
     return [group for group, _ in both], Corrections(dropped, repeated)
 
 
-def _fills(
-    ns: Readable,
-    spans: Sequence[Span],
+def _rows_to_fill(
+    ns: Exportable,
+    spans: Sequence[SampleRows],
     gaps: Sequence[Gap],
-    groups: Sequence[Sequence[Span]],
-    request: Request,
+    groups: Sequence[Sequence[SampleRows]],
+    request: ExportRequest,
 ) -> list[int]:
     backwards = [gap for gap in gaps if gap.missing_samples < 0]
-    plan.refuse(ns.path, backwards, "time goes backwards, which cannot be filled", "Use gaps='split' (--gaps split).")
-    if request.resample and ns.stamped:
+    plan.raise_gap_error(
+        ns.path, backwards, "time goes backwards, which cannot be filled", "Use gaps='split' (--gaps split)."
+    )
+    if request.resample and ns.has_sample_timestamps:
         starts = [int(ns.segments[span.segment].ticks(span.start, span.start + 1)[0]) for span in spans]
-        fills = plan.anchored_rows(starts, groups, ns.clock)
+        fills = plan.fill_on_grid(starts, groups, ns.clock)
     else:
         fills = plan.missing_rows(gaps)
     recorded = sum(span.n_rows for span in spans)
-    plan.refuse_fill(ns.path, sum(fills), recorded, request.max_fill, ns.n_channels * ns.dtype.itemsize, gaps)
+    plan.check_fill(ns.path, sum(fills), recorded, request.max_fill, ns.n_channels * ns.dtype.itemsize, gaps)
     return fills

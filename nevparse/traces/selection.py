@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..format.channel import Channel
-from ..format.text import ranges_text, visible
+from ..format.text import printable, ranges_text
 
-Columns = slice | NDArray[np.intp]
+ColumnIndex = slice | NDArray[np.intp]
 
 
-def choose(
+def choose_columns(
     every: Sequence[Channel],
     channels: slice | Iterable[int] | None = None,
     electrodes: Iterable[int] | None = None,
@@ -74,7 +74,7 @@ def _by_label(every: Sequence[Channel], wanted: Iterable[str]) -> NDArray[np.int
             raise ValueError(f"label {pattern!r} is in columns {found}: choose one with channels=")
         found = found or [channel.index for channel in every if fnmatchcase(channel.label, pattern)]
         if not found:
-            labels = ", ".join(visible(channel.label) for channel in every)
+            labels = ", ".join(printable(channel.label) for channel in every)
             raise KeyError(f"no label {pattern!r}; there are labels {labels}")
         columns += [column for column in found if column not in columns]
     return np.array(columns, np.intp)
@@ -88,7 +88,7 @@ def _by_kind(every: Sequence[Channel], kind: str) -> NDArray[np.intp]:
     return np.array(columns, np.intp)
 
 
-def compact(columns: NDArray[np.intp]) -> Columns:
+def as_slice(columns: NDArray[np.intp]) -> ColumnIndex:
     """The same columns as a slice where they lie evenly, so that taking them needs no copy."""
     if columns.size == 0:
         return slice(0, 0)

@@ -99,7 +99,7 @@ def _nsx(ns: NsxFile) -> None:
     chunks = [chunk.samples for chunk in ns.chunks(7)]
     for segment in ns.segments[:_MOST_SEGMENTS]:
         _segment(ns, segment)
-    exact = ns.exactly()
+    exact = ns.fully_scanned()
     for segment in exact.segments[:_MOST_SEGMENTS]:
         _segment(exact, segment)
     if ns.segments:
@@ -296,7 +296,7 @@ def _exported(ns: NsxFile, report: Any, columns: list[int], options: dict[str, A
         if len(report.files) == 1 and options["gaps"] == "error" and _ascending(ticks):
             assert back.tolist() == rows.tolist()
     if not wide and options["resample"] is None and options["gaps"] in ("error", "join"):
-        exact = ns.exactly()
+        exact = ns.fully_scanned()
         read = [exact.read(segment=s.index, channels=columns, sort=options["sort"]) for s in exact.segments]
         assert Path(report.path).read_bytes() == np.concatenate(read).tobytes()
         ticks = np.concatenate([segment.ticks(sort=options["sort"]) for segment in exact.segments])
@@ -312,12 +312,12 @@ def write_nsx(data: bytes, folder: Path) -> None:
         with _read_back(nv.open_nsx, out) as copy:
             _nsx(copy)
             assert (copy.spec, copy.vendor, copy.dtype) == (ns.spec, ns.vendor, ns.dtype)
-            assert report.n_samples in (copy.n_samples, copy.exactly().n_samples)
-            assert copy.exactly().n_samples == ns.exactly().n_samples
+            assert report.n_samples in (copy.n_samples, copy.fully_scanned().n_samples)
+            assert copy.fully_scanned().n_samples == ns.fully_scanned().n_samples
             assert report.size_bytes == out.stat().st_size
             read = [
                 np.concatenate([file.read(segment=s.index, channels=taken) for s in file.segments])
-                for file, taken in ((ns.exactly(), columns), (copy.exactly(), None))
+                for file, taken in ((ns.fully_scanned(), columns), (copy.fully_scanned(), None))
             ]
             assert _same(*read)
 

@@ -7,31 +7,31 @@ import struct
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from ...clock import since_1970
+from ...clock import counts_from_1970
 from ...format import tables
-from ...format.dates import date_words
-from ...format.layout import Layout, patched
+from ...format.dates import systemtime_of_date
+from ...format.layout import Layout, with_values
 
 LABELS = "labels"  # the word that asks for labels to be taken out too
 NEUTRAL_DATE = datetime(2000, 1, 1)  # a date like any other: some readers fail where there is none
 _NAMES = ("label", "name")
 
 
-def refuse_word(anonymise: bool | str) -> None:
+def check_anonymise(anonymise: bool | str) -> None:
     """Raise where `anonymise` is no word that is known."""
     if anonymise not in (True, False, LABELS):
         raise ValueError(f"expected anonymise to be True, False or {LABELS!r}, found {anonymise!r}")
 
 
-def refuse_dated(path: str, tick_rate: int, ticks: Sequence[int], anonymise: bool | str, base_tick: int) -> None:
+def check_dates_removed(path: str, tick_rate: int, ticks: Sequence[int], anonymise: bool | str, base_tick: int) -> None:
     """Raise where timestamps tell a date that was to be taken out, or where they would run below 0."""
     first, last = min(ticks, default=0), max(ticks, default=0)
-    dated = since_1970(tick_rate, last)
+    dated = counts_from_1970(tick_rate, last)
     if base_tick and not (anonymise and dated):
         raise ValueError(f"{path}: base_tick (--base-tick) is for anonymising clocks that count from 1970")
     if base_tick > first or base_tick < 0:
         raise ValueError(f"{path}: expected a base_tick of 0 to {first}, the first timestamp, found {base_tick}")
-    if anonymise and since_1970(tick_rate, last - base_tick):
+    if anonymise and counts_from_1970(tick_rate, last - base_tick):
         example = first // tick_rate * tick_rate
         raise ValueError(
             f"{path}: its timestamps count from 1970 and tell the date; give base_tick (--base-tick), which is "
@@ -39,13 +39,13 @@ def refuse_dated(path: str, tick_rate: int, ticks: Sequence[int], anonymise: boo
         )
 
 
-def anonymous_basic(found: tables.NsxSpec | tables.NevSpec, raw: bytes, anonymise: bool | str) -> bytes:
+def anonymous_basic(found: tables.NsxVersion | tables.NevVersion, raw: bytes, anonymise: bool | str) -> bytes:
     """A basic header without its date, its comment and its application."""
     application = tables.RIPPLE_APPLICATION if found.vendor == "ripple" else b""  # the layout is known by it
-    said = {"time_origin": date_words(NEUTRAL_DATE), "comment": b"", "application": application}
+    said = {"time_origin": systemtime_of_date(NEUTRAL_DATE), "comment": b"", "application": application}
     if anonymise == LABELS:
         said["label"] = b""
-    return patched(found.basic, _cleaned(found.basic, raw), **said)
+    return with_values(found.basic, _cleaned(found.basic, raw), **said)
 
 
 def anonymous_record(layout: Layout, raw: bytes, anonymise: bool | str) -> bytes:
@@ -55,7 +55,7 @@ def anonymous_record(layout: Layout, raw: bytes, anonymise: bool | str) -> bytes
         return clean
     fields = layout.unpack(raw)
     neutral = b"ch%d" % fields["electrode_id"] if "electrode_id" in fields else b""
-    return patched(layout, clean, **dict.fromkeys(_NAMES, neutral))
+    return with_values(layout, clean, **dict.fromkeys(_NAMES, neutral))
 
 
 def _cleaned(layout: Layout, raw: bytes) -> bytes:

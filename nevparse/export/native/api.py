@@ -14,12 +14,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ...format.tables import CLOCK_HZ
-from ...format.text import size_text, span_text
-from ...nsx.packets import MissedBreak
+from ...format.text import duration_text, size_text
+from ...nsx.packets import HiddenGap
 from . import cut_nev, cut_nsx, new_nsx
-from .anonymise import refuse_word
-from .new_nsx import Described
-from .planned import Progress, carry_out
+from .anonymise import check_anonymise
+from .new_nsx import DescribedChannel
+from .planned import Progress, write_file
 
 if TYPE_CHECKING:
     from ...nev.file import NevFile
@@ -54,7 +54,7 @@ class NsxReport:
     def __str__(self) -> str:
         return (
             f"{self.path}: NSx {self.spec}, {self.n_samples} samples x {self.n_channels} channels, "
-            f"{self.sampling_rate:g} Hz, {span_text(self.n_samples / self.sampling_rate)}, {size_text(self.size_bytes)}"
+            f"{self.sampling_rate:g} Hz, {duration_text(self.n_samples / self.sampling_rate)}, {size_text(self.size_bytes)}"
         )
 
 
@@ -152,13 +152,13 @@ def write_nsx(
     """
     if not hasattr(ns, "segments"):
         raise TypeError(f"expected an open NSx, found {type(ns).__name__}; create_nsx writes arrays")
-    refuse_word(anonymise)
+    check_anonymise(anonymise)
     ways = (channels, electrodes, labels, kind)
     when = (segments, start_tick, stop_tick)
     try:
         return _cut(ns, path, ways, when, (anonymise, base_tick), overwrite, progress)
-    except MissedBreak:  # seen while streaming; nothing has been named yet
-        return _cut(ns.exactly(), path, ways, when, (anonymise, base_tick), overwrite, progress)
+    except HiddenGap:  # seen while streaming; nothing has been named yet
+        return _cut(ns.fully_scanned(), path, ways, when, (anonymise, base_tick), overwrite, progress)
 
 
 def _cut(
@@ -171,9 +171,9 @@ def _cut(
     progress: Progress | None,
 ) -> NsxReport:
     columns = cut_nsx.chosen_columns(ns, *ways)
-    chosen = cut_nsx.Selection(columns, cut_nsx.chosen_spans(ns, *when), *taken_out)
-    planned = cut_nsx.planned(ns, chosen)
-    target = carry_out(planned, [ns.path], path, overwrite, progress)
+    chosen = cut_nsx.NsxSelection(columns, cut_nsx.chosen_spans(ns, *when), *taken_out)
+    planned = cut_nsx.plan_nsx(ns, chosen)
+    target = write_file(planned, [ns.path], path, overwrite, progress)
     return NsxReport(target, ns.spec, chosen.n_samples, columns.size, ns.sampling_rate, planned.n_bytes)
 
 
@@ -231,18 +231,18 @@ def write_nev(
     KeyError, ValueError
         Where the request names what is not there, or holds no packet.
     """
-    refuse_word(anonymise)
+    check_anonymise(anonymise)
     which, events = cut_nev.chosen_electrodes(nev, electrodes), cut_nev.chosen_kinds(kinds)
-    chosen = cut_nev.Selection(which, events, start_tick, stop_tick, anonymise, base_tick)
-    planned, n_packets = cut_nev.planned(nev, chosen)
-    target = carry_out(planned, [nev.path], path, overwrite, progress)
+    chosen = cut_nev.NevSelection(which, events, start_tick, stop_tick, anonymise, base_tick)
+    planned, n_packets = cut_nev.plan_nev(nev, chosen)
+    target = write_file(planned, [nev.path], path, overwrite, progress)
     return NevReport(target, nev.spec, n_packets, planned.n_bytes)
 
 
 def create_nsx(
     samples: Any,
     path: str | os.PathLike[str],
-    channels: Sequence[Described],
+    channels: Sequence[DescribedChannel],
     *,
     sampling_rate: float,
     spec: str = "2.3",
@@ -298,11 +298,11 @@ def create_nsx(
     -----
     Blackrock LB-0023 revision 7.00, "NSx".
     """
-    asked = new_nsx.Request(
+    asked = new_nsx.NewNsx(
         samples, channels, sampling_rate, spec, tick_rate, start_tick, time_origin, label, comment
     )  # fmt: skip
-    planned = new_nsx.planned(asked)
-    target = carry_out(planned, [], path, overwrite, progress)
+    planned = new_nsx.plan_new_nsx(asked)
+    target = write_file(planned, [], path, overwrite, progress)
     n_samples, n_channels = (int(n) for n in samples.shape)
     rate = CLOCK_HZ / new_nsx.period_of(sampling_rate)
     return NsxReport(target, spec, n_samples, n_channels, rate, planned.n_bytes)

@@ -11,25 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...format import tables
-from ...format.channel import extended_headers
-from ...format.dates import date_words
-from ...format.layout import patched
-from ...nev.electrodes import number_of
-from ...nev.packets import CODES, CONTINUED, Rows
-from ...nev.spikes import N_IDS, Spikes, among, numbers_of, tick_limit
+from ...format.channel import read_extended_headers
+from ...format.dates import systemtime_of_date
+from ...format.layout import with_values
+from ...nev.electrodes import header_id
+from ...nev.packets import CODES, CONTINUED, PacketNumbers
+from ...nev.spikes import N_IDS, Spikes, as_numbers, membership_table, tick_limit
 from ...traces.packing import BUFFER_BYTES, BUFFERS
-from .anonymise import anonymous_basic, anonymous_record, refuse_dated
-from .planned import Planned, verbatim
+from .anonymise import anonymous_basic, anonymous_record, check_dates_removed
+from .planned import FilePlan, verbatim
 
 if TYPE_CHECKING:
     from ...nev.file import NevFile
 
 _OF_ELECTRODES = ("spike", "stim")
 # Where what people wrote, or what nobody knows, begins in a packet of a kind
-_SAID_FROM = {"comment": "text", "log": "application", "config": "text", "unknown": "payload"}
+_TEXT_FROM = {"comment": "text", "log": "application", "config": "text", "unknown": "payload"}
 
 
-class Selection(NamedTuple):
+class NevSelection(NamedTuple):
     """What is taken from a file; None is all.
 
     Parameters
@@ -61,7 +61,7 @@ class Selection(NamedTuple):
 
 def chosen_electrodes(nev: NevFile, electrodes: int | Iterable[int] | None) -> list[int] | None:
     """Electrodes that a request names, if each has a header, a spike or a stimulus."""
-    numbers = numbers_of(electrodes, N_IDS, "an electrode")
+    numbers = as_numbers(electrodes, N_IDS, "an electrode")
     if numbers is None:
         return None
     if not numbers:
@@ -81,7 +81,7 @@ def chosen_kinds(kinds: str | Iterable[str] | None) -> list[str] | None:
     return names
 
 
-def planned(nev: NevFile, chosen: Selection) -> tuple[Planned, int]:
+def plan_nev(nev: NevFile, chosen: NevSelection) -> tuple[FilePlan, int]:
     """Decide on the file that holds a selection of another; also how many packets it has.
 
     Raises
@@ -93,17 +93,21 @@ def planned(nev: NevFile, chosen: Selection) -> tuple[Planned, int]:
     if chosen.everything and not (chosen.anonymise or chosen.base_tick):
         head = _head(nev, chosen, None) if nev.damage else nev._source.read(start, 0, "headers")
         n_bytes = nev.n_packets * size
-        return Planned(head, len(head) + n_bytes, verbatim(nev._source.readinto, start, start + n_bytes)), nev.n_packets
+        return FilePlan(
+            head, len(head) + n_bytes, verbatim(nev._source.readinto, start, start + n_bytes)
+        ), nev.n_packets
     rows = _rows(nev, chosen)
-    clocked = rows[_clocked(nev)[rows]]
+    clocked = rows[_with_known_kind(nev)[rows]]
     ticks = nev._packets.columns.tick[clocked]
-    refuse_dated(nev.path, nev.tick_rate, [int(ticks.min()), int(ticks.max())] if ticks.size else [], *chosen[4:])
+    check_dates_removed(
+        nev.path, nev.tick_rate, [int(ticks.min()), int(ticks.max())] if ticks.size else [], *chosen[4:]
+    )
     head = _head(nev, chosen, _date_tick(nev, clocked))
-    return Planned(head, len(head) + rows.size * size, _packets(nev, chosen, rows)), rows.size
+    return FilePlan(head, len(head) + rows.size * size, _packets(nev, chosen, rows)), rows.size
 
 
 # ------------------------------------------------------------------------------------------------------ packets
-def _rows(nev: NevFile, chosen: Selection) -> Rows:
+def _rows(nev: NevFile, chosen: NevSelection) -> PacketNumbers:
     """Packets to keep, in file order; one that goes on with another stays with it."""
     columns, first = nev._packets.columns, _firsts(nev)
     wanted = np.ones(nev.n_packets, np.bool_)
@@ -112,10 +116,10 @@ def _rows(nev: NevFile, chosen: Selection) -> Rows:
     if chosen.stop_tick is not None:
         wanted &= columns.tick < tick_limit(chosen.stop_tick)
     if chosen.kinds is not None:
-        wanted &= among([CODES[kind] for kind in chosen.kinds], len(CODES) + 1)[columns.code]
+        wanted &= membership_table([CODES[kind] for kind in chosen.kinds], len(CODES) + 1)[columns.code]
     if chosen.electrodes is not None:
-        theirs = among([CODES[kind] for kind in _OF_ELECTRODES], len(CODES) + 1)[columns.code]
-        wanted &= ~theirs | among(chosen.electrodes, N_IDS)[columns.packet_id]
+        theirs = membership_table([CODES[kind] for kind in _OF_ELECTRODES], len(CODES) + 1)[columns.code]
+        wanted &= ~theirs | membership_table(chosen.electrodes, N_IDS)[columns.packet_id]
     kept = wanted[first] & (first >= 0)
     if chosen.everything:
         kept[:] = True
@@ -132,19 +136,19 @@ def _firsts(nev: NevFile) -> NDArray[np.intp]:
     return firsts
 
 
-def _clocked(nev: NevFile) -> NDArray[np.bool_]:
+def _with_known_kind(nev: NevFile) -> NDArray[np.bool_]:
     """Packets whose timestamps can be trusted."""
     code = nev._packets.columns.code
     clocked: NDArray[np.bool_] = (code != CODES["unknown"]) & (code != CONTINUED)
     return clocked
 
 
-def _packets(nev: NevFile, chosen: Selection, rows: Rows) -> Iterator[memoryview]:
+def _packets(nev: NevFile, chosen: NevSelection, rows: PacketNumbers) -> Iterator[memoryview]:
     size = nev.packet_bytes
     raw = nev._packets.raw
     step = max(1, BUFFER_BYTES // size)
     buffers = deque(np.empty(min(step, rows.size), raw.dtype) for _ in range(BUFFERS))
-    said_from = _said_from(nev) if chosen.anonymise else None
+    said_from = _text_offsets(nev) if chosen.anonymise else None
     for a in range(0, rows.size, step):
         some = rows[a : a + step]
         packets = np.take(raw, some, out=buffers[0][: some.size], mode="clip").view(np.uint8).reshape(-1, size)
@@ -157,20 +161,20 @@ def _packets(nev: NevFile, chosen: Selection, rows: Rows) -> Iterator[memoryview
 
 
 def _rebase(nev: NevFile, packets: NDArray[np.uint8], base_tick: int) -> None:
-    ticks = packets.reshape(-1).view(nev._found.any_packet.dtype(nev.packet_bytes))["tick"]
+    ticks = packets.reshape(-1).view(nev._version.any_packet.dtype(nev.packet_bytes))["tick"]
     shown = (ticks >= base_tick) & (ticks != np.iinfo(ticks.dtype).max)  # all ones go on with the packet before
     ticks[shown] -= ticks.dtype.type(base_tick)
 
 
-def _said_from(nev: NevFile) -> NDArray[np.intp]:
+def _text_offsets(nev: NevFile) -> NDArray[np.intp]:
     """For each packet the byte from which on it is blanked: texts, reserved bytes, and what is not known."""
     code, first, stamp = nev._packets.columns.code, _firsts(nev), nev._packets.columns.tick.itemsize
     table = np.full(len(CODES) + 1, nev.packet_bytes, np.intp)
     for kind, number in CODES.items():
         layout = nev._packets.layout(kind)
         offset, _, last = layout.rows[-1]
-        if kind in _SAID_FROM:
-            table[number] = layout.offsets[_SAID_FROM[kind]]
+        if kind in _TEXT_FROM:
+            table[number] = layout.offsets[_TEXT_FROM[kind]]
         elif last == "*x":
             table[number] = offset
     blanked = table < nev.packet_bytes
@@ -186,9 +190,9 @@ def _blank(packets: NDArray[np.uint8], said_from: NDArray[np.intp]) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------- headers
-def _date_tick(nev: NevFile, clocked: Rows) -> int | None:
+def _date_tick(nev: NevFile, clocked: PacketNumbers) -> int | None:
     """The tick that the header's date will be taken to stand for, where it is another than before."""
-    if not nev._found.origin_is_utc or clocked.size == 0:
+    if not nev._version.origin_is_utc or clocked.size == 0:
         return None
     columns = nev._packets.columns
     starts = clocked[columns.code[clocked] == CODES["recording"]]
@@ -196,10 +200,10 @@ def _date_tick(nev: NevFile, clocked: Rows) -> int | None:
     return tick if tick != nev.time_origin_tick else None
 
 
-def _head(nev: NevFile, chosen: Selection, date_tick: int | None) -> bytes:
-    found = nev._found
+def _head(nev: NevFile, chosen: NevSelection, date_tick: int | None) -> bytes:
+    found = nev._version
     raw = nev._source.read(found.basic.size, 0, found.basic.name)
-    rest = extended_headers(nev._source, found, found.basic.unpack(raw))
+    rest = read_extended_headers(nev._source, found, found.basic.unpack(raw))
     width = tables.EXTENDED_BYTES
     extended = [rest[at : at + width] for at in range(0, len(rest), width)]
     if chosen.electrodes is not None:
@@ -209,20 +213,20 @@ def _head(nev: NevFile, chosen: Selection, date_tick: int | None) -> bytes:
         raw = anonymous_basic(found, raw, chosen.anonymise)
         extended = list(_anonymous(found, extended, chosen.anonymise))
     elif date_tick is not None and nev.time_origin is not None:
-        raw = patched(found.basic, raw, time_origin=date_words(nev.datetime(date_tick)))
+        raw = with_values(found.basic, raw, time_origin=systemtime_of_date(nev.datetime(date_tick)))
     n_bytes = found.basic.size + width * len(extended)
-    return patched(found.basic, raw, header_bytes=n_bytes, n_extended=len(extended)) + b"".join(extended)
+    return with_values(found.basic, raw, header_bytes=n_bytes, n_extended=len(extended)) + b"".join(extended)
 
 
-def _anonymous(found: tables.NevSpec, extended: Iterable[bytes], anonymise: bool | str) -> Iterator[bytes]:
+def _anonymous(found: tables.NevVersion, extended: Iterable[bytes], anonymise: bool | str) -> Iterator[bytes]:
     """Headers that describe the recording; those of free text, and of kinds that no document lists, are left out."""
     for header in extended:
-        layout = found.extended.get(number_of(header), tables.TEXT)
+        layout = found.extended.get(header_id(header), tables.TEXT)
         if layout is not tables.TEXT:
             yield anonymous_record(layout, header, anonymise)
 
 
-def _electrode(found: tables.NevSpec, header: bytes) -> Any:
+def _electrode(found: tables.NevVersion, header: bytes) -> Any:
     """Whom a header is about, where it is about an electrode."""
-    layout = found.extended.get(number_of(header))
+    layout = found.extended.get(header_id(header))
     return layout.unpack(header).get("electrode_id") if layout else None

@@ -10,30 +10,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...format.dates import date_words
-from ...format.layout import patched, tick_size
+from ...format.dates import systemtime_of_date
+from ...format.layout import n_ticks_of_field, with_values
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...nsx.gap_search import MARGIN
-from ...nsx.packets import Watcher
-from ...traces.packing import Buffer, FillRows, Packer, Pump
-from ...traces.pieces import Piece
-from ...traces.plan import Span, refuse_none, stretches
-from .anonymise import anonymous_basic, anonymous_record, refuse_dated
-from .planned import Planned, verbatim
+from ...nsx.packets import TimestampCheck
+from ...traces.packing import Buffer, ColumnPacker, FillRows, RowReader
+from ...traces.pieces import Extent
+from ...traces.plan import SampleRows, raise_no_samples, select_samples
+from .anonymise import anonymous_basic, anonymous_record, check_dates_removed
+from .planned import FilePlan, verbatim
 
 if TYPE_CHECKING:
     from ...nsx.file import NsxFile
 
 
-class Block(NamedTuple):
+class CutBlock(NamedTuple):
     """Rows that follow one timestamp."""
 
     tick: int
-    piece: Piece
+    piece: Extent
 
 
-class Selection(NamedTuple):
+class NsxSelection(NamedTuple):
     """What is taken from a file.
 
     Parameters
@@ -49,7 +49,7 @@ class Selection(NamedTuple):
     """
 
     columns: NDArray[np.intp]
-    spans: list[Span]
+    spans: list[SampleRows]
     anonymise: bool | str
     base_tick: int
 
@@ -72,7 +72,7 @@ def chosen_columns(ns: NsxFile, *ways: Any) -> NDArray[np.intp]:
 
 def chosen_spans(
     ns: NsxFile, segments: int | slice | Iterable[int] | None, start_tick: int | None, stop_tick: int | None
-) -> list[Span]:
+) -> list[SampleRows]:
     """The samples that a request names, in file order; none only where the file has none."""
     every = ns.segments
     if segments is not None:
@@ -83,9 +83,9 @@ def chosen_spans(
             raise ValueError(f"expected at least one segment, found none; {ns.path} has {len(ns.segments)}")
     if not every and start_tick is None and stop_tick is None:
         return []
-    spans = stretches(every, start_tick, stop_tick)
+    spans = select_samples(every, start_tick, stop_tick)
     if not spans:
-        refuse_none(every, start_tick, stop_tick)
+        raise_no_samples(every, start_tick, stop_tick)
     return spans
 
 
@@ -98,7 +98,7 @@ def _numbers(wanted: Iterable[int], n_segments: int) -> list[int]:
     return [number % n_segments for number in numbers]
 
 
-def planned(ns: NsxFile, chosen: Selection) -> Planned:
+def plan_nsx(ns: NsxFile, chosen: NsxSelection) -> FilePlan:
     """Decide on the file that holds a selection of another.
 
     Raises
@@ -110,25 +110,25 @@ def planned(ns: NsxFile, chosen: Selection) -> Planned:
     every = np.array_equal(chosen.columns, np.arange(ns.n_channels)) and chosen.n_samples == ns.n_samples
     if every and not (ns.damage or chosen.anonymise or chosen.base_tick):
         head = ns._source.read(start, 0, "headers")
-        return Planned(head, ns.size_bytes, verbatim(ns.readinto, start, ns.size_bytes))
+        return FilePlan(head, ns.size_bytes, verbatim(ns.readinto, start, ns.size_bytes))
     _refuse_dated(ns, chosen)
-    body = _Packets(ns, chosen) if ns.stamped else _Blocks(ns, chosen)
+    body = _Packets(ns, chosen) if ns.has_sample_timestamps else _Blocks(ns, chosen)
     head = _head(ns, chosen, body.date_tick)
-    return Planned(head, len(head) + body.n_bytes, body.parts())
+    return FilePlan(head, len(head) + body.n_bytes, body.parts())
 
 
-def _refuse_dated(ns: NsxFile, chosen: Selection) -> None:
+def _refuse_dated(ns: NsxFile, chosen: NsxSelection) -> None:
     """Raise where timestamps tell a date that was to be taken out, or where they would run below 0."""
     near = (min(span.n_rows, 2 * MARGIN) for span in chosen.spans)  # samples may stand a little out of order
     ticks = [
         int(ns.segments[span.segment].ticks(span.start, span.start + n_rows).min())
         for span, n_rows in zip(chosen.spans, near, strict=True)
     ]
-    refuse_dated(ns.path, ns.tick_rate, ticks, chosen.anonymise, chosen.base_tick)
+    check_dates_removed(ns.path, ns.tick_rate, ticks, chosen.anonymise, chosen.base_tick)
 
 
 # ------------------------------------------------------------------------------------------------------- headers
-def _head(ns: NsxFile, chosen: Selection, date_tick: int | None) -> bytes:
+def _head(ns: NsxFile, chosen: NsxSelection, date_tick: int | None) -> bytes:
     found, n_channels = ns._spec, int(chosen.columns.size)
     size, width = found.basic.size, found.channel.size
     raw = ns._source.read(ns._frame.start, 0, "headers")
@@ -139,23 +139,23 @@ def _head(ns: NsxFile, chosen: Selection, date_tick: int | None) -> bytes:
         basic, more = anonymous_basic(found, basic, chosen.anonymise), b""
         channels = [anonymous_record(found.channel, channel, chosen.anonymise) for channel in channels]
     elif date_tick is not None and ns.time_origin is not None:
-        basic = patched(found.basic, basic, time_origin=date_words(ns.datetime(date_tick)))
+        basic = with_values(found.basic, basic, time_origin=systemtime_of_date(ns.datetime(date_tick)))
     n_bytes = size + width * n_channels + len(more)
-    return patched(found.basic, basic, n_channels=n_channels, header_bytes=n_bytes) + b"".join(channels) + more
+    return with_values(found.basic, basic, n_channels=n_channels, header_bytes=n_bytes) + b"".join(channels) + more
 
 
 # --------------------------------------------------------------------------------------------------------- data
 class _Blocks:
     """Samples in blocks: each block that is cut starts at its first sample's own time."""
 
-    def __init__(self, ns: NsxFile, chosen: Selection) -> None:
+    def __init__(self, ns: NsxFile, chosen: NsxSelection) -> None:
         self._ns, self._base = ns, chosen.base_tick
-        self._packer = Packer(chosen.columns, ns.n_channels, ns.dtype)
+        self._packer = ColumnPacker(chosen.columns, ns.n_channels, ns.dtype)
         self._blocks = list(_blocks(ns, chosen.spans))
         layout = ns._spec.block
         self._layout, self._header_bytes = layout, layout.size if layout else 0
         self.n_bytes = self._header_bytes * len(self._blocks) + self._packer.row_bytes * chosen.n_samples
-        turned = self._turned() if layout else self._untimed()
+        turned = self._rolled_over() if layout else self._untimed()
         first = self._blocks[0].tick if self._blocks else 0
         self.date_tick = _date_tick(ns, first, turned)
 
@@ -169,14 +169,14 @@ class _Blocks:
             )
         return 0
 
-    def _turned(self) -> int:
+    def _rolled_over(self) -> int:
         """By how much ticks are more than their field holds; the same for all, or they could not be told apart."""
         assert self._layout is not None
-        size = tick_size(self._layout)
+        size = n_ticks_of_field(self._layout)
         written = [(0, block.tick % size, block.piece.n_rows) for block in self._blocks]
         read = written
         if any(after < before for (_, before, _), (_, after, _) in pairwise(written)):
-            read = list(self._ns.clock.unwrapped(written))
+            read = list(self._ns.clock.unroll(written))
         turned = {block.tick - tick for block, (_, tick, _) in zip(self._blocks, read, strict=True)}
         if len(turned) > 1:
             raise ValueError(
@@ -187,19 +187,19 @@ class _Blocks:
 
     def parts(self) -> Iterator[memoryview]:
         """Headers and rows in turn."""
-        pump = Pump(self._ns.readinto, self._packer, b"")
+        pump = RowReader(self._ns.readinto, self._packer, b"")
         for block in self._blocks:
             if self._layout is not None:
                 yield memoryview(block_header(self._layout, block.tick - self._base, block.piece.n_rows))
             for batch in pump.batches([block.piece]):
-                yield batch.whole()
+                yield batch.packed()
 
 
-def _blocks(ns: NsxFile, spans: Iterable[Span]) -> Iterator[Block]:
+def _blocks(ns: NsxFile, spans: Iterable[SampleRows]) -> Iterator[CutBlock]:
     for span in spans:
         segment, at = ns.segments[span.segment], span.start
-        for piece in segment.pieces(span.start, span.start + span.n_rows):
-            yield Block(int(segment.ticks(at, at + 1)[0]), piece)
+        for piece in segment.extents(span.start, span.start + span.n_rows):
+            yield CutBlock(int(segment.ticks(at, at + 1)[0]), piece)
             at += piece.n_rows
 
 
@@ -213,7 +213,7 @@ def _date_tick(ns: NsxFile, first_tick: int, turned: int) -> int | None:
 class _Packets:
     """One sample per packet: each packet keeps its header, and stands where it stood among the others."""
 
-    def __init__(self, ns: NsxFile, chosen: Selection) -> None:
+    def __init__(self, ns: NsxFile, chosen: NsxSelection) -> None:
         self._ns, self._base, self._spans = ns, chosen.base_tick, chosen.spans
         block = ns._spec.block
         assert block is not None
@@ -221,25 +221,25 @@ class _Packets:
         samples = block.size + (chosen.columns[:, np.newaxis] * width + np.arange(width)).ravel()
         places = np.concatenate([np.arange(block.size), samples]).astype(np.intp)
         self._packet_bytes = block.size + width * ns.n_channels
-        self._packer = Packer(places, self._packet_bytes, np.dtype(np.uint8))
+        self._packer = ColumnPacker(places, self._packet_bytes, np.dtype(np.uint8))
         self.n_bytes = self._packer.row_bytes * chosen.n_samples
         first = chosen.spans[0]
         tick = int(ns.segments[first.segment].ticks(first.start, first.start + 1)[0])
         self.date_tick = _date_tick(ns, tick, 0)
 
-    def _pieces(self) -> Iterator[Piece]:
+    def _pieces(self) -> Iterator[Extent]:
         for span in self._spans:
-            for piece in self._ns.segments[span.segment].pieces(span.start, span.start + span.n_rows):
+            for piece in self._ns.segments[span.segment].extents(span.start, span.start + span.n_rows):
                 yield piece._replace(offset=piece.offset - self._block.size)
 
     def parts(self) -> Iterator[memoryview]:
         """Packets as they stood, without the samples that are not wanted."""
-        watcher = self._ns.watcher()
+        watcher = self._ns.timestamp_check()
         assert watcher is not None
-        pump = Pump(self._ns.readinto, self._packer, b"", _Watched(watcher))
+        pump = RowReader(self._ns.readinto, self._packer, b"", _Watched(watcher))
         header = self._block.dtype(self._packer.row_bytes)
         for batch in pump.batches(self._pieces()):
-            data = batch.whole()
+            data = batch.packed()
             if self._base:
                 ticks = np.frombuffer(data, header)["tick"]
                 ticks -= np.uint64(self._base)
@@ -250,7 +250,7 @@ class _Packets:
 class _Watched:
     """Has every packet judged that goes by."""
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: TimestampCheck) -> None:
         self._watcher = watcher
 
     def packets(self, read: Buffer, n_packets: int, first: int) -> None:

@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 
 from ...format import tables
 from ...format.channel import Channel, Filter
-from ...format.dates import date_words
-from ...format.layout import fitted, patched, tick_size
+from ...format.dates import systemtime_of_date
+from ...format.layout import encode_text, n_ticks_of_field, with_values
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...traces.packing import BUFFER_BYTES
-from .planned import Planned
+from .planned import FilePlan
 
-_VERSIONS = {found.name: (key, found) for key, found in tables.NSX_SPECS.items() if found.name in tables.NSX_WRITTEN}
+_VERSIONS = {
+    found.name: (key, found) for key, found in tables.NSX_VERSIONS.items() if found.name in tables.NSX_WRITABLE
+}
 _FILTER_NUMBERS = {kind: number for number, kind in tables.FILTER_TYPES.items()}
 _U8, _U16, _U32, _I16 = range(1 << 8), range(1 << 16), range(1 << 32), range(-(1 << 15), 1 << 15)
 _MHZ_PER_HZ = 1000
@@ -61,15 +63,15 @@ class NewChannel:
     low_pass: Filter | None = None
 
 
-Described = NewChannel | Channel
+DescribedChannel = NewChannel | Channel
 
 
 @dataclass(frozen=True)
-class Request:
+class NewNsx:
     """What a caller of `create_nsx` asked for."""
 
     samples: Any
-    channels: Sequence[Described]
+    channels: Sequence[DescribedChannel]
     sampling_rate: float
     spec: str
     tick_rate: int
@@ -79,7 +81,7 @@ class Request:
     comment: str
 
 
-def planned(asked: Request) -> Planned:
+def plan_new_nsx(asked: NewNsx) -> FilePlan:
     """Decide on the file that holds an array.
 
     Raises
@@ -94,27 +96,27 @@ def planned(asked: Request) -> Planned:
     assert layout is not None
     n_samples, n_channels = _shape(asked)
     channels = _channel_headers(found, asked.channels)
-    head = patched(
+    head = with_values(
         found.basic,
         bytes(found.basic.size),
         file_id=magic,
         major=major,
         minor=minor,
         header_bytes=found.basic.size + width * n_channels,
-        label=fitted(found.basic, "label", asked.label, "label"),
-        comment=fitted(found.basic, "comment", asked.comment, "comment"),
+        label=encode_text(found.basic, "label", asked.label, "label"),
+        comment=encode_text(found.basic, "comment", asked.comment, "comment"),
         period=period_of(asked.sampling_rate),
         tick_rate=_whole(asked.tick_rate, _U32[1:], "tick_rate"),
-        time_origin=date_words(_with_zone(asked.time_origin)),
+        time_origin=systemtime_of_date(_with_zone(asked.time_origin)),
         n_channels=n_channels,
     )
-    start_tick = _whole(asked.start_tick, range(tick_size(layout)), "start_tick")
+    start_tick = _whole(asked.start_tick, range(n_ticks_of_field(layout)), "start_tick")
     head += b"".join(channels) + block_header(layout, start_tick, n_samples)
     n_bytes = len(head) + n_samples * n_channels * np.dtype(found.sample).itemsize
-    return Planned(head, n_bytes, _rows(asked.samples, n_samples, n_channels, found.sample))
+    return FilePlan(head, n_bytes, _rows(asked.samples, n_samples, n_channels, found.sample))
 
 
-def _shape(asked: Request) -> tuple[int, int]:
+def _shape(asked: NewNsx) -> tuple[int, int]:
     dtype = np.dtype(asked.samples.dtype)
     if dtype.kind != "i" or dtype.itemsize != 2:
         raise TypeError(f"expected samples of int16, found {dtype}; scale and round them first")
@@ -157,7 +159,7 @@ def _rows(samples: Any, n_samples: int, n_channels: int, code: str) -> Iterator[
 
 
 # ---------------------------------------------------------------------------------------------------- channels
-def _channel_headers(found: tables.NsxSpec, channels: Iterable[Described]) -> list[bytes]:
+def _channel_headers(found: tables.NsxVersion, channels: Iterable[DescribedChannel]) -> list[bytes]:
     headers = [_channel_header(found, column, channel) for column, channel in enumerate(channels)]
     counts = Counter(channel.electrode_id for channel in channels)
     twice = sorted(number for number, count in counts.items() if count > 1)
@@ -166,7 +168,7 @@ def _channel_headers(found: tables.NsxSpec, channels: Iterable[Described]) -> li
     return headers
 
 
-def _channel_header(found: tables.NsxSpec, column: int, channel: Described) -> bytes:
+def _channel_header(found: tables.NsxVersion, column: int, channel: DescribedChannel) -> bytes:
     layout, where = found.channel, f"channel {column}"
     ranges: dict[str, int] = {}
     for name in ("digital", "analog"):
@@ -175,15 +177,15 @@ def _channel_header(found: tables.NsxSpec, column: int, channel: Described) -> b
         if low == high:
             raise ValueError(f"{where}, {name}_range: expected two ends, found {low} for both")
         ranges |= {f"min_{name}": low, f"max_{name}": high}
-    return patched(
+    return with_values(
         layout,
         bytes(layout.size),
         type=found.channel_type,
         electrode_id=_whole(channel.electrode_id, _U16[1:], f"{where}, electrode_id"),
-        label=fitted(layout, "label", channel.label, f"{where}, label"),
+        label=encode_text(layout, "label", channel.label, f"{where}, label"),
         bank=_whole(channel.bank, _U8, f"{where}, bank"),
         pin=_whole(channel.pin, _U8, f"{where}, pin"),
-        units=fitted(layout, "units", channel.units, f"{where}, units"),
+        units=encode_text(layout, "units", channel.units, f"{where}, units"),
         **ranges,
         **_filter_fields("high_pass", channel.high_pass, where),
         **_filter_fields("low_pass", channel.low_pass, where),

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...traces.packing import BUFFER_BYTES, Batch, Packer, Pump, ReadInto
-from ...traces.pieces import Piece
+from ...traces.packing import BUFFER_BYTES, Batch, ColumnPacker, ReadInto, RowReader
+from ...traces.pieces import Extent
 from ..output.files import refuse_file, whole_or_nothing
 from ..output.stream import stream
 
@@ -18,7 +18,7 @@ Progress = Callable[[int, int], None]
 _SMALL_BYTES = BUFFER_BYTES // 16  # parts below this are written together
 
 
-class Planned(NamedTuple):
+class FilePlan(NamedTuple):
     """A file to write.
 
     Parameters
@@ -36,8 +36,8 @@ class Planned(NamedTuple):
     body: Iterator[memoryview]
 
 
-def carry_out(
-    planned: Planned, inputs: Sequence[str], path: str | os.PathLike[str], overwrite: bool, progress: Progress | None
+def write_file(
+    planned: FilePlan, inputs: Sequence[str], path: str | os.PathLike[str], overwrite: bool, progress: Progress | None
 ) -> str:
     """Write the file; returns its name.
 
@@ -58,7 +58,7 @@ def carry_out(
     return target
 
 
-def _together(planned: Planned) -> Iterator[Batch]:
+def _together(planned: FilePlan) -> Iterator[Batch]:
     """The whole file in parts that are worth a turn of the writer each."""
     small = bytearray(planned.head)
     for part in planned.body:
@@ -75,6 +75,6 @@ def _together(planned: Planned) -> Iterator[Batch]:
 
 def verbatim(readinto: ReadInto, start: int, stop: int) -> Iterator[memoryview]:
     """Bytes `start` to `stop` of a file."""
-    packer = Packer(np.zeros(1, np.intp), 1, np.dtype(np.uint8))
-    for batch in Pump(readinto, packer, b"").batches([Piece(start, stop - start, 1)]):
-        yield batch.whole()
+    packer = ColumnPacker(np.zeros(1, np.intp), 1, np.dtype(np.uint8))
+    for batch in RowReader(readinto, packer, b"").batches([Extent(start, stop - start, 1)]):
+        yield batch.packed()

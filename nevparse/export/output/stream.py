@@ -57,7 +57,7 @@ def _waited(written: SimpleQueue[BaseException | None], n_rows: int) -> int:
 def _write_each(file: FileIO, to_write: SimpleQueue[Batch | None], written: SimpleQueue[BaseException | None]) -> None:
     try:
         while (batch := to_write.get()) is not None:
-            write_all(file, batch.whole())
+            write_all(file, batch.packed())
             written.put(None)
     except BaseException as error:  # it is raised where the export runs
         written.put(error)

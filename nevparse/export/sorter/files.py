@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ...format.channel import Channel
 from ...format.text import json_text
 from ...maps.positions import Positions
-from ...traces.plan import Span
-from ...traces.protocols import Readable
+from ...traces.plan import SampleRows
+from ...traces.protocols import Exportable
 from ..job import BinFile
 
 KILOSORT_PROBE, PROBE, PARAMS = "kilosort_probe.json", "probe.json", "params.py"
@@ -47,7 +47,7 @@ class Export(NamedTuple):
         Every ``.bin``.
     """
 
-    ns: Readable
+    ns: Exportable
     channels: Sequence[Channel]
     positions: Positions
     files: Sequence[BinFile]
@@ -157,7 +157,7 @@ def _si_binary(export: Export) -> dict[str, Any]:
 
 def _starts(export: Export) -> list[float]:
     """Seconds from the first sample of the first file to that of each one."""
-    spans = [row for file in export.files for row in file.rows[:1] if isinstance(row, Span)]
+    spans = [row for file in export.files for row in file.rows[:1] if isinstance(row, SampleRows)]
     ticks = [int(export.ns.segments[span.segment].ticks(span.start, span.start + 1)[0]) for span in spans]
     return [(tick - ticks[0]) / export.ns.tick_rate for tick in ticks]
 
