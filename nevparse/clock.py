@@ -329,6 +329,7 @@ def _resolve_overlaps(
 
 
 def convert_ticks(ticks: NDArray[np.uint64], from_rate: int, to_rate: int) -> NDArray[np.uint64]:
+    """The same times by a clock of another rate, rounded down; what is beyond 64 bits becomes the last tick there is."""
     if from_rate == to_rate:
         return ticks
     whole, rest = ticks // np.uint64(from_rate), ticks % np.uint64(from_rate)

@@ -169,7 +169,7 @@ def test_clusters_c04_and_c06_dask_takes_a_segment_without_its_samples(opened, c
         raise AssertionError("a sample was touched")
 
     with monkeypatch.context() as forbidden:
-        forbidden.setattr(ns, "_view", touched)
+        forbidden.setattr(ns._recorded, "view", touched)
         lazy = da.from_array(segment, chunks=(4000, 6))
         assert (lazy.shape, lazy.dtype, lazy.npartitions) == ((20_000, 16), np.dtype("<i2"), 15)
         assert lazy.name == da.from_array(pickle.loads(pickle.dumps(segment)), chunks=(4000, 6)).name

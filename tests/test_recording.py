@@ -305,19 +305,21 @@ def test_timing_c45_rows_of_spikes_in_an_export(folder, kind):
     joined = nv.write_bin(rec.nsx[5], folder.path / "joined.bin", gaps="join")
     filled = nv.write_bin(rec.nsx[5], folder.path / "filled.bin", gaps="fill")
     split = nv.write_bin(rec.nsx[5], folder.path / "split.bin", gaps="split")
-    assert rec.spike_rows(joined, ticks).tolist() == list(range(30))
-    assert rec.spike_rows(filled, ticks).tolist() == [*range(10), *range(30, 40), *range(44, 54)]
-    assert rec.spike_rows(split.files[1].path, ticks).tolist() == [-1] * 10 + list(range(10)) + [-1] * 10
-    assert rec.spike_rows(filled.sidecar_path, [ticks[9] + np.uint64(40_000)]).tolist() == [-1]
+    assert nv.read_sidecar(joined.path).spike_rows(rec, ticks).tolist() == list(range(30))
+    assert nv.read_sidecar(filled.path).spike_rows(rec, ticks).tolist() == [*range(10), *range(30, 40), *range(44, 54)]
+    assert (
+        nv.read_sidecar(split.files[1].path).spike_rows(rec, ticks).tolist() == [-1] * 10 + list(range(10)) + [-1] * 10
+    )
+    assert nv.read_sidecar(filled.sidecar_path).spike_rows(rec, [ticks[9] + np.uint64(40_000)]).tolist() == [-1]
     for path in (joined.path, filled.path):
-        rows = np.fromfile(path, "<i2").reshape(-1, 2)[rec.spike_rows(path, ticks)]
+        rows = np.fromfile(path, "<i2").reshape(-1, 2)[nv.read_sidecar(path).spike_rows(rec, ticks)]
         assert rows.tolist() == b.ramp(30, 2).tolist(), "the sample of that time"
 
 
 def test_timing_c45_by_each_clock(folder):
     rec = folder.write(s__nev=t.spike_nev([0], (3, 0), 30_000), s__ns5=nsx((0, 500), kind="3.0", tick_rate=t.NS)).open()
     report = nv.write_bin(rec.nsx[5], folder.path / "s.bin", start_tick=3_333_333)
-    assert rec.spike_rows(report, [99, 100, 101, 499, 500]).tolist() == [-1, 0, 1, 399, -1]
+    assert nv.read_sidecar(report.path).spike_rows(rec, [99, 100, 101, 499, 500]).tolist() == [-1, 0, 1, 399, -1]
 
 
 # ------------------------------------------------------------------------------------------- instruments, and the rest
@@ -385,9 +387,11 @@ def test_timing_c45_with_their_packets_spikes_before_a_reset_keep_their_rows(tmp
         packets, found = rec.nev.packets_of("spike"), rec.nev.spikes(waveforms=False)["tick"]
         assert packets.tolist() == [0, 1, 2, 3, 4, 5]
         report = nv.write_bin(rec.nsx[5], tmp_path / "o.bin", gaps="join")
-        rows = rec.spike_rows(report, found, packets=packets)
+        rows = nv.read_sidecar(report.path).spike_rows(rec, found, packets=packets)
         assert rows.tolist() == [10, 7_000, 8_000 + 84, 8_000 + 184, 8_000 + 39_894, 8_000 + 46_884]
-        assert rec.spike_rows(report, found)[-2] == 10  # without them, the stretch that starts last before the time
+        assert (
+            nv.read_sidecar(report.path).spike_rows(rec, found)[-2] == 10
+        )  # without them, the stretch that starts last before the time
         with pytest.raises(KeyError, match=r"no \.ns2; there are nev, ns5"):
             rec.locate(found, 2)
 

@@ -89,8 +89,8 @@ def test_clusters_c02_slices_are_views_and_only_what_is_asked_for_is_touched(ope
     ns = opened(in_blocks((7, 1, 9, 6))[0])
     (segment,) = ns.segments
     touched = []
-    view = ns._view
-    monkeypatch.setattr(ns, "_view", lambda piece: touched.append(piece.n_rows) or view(piece))
+    view = ns._recorded.view
+    monkeypatch.setattr(ns._recorded, "view", lambda piece: touched.append(piece.n_rows) or view(piece))
     for key, n_rows in ((slice(9, 12), 3), (8, 1), (-1, 1), (slice(5, 9), 4), (slice(3, 3), 0), ([16, 18], 3)):
         touched.clear()
         segment[key]

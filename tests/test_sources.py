@@ -384,7 +384,7 @@ def test_sources_c03_every_timestamp_is_read_a_few_megabytes_at_a_time(long_ptp)
     remote.read = lambda n_bytes: most.append(n_bytes) or read(n_bytes)
     with nv.open_nsx(remote) as ns:
         assert len(ns.fully_scanned().gaps) == 1
-        assert ns.fully_scanned()._index.all_single_sample()
+        assert ns.fully_scanned()._recorded.index.all_single_sample()
     assert max(most) <= 1 << 22
 
 

@@ -129,7 +129,7 @@ def test_writing_c01_the_whole_of_an_odd_file_is_its_bytes(opened, cut, what):
 def test_writing_c01_and_c03_taking_it_block_by_block_gives_the_same(opened, cut, what, monkeypatch):
     """Without the way that copies the whole."""
     ns = opened(WHOLE[what])
-    monkeypatch.setattr(ns, "damage", (None,))
+    monkeypatch.setattr(ns._recorded, "damage", (None,))
     assert cut(ns) == WHOLE[what]
 
 

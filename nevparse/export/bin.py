@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DamagedFile
 from ..nsx.packets import HiddenGap
+from ..recording.instruments import Continuous
 from ..source.growth import POLL_S, FollowOptions
 from ..traces.plan import Corrections, FilledRows
-from ..traces.protocols import Exportable
 from ..traces.request import ExportRequest, Progress, check_options, fill_row, plan_files
 from . import sidecar
 from .inputs import check_not_shrunk, check_unchanged
@@ -65,7 +65,7 @@ class BinReport(BinFile):
 
 
 def write_bin(
-    ns: Exportable | Sequence[NsxFile],
+    ns: Continuous | Sequence[NsxFile],
     path: str | os.PathLike[str],
     *,
     channels: slice | Iterable[int] | None = None,
@@ -156,7 +156,7 @@ def write_bin(
     if isinstance(ns, Sequence):
         from ..recording.instruments import CombinedInstruments
 
-        recording: Exportable = CombinedInstruments(ns, max_fill if gaps == "fill" else None, sort)
+        recording: Continuous = CombinedInstruments(ns, max_fill if gaps == "fill" else None, sort)
     else:
         recording = ns
     columns = (channels, electrodes, labels, kind)
@@ -169,7 +169,7 @@ def write_bin(
         return _export(recording.fully_scanned(), request)
 
 
-def _export(ns: Exportable, request: ExportRequest) -> BinReport:
+def _export(ns: Continuous, request: ExportRequest) -> BinReport:
     columns = ns.columns(*request.columns)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
@@ -215,5 +215,5 @@ def _job_of(ns: Any, request: ExportRequest) -> tuple[Callable[..., ExportJob], 
     return partial(FollowJob, looks, lambda: plan_files(ns, request)[0][0][1]), [ns]
 
 
-def _paths(files: Sequence[Exportable]) -> list[str]:
+def _paths(files: Sequence[Continuous]) -> list[str]:
     return [file.path for file in files if os.path.exists(file.path)]  # what was no path has a name all the same

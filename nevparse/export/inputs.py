@@ -10,7 +10,7 @@ from io import UnsupportedOperation
 from typing import NamedTuple
 
 from ..errors import ExportError, FormatError
-from ..traces.protocols import OneFile
+from ..nsx.file import NsxFile
 
 _HEAD_BYTES = 314  # the basic header of most files, which nobody changes while a recording grows
 
@@ -21,7 +21,7 @@ class _State(NamedTuple):
     head: bytes
 
 
-def _state(file: OneFile) -> _State:
+def _state(file: NsxFile) -> _State:
     head = bytearray(_HEAD_BYTES)
     reader_of(file)(memoryview(head), 0)
     try:
@@ -31,7 +31,7 @@ def _state(file: OneFile) -> _State:
     return _State(status.st_size, status.st_mtime_ns, bytes(head))
 
 
-def reader_of(file: OneFile) -> Callable[[memoryview, int], int]:
+def reader_of(file: NsxFile) -> Callable[[memoryview, int], int]:
     """Its `readinto`, whose OSError is not taken for one of writing."""
 
     def readinto(buffer: memoryview, offset: int) -> int:
@@ -44,7 +44,7 @@ def reader_of(file: OneFile) -> Callable[[memoryview, int], int]:
     return readinto
 
 
-def check_not_shrunk(files: Sequence[OneFile]) -> list[_State]:
+def check_not_shrunk(files: Sequence[NsxFile]) -> list[_State]:
     """What files are now; ExportError where one is shorter than it was when it was opened."""
     states = [_state(file) for file in files]
     for file, state in zip(files, states, strict=True):
@@ -55,7 +55,7 @@ def check_not_shrunk(files: Sequence[OneFile]) -> list[_State]:
 
 
 @contextmanager
-def check_unchanged(files: Sequence[OneFile]) -> Iterator[None]:
+def check_unchanged(files: Sequence[NsxFile]) -> Iterator[None]:
     """Hold what is read in the block against what the files were before it.
 
     A file may grow, as one that is being recorded does: what it had is taken to stay what it was, but for its head,
@@ -75,7 +75,7 @@ def check_unchanged(files: Sequence[OneFile]) -> Iterator[None]:
     _compare(files, before)
 
 
-def _compare(files: Sequence[OneFile], before: Sequence[_State]) -> None:
+def _compare(files: Sequence[NsxFile], before: Sequence[_State]) -> None:
     for file, then, now in zip(files, before, check_not_shrunk(files), strict=True):
         touched = now.size_bytes <= then.size_bytes and now.changed_ns != then.changed_ns
         if touched or now.head != then.head:

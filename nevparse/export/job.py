@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from ..clock import Clock
 from ..errors import ExportError
 from ..format.text import duration_text, json_text, size_text
+from ..nsx.file import NsxFile
 from ..nsx.packets import TimestampCheck
-from ..recording.instruments import CombinedInstruments, InstrumentTrack
+from ..recording.instruments import CombinedInstruments, Continuous, InstrumentTrack
 from ..traces import plan
 from ..traces.packing import BUFFER_BYTES, Batch, Buffer, ColumnPacker, FillRows, RowReader, side_by_side
 from ..traces.pieces import Extent
 from ..traces.plan import Corrections, FilledRows, PlanRow
 from ..traces.plan import PlanRow as PlannedRows
-from ..traces.protocols import Exportable, OneFile
 from . import sidecar
 from .inputs import reader_of
 from .output.files import Outputs, _refuse_space, _refuse_target, folder_of
@@ -101,7 +101,7 @@ class ExportJob(ABC):
 
     def __init__(
         self,
-        ns: Exportable,
+        ns: Continuous,
         columns: NDArray[np.intp],
         fill: bytes | None,
         sort: bool,
@@ -153,7 +153,7 @@ class ExportJob(ABC):
 class FileJob(ExportJob):
     """The streaming of one recording's file."""
 
-    def __init__(self, ns: OneFile, *more: Any) -> None:
+    def __init__(self, ns: NsxFile, *more: Any) -> None:
         super().__init__(ns, *more)
         self._file, self._packer = ns, ColumnPacker(self._columns, ns.n_channels, ns.dtype)
 
@@ -186,7 +186,7 @@ class TimestampWriter:
             write_all(self._file, self._clock.ticks(rows.tick, a, min(a + _TICKS_AT_ONCE, rows.n_rows)).tobytes())
 
 
-def bin_file(ns: Exportable, path: str, columns: NDArray[np.intp], rows: Sequence[PlanRow]) -> BinFile:
+def bin_file(ns: Continuous, path: str, columns: NDArray[np.intp], rows: Sequence[PlanRow]) -> BinFile:
     """One file of a plan."""
     return BinFile(
         path=path,

@@ -10,16 +10,16 @@ from typing import Any
 
 from ..clock import Gap
 from ..errors import GapError
+from ..nsx.file import NsxFile
 from ..nsx.packets import HiddenGap
 from ..source.growth import FollowOptions, poll_growth
 from ..traces.packing import FLUSH, FillRows
 from ..traces.pieces import Extent
 from ..traces.plan import PlanRow, SampleRows, count_rows, rows_between
-from ..traces.protocols import GrowingFile
 from .job import BinFile, FileJob, TimestampWriter
 
 
-def poll_until(ns: GrowingFile, how: FollowOptions, stop_tick: int | None) -> Iterator[int]:
+def poll_until(ns: NsxFile, how: FollowOptions, stop_tick: int | None) -> Iterator[int]:
     """Look at a file again and again, until it has passed a time; yields how many samples came each time."""
 
     def ended() -> bool:
@@ -28,7 +28,7 @@ def poll_until(ns: GrowingFile, how: FollowOptions, stop_tick: int | None) -> It
     return poll_growth(ns.refresh, lambda: ns.n_samples, how.poll_s, how.timeout_s, ended)
 
 
-def _passed(ns: GrowingFile, tick: int) -> bool:
+def _passed(ns: NsxFile, tick: int) -> bool:
     """Whether a sample has come that is not before a time, and is settled."""
     if not ns.segments:
         return False
@@ -37,7 +37,7 @@ def _passed(ns: GrowingFile, tick: int) -> bool:
     return at >= 0 and int(last.ticks(at, at + 1)[0]) >= tick
 
 
-def wait_for_first_samples(ns: GrowingFile, looks: Iterator[int]) -> None:
+def wait_for_first_samples(ns: NsxFile, looks: Iterator[int]) -> None:
     """Wait until a file holds enough to tell how its samples are framed, which is two of them."""
     while ns.n_samples < 2 and next(looks, None) is not None:
         pass
@@ -52,15 +52,13 @@ class FollowJob(FileJob):
         Each step is a look at the file; it is exported to its end when they end.
     plan : callable
         The rows of what there is of it.
-    ns : GrowingFile
+    ns : NsxFile
         The file. All else is as in `FileJob`.
     """
 
     known_ahead = False
 
-    def __init__(
-        self, looks: Iterator[int], plan: Callable[[], Sequence[PlanRow]], ns: GrowingFile, *more: Any
-    ) -> None:
+    def __init__(self, looks: Iterator[int], plan: Callable[[], Sequence[PlanRow]], ns: NsxFile, *more: Any) -> None:
         super().__init__(ns, *more)
         self._growing, self._looks, self._plan = ns, looks, plan
         self._rows: Sequence[PlanRow] = ()

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..clock import Clock, SegmentSpan, TickIntervals, last_not_after
+from ..clock import Clock, SegmentSpan, TickIntervals, convert_ticks, last_not_after
 from ..errors import FormatError
 from ..format.channel import Channel
+from ..recording.instruments import Continuous
+from ..recording.recording import Recording
 from ..traces.plan import Corrections, FilledRows, PlanRow, count_rows
-from ..traces.protocols import Exportable
 
 SIDECAR_VERSION = 1
 NO_ROW = -1
@@ -29,7 +30,7 @@ def names(path: str) -> tuple[str, str]:
 
 
 def describe(
-    ns: Exportable,
+    ns: Continuous,
     path: str,
     rows: Sequence[PlanRow],
     columns: NDArray[np.intp],
@@ -77,7 +78,7 @@ def policy_facts(gaps: str, fill: str | float, resample: str | None, corrections
     }
 
 
-def _stretch(ns: Exportable, item: PlanRow, sort: bool) -> dict[str, Any]:
+def _stretch(ns: Continuous, item: PlanRow, sort: bool) -> dict[str, Any]:
     stop_row = item.row + item.n_rows
     if isinstance(item, FilledRows):
         return {"segment": None, "start_row": item.row, "stop_row": stop_row, "anchors": [[item.row, item.tick]]}
@@ -205,6 +206,31 @@ class Sidecar:
             anchor = stop - 1
             rows = last_not_after(self._stamps, wanted, self._starts[first], self._stops[anchor])
         return np.where(held, np.minimum(rows, self._stops[anchor] - 1), NO_ROW)
+
+    def spike_rows(
+        self, recording: Recording, ticks: ArrayLike, *, packets: ArrayLike | None = None
+    ) -> NDArray[np.int64]:
+        """Rows of the ``.bin`` that times of the recording's NEV fall in.
+
+        Parameters
+        ----------
+        recording : Recording
+            The recording that was exported.
+        ticks : array_like of int
+            Timestamps of the NEV, such as the ``tick`` of its spikes.
+        packets : array_like of int, optional
+            The packets they stand in, as in `Recording.locate`.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64, of the shape of `ticks`; -1 where no row was recorded then.
+        """
+        nev = recording.require_nev()
+        if packets is not None and nev.resets:
+            file = recording.file_named(self.source_name)
+            return self.sample_to_row(*recording.locate(ticks, file, packets=packets))
+        return self.tick_to_row(convert_ticks(np.asarray(ticks, np.uint64), nev.tick_rate, self.tick_rate))
 
     @property
     def source_name(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any, SupportsInt
 
 import numpy as np
@@ -91,7 +92,7 @@ class NevFile(NevHeaders):
         if self._part_of is not None:
             whole, first = self._part_of
             return NevFile._part, (whole, first, first + self.n_packets)
-        return reopen, (open_nev, self._source.reopen_argument(), self.digest)
+        return partial(reopen, make=NevFile, digest=self.digest), (self._source.reopen_argument(),)
 
     def __repr__(self) -> str:
         return f"NevFile({self.path!r}: {self.spec}, {len(self.electrodes)} electrodes, {self.n_packets} packets)"

@@ -17,7 +17,7 @@ from ..format import tables
 from ..format.layout import Layout, n_ticks_of_field, with_values
 from ..source.base import Source
 from .index import BlockIndex
-from .packets import PacketIndex
+from .packets import PacketIndex, SampleIndex
 
 _PROBES = 16  # headers looked at, evenly over the file, before it counts as one sample per packet
 _LOOK_AHEAD = 4  # blocks that must follow each other before zero samples count as an empty block
@@ -25,7 +25,6 @@ _SHORT_BYTES = 8192
 _WINDOW_BYTES = 65536
 _AHEAD_ROWS = 1 << 20  # a growing file's header may count more than its size had when that was asked for
 _PLAUSIBLE_S = 3600  # how far ahead a block that was cut short may start and still be taken for one
-SampleIndex = BlockIndex | PacketIndex
 
 
 class Framing(NamedTuple):

@@ -15,21 +15,19 @@ from typing import Any, SupportsInt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..cached import cached_property
-from ..clock import Gap, SegmentSpan, TimeBase, find_time_base
+from ..clock import Gap, TimeBase, find_time_base
 from ..errors import Damage
 from ..format.channel import uv_per_bit_by_electrode
 from ..source.base import Source
 from ..source.growth import POLL_S, poll_growth
 from ..source.objects import Openable
-from ..source.reference import check_same_recording, open_file, reopen
+from ..source.reference import Opener, check_same_recording, open_file, reopen
 from ..traces.microvolts import to_microvolts
-from ..traces.pieces import Extent
 from ..traces.selection import as_slice
-from .blocks import SampleIndex, find_samples, find_samples_again, index_blocks
+from .blocks import find_samples, find_samples_again, index_blocks
 from .headers import NsxHeaders
-from .packets import PacketIndex, TimestampCheck
-from .segment import Chunk, Segment, Timeline, check_chunk_length
+from .packets import PacketIndex, SampleIndex, TimestampCheck
+from .segments import Chunk, RecordedSamples, Segment, check_chunk_length
 
 
 class NsxFile(NsxHeaders):
@@ -67,16 +65,39 @@ class NsxFile(NsxHeaders):
         Everything odd that was met: byte offset, message, warning category.
     """
 
-    def __init__(self, source: Source, factors: Mapping[int, float], grown: bool = False) -> None:
-        super().__init__(source, factors)
-        self._header_damage, self._grown, self._is_exact = self.damage, grown, False
+    def __init__(
+        self, source: Source, uv_per_bit: Mapping[int, float], has_grown: bool = False, fully_scanned: bool = False
+    ) -> None:
+        super().__init__(source, uv_per_bit)
+        self._has_grown, self._is_fully_scanned = has_grown, fully_scanned
         damage = list(self._header_damage)
-        self._take(*find_samples(source, self._frame, self.clock, damage, grown), damage)
+        index, missing_bytes = find_samples(source, self._frame, self.clock, damage, has_grown)
+        self._recorded = self._look(index, missing_bytes, damage)
 
-    def _take(self, index: SampleIndex, missing_bytes: int, damage: Iterable[Damage]) -> None:
-        self._index = index.exact() if self._is_exact else index
-        self.missing_bytes, self.damage = missing_bytes, tuple(damage)
-        self.n_samples, self._timeline = index.n_samples, Timeline(self, self._index)
+    def _look(self, index: SampleIndex, missing_bytes: int, damage: list[Damage]) -> RecordedSamples:
+        """What was found, with every timestamp read where that was asked for."""
+        if self._is_fully_scanned:
+            index, missing_bytes = self._scanned(index, missing_bytes, damage)
+        found = index, self.dtype, self.n_channels, missing_bytes, tuple(damage)
+        return RecordedSamples(self._source, *found, self._opener())
+
+    def _scanned(self, index: SampleIndex, missing_bytes: int, damage: list[Damage]) -> tuple[SampleIndex, int]:
+        block = self._version.block
+        if (
+            isinstance(index, PacketIndex) and block and not index.all_single_sample()
+        ):  # probing took blocks for packets
+            damage[:] = self._header_damage
+            return index_blocks(self._source, block, self._frame, self.clock, damage, self._has_grown)
+        return index.fully_scanned(), missing_bytes
+
+    def _opener(self) -> Opener:
+        make = partial(
+            NsxFile,
+            uv_per_bit=self._uv_per_bit_by_electrode,
+            has_grown=self._has_grown,
+            fully_scanned=self._is_fully_scanned,
+        )
+        return partial(reopen, make=make, digest=self.digest)
 
     def __enter__(self) -> NsxFile:
         return self
@@ -85,8 +106,7 @@ class NsxFile(NsxHeaders):
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        opener = partial(_open_again, factors=self._uv_per_bit_by_electrode, grown=self._grown)
-        return reopen, (opener, self._source.reopen_argument(), self.digest)
+        return self._opener(), (self._source.reopen_argument(),)
 
     def __repr__(self) -> str:
         return f"NsxFile({self.path!r}: {self.spec}, {self.n_channels} channels, {self.n_samples} samples)"
@@ -100,11 +120,31 @@ class NsxFile(NsxHeaders):
         """Whether `close` was called."""
         return self._source.closed
 
-    @cached_property
+    @property
+    def n_samples(self) -> int:
+        """Rows over all segments."""
+        return self._recorded.index.n_samples
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the file, when it was looked at last."""
+        return self._recorded.size_bytes
+
+    @property
+    def missing_bytes(self) -> int:
+        """What the headers promise and the file lacks: above 0 where the recorder crashed or the copy was cut."""
+        return self._recorded.missing_bytes
+
+    @property
+    def damage(self) -> tuple[Damage, ...]:
+        """Everything odd that was met: byte offset, message, warning category."""
+        return self._recorded.damage
+
+    @property
     def time_base(self) -> TimeBase:
         """Which moment a tick is, and how that is known."""
-        first = self._index.first_tick
-        tick, what = (first, "the first sample") if self._spec.origin_at_first else (0, "tick 0")
+        first = self._recorded.index.first_tick
+        tick, what = (first, "the first sample") if self._version.origin_at_first else (0, "tick 0")
         return find_time_base(self.time_origin, self.tick_rate, first, tick, f"the header's date stands for {what}")
 
     def datetime(self, tick: SupportsInt) -> datetime | None:
@@ -114,17 +154,17 @@ class NsxFile(NsxHeaders):
     @property
     def has_sample_timestamps(self) -> bool:
         """Whether every sample has a timestamp of its own in the file, as PTP systems write."""
-        return isinstance(self._index, PacketIndex)
+        return isinstance(self._recorded.index, PacketIndex)
 
     @property
     def segments(self) -> tuple[Segment, ...]:
         """Unbroken stretches of samples, in file order."""
-        return self._timeline.segments
+        return self._recorded.segments
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
-        return self._timeline.gaps
+        return self._recorded.gaps
 
     def read(
         self,
@@ -168,9 +208,9 @@ class NsxFile(NsxHeaders):
             Where ``uV`` is asked of channels whose scale is unknown; they are NaN.
         """
         columns = self.columns(channels, electrodes)
-        run = self._run(segment)
-        a, b, _ = slice(start, stop).indices(run.n_samples)
-        views = [self._view(piece) for piece in self._index.extents(run, a, max(a, b), sort)]
+        chosen = self._segment(segment)
+        a, b, _ = slice(start, stop).indices(chosen.n_samples)
+        views = [self._recorded.view(extent) for extent in chosen.extents(a, max(a, b), sort=sort)]
         if unit == "uV":
             return to_microvolts(self.path, self.channels, views, columns)
         if unit != "raw":
@@ -212,7 +252,7 @@ class NsxFile(NsxHeaders):
         first, start = begin
         stop -= sum(segment.n_samples for segment in self.segments[:first])
         for segment in self.segments[first:]:
-            for piece in self._index.extents(segment._run, start, min(stop, segment.n_samples)):
+            for piece in segment.extents(start, min(stop, segment.n_samples)):
                 end = start + piece.n_rows
                 for a in range(start, end, n_each):
                     b = min(a + n_each, end)
@@ -225,21 +265,14 @@ class NsxFile(NsxHeaders):
         """The same open file, with every break in time found by reading every timestamp, and not by probing."""
         other = object.__new__(NsxFile)  # copy() would pickle, and open the file again
         other.__dict__ |= vars(self)
-        other._is_exact = True
-        index, block = self._index, self._spec.block
-        if (
-            isinstance(index, PacketIndex) and block and not index.all_single_sample()
-        ):  # probing took blocks for packets
-            damage = list(self._header_damage)
-            other._take(*index_blocks(self._source, block, self._frame, self.clock, damage, self._grown), damage)
-        else:
-            other._take(index, self.missing_bytes, self.damage)
+        other._is_fully_scanned = True
+        other._recorded = other._look(self._recorded.index, self.missing_bytes, list(self.damage))
         return other
 
     @property
     def n_final(self) -> int:
         """Samples whose segments do not depend on what is still to be recorded: all, but where each has a timestamp."""
-        return self._index.n_final
+        return self._recorded.index.n_final
 
     def refresh(self) -> int:
         """Take in what was written since the file was opened, or looked at last; returns how many samples that is.
@@ -257,13 +290,11 @@ class NsxFile(NsxHeaders):
         """
         self._source.update_size()
         check_same_recording(self._source, self.digest)
-        damage, size_bytes = list(self._header_damage), self._source.size
-        self._grown |= size_bytes > self.size_bytes
-        index, missing = find_samples_again(self._index, self._source, self._frame, self.clock, damage, self._grown)
-        n_new, self.size_bytes = index.n_samples - self.n_samples, size_bytes
-        vars(self).pop("time_base", None)  # of a file without samples it was another
-        self._take(index, missing, damage)
-        return n_new
+        before, damage, size_bytes = self._recorded, list(self._header_damage), self._source.size
+        self._has_grown |= size_bytes > before.size_bytes
+        found = find_samples_again(before.index, self._source, self._frame, self.clock, damage, self._has_grown)
+        self._recorded = self._look(*found, damage)
+        return self.n_samples - before.index.n_samples
 
     def follow(
         self,
@@ -300,19 +331,19 @@ class NsxFile(NsxHeaders):
         check_chunk_length(n_samples)
         columns, done = self.columns(channels, electrodes), (0, 0)
         for _ in poll_growth(self.refresh, lambda: self.n_samples, poll_s, timeout_s):
-            for chunk in self._chunks(done, self._index.n_final, n_samples, columns, unit):
+            for chunk in self._chunks(done, self._recorded.index.n_final, n_samples, columns, unit):
                 yield chunk
                 done = chunk.segment, chunk.start + len(chunk.samples)
         yield from self._chunks(done, self.n_samples, n_samples, columns, unit)
 
     def timestamp_check(self) -> TimestampCheck | None:
         """What judges timestamps while the samples stream by, where there is one for each sample."""
-        return self._index.timestamp_check()
+        return self._recorded.index.timestamp_check()
 
     @property
     def epochs(self) -> tuple[range, ...]:
         """Segments between one setting of the clock and the next."""
-        return self._timeline.epochs
+        return self._recorded.epochs
 
     def locate(self, ticks: ArrayLike, segments: range | None = None) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """Where times of this file's clock fall.
@@ -330,7 +361,7 @@ class NsxFile(NsxHeaders):
             intp and int64, ``(n,)``: the sample whose period holds the time; -1 where nothing was recorded.
         """
         among = range(len(self.segments)) if segments is None else segments
-        return self._index.locate(np.asarray(ticks, np.uint64), among)
+        return self._recorded.index.locate(np.asarray(ticks, np.uint64), among)
 
     def readinto(self, buffer: memoryview, offset: int) -> int:
         """Fill `buffer` with the file's own bytes from `offset` on; returns how many there were."""
@@ -340,19 +371,12 @@ class NsxFile(NsxHeaders):
         """The system's handle of the open file; OSError where it has none, as bytes have not."""
         return self._source.fileno()
 
-    def _run(self, segment: int) -> SegmentSpan:
-        runs = self._index.runs
-        if not -len(runs) <= segment < len(runs):
-            there = f"0 to {len(runs) - 1}" if runs else "none: the file holds no samples"
-            raise ValueError(f"expected a segment ({there}), found {segment}")
-        return runs[segment]
-
-    def _view(self, piece: Extent) -> NDArray[Any]:
-        return self._source.view(self.dtype, (piece.n_rows, self.n_channels), piece.offset, piece.row_bytes)
-
-
-def _open_again(what: Openable, factors: Mapping[int, float], grown: bool) -> NsxFile:
-    return open_file(what, partial(NsxFile, factors=factors, grown=grown))
+    def _segment(self, number: int) -> Segment:
+        every = self.segments
+        if not -len(every) <= number < len(every):
+            there = f"0 to {len(every) - 1}" if every else "none: the file holds no samples"
+            raise ValueError(f"expected a segment ({there}), found {number}")
+        return every[number]
 
 
 def open_nsx(path: Openable, *, nev: Any = None) -> NsxFile:
@@ -398,4 +422,4 @@ def open_nsx(path: Openable, *, nev: Any = None) -> NsxFile:
     -----
     Blackrock LB-0023 revision 7.00, "NSx"; Ripple R01838 revision 07.
     """
-    return open_file(path, partial(NsxFile, factors=uv_per_bit_by_electrode(nev)))
+    return open_file(path, partial(NsxFile, uv_per_bit=uv_per_bit_by_electrode(nev)))

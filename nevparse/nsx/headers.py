@@ -26,12 +26,12 @@ from .channels import channels_of, checked_channels
 class NsxHeaders:
     """The headers of an open NSx or NFx file; `NsxFile`, which adds the samples, lists what they say."""
 
-    def __init__(self, source: Source, factors: Mapping[int, float]) -> None:
-        self._source, self._uv_per_bit_by_electrode = source, factors
-        self.path, self.size_bytes = source.path, source.size
+    def __init__(self, source: Source, uv_per_bit: Mapping[int, float]) -> None:
+        self._source, self._uv_per_bit_by_electrode = source, uv_per_bit
+        self.path = source.path
         found, header = read_basic_header(source, identify_version(source, tables.NSX_VERSIONS, "an NSx file"))
         damage: list[Damage] = []
-        self._spec, self.spec, self.vendor, self.dtype = found, found.name, found.vendor, np.dtype(found.sample)
+        self._version, self.spec, self.vendor, self.dtype = found, found.name, found.vendor, np.dtype(found.sample)
         self.n_channels = checked_channels(source, found, header, damage)
         self.period, self.tick_rate = checked_clock(source, found, header, damage)
         self.sampling_rate = tables.CLOCK_HZ / self.period
@@ -43,24 +43,24 @@ class NsxHeaders:
         self._check_channel_types(damage)
         self.clock = Clock.of(self.period, self.tick_rate)
         self._frame = Framing(found, start, self.n_channels * self.dtype.itemsize)
-        self.damage = tuple(damage)
+        self._header_damage = tuple(damage)
         self.digest = header_digest(source.read(headers_end, 0, "headers"))
 
     @cached_property
     def _channel_headers(self) -> NDArray[np.void]:
-        layout = self._spec.channel
-        raw = self._source.read(self.n_channels * layout.size, self._spec.basic.size, "channel headers")
+        layout = self._version.channel
+        raw = self._source.read(self.n_channels * layout.size, self._version.basic.size, "channel headers")
         return np.frombuffer(raw, layout.dtype())
 
     def _check_channel_types(self, damage: list[Damage]) -> None:
-        wanted = self._spec.channel_type
+        wanted = self._version.channel_type
         if wanted is None or self.n_channels == 0:
             return
         odd = np.flatnonzero(self._channel_headers["type"].view(f"S{len(wanted)}") != wanted)
         if odd.size:
             at, found = int(odd[0]), self._channel_headers["type"][odd[0]].tobytes()
             message = f"expected channel header {at} to start with {wanted!r}, found {found!r}"
-            damage.append(Damage("channel-header", self._spec.basic.size + at * self._spec.channel.size, message))
+            damage.append(Damage("channel-header", self._version.basic.size + at * self._version.channel.size, message))
 
     @cached_property
     def electrode_ids(self) -> NDArray[np.int64]:
@@ -70,7 +70,7 @@ class NsxHeaders:
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
         """What each column is."""
-        return channels_of(self._spec, self._channel_headers, self._uv_per_bit_by_electrode)
+        return channels_of(self._version, self._channel_headers, self._uv_per_bit_by_electrode)
 
     def columns(
         self,

@@ -10,59 +10,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Clock, Gap, SegmentsAndSamples, SegmentSpan, TickIntervals, last_not_after, not_found, tick_array
+from ..clock import Clock, SegmentsAndSamples, SegmentSpan, TickIntervals, last_not_after, not_found, tick_array
 from ..traces.pieces import Extent
 
-if TYPE_CHECKING:
-    from .packets import TimestampCheck
-
 _EXACT = 1 << 60  # a quarter of what 64 bits hold, with room for twice a difference
-
-
-class Index(Protocol):
-    """What an NSx file is read through, whatever its framing."""
-
-    n_samples: int
-
-    @property
-    def n_final(self) -> int:
-        """How many of the samples belong to their runs whatever is still to be recorded."""
-
-    @property
-    def first_tick(self) -> int:
-        """Timestamp of the first sample; 0 where there is none."""
-
-    @property
-    def runs(self) -> tuple[SegmentSpan, ...]:
-        """Unbroken stretches, in file order."""
-
-    def extents(self, run: SegmentSpan, a: int, b: int, sort: bool = False) -> Iterator[Extent]:
-        """Where samples `a` to `b` of a run lie; in order of time where `sort`."""
-
-    def ticks(self, run: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:
-        """Timestamps of samples `a` to `b` of a run."""
-
-    def locate(self, ticks: NDArray[np.uint64], among: range) -> SegmentsAndSamples:
-        """Run among some, and sample in it, that each tick falls in; -1 and -1 where nothing was recorded."""
-
-    def timestamp_check(self) -> TimestampCheck | None:
-        """What judges timestamps while the samples stream by, where there is one for each sample."""
-
-    def exact(self) -> Index:
-        """The same index, with every break found by reading every timestamp."""
-
-    def find(self, run: SegmentSpan, tick: int) -> int:
-        """First sample of a run that is not before `tick`; its number of samples where all are."""
-
-    def last_tick(self, run: SegmentSpan) -> tuple[int, int]:
-        """Tick of the last timestamp in a run, and how many samples it stands for."""
 
 
 class BlockIndex:
@@ -133,7 +89,7 @@ class BlockIndex:
     def _held(self) -> TickIntervals:
         return TickIntervals(self.runs, [self.clock.end(*self.last_tick(run)) for run in self.runs])
 
-    def exact(self) -> BlockIndex:
+    def fully_scanned(self) -> BlockIndex:
         """Itself: it has read every timestamp there is."""
         return self
 
@@ -161,11 +117,3 @@ class BlockIndex:
         """Tick of the last block in a run, and its samples: those that it had when the run was found."""
         block = run.stop - 1
         return self.start_ticks[block], run.n_samples - int(self.starts[block] - self.starts[run.first])
-
-
-def gaps_between_segments(index: Index, clock: Clock) -> tuple[Gap, ...]:
-    """Every break in time between runs that follow each other."""
-    return tuple(
-        clock.gap(k, index.last_tick(run), run.start_tick, after.start_tick)
-        for k, (run, after) in enumerate(pairwise(index.runs))
-    )

@@ -64,7 +64,7 @@ class PacketIndex:
     def _held(self) -> TickIntervals:
         return TickIntervals(self.runs, [self.clock.end(*self.last_tick(run)) for run in self.runs])
 
-    def exact(self) -> PacketIndex:
+    def fully_scanned(self) -> PacketIndex:
         """The same index, which reads every timestamp to find the breaks."""
         if self.is_fully_scanned:
             return self
@@ -304,3 +304,6 @@ class TimestampPages:
                 return np.array([self._stamps.at(int(packets[0]))], np.uint64)
             self._pages[page] = self._stamps.span(first, min(first + self._n_each, self._stamps.n_packets))
         return self._pages[page][packets - first]
+
+
+SampleIndex = BlockIndex | PacketIndex

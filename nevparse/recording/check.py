@@ -116,7 +116,7 @@ def _damage(path: str, damage: tuple[Damage, ...]) -> Iterator[Finding]:
 def _of_nsx(ns: NsxFile) -> Iterator[Finding]:
     yield from _damage(ns.path, ns.damage)
     yield from _channels(ns)
-    if ns.time_origin is None and "time_origin" in ns._spec.basic.offsets:
+    if ns.time_origin is None and "time_origin" in ns._version.basic.offsets:
         yield finding("no-date", ns.path, "expected a date in the header, found none that is one")
     if ns.n_samples == 0:
         yield finding("no-samples", ns.path, "expected samples, found none")
@@ -145,7 +145,7 @@ def _channels(ns: NsxFile) -> Iterator[Finding]:
 
 def _timestamps(ns: NsxFile) -> Iterator[Finding]:
     """Every timestamp of one-sample packets against what probing found."""
-    index = ns._index
+    index = ns._recorded.index
     if not isinstance(index, PacketIndex):
         return
     if not index.all_single_sample():

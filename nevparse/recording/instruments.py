@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 from ..cached import cached_property
 from ..clock import Clock, Gap
 from ..errors import GapError
+from ..format.channel import Channel
+from ..nsx.file import NsxFile
 from ..traces.packing import FillRows
 from ..traces.pieces import Extent
 from ..traces.plan import Corrections, SampleRows, check_fill, nearest_row, resample_to_nominal, select_samples
-
-if TYPE_CHECKING:
-    from ..format.channel import Channel
-    from ..nsx.file import NsxFile
 
 RowRange = tuple[int, int]  # of the grid, from the first up to the second
 
@@ -248,3 +246,6 @@ def _intersection(one: Sequence[RowRange], other: Sequence[RowRange]) -> list[Ro
             found.append((max(a, other[k][0]), min(b, other[k][1])))
             k += 1
     return found
+
+
+Continuous = NsxFile | CombinedInstruments  # what can be exported

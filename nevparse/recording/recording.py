@@ -14,8 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..clock import convert_ticks
 from ..errors import DamagedFile, FormatError
-from ..export.bin import BinReport
-from ..export.sidecar import read_sidecar
 from ..nev.file import NevFile, open_nev
 from ..nev.packets import Reset
 from ..nsx.file import NsxFile, open_nsx
@@ -129,7 +127,7 @@ class Recording:
             pause is not the segment before it).
         """
         file = self._numbered(nsx) if isinstance(nsx, int) else nsx
-        nev = self._with_nev()
+        nev = self.require_nev()
         wanted = np.asarray(ticks, np.uint64)
         if packets is None or not nev.resets:
             return file.locate(convert_ticks(wanted, nev.tick_rate, file.tick_rate))
@@ -145,44 +143,20 @@ class Recording:
                 segment[where], sample[where] = file.locate(wanted[where], epochs[other])
         return segment, sample
 
-    def spike_rows(
-        self, report: BinReport | str | os.PathLike[str], ticks: ArrayLike, *, packets: ArrayLike | None = None
-    ) -> NDArray[np.int64]:
-        """Rows of an exported ``.bin`` that NEV times fall in.
-
-        Parameters
-        ----------
-        report : BinReport, str or os.PathLike
-            What `write_bin` gave back, or the ``.bin`` or its sidecar.
-        ticks : array_like of int
-            Timestamps of the NEV, such as the ``tick`` of its spikes.
-        packets : array_like of int, optional
-            As in `locate`.
-
-        Returns
-        -------
-        numpy.ndarray
-            int64, of the shape of `ticks`; -1 where no row was recorded then.
-        """
-        nev = self._with_nev()
-        described = read_sidecar(report.path if isinstance(report, BinReport) else report)
-        if packets is not None and nev.resets:
-            return described.sample_to_row(*self.locate(ticks, self._named(described.source_name), packets=packets))
-        return described.tick_to_row(convert_ticks(np.asarray(ticks, np.uint64), nev.tick_rate, described.tick_rate))
-
     def _numbered(self, number: int) -> NsxFile:
         if number not in self.nsx:
             raise KeyError(f"{self.base}: no .ns{number}; there are {', '.join(self.members)}")
         return self.nsx[number]
 
-    def _named(self, name: str) -> NsxFile:
-        """The continuous file that an export was made of."""
+    def file_named(self, name: str) -> NsxFile:
+        """The continuous file of a name, such as the one that an export was made of."""
         for file in (*self.nsx.values(), *self.nfx.values()):
             if os.path.basename(file.path) == name:
                 return file
-        raise KeyError(f"{self.base}: no {name}, which the export was made of; there are {', '.join(self.members)}")
+        raise KeyError(f"{self.base}: no {name}; there are {', '.join(self.members)}")
 
-    def _with_nev(self) -> NevFile:
+    def require_nev(self) -> NevFile:
+        """The NEV; ValueError where there is none."""
         if self.nev is None:
             raise ValueError(f"{self.base}: there is no NEV whose times could be located")
         return self.nev

@@ -1,83 +1,70 @@
 # SPDX-License-Identifier: MIT
-"""An open file on its way to other processes, which is opened there when it is first needed, and not before.
-
-What passes a segment on, such as a cluster's scheduler, need not have the file, and must not hold it open.
-"""
+"""How a file is opened again: in another process, or to see whether it is still the same recording."""
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from weakref import WeakValueDictionary, finalize, ref
+from threading import Lock
+from typing import Any, Protocol, TypeVar
+from weakref import WeakValueDictionary, finalize
 from zlib import crc32
 
 from ..errors import Damage, FormatError, warn_of_damage
 from .base import Source
 from .objects import Openable, open_source
 
-if TYPE_CHECKING:
-    from ..nsx.file import NsxFile
-
 _FileT = TypeVar("_FileT", bound="Reopenable")
+Opener = Callable[[Any], Any]  # of what a source gives to be opened again by
 _SIZE_BYTES = 8  # of a digest, that say how long the headers are
 
 
-class _OpenedHere:
+class _OpenedFile:
     """A file that is closed with the last reference to this: nobody else does it."""
 
     __slots__ = ("__weakref__", "file")
 
-    def __init__(self, frozen: bytes) -> None:
-        stamped, file = pickle.loads(frozen)
-        self.file: NsxFile = (
-            file if file.has_sample_timestamps == stamped else file.fully_scanned()
-        )  # as it was where it comes from
-        finalize(self, file.close)
+    def __init__(self, opener: Opener, argument: Any) -> None:
+        self.file = opener(argument)
+        finalize(self, self.file.close)
 
 
-# A cluster keeps hundreds of tasks, each with a copy of the segment: all that are in one process share the file
-_opened_here: WeakValueDictionary[bytes, _OpenedHere] = WeakValueDictionary()
+# A cluster keeps hundreds of tasks, each with a copy of a segment: all that are in one process share the file.
+_opened_files: WeakValueDictionary[bytes, _OpenedFile] = WeakValueDictionary()
+_lock = Lock()
 
 
 class FileReference:
-    """How to open a file once more; `handed` makes one."""
+    """How to open a file again, which is opened when it is first needed, and not before.
 
-    __slots__ = ("_frozen", "_opened", "_owner")
+    What passes a segment on, such as a cluster's scheduler, need not have the file, and must not hold it open.
 
-    def __init__(self, frozen: bytes = b"", home: ref[NsxFile] | None = None) -> None:
-        self._frozen, self._owner = frozen, home
-        self._opened: _OpenedHere | None = None
+    Parameters
+    ----------
+    opener : Opener
+        Opens it.
+    argument : object
+        What the opener takes: a path, bytes or a file object that pickles.
+    """
+
+    __slots__ = ("__weakref__", "_opened", "_opener_and_argument")
+
+    def __init__(self, opener: Opener, argument: Any) -> None:
+        self._opener_and_argument = opener, argument
+        self._opened: _OpenedFile | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        home = self._owner() if self._owner is not None else None
-        return FileReference, (self._frozen if home is None else pickle.dumps((home.has_sample_timestamps, home)),)
+        return FileReference, self._opener_and_argument
 
-    def refers_to(self, file: NsxFile) -> bool:
-        """Whether it was made here, of this file."""
-        return self._owner is not None and self._owner() is file
-
-    def opened(self) -> NsxFile:
+    @property
+    def file(self) -> Any:
         """The file, opened where it is not yet."""
-        if self._opened is None:
-            self._opened = _opened_here.get(self._frozen) or _OpenedHere(self._frozen)
-            _opened_here[self._frozen] = self._opened
-        return self._opened.file
-
-
-def reference_to(file: NsxFile | FileReference) -> FileReference:
-    """One and the same for a file, so that segments which are pickled together share what is opened."""
-    if isinstance(file, FileReference):
-        return file
-    known = vars(file).get("_handed")
-    if known is None or not known.refers_to(file):  # `exactly` copies it
-        known = vars(file)["_handed"] = FileReference(home=ref(file))
-    return known
-
-
-def file_behind(file: NsxFile | FileReference) -> NsxFile:
-    """The file itself."""
-    return file.opened() if isinstance(file, FileReference) else file
+        with _lock:  # threads that race must not close what one of them reads
+            if self._opened is None:
+                key = pickle.dumps(self._opener_and_argument)
+                self._opened = _opened_files.get(key) or _OpenedFile(*self._opener_and_argument)
+                _opened_files[key] = self._opened
+            return self._opened.file
 
 
 class Reopenable(Protocol):
@@ -85,8 +72,11 @@ class Reopenable(Protocol):
 
     path: str
     digest: bytes
-    damage: tuple[Damage, ...]
     _source: Source
+
+    @property
+    def damage(self) -> tuple[Damage, ...]:
+        """Everything odd that was met on opening."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -116,15 +106,15 @@ def check_same_recording(source: Source, digest: bytes) -> None:
         raise FormatError("the headers there were before", "others: it was begun anew; open it again", path=source.path)
 
 
-def reopen(opener: Callable[[Any], _FileT], what: Any, digest: bytes) -> _FileT:
-    """Open a pickled file again; it closes itself where nobody does, as in a worker that was handed it.
+def reopen(argument: Any, *, make: Callable[[Source], _FileT], digest: bytes) -> _FileT:
+    """Open a pickled file again; it closes itself where nobody does, as in a worker that was given it.
 
     Raises
     ------
     FormatError
         Where the headers are not those of the file that was pickled.
     """
-    file = opener(what)
+    file = open_file(argument, make)
     if file.digest != digest:
         file.close()
         raise FormatError("the headers of the file that was pickled", "others", path=file.path)

@@ -13,7 +13,7 @@ from ..clock import Gap
 from ..source.growth import FollowOptions
 from . import plan
 from .plan import Corrections, PlanRow, SampleRows
-from .protocols import Exportable
+from .protocols import Plannable
 
 HOLD = "hold"
 NOMINAL = "nominal"
@@ -63,7 +63,7 @@ def fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes |
     return np.full(n_columns, fill, dtype).tobytes()
 
 
-def plan_files(ns: Exportable, request: ExportRequest) -> tuple[list[tuple[str, list[PlanRow]]], Corrections]:
+def plan_files(ns: Plannable, request: ExportRequest) -> tuple[list[tuple[str, list[PlanRow]]], Corrections]:
     """The rows of each file to write."""
     spans = plan.select_samples(ns.segments, request.start_tick, request.stop_tick)
     if not spans and not request.follow:
@@ -87,7 +87,7 @@ def plan_files(ns: Exportable, request: ExportRequest) -> tuple[list[tuple[str, 
 
 
 def _resample_each(
-    ns: Exportable, spans: Sequence[SampleRows], request: ExportRequest
+    ns: Plannable, spans: Sequence[SampleRows], request: ExportRequest
 ) -> tuple[list[list[SampleRows]], Corrections]:
     if request.resample is None or not ns.has_sample_timestamps:
         return [[span] for span in spans], Corrections()
@@ -97,7 +97,7 @@ def _resample_each(
 
 
 def _rows_to_fill(
-    ns: Exportable,
+    ns: Plannable,
     spans: Sequence[SampleRows],
     gaps: Sequence[Gap],
     groups: Sequence[Sequence[SampleRows]],

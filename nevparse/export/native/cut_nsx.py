@@ -129,7 +129,7 @@ def _refuse_dated(ns: NsxFile, chosen: NsxSelection) -> None:
 
 # ------------------------------------------------------------------------------------------------------- headers
 def _head(ns: NsxFile, chosen: NsxSelection, date_tick: int | None) -> bytes:
-    found, n_channels = ns._spec, int(chosen.columns.size)
+    found, n_channels = ns._version, int(chosen.columns.size)
     size, width = found.basic.size, found.channel.size
     raw = ns._source.read(ns._frame.start, 0, "headers")
     basic = raw[:size]
@@ -152,7 +152,7 @@ class _Blocks:
         self._ns, self._base = ns, chosen.base_tick
         self._packer = ColumnPacker(chosen.columns, ns.n_channels, ns.dtype)
         self._blocks = list(_blocks(ns, chosen.spans))
-        layout = ns._spec.block
+        layout = ns._version.block
         self._layout, self._header_bytes = layout, layout.size if layout else 0
         self.n_bytes = self._header_bytes * len(self._blocks) + self._packer.row_bytes * chosen.n_samples
         turned = self._rolled_over() if layout else self._untimed()
@@ -205,7 +205,7 @@ def _blocks(ns: NsxFile, spans: Iterable[SampleRows]) -> Iterator[CutBlock]:
 
 def _date_tick(ns: NsxFile, first_tick: int, turned: int) -> int | None:
     """The tick that the header's date must stand for, where it is another than before."""
-    if not ns._spec.origin_at_first:
+    if not ns._version.origin_at_first:
         return turned or None
     return first_tick if ns.segments and first_tick != ns.segments[0].start_tick else None
 
@@ -215,7 +215,7 @@ class _Packets:
 
     def __init__(self, ns: NsxFile, chosen: NsxSelection) -> None:
         self._ns, self._base, self._spans = ns, chosen.base_tick, chosen.spans
-        block = ns._spec.block
+        block = ns._version.block
         assert block is not None
         self._block, width = block, ns.dtype.itemsize
         samples = block.size + (chosen.columns[:, np.newaxis] * width + np.arange(width)).ravel()

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ...format.channel import Channel
 from ...format.text import json_text
 from ...maps.positions import Positions
+from ...recording.instruments import Continuous
 from ...traces.plan import SampleRows
-from ...traces.protocols import Exportable
 from ..job import BinFile
 
 KILOSORT_PROBE, PROBE, PARAMS = "kilosort_probe.json", "probe.json", "params.py"
@@ -47,7 +47,7 @@ class Export(NamedTuple):
         Every ``.bin``.
     """
 
-    ns: Exportable
+    ns: Continuous
     channels: Sequence[Channel]
     positions: Positions
     files: Sequence[BinFile]

@@ -19,7 +19,7 @@ from ...errors import UnknownScale
 from ...format.channel import Channel
 from ...format.text import ranges_text
 from ...maps.positions import ArrayMap, Positions, plain_grid, read_cmp
-from ...traces.protocols import Exportable
+from ...recording.instruments import Continuous
 from ..bin import BinReport, write_bin
 from ..output.folder import whole_folder
 from .files import KILOSORT_PROBE, PARAMS, PROBE, SI_BINARY, SI_FOLDER, Export, kilosort_settings, texts_of
@@ -82,7 +82,7 @@ class SorterReport:
 
 
 def write_sorter(
-    ns: Exportable,
+    ns: Continuous,
     folder: str | os.PathLike[str],
     *,
     cmp: ArrayMap | str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
@@ -154,7 +154,7 @@ def write_sorter(
 
 
 def _positions(
-    ns: Exportable, chosen: Sequence[Channel], cmp: Any, by: str, pitch_um: float | None, partial: bool
+    ns: Continuous, chosen: Sequence[Channel], cmp: Any, by: str, pitch_um: float | None, partial: bool
 ) -> Positions:
     inputs = [f"{channel.electrode_id} ({channel.label})" for channel in chosen if channel.kind == "analog"]
     if inputs:
@@ -183,7 +183,7 @@ def _moved(export: BinReport, folder: str) -> BinReport:
     return replace(export, path=files[0].path, sidecar_path=files[0].sidecar_path, files=files)
 
 
-def _tell_unknown(ns: Exportable, chosen: Sequence[Channel]) -> None:
+def _tell_unknown(ns: Continuous, chosen: Sequence[Channel]) -> None:
     unknown = [channel.electrode_id for channel in chosen if not isfinite(channel.uv_per_bit)]
     if unknown:
         message = f"{ns.path}: no scale in microvolts for electrodes {ranges_text(unknown)}: no gains in {SI_BINARY}"

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""One unbroken stretch of samples, an array that stays in its file; and what going through a file in chunks gives."""
+"""The samples that one look at a file finds: unbroken segments, each an array that stays in its file, and gaps between."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise, repeat
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
 from ..clock import Gap, SegmentSpan
-from ..source.reference import FileReference, file_behind, reference_to
+from ..errors import Damage
+from ..source.base import Source
+from ..source.reference import FileReference, Opener
 from ..traces.pieces import Extent, index_rows
-from .index import Index, gaps_between_segments
-
-if TYPE_CHECKING:
-    from .file import NsxFile
+from .packets import SampleIndex
 
 
 class Chunk(NamedTuple):
@@ -44,15 +44,16 @@ class Segment:
     `dask.array.from_array` takes it as it is. It pickles as its file does, as the way to open it again.
     """
 
-    __slots__ = ("_of", "_run", "index")
+    __slots__ = ("_place", "_span", "index")
     ndim = 2
 
-    def __init__(self, file: NsxFile | FileReference, index: int, run: SegmentSpan) -> None:
-        self._of, self._run, self.index = file, run, index
+    def __init__(self, place: RecordedSamples | FileReference, index: int, span: SegmentSpan) -> None:
+        self._place, self._span, self.index = place, span, index
 
     @property
-    def _file(self) -> NsxFile:
-        return file_behind(self._of)
+    def _samples(self) -> RecordedSamples:
+        place = self._place
+        return place.file._recorded if isinstance(place, FileReference) else place
 
     def __repr__(self) -> str:
         return f"Segment({self.index}: {self.n_samples} samples from tick {self.start_tick})"
@@ -70,50 +71,47 @@ class Segment:
         return self.samples.astype(wanted, copy=bool(copy))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Segment, (reference_to(self._of), self.index, self._run)
+        place = self._place
+        return Segment, (place if isinstance(place, FileReference) else place.reference(), self.index, self._span)
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        return (
-            "Segment",
-            self._file._source.reopen_argument(),
-            self._file.size_bytes,
-            self._file.digest,
-            tuple(self._run),
-        )
+        samples = self._samples
+        return "Segment", samples.source.reopen_argument(), samples.size_bytes, tuple(self._span)
 
     @property
     def shape(self) -> tuple[int, int]:
         """``(n_samples, n_channels)``."""
-        return self.n_samples, self._file.n_channels
+        return self.n_samples, self._samples.n_channels
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of one sample."""
-        return self._file.dtype
+        return self._samples.dtype
 
     @property
     def start_tick(self) -> int:
         """Timestamp of the first sample, in the file's clock."""
-        return self._run.start_tick
+        return self._span.start_tick
 
     @property
     def n_samples(self) -> int:
         """Samples of each channel."""
-        return self._run.n_samples
+        return self._span.n_samples
 
     @property
     def stop_tick(self) -> int:
         """Time of the sample that would follow the last one, rounded down to whole ticks."""
-        tick, n_samples = self._file._index.last_tick(self._run)
-        return tick + n_samples * self._file.clock.num // self._file.clock.den
+        clock = self._samples.index.clock
+        tick, n_samples = self._samples.index.last_tick(self._span)
+        return tick + n_samples * clock.num // clock.den
 
     def extents(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Extent]:
         """Where the rows of samples `start` to `stop` lie in the file, in order."""
-        return self._file._index.extents(self._run, start, stop, sort)
+        return self._samples.index.extents(self._span, start, stop, sort)
 
     def find(self, tick: int) -> int:
         """First sample that is not before `tick`; `n_samples` where all are."""
-        return self._file._index.find(self._run, tick)
+        return self._samples.index.find(self._span, tick)
 
     @property
     def n_blocks(self) -> int:
@@ -123,7 +121,7 @@ class Segment:
     @property
     def blocks(self) -> tuple[NDArray[Any], ...]:
         """Read-only views of the file, one for each block: zero copy, each ``(n, n_channels)``."""
-        return tuple(self._file._view(piece) for piece in self.extents(0, self.n_samples))
+        return tuple(self._samples.view(piece) for piece in self.extents(0, self.n_samples))
 
     @property
     def samples(self) -> NDArray[Any]:
@@ -138,7 +136,7 @@ class Segment:
     def _views(self, low: int, high: int) -> Iterator[tuple[int, NDArray[Any]]]:
         """Number of the first row, and a view, of each piece that samples `low` to `high` lie in."""
         for piece in self.extents(low, high):
-            yield low, self._file._view(piece)
+            yield low, self._samples.view(piece)
             low += piece.n_rows
 
     def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[np.uint64]:
@@ -149,7 +147,7 @@ class Segment:
         `NsxFile.read`.
         """
         a, b, _ = slice(start, stop).indices(self.n_samples)
-        return self._file._index.ticks(self._run, a, max(a, b), sort)
+        return self._samples.index.ticks(self._span, a, max(a, b), sort)
 
     def seconds(
         self, start: int | None = None, stop: int | None = None, *, origin_tick: int = 0
@@ -160,37 +158,75 @@ class Segment:
         nanoseconds since 1970 give an origin in the recording: float64 resolves only 0.2 µs of such numbers.
         """
         after = self.ticks(start, stop) - np.uint64(origin_tick)
-        seconds: NDArray[np.float64] = (after if origin_tick == 0 else after.view(np.int64)) / self._file.tick_rate
+        seconds: NDArray[np.float64] = (
+            after if origin_tick == 0 else after.view(np.int64)
+        ) / self._samples.index.clock.tick_rate
         return seconds
 
 
-class Timeline:
-    """Segments, gaps and epochs of one look at a file; a file that has grown gets another.
+class RecordedSamples:
+    """The samples of one look at a file; it never changes, and a file that has grown gets another.
 
     Parameters
     ----------
-    file : NsxFile
-        Whose samples they are.
-    index : Index
-        Where those are.
+    source : Source
+        Where the bytes are.
+    index : BlockIndex or PacketIndex
+        Where in it the samples are.
+    dtype : numpy.dtype
+        Of one sample.
+    n_channels : int
+        Columns.
+    missing_bytes : int
+        What the headers promise and the file lacks.
+    damage : tuple of Damage
+        All that was met on the way, the headers included.
+    opener : Opener
+        What opens the file again, in another process.
     """
 
-    def __init__(self, file: NsxFile, index: Index) -> None:
-        self._file, self._index = file, index
+    def __init__(
+        self,
+        source: Source,
+        index: SampleIndex,
+        dtype: np.dtype[Any],
+        n_channels: int,
+        missing_bytes: int,
+        damage: tuple[Damage, ...],
+        opener: Opener,
+    ) -> None:
+        self.source, self.index, self.dtype, self.n_channels = source, index, dtype, n_channels
+        self.missing_bytes, self.damage, self.size_bytes = missing_bytes, damage, source.size
+        self._opener = opener
+        self._reference: ref[FileReference] | None = None
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """Unbroken stretches of samples, in file order."""
-        runs = self._index.runs
-        return tuple(map(Segment, repeat(self._file), range(len(runs)), runs))
+        return tuple(Segment(self, k, span) for k, span in enumerate(self.index.runs))
 
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
-        return gaps_between_segments(self._index, self._file.clock)
+        return tuple(
+            self.index.clock.gap(k, self.index.last_tick(span), span.start_tick, after.start_tick)
+            for k, (span, after) in enumerate(pairwise(self.index.runs))
+        )
 
     @cached_property
     def epochs(self) -> tuple[range, ...]:
         """Segments between one setting of the clock and the next."""
         starts = [0, *(gap.after_segment + 1 for gap in self.gaps if gap.kind == "reset"), len(self.segments)]
         return tuple(range(a, b) for a, b in pairwise(starts))
+
+    def view(self, extent: Extent) -> NDArray[Any]:
+        """A read-only view of rows as the file has them."""
+        return self.source.view(self.dtype, (extent.n_rows, self.n_channels), extent.offset, extent.row_bytes)
+
+    def reference(self) -> FileReference:
+        """How to open the file again; the same for all segments that are pickled together."""
+        known = self._reference() if self._reference else None
+        if known is None:
+            known = FileReference(self._opener, self.source.reopen_argument())
+            self._reference = ref(known)
+        return known
