@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders.handles import open_files
 from hypothesis import HealthCheck, settings
 
 import nevparse as nv
@@ -68,8 +69,8 @@ def opened(file_of: Callable[..., str]) -> Iterator[Callable[..., nv.nsx.NsxFile
     """Write an NSx and open it; it is closed behind the test."""
     files = []
 
-    def open_(data: bytes, name: str = "s.ns5") -> nv.nsx.NsxFile:
-        files.append(nv.open_nsx(file_of(data, name)))
+    def open_(data: bytes, name: str = "s.ns5", **options: Any) -> nv.nsx.NsxFile:
+        files.append(nv.open_nsx(file_of(data, name), **options))
         return files[-1]
 
     yield open_
@@ -90,18 +91,6 @@ def strict_floating_point() -> Iterator[None]:
     """Overflow, division by zero and NaN made by accident are errors."""
     with np.errstate(all="raise"):
         yield
-
-
-def open_files() -> list[str]:
-    """Every regular file this process holds open, or mapped through a handle; nothing where /proc is absent."""
-    fds = Path("/proc/self/fd")
-    targets = []
-    for fd in fds.iterdir() if fds.is_dir() else ():
-        try:
-            targets.append(os.readlink(fd))
-        except OSError:  # noqa: PERF203 - the handle that lists the folder is gone
-            continue
-    return [target for target in targets if target.startswith("/") and not target.startswith(("/dev/", "/proc/"))]
 
 
 @pytest.fixture(autouse=True)

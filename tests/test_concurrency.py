@@ -15,12 +15,12 @@ import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 
-import builders as b
-import nev_builders as nb
+from builders import nsx as b
+from builders import nev as nb
 import numpy as np
 import pytest
-import timing_builders as t
-from conftest import open_files
+from builders import timing as t
+from builders.handles import open_files
 
 import nevparse as nv
 from nevparse import _file_source

@@ -11,11 +11,11 @@ import warnings
 from collections import Counter
 from functools import partial
 
-import builders as b
-import nev_builders as nb
+from builders import nsx as b
+from builders import nev as nb
 import numpy as np
 import pytest
-import timing_builders as t
+from builders import timing as t
 from fuzz import corpus, properties
 from fuzz.seeds import mutated
 

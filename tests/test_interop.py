@@ -16,17 +16,17 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-import builders as b
+from builders import nsx as b
 import dask
 import dask.array as da
 import fsspec
 import numpy as np
 import probeinterface
 import pytest
-import sorting_builders as sb
+from builders import sorting as sb
 import spikeinterface as si
-import timing_builders as t
-from conftest import open_files
+from builders import timing as t
+from builders.handles import open_files
 from dask.distributed import Client, LocalCluster
 
 import nevparse as nv

@@ -12,7 +12,7 @@ import re
 
 import numpy as np
 import pytest
-import sorting_builders as sb
+from builders import sorting as sb
 
 import nevparse as nv
 

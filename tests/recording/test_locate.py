@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: MIT
+"""The files of one recording found by any of their names, and NEV times in continuous files by each one's clock."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+from builders import nsx as b
+from builders import nev as nb
+import numpy as np
+import pytest
+from builders import timing as t
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nevparse as nv
+from nevparse.recording import base_of, instruments_of, members_of
+
+RATE = 30_000
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Write files by name and open the recording that a path in the folder names; closed when the test ends."""
+    recordings = []
+
+    class Folder:
+        path = tmp_path
+
+        def write(self, **files):
+            for name, data in files.items():
+                (tmp_path / name.replace("__", ".")).write_bytes(data)
+            return self
+
+        def open(self, name="s"):
+            recordings.append(nv.open_recording(tmp_path / name))
+            return recordings[-1]
+
+    yield Folder()
+    for recording in recordings:
+        recording.close()
+
+
+def nsx(*blocks, period=1, kind="2.3", tick_rate=None):
+    """A file of (tick, samples) blocks."""
+    rate = tick_rate or (t.NS if kind == "ptp" else RATE)
+    return t.blocks([tick for tick, _ in blocks], [n for _, n in blocks], kind, period=period, tick_rate=rate)
+
+
+def located(recording, ticks, nsx, **options):
+    segment, sample = recording.locate(ticks, nsx, **options)
+    return list(zip(segment.tolist(), sample.tolist(), strict=True))
+
+
+NOWHERE = (-1, -1)
+
+
+# ---------------------------------------------------------------------------------------------------------- members
+
+
+@pytest.mark.parametrize("name", ["s.nev", "s.NEV", "s.ns5", "s.NS5", "s.Ns2", "s.nf3", "s"])
+def test_timing_c35_any_member_or_the_base_names_them_all(folder, name):
+    folder.write(s__NEV=t.spike_nev([5]), s__ns2=nsx((0, 4), period=30), s__Ns5=nsx((0, 9)), s__nf3=nsx((0, 3)))
+    folder.write(other__ns5=nsx((0, 1)), s2__ns5=nsx((0, 1)), s__txt=b"", s__ns55=b"", s__nsx=b"")
+    rec = folder.open(name)
+    assert list(rec.members) == ["nev", "nf3", "ns2", "ns5"]
+    assert {suffix: path.split(".")[-1] for suffix, path in rec.members.items()} == {
+        "nev": "NEV", "nf3": "nf3", "ns2": "ns2", "ns5": "Ns5"
+    }  # fmt: skip
+    assert [(digit, file.n_samples) for digit, file in rec.nsx.items()] == [(2, 4), (5, 9)]
+    assert [(digit, file.n_samples) for digit, file in rec.nfx.items()] == [(3, 3)]
+    assert rec.nev.events("spike")["tick"].tolist() == [5]
+    assert set(rec.files) == set(rec.members)
+
+
+def test_timing_c35_a_base_may_hold_dots_and_suffixes_of_its_own(folder):
+    (folder.path / "a.ns5.day1.nev").write_bytes(t.spike_nev([1]))
+    (folder.path / "a.ns5.day1.ns5").write_bytes(nsx((0, 2)))
+    assert list(folder.open("a.ns5.day1").members) == ["nev", "ns5"]
+    assert base_of("x/a.ns5.day1.NS5") == "x/a.ns5.day1"
+    assert base_of("x/a.txt") == "x/a.txt"
+
+
+def test_timing_c35_members_are_found_in_the_working_directory(folder, monkeypatch):
+    folder.write(s__ns5=nsx((0, 2)))
+    monkeypatch.chdir(folder.path)
+    assert members_of("s.nev") == {"ns5": "s.ns5"}
+
+
+@pytest.mark.parametrize("name", ["none", "none.ns5", "s.txt", "no/such/folder/s", ""])
+def test_timing_c35_no_member_is_no_recording(folder, name):
+    folder.write(s__txt=b"", s__ns5=nsx((0, 2)))
+    with pytest.raises(FileNotFoundError):
+        nv.open_recording(str(folder.path / "x" / name) if name == "" else folder.path / name)
+
+
+@pytest.mark.parametrize("there", [("nev",), ("ns5",), ("ns1", "ns5"), ("nev", "ns2")])
+def test_timing_c36_members_may_be_missing(folder, there):
+    data = {"nev": t.spike_nev([5]), "ns1": nsx((0, 2), period=60), "ns2": nsx((0, 3), period=30), "ns5": nsx((0, 9))}
+    rec = folder.write(**{f"s__{suffix}": data[suffix] for suffix in there}).open()
+    assert list(rec.members) == list(there)
+    assert (rec.nev is None) == ("nev" not in there)
+    assert list(rec.nsx) == [int(suffix[-1]) for suffix in there if suffix != "nev"]
+    if rec.nev is None:
+        with pytest.raises(ValueError, match="there is no NEV"):
+            rec.locate([0], 5)
+
+
+def test_timing_c36_versions_may_differ(folder):
+    """As in recordings where an old NSP wrote 2.1 beside a NEV of 2.2; the NEV gives the scale."""
+    nev = b.nev_with_factors({1: 250, 2: 1000}, (2, 2))
+    rec = folder.write(s__nev=nev, s__ns3=b.nsx([(0, b.ramp(9, 2))], "2.1"), s__ns5=nsx((0, 4), kind="3.0")).open()
+    assert (rec.nev.spec, rec.nsx[3].spec, rec.nsx[5].spec) == ("2.2", "2.1", "3.0")
+    assert [channel.uv_per_bit for channel in rec.nsx[3].channels] == [0.25, 1.0]
+
+
+@pytest.mark.parametrize("suffix", ["nev", "ns2"])
+def test_timing_c36_a_member_that_cannot_be_opened_is_left_out(folder, suffix):
+    folder.write(s__nev=t.spike_nev([5]), s__ns2=nsx((0, 2)), s__ns5=nsx((0, 9)))
+    (folder.path / f"s.{suffix}").write_bytes(b"no recording at all")
+    with pytest.warns(nv.DamagedFile, match=rf"s\.{suffix} is left out: .*byte 0: expected") as caught:
+        rec = folder.open()
+    assert [item.filename for item in caught] == [__file__]
+    assert isinstance(rec.failed[suffix], nv.FormatError)
+    assert suffix in rec.members
+    assert rec.nsx[5].n_samples == 9
+
+
+def test_timing_c36_a_member_that_is_a_folder_is_left_out(folder):
+    (folder.path / "s.ns6").mkdir()
+    with pytest.warns(nv.DamagedFile, match=r"s\.ns6 is left out"):
+        assert list(folder.write(s__ns5=nsx((0, 9))).open().nsx) == [5]
+
+
+def test_timing_c36_where_none_can_be_opened_the_reason_is_raised(folder):
+    with pytest.raises(nv.FormatError, match="expected"):
+        folder.write(s__nev=b"bad", s__ns5=b"worse").open()
+
+
+def test_timing_c36_an_error_leaves_no_file_open(folder):
+    """Where warnings are errors, the members opened before are closed; `conftest` looks."""
+    folder.write(s__nev=t.spike_nev([5]), s__ns2=nsx((0, 9)), s__ns5=nsx((0, 9))[:-3])
+    with pytest.raises(nv.TruncatedFile):
+        folder.open()
+    folder.write(s__ns5=b"bad")
+    with pytest.raises(nv.DamagedFile):
+        folder.open()
+    gc.collect()
+
+
+def test_timing_c36_closing_closes_every_member(folder):
+    rec = folder.write(s__nev=t.spike_nev([5]), s__ns5=nsx((0, 9))).open()
+    with rec as same:
+        assert same is rec
+        samples = rec.nsx[5].segments[0].samples
+    assert all(file.closed for file in rec.files.values())
+    assert samples.tolist() == b.ramp(9, 2).tolist()
+
+
+# ----------------------------------------------------------------------------------------------------------- locate
+
+
+def test_timing_c37_a_pause_is_not_the_segment_before_it(folder):
+    rec = folder.write(s__nev=t.spike_nev([0]), s__ns5=nsx((100, 10), (9000, 5))).open()
+    ticks = [99, 100, 109, 110, 5000, 8999, 9000, 9004, 9005]
+    assert located(rec, ticks, 5) == [
+        NOWHERE, (0, 0), (0, 9), NOWHERE, NOWHERE, NOWHERE, (1, 0), (1, 4), NOWHERE
+    ]  # fmt: skip
+    assert located(rec, ticks, rec.nsx[5]) == located(rec, ticks, 5)
+    assert located(rec, [], 5) == []
+
+
+def test_timing_c37_each_file_by_its_own_rate_and_start(folder):
+    files = {"s__ns2": nsx((90, 4), period=30), "s__ns5": nsx((102, 100)), "s__nev": t.spike_nev([0])}
+    rec = folder.write(**files).open()
+    assert located(rec, [89, 90, 119, 120, 209, 210], 2) == [NOWHERE, (0, 0), (0, 0), (0, 1), (0, 3), NOWHERE]
+    assert located(rec, [101, 102, 120], 5) == [NOWHERE, (0, 0), (0, 18)]
+
+
+@given(
+    ticks=st.lists(st.integers(0, 10**6) | st.sampled_from([2**32, 2**63, 2**64 - 1]), min_size=1),
+    nev_rate=st.sampled_from([30_000, t.NS, 10**6]),
+    nsx_rate=st.sampled_from([30_000, t.NS, 10**6]),
+    period=st.sampled_from([1, 3, 30]),
+)
+def test_timing_c37_different_tick_rates(folder, ticks, nev_rate, nsx_rate, period):
+    """By whole numbers: the tick of the file that is not after the NEV's, then the sample."""
+    start, n = 1000, 500
+    folder.write(
+        s__nev=t.spike_nev([0], (3, 0), nev_rate),
+        s__ns5=nsx((start, n), kind="3.0", period=period, tick_rate=nsx_rate),
+    )
+    with nv.open_recording(folder.path / "s") as rec:
+        stamps = rec.nsx[5].segments[0].ticks().tolist()
+        end = start + n * period * nsx_rate // 30_000
+        expected = []
+        for tick in ticks:
+            at = tick * nsx_rate // nev_rate
+            held = start <= at < end
+            expected.append((0, sum(stamp <= at for stamp in stamps) - 1) if held else NOWHERE)
+        assert located(rec, ticks, 5) == expected
+
+
+def test_timing_c37_the_spike_of_a_sample_is_located_at_it_whatever_the_rates(folder):
+    """A NEV at 30 kHz beside nanoseconds: rounding down twice loses no sample."""
+    rec = folder.write(
+        s__nev=t.spike_nev([0], (3, 0), 30_000), s__ns5=nsx((0, 5000), kind="3.0", tick_rate=t.NS)
+    ).open()
+    assert located(rec, range(5000), 5) == [(0, k) for k in range(5000)]
+
+
+def test_timing_c37_a_time_that_is_too_far_for_the_files_clock_is_nowhere(folder):
+    """This many seconds are 290 ms in nanoseconds, once 64 bits have run over."""
+    seconds, start = 18_446_744_074, 290_000_000
+    assert start <= seconds * t.NS % 2**64 < start + t.NS
+    nev = t.spike_nev([0], (3, 0), 30_000)
+    rec = folder.write(s__nev=nev, s__ns5=nsx((start, 9000), kind="3.0", tick_rate=t.NS)).open()
+    assert located(rec, [seconds * 30_000, 8_700], 5) == [NOWHERE, (0, 0)]
+
+
+def test_timing_c37_by_the_timestamps_of_packets(folder):
+    ticks = t.stamps(300, jitter_ns=300, breaks={100: 50})
+    rec = folder.write(s__nev=t.spike_nev([0], (3, 0), t.NS), s__ns6=t.ptp(ticks)).open()
+    assert located(rec, ticks, 6) == [(0, k) for k in range(101)] + [(1, k) for k in range(199)]
+    assert located(rec, [ticks[100] + np.uint64(50_000)], 6) == [NOWHERE]
+
+
+# ------------------------------------------------------------------------------------------------- resets and wraps
+
+
+def restarted(folder, spikes):
+    """As where a second NSP is restarted: a first part of 2 s, and a second that begins near 0 again."""
+    return folder.write(s__nev=t.spike_nev(spikes), s__ns5=nsx((0, 60_000), (116, 90_000))).open()
+
+
+def test_timing_c38_packets_tell_on_which_side_of_a_reset_a_time_is(folder):
+    spikes = [500, 30_000, 59_000, 120, 500, 30_000, 80_000]
+    rec = restarted(folder, spikes)
+    assert [reset.packet for reset in rec.nev.resets] == [3]
+    packets = np.arange(len(spikes))
+    assert located(rec, spikes, 5, packets=packets) == [
+        (0, 500), (0, 30_000), (0, 59_000), (1, 4), (1, 384), (1, 29_884), (1, 79_884)
+    ]  # fmt: skip
+    assert located(rec, spikes[::-1], 5, packets=packets[::-1]) == located(rec, spikes, 5, packets=packets)[::-1]
+
+
+def test_timing_c38_without_them_the_later_is_meant_where_there_are_two(folder):
+    rec = restarted(folder, [500, 59_000, 120, 80_000])
+    assert located(rec, [100, 115, 116, 500, 80_000], 5) == [(0, 100), (0, 115), (1, 0), (1, 384), (1, 79_884)]
+
+
+def test_timing_c38_a_little_out_of_order_is_no_reset(folder):
+    spikes = [500, 45_000, 44_955, 45_010, 44_000, 59_000]
+    rec = folder.write(s__nev=t.spike_nev(spikes), s__ns5=nsx((0, 60_000))).open()
+    assert rec.nev.resets == ()
+    assert located(rec, spikes, 5, packets=range(6)) == [(0, tick) for tick in spikes]
+
+
+def test_timing_c38_a_file_that_starts_behind_the_reset_has_nothing_of_before(folder):
+    rec = folder.write(s__nev=t.spike_nev([500, 59_000, 120, 150]), s__ns5=nsx((116, 90_000))).open()
+    assert located(rec, [500, 59_000, 120, 150], 5, packets=range(4)) == [NOWHERE, NOWHERE, (0, 4), (0, 34)]
+
+
+def test_timing_c38_resets_are_matched_from_the_last_one_back(folder):
+    """Two resets, pauses between them, and a file that was not there for the first part."""
+    nev = t.spike_nev([90_000, 91_000, 10, 20, 70_000, 71_000, 30, 40])
+    rec = folder.write(s__nev=nev, s__ns5=nsx((0, 1000), (70_000, 2000), (5, 100))).open()
+    assert len(rec.nev.resets) == 2
+    assert len(rec.nsx[5].epochs) == 2
+    ticks = [90_000, 91_000, 10, 20, 70_000, 71_000, 30, 40]
+    assert located(rec, ticks, 5, packets=range(8)) == [
+        NOWHERE, NOWHERE, (0, 10), (0, 20), (1, 0), (1, 1000), (2, 25), (2, 35)
+    ]  # fmt: skip
+
+
+def test_timing_c38_an_empty_file_holds_nothing(folder):
+    rec = folder.write(s__nev=t.spike_nev([2**32 - 9, 2**32 - 5, 1, 2, 3]), s__ns5=b.nsx([])).open()
+    assert located(rec, [1, 2], 5, packets=[2, 3]) == [NOWHERE, NOWHERE]
+
+
+END = 1 << 32
+
+
+def test_timing_c39_packets_tell_that_32_bits_ran_over(folder):
+    spikes = [END - 90, END - 10, 5, 40, 5010]
+    rec = folder.write(s__nev=t.spike_nev(spikes), s__ns5=nsx((END - 100, 100), (0, 50), (5000, 20))).open()
+    assert [segment.n_samples for segment in rec.nsx[5].segments] == [150, 20]
+    assert located(rec, spikes, 5, packets=range(5)) == [(0, 10), (0, 90), (0, 105), (0, 140), (1, 10)]
+    assert located(rec, [END + 5, 5], 5) == [(0, 105), NOWHERE], "without, times are those of the file"
+
+
+# ------------------------------------------------------------------------------------------------------- spike rows
+
+
+@pytest.mark.parametrize("kind", ["2.3", "ptp"])
+def test_timing_c45_rows_of_spikes_in_an_export(folder, kind):
+    if kind == "ptp":
+        ticks = t.stamps(30, breaks={9: 20, 19: 4})
+        rec = folder.write(s__nev=t.spike_nev([0], (3, 0), t.NS), s__ns5=t.ptp(ticks)).open()
+    else:
+        ticks = np.array([*range(100, 110), *range(130, 140), *range(144, 154)])
+        rec = folder.write(s__nev=t.spike_nev([0]), s__ns5=nsx((100, 10), (130, 10), (144, 10))).open()
+    ticks = np.asarray(ticks, np.uint64)
+    joined = nv.write_bin(rec.nsx[5], folder.path / "joined.bin", gaps="join")
+    filled = nv.write_bin(rec.nsx[5], folder.path / "filled.bin", gaps="fill")
+    split = nv.write_bin(rec.nsx[5], folder.path / "split.bin", gaps="split")
+    assert rec.spike_rows(joined, ticks).tolist() == list(range(30))
+    assert rec.spike_rows(filled, ticks).tolist() == [*range(10), *range(30, 40), *range(44, 54)]
+    assert rec.spike_rows(split.files[1].path, ticks).tolist() == [-1] * 10 + list(range(10)) + [-1] * 10
+    assert rec.spike_rows(filled.sidecar_path, [ticks[9] + np.uint64(40_000)]).tolist() == [-1]
+    for path in (joined.path, filled.path):
+        rows = np.fromfile(path, "<i2").reshape(-1, 2)[rec.spike_rows(path, ticks)]
+        assert rows.tolist() == b.ramp(30, 2).tolist(), "the sample of that time"
+
+
+def test_timing_c45_by_each_clock(folder):
+    rec = folder.write(s__nev=t.spike_nev([0], (3, 0), 30_000), s__ns5=nsx((0, 500), kind="3.0", tick_rate=t.NS)).open()
+    report = nv.write_bin(rec.nsx[5], folder.path / "s.bin", start_tick=3_333_333)
+    assert rec.spike_rows(report, [99, 100, 101, 499, 500]).tolist() == [-1, 0, 1, 399, -1]
+
+
+# ------------------------------------------------------------------------------------------- instruments, and the rest
+
+
+GROUPS = [
+    (("day-NSP1", "day-NSP2"), "day-NSP3x"),
+    (("Hub1-day", "Hub2-day", "Hub10-day"), "Hub-day"),
+    (("NSP-day", "Hub1-day", "Hub2-day"), "NSPday"),
+    (("NSP1-day", "NSP2-day"), "NSPx-day"),
+    (("day-i0-001", "day-i1-001", "day-i2-001"), "day-i0-002"),
+    (("day-i0", "day-i3"), "day-i0b"),
+    (("instance1_B001", "instance2_B001", "instance8_B001"), "instance1_B002"),
+]
+
+
+@pytest.mark.parametrize(("names", "another"), GROUPS)
+def test_timing_c46_instruments_of_a_recording_are_found_in_order(tmp_path, names, another):
+    for name in (*names, another):
+        for suffix in ("ns5", "NEV"):
+            (tmp_path / f"{name}.{suffix}").write_bytes(nsx((0, 2)))
+    (tmp_path / f"{names[0]}.txt").write_bytes(b"")
+    for name in (*names, names[0] + ".ns5", names[-1] + ".nev"):
+        assert instruments_of(tmp_path / name) == tuple(str(tmp_path / other) for other in names)
+    assert instruments_of(tmp_path / another) == (str(tmp_path / another),)
+
+
+def test_timing_c46_a_recording_knows_its_instruments(folder):
+    for k in (2, 1):
+        (folder.path / f"s-NSP{k}.ns5").write_bytes(nsx((0, k)))
+    rec = folder.open("s-NSP1")
+    assert list(rec.members) == ["ns5"], "each instrument is a recording of its own"
+    assert rec.instruments == tuple(str(folder.path / f"s-NSP{k}") for k in (1, 2))
+
+
+def test_timing_c47_the_fastest_file_is_by_rate_then_by_number(folder):
+    folder.write(s__ns2=nsx((0, 2), period=30), s__ns5=nsx((0, 5)), s__ns6=nsx((0, 6)), s__nf3=nsx((0, 3), period=15))
+    folder.write(s__ns9=nsx((0, 9), period=60))
+    assert folder.open().fastest.n_samples == 6
+    (folder.path / "s.ns6").unlink()
+    (folder.path / "s.ns5").unlink()
+    assert folder.open().fastest.n_samples == 3
+
+
+def test_timing_c47_without_continuous_data_there_is_none(folder):
+    with pytest.raises(ValueError, match="expected a continuous file, found nev"):
+        folder.write(s__nev=t.spike_nev([5])).open().fastest  # noqa: B018
+
+
+def test_timing_c47_a_recording_says_what_it_is(folder):
+    rec = folder.write(s__nev=t.spike_nev([5]), s__ns5=nsx((0, 9))).open()
+    assert repr(rec) == f"Recording({str(folder.path / 's')!r}: nev, ns5)"
+    with pytest.raises(TypeError):
+        rec.members["ns6"] = "x"
+
+
+def test_timing_c45_with_their_packets_spikes_before_a_reset_keep_their_rows(tmp_path: Path) -> None:
+    """A dual-NSP start: the same ticks occur in the discarded part and again after the clock was set back."""
+    (tmp_path / "r.ns5").write_bytes(b.nsx([(40_000, b.ramp(8_000, 1)), (116, b.ramp(50_000, 1))]))
+    ticks = [40_010, 47_000, 200, 300, 40_010, 47_000]
+    (tmp_path / "r.nev").write_bytes(nb.nev([nb.V2.spike(tick, 1, 1) for tick in ticks]))
+    with nv.open_recording(tmp_path / "r.nev") as rec:
+        assert rec.nev is not None
+        assert len(rec.nev.resets) == 1
+        packets, found = rec.nev.packets_of("spike"), rec.nev.spikes(waveforms=False)["tick"]
+        assert packets.tolist() == [0, 1, 2, 3, 4, 5]
+        report = nv.write_bin(rec.nsx[5], tmp_path / "o.bin", gaps="join")
+        rows = rec.spike_rows(report, found, packets=packets)
+        assert rows.tolist() == [10, 7_000, 8_000 + 84, 8_000 + 184, 8_000 + 39_894, 8_000 + 46_884]
+        assert rec.spike_rows(report, found)[-2] == 10  # without them, the stretch that starts last before the time
+        with pytest.raises(KeyError, match=r"no \.ns2; there are nev, ns5"):
+            rec.locate(found, 2)
+
+
+def test_samples_that_were_not_exported_have_no_row(tmp_path: Path) -> None:
+    (tmp_path / "r.ns5").write_bytes(b.nsx([(0, b.ramp(50, 1)), (500, b.ramp(50, 1))]))
+    with nv.open_nsx(tmp_path / "r.ns5") as ns:
+        report = nv.write_bin(ns, tmp_path / "o.bin", gaps="fill", max_fill=100, start_tick=10, stop_tick=540)
+    rows = nv.read_sidecar(report.path).sample_to_row([0, 0, 0, 1, 1, -1], [9, 10, 49, 0, 40, -1])
+    assert rows.tolist() == [-1, 0, 39, 490, -1, -1]
