@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from builders.handles import open_files
 from hypothesis import HealthCheck, settings
+from source.watching import Time
 
 import nevparse as nv
+from nevparse import _following
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -76,6 +78,28 @@ def opened(file_of: Callable[..., str]) -> Iterator[Callable[..., nv.nsx.NsxFile
     yield open_
     for file in files:
         file.close()
+
+
+@pytest.fixture
+def nev_of(file_of: Callable[..., str]) -> Iterator[Callable[..., nv.nev.NevFile]]:
+    """Write a NEV and open it; it is closed behind the test."""
+    files = []
+
+    def open_(data: bytes, name: str = "s.nev") -> nv.nev.NevFile:
+        files.append(nv.open_nev(file_of(data, name)))
+        return files[-1]
+
+    yield open_
+    for file in files:
+        file.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """Time that passes only where somebody sleeps, for those who look at a growing file again and again."""
+    found = Time()
+    monkeypatch.setattr(_following, "time", found)
+    return found
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 
-from builders import nsx as b
-from builders import nev as nb
 import numpy as np
 import pytest
+from builders import nev as nb
+from builders import nsx as b
 from builders import timing as t
 from builders.handles import open_files
 

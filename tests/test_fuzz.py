@@ -11,10 +11,10 @@ import warnings
 from collections import Counter
 from functools import partial
 
-from builders import nsx as b
-from builders import nev as nb
 import numpy as np
 import pytest
+from builders import nev as nb
+from builders import nsx as b
 from builders import timing as t
 from fuzz import corpus, properties
 from fuzz.seeds import mutated

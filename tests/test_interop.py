@@ -16,15 +16,15 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from builders import nsx as b
 import dask
 import dask.array as da
 import fsspec
 import numpy as np
 import probeinterface
 import pytest
-from builders import sorting as sb
 import spikeinterface as si
+from builders import nsx as b
+from builders import sorting as sb
 from builders import timing as t
 from builders.handles import open_files
 from dask.distributed import Client, LocalCluster

@@ -12,10 +12,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from builders import nsx as b
-from builders import nev as nb
 import numpy as np
 import pytest
+from builders import nev as nb
+from builders import nsx as b
 from builders import sorting as sb
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from builders import nsx as b
 import numpy as np
 import pytest
+from builders import nsx as b
 
 import nevparse
 from nevparse import cli

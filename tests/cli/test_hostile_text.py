@@ -9,9 +9,9 @@ import json
 import os
 import struct
 
-from builders import nsx as b
-from builders import nev as nb
 import pytest
+from builders import nev as nb
+from builders import nsx as b
 from fuzz.properties import COMMANDS, printed
 
 import nevparse as nv

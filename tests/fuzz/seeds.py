@@ -7,8 +7,8 @@ import random
 import struct
 from collections.abc import Iterator
 
-from builders import nsx as b
 from builders import nev as nb
+from builders import nsx as b
 from builders import timing as t
 
 from .properties import COMMANDS, packed

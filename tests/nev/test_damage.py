@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders.nev import RIPPLE, V2, V3, Maker, every_kind, extended, flt, lbl, nev, points, trellis, wav
 from hypothesis import given
 from hypothesis import strategies as st
-from builders.nev import RIPPLE, V2, V3, Maker, every_kind, extended, flt, lbl, nev, points, trellis, wav
 
 from nevparse import spec
 from nevparse.errors import FormatError, NevParseWarning

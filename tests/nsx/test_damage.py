@@ -9,9 +9,9 @@ import tracemalloc
 import warnings
 from functools import lru_cache
 
-from builders import nsx as b
 import numpy as np
 import pytest
+from builders import nsx as b
 from hypothesis import given
 from hypothesis import strategies as st
 

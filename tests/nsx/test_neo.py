@@ -7,9 +7,9 @@ import gc
 import shutil
 import warnings
 
-from builders import nsx as b
 import numpy as np
 import pytest
+from builders import nsx as b
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -8,9 +8,9 @@ import math
 import struct
 import warnings
 
-from builders import nsx as b
 import numpy as np
 import pytest
+from builders import nsx as b
 
 import nevparse as nv
 

@@ -11,9 +11,9 @@ import sys
 from operator import getitem
 from pathlib import Path
 
-from builders import nsx as b
 import numpy as np
 import pytest
+from builders import nsx as b
 from builders import timing as t
 from builders.handles import open_files
 from hypothesis import given

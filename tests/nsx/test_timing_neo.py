@@ -6,9 +6,9 @@ from __future__ import annotations
 import gc
 import warnings
 
-from builders import nsx as b
 import numpy as np
 import pytest
+from builders import nsx as b
 from builders import timing as t
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from builders import nsx as b
-from builders import nev as nb
 import numpy as np
 import pytest
+from builders import nev as nb
+from builders import nsx as b
 
 import nevparse as nv
 from nevparse import _breaks, cli

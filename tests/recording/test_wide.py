@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from builders import nsx as b
 import numpy as np
 import pytest
+from builders import nsx as b
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 import struct
 
-from builders import nsx as b
 import numpy as np
 import pytest
+from builders import nsx as b
 
 import nevparse as nv
 from nevparse._file_source import FileSource

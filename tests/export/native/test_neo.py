@@ -7,10 +7,10 @@ import gc
 import shutil
 import warnings
 
-from builders import nsx as b
-from builders import nev as n
 import numpy as np
 import pytest
+from builders import nev as n
+from builders import nsx as b
 
 import nevparse as nv
 

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""How the tests of this folder cut."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+import nevparse as nv
+from nevparse import _cut_nev, _planned, _pump
+from nevparse.nev import NevFile
+
+
+@pytest.fixture
+def small_buffers(monkeypatch):
+    """Many steps from little data."""
+    for module in (_pump, _cut_nev):
+        monkeypatch.setattr(module, "BUFFER_BYTES", 64)
+    monkeypatch.setattr(_planned, "_SMALL_BYTES", 40)
+
+
+@pytest.fixture
+def cut(out):
+    """Write an NSx or NEV with options, and give its bytes back; the input is not touched."""
+    target = out.with_name("cut")
+
+    def call(file, **options):
+        write = nv.write_nev if isinstance(file, NevFile) else nv.write_nsx
+        report = write(file, target, overwrite=True, **options)
+        data = target.read_bytes()
+        assert (report.path, report.size_bytes) == (str(target), len(data))
+        assert os.listdir(out.parent) == ["cut"]
+        target.unlink()
+        return data
+
+    return call

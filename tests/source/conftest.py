@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of this folder share."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import nevparse as nv
+from source.kinds import WANTED, result_of
+
+
+@pytest.fixture
+def quiet():
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", nv.NevParseWarning)
+        yield
+
+
+@pytest.fixture
+def as_a_file(file_of):
+    """What the file itself gives, asked once."""
+
+    def result(surface, data):
+        if (surface, data) not in WANTED:
+            WANTED[surface, data] = result_of(surface, file_of(data))
+        return WANTED[surface, data]
+
+    return result
