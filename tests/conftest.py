@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,13 +24,42 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 # tmp_path is shared between the examples of one test, which write their file anew: nothing is carried over
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
-settings.register_profile("here", max_examples=60, **_COMMON)
-settings.register_profile("ci", max_examples=100, derandomize=True, database=None, **_COMMON)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+_ALIKE = {"derandomize": True, "database": None}  # where a run is to find what another one found
+QUICK, THOROUGH = 20, 100  # examples of each property
 
 # Of the interop extra; without all of them its tests are not collected, and the summary says so
 _ABSENT = [name for name in ("spikeinterface", "probeinterface", "distributed", "fsspec") if find_spec(name) is None]
 collect_ignore = ["test_interop.py"] if _ABSENT else []
+
+
+def deselects(config: pytest.Config, marker: str) -> bool:
+    """Whether a run leaves out what has a marker: what is not named is not left out."""
+    named = re.findall(rf"(\bnot\s+)?\b{marker}\b", config.getoption("markexpr"))
+    return bool(named) and all(named)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test is imported, as each takes over what is set then."""
+    examples = QUICK if deselects(config, "thorough") else THOROUGH
+    alike = _ALIKE if os.environ.get("CI") else {}
+    settings.register_profile("nevparse", max_examples=examples, **_COMMON, **alike)
+    settings.load_profile("nevparse")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the sorter out of every run that chooses by markers and does not name it."""
+    expression = config.getoption("markexpr")
+    if expression and "kilosort" not in expression:
+        left_out = [item for item in items if item.get_closest_marker("kilosort")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_collection_finish() -> None:
+    """Let the many collections in the tests pass over all that is loaded by now."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

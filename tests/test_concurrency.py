@@ -21,6 +21,7 @@ from builders import nev as nb
 from builders import nsx as b
 from builders import timing as t
 from builders.handles import open_files
+from depth import searched
 
 import nevparse as nv
 from nevparse import _file_source
@@ -104,12 +105,13 @@ def together(calls):
 
 
 @pytest.mark.usefixtures("either_way")
+@searched("n_tries", 1, 10)
 @every_file
-def test_many_threads_read_one_file_as_one_thread_does(path_of, what):
+def test_many_threads_read_one_file_as_one_thread_does(path_of, what, n_tries):
     path = path_of(what)
     with open_file(path) as file:
         alone = all_of(file)
-    for _ in range(3):
+    for _ in range(n_tries):
         with open_file(path) as file:  # fresh: its first touch is raced
             assert together([partial(all_of, file)] * N_THREADS) == [alone] * N_THREADS
 
@@ -160,13 +162,14 @@ def test_threads_export_one_file_to_several_targets(file_of, tmp_path, kind):
 
 
 @pytest.mark.usefixtures("either_way")
+@searched("n_tries", 2, 10)
 @every_file
-def test_closing_while_others_read_is_a_clean_error(path_of, what):
+def test_closing_while_others_read_is_a_clean_error(path_of, what, n_tries):
     path = path_of(what)
     with open_file(path) as file:
         alone = all_of(file)
     before = open_files()
-    for k in range(4):
+    for k in range(n_tries):
         file = open_file(path)
         reading = [partial(until_closed, file)] * 3
         *ends, _ = together([*reading, lambda file=file, k=k: (time.sleep(k * 2e-3), file.close())])

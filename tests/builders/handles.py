@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+
+_HANDLES = "/proc/self/fd"
 
 
 def open_files() -> list[str]:
     """Every regular file this process holds open, or mapped through a handle; nothing where /proc is absent."""
-    fds = Path("/proc/self/fd")
     targets = []
-    for fd in fds.iterdir() if fds.is_dir() else ():
+    for handle in os.listdir(_HANDLES) if os.path.isdir(_HANDLES) else ():
         try:
-            targets.append(os.readlink(fd))
+            targets.append(os.readlink(f"{_HANDLES}/{handle}"))
         except OSError:  # noqa: PERF203 - the handle that lists the folder is gone
             continue
     return [target for target in targets if target.startswith("/") and not target.startswith(("/dev/", "/proc/"))]

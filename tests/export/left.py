@@ -6,13 +6,10 @@ from __future__ import annotations
 import numpy as np
 from builders import nsx as b
 from builders import timing as t
-from hypothesis import settings
 
 import nevparse as nv
 
 PERIOD = t.PERIOD_NS
-
-FEWER = settings(max_examples=30)  # each writes files
 
 
 def left_in(folder):

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
+from depth import FEWER
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from export.left import FEWER, PERIOD, left_in, paused, rows_in, written
+from export.left import PERIOD, left_in, paused, rows_in, written
 
 
 def test_timing_c20_gaps_are_refused_unless_something_is_asked_for(opened, out):

@@ -6,11 +6,12 @@ from __future__ import annotations
 import pytest
 from builders import nsx as b
 from builders import timing as t
+from depth import FEWER
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from export.left import FEWER, left_in, rows_in
+from export.left import left_in, rows_in
 
 
 def test_timing_c25_breaks_that_cancelled_are_seen_while_streaming(opened, out):

@@ -16,7 +16,8 @@ from builders import nsx as b
 from builders import timing as t
 from builders.growing import Growing, ends, growing, stamped
 from builders.recorders import COUNTS, Recorder
-from hypothesis import given, settings
+from depth import FEWER
+from hypothesis import given
 from hypothesis import strategies as st
 from source.watching import Time, appended, contents, exported, quietly
 
@@ -27,7 +28,7 @@ from nevparse._clock import Clock
 from nevparse._plan import Fill, Span, between
 
 
-@settings(max_examples=40)
+@FEWER
 @given(st.data(), growing(), st.sampled_from(COUNTS[::2]), st.sampled_from(["join", "fill"]))
 def test_growing_c14_a_live_export_is_the_later_export(tmp_path_factory, data, made, counts, gaps):
     folder, now = tmp_path_factory.mktemp("live"), Time()
@@ -56,7 +57,7 @@ def test_growing_c14_a_live_export_is_the_later_export(tmp_path_factory, data, m
     assert contents(folder / "out") == exported(folder / "later", folder / "s.ns5", **options)
 
 
-@settings(max_examples=30)
+@FEWER
 @given(st.data(), stamped(), st.booleans())
 def test_growing_c14_a_live_export_of_packets_with_their_timestamps(tmp_path_factory, data, ticks, sort):
     folder, now, raw = tmp_path_factory.mktemp("live"), Time(), t.ptp(ticks)

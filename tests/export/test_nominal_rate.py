@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
+from depth import FEWER
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from export.left import FEWER, PERIOD, paused, written
+from export.left import PERIOD, paused, written
 
 # ------------------------------------------------------------------------------------------------------- nominal rate
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from depth import searched
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -265,12 +266,13 @@ def test_maps_c21_any_values_are_a_configuration(read, values, kind):
     assert len(read(ccf_of(data.replace("<chan Type=''", "<chan Type='INT'"))).channels["uv_per_bit"]) <= 1
 
 
-def test_maps_c21_cut_and_flipped_configurations_are_ones_or_errors(file_of):
+@searched("n_flips", 50, 2000)
+def test_maps_c21_cut_and_flipped_configurations_are_ones_or_errors(file_of, n_flips):
     data = ccf_of(whole(1), item(2))
-    for stop in range(len(data)):
+    for stop in range(0, len(data), 1 + 500 // n_flips):
         read_or_refuse(file_of(data[:stop], "cut.ccf"))
     choice = random.Random(11)
-    for _ in range(1000):
+    for _ in range(n_flips):
         flipped = bytearray(data)
         for _ in range(choice.randint(1, 3)):
             flipped[choice.randrange(len(data))] = choice.randrange(256)

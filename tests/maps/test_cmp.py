@@ -9,6 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from builders import nsx as b
+from depth import searched
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -212,12 +213,13 @@ def test_maps_c13_any_bytes_are_a_map_or_an_error(file_of, data):
     read_or_refuse(file_of(data, "any.cmp"))
 
 
-def test_maps_c13_cut_and_flipped_maps_are_maps_or_errors(file_of):
+@searched("n_flips", 50, 2000)
+def test_maps_c13_cut_and_flipped_maps_are_maps_or_errors(file_of, n_flips):
     whole = b"\xef\xbb\xbf" + cmp_of(rows_of(8))
-    for stop in range(len(whole)):
+    for stop in range(0, len(whole), 1 + 500 // n_flips):
         read_or_refuse(file_of(whole[:stop], "cut.cmp"))
     choice = random.Random(7)
-    for _ in range(500):
+    for _ in range(n_flips):
         flipped = bytearray(whole)
         for _ in range(choice.randint(1, 3)):
             flipped[choice.randrange(len(whole))] = choice.randrange(256)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import random
 import struct
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.nev import RIPPLE, V2, V3, Maker, every_kind, extended, flt, lbl, nev, points, trellis, wav
+from depth import searched
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +26,6 @@ from nevparse.errors import FormatError, NevParseWarning
 from nevparse.nev import NevFile, open_nev
 
 FLAVOURS = [((2, 0), False), ((2, 1), False), ((2, 2), False), ((2, 3), False), ((3, 0), False), ((2, 2), True)]
-N_FLIPS = 2000 if os.environ.get("CI") else 100
 
 
 def tiny(version: tuple[int, int], ripple: bool) -> bytes:
@@ -85,20 +84,24 @@ def only_our_warnings() -> Any:
         yield
 
 
+@searched("step", 13, 1)
 @pytest.mark.parametrize(("version", "ripple"), FLAVOURS)
-def test_nev_c47_cut_at_every_byte(tmp_path: Path, version: Any, ripple: bool) -> None:
+def test_nev_c47_cut_at_every_byte(tmp_path: Path, version: Any, ripple: bool, step: int) -> None:
     whole = tiny(version, ripple)
-    for n_bytes in range(len(whole) + 1):
+    for n_bytes in range(0, len(whole) + 1, step):
         judge(tmp_path / "cut.nev", whole[:n_bytes])
 
 
+@searched("step", 23, 1)
 @pytest.mark.parametrize(("version", "ripple"), FLAVOURS)
-def test_nev_c47_cuts_among_packets_lose_only_the_cut_packet(tmp_path: Path, version: Any, ripple: bool) -> None:
+def test_nev_c47_cuts_among_packets_lose_only_the_cut_packet(
+    tmp_path: Path, version: Any, ripple: bool, step: int
+) -> None:
     whole = every_kind(version, ripple)
     make = RIPPLE if ripple else V3 if version[0] == 3 else V2
     with open_nev(_written(tmp_path / "whole.nev", whole)) as file:
         start, packets = len(whole) - file.n_packets * make.size, file.packets.tolist()
-    for n_bytes in range(start, len(whole), 7):
+    for n_bytes in range(start, len(whole), step):
         with open_nev(_written(tmp_path / "cut.nev", whole[:n_bytes])) as file:
             n_whole, left = divmod(n_bytes - start, make.size)
             assert file.packets.tolist() == packets[:n_whole]
@@ -111,10 +114,11 @@ def _written(path: Path, data: bytes) -> Path:
     return path
 
 
+@searched("n_flips", 40, 2000)
 @pytest.mark.parametrize(("version", "ripple"), FLAVOURS)
-def test_nev_c47_flipped_bytes(tmp_path: Path, version: Any, ripple: bool) -> None:
+def test_nev_c47_flipped_bytes(tmp_path: Path, version: Any, ripple: bool, n_flips: int) -> None:
     whole, chance = tiny(version, ripple), random.Random(f"{version}{ripple}")
-    for _ in range(N_FLIPS):
+    for _ in range(n_flips):
         data = bytearray(whole)
         for _ in range(chance.choice((1, 1, 2, 8))):
             data[chance.randrange(len(data))] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))

@@ -12,13 +12,13 @@ from functools import lru_cache
 import numpy as np
 import pytest
 from builders import nsx as b
+from depth import searched
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
 from nevparse.nsx import NsxFile
 
-N_FLIPS = 2000
 DOCUMENTED = (nv.NevParseError, ValueError, KeyError)  # a request for what a damaged file no longer has
 
 # How every public method is called; attributes and properties are read without being listed here.
@@ -95,8 +95,9 @@ def test_every_public_method_is_called(file_of):
                     calls.get(name, lambda _, value=value: value())(item)
 
 
+@searched("step", 11, 1)
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_a_file_cut_at_every_byte_keeps_all_its_whole_samples(file_of, kind):
+def test_a_file_cut_at_every_byte_keeps_all_its_whole_samples(file_of, kind, step):
     data, _ = b.plausible(kind, 2, (5, 4))
     row = 2 * np.dtype(b.sample_type(kind)).itemsize
     head = len(b.nsx([], kind))
@@ -108,26 +109,27 @@ def test_a_file_cut_at_every_byte_keeps_all_its_whole_samples(file_of, kind):
             at += row + (header if k == 0 or kind == "ptp" else 0)
             ends.append(at)
     assert ends[-1] == len(data)
-    for size in range(len(data) + 1):
+    for size in range(0, len(data) + 1, step):
         got = exercise(file_of(data[:size]))
         assert got == (None if size < head else sum(end <= size for end in ends)), f"cut at byte {size}"
 
 
+@searched("n_flips", 150, 2000)
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_random_flips_give_documented_exceptions_and_warnings_only(file_of, kind):
+def test_random_flips_give_documented_exceptions_and_warnings_only(file_of, kind, n_flips):
     data, _ = b.plausible(kind, 2, (5, 4))
     path = file_of(data)
     rng = random.Random(f"{kind} flips")
     refused = 0
     with open(path, "r+b", buffering=0) as file:  # one file, mended after each try: making 2000 costs more than reading
-        for k in range(N_FLIPS):
+        for k in range(n_flips):
             flipped = bytearray(data)
             for _ in range(rng.choice((1, 1, 2, 8))):
                 flipped[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
             file.seek(0)
             file.write(flipped)
             refused += exercise(path, thorough=k % 8 == 0) is None
-    assert 0 < refused < N_FLIPS / 2, "most damage leaves something to read"
+    assert 0 < refused < n_flips / 2, "most damage leaves something to read"
 
 
 FIELDS = {"header_bytes": (10, "<I"), "period": (286, "<I"), "tick_rate": (290, "<I"), "n_channels": (310, "<I")}
@@ -158,11 +160,12 @@ def test_hostile_headers_cost_no_memory(file_of, kind, fields, block, tail):
     assert peak < 2_000_000, f"{peak} bytes for a file of {len(data)}"
 
 
+@searched("n_tries", 30, 200)
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_any_bytes_behind_the_headers_are_survived(file_of, kind):
+def test_any_bytes_behind_the_headers_are_survived(file_of, kind, n_tries):
     rng = np.random.default_rng(3)
     head = b.nsx([], kind)
-    for k in range(200):
+    for k in range(n_tries):
         junk = rng.integers(0, 3 if k % 2 else 256, int(rng.integers(0, 120))).astype(np.uint8).tobytes()
         assert exercise(file_of(head + junk)) is not None
 

@@ -10,7 +10,8 @@ import warnings
 import numpy as np
 import pytest
 from builders import nsx as b
-from hypothesis import given, settings
+from depth import FEWER
+from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
@@ -79,7 +80,7 @@ def test_real_recordings_read_as_in_neo(real_file, tmp_path, name):
         assert same(ns, neo_file(path))
 
 
-@settings(max_examples=10)
+@FEWER
 @given(
     kind=st.sampled_from(NEO_KINDS),
     n_channels=st.integers(1, 5),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
-from hypothesis import given, settings
+from depth import FEWER
+from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
@@ -52,7 +53,7 @@ def same_segments(path, theirs):
             np.testing.assert_allclose(segment.seconds(), seconds, rtol=1e-15, atol=2 / ns.tick_rate)
 
 
-@settings(max_examples=25)
+@FEWER
 @given(
     breaks=st.dictionaries(st.integers(1, 97), st.sampled_from([2, 3, 50, 30_000, 10**7]), max_size=4),
     drift_ppm=st.sampled_from([0, 20, -400]),
@@ -69,7 +70,7 @@ def test_ptp_files_fall_into_the_segments_of_neo(file_of, breaks, drift_ppm, jit
     same_segments(path, theirs)
 
 
-@settings(max_examples=25)
+@FEWER
 @given(
     blocks=st.lists(
         st.tuples(st.integers(2, 20), st.sampled_from([1, 2, 90, 30_000, -3, -(10**5)])), min_size=1, max_size=5

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from builders import nev as nb
 from builders import nsx as b
+from depth import searched
 
 import nevparse as nv
 from nevparse import _breaks, cli
@@ -150,26 +151,28 @@ def test_the_command_tells_sound_from_found_from_unusable(file_of: FileOf, capsy
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@searched("n_flips", 15, 600)
 @pytest.mark.parametrize("kind", ["2.1", "2.3", "3.0", "ptp", "nfx"])
-def test_no_cut_and_no_flip_escapes(file_of: FileOf, kind: str) -> None:
+def test_no_cut_and_no_flip_escapes(file_of: FileOf, kind: str, n_flips: int) -> None:
     data, _ = b.plausible(kind, n_channels=1, n_samples=(2, 1))
     rng = np.random.default_rng(5)
-    for n_bytes in range(0, len(data), 3):
+    for n_bytes in range(0, len(data), 600 // n_flips):
         _judged(file_of(data[:n_bytes]))
-    for _ in range(150):
+    for _ in range(n_flips):
         flipped = bytearray(data)
         for at in rng.integers(0, len(data), 3):
             flipped[at] = rng.integers(256)
         _judged(file_of(bytes(flipped)))
 
 
+@searched("n_flips", 15, 600)
 @pytest.mark.parametrize("version", [(2, 1), (2, 3), (3, 0)])
-def test_no_cut_and_no_flip_of_a_nev_escapes(file_of: FileOf, version: tuple[int, int]) -> None:
+def test_no_cut_and_no_flip_of_a_nev_escapes(file_of: FileOf, version: tuple[int, int], n_flips: int) -> None:
     data = nb.every_kind(version)
     rng = np.random.default_rng(6)
-    for n_bytes in range(0, len(data), 41):
+    for n_bytes in range(0, len(data), 2400 // n_flips):
         _judged(file_of(data[:n_bytes], "s.nev"))
-    for _ in range(100):
+    for _ in range(n_flips):
         flipped = bytearray(data)
         for at in rng.integers(0, len(data), 3):
             flipped[at] = rng.integers(256)

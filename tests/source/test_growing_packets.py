@@ -8,7 +8,8 @@ import os
 import numpy as np
 from builders import timing as t
 from builders.growing import ends, stamped
-from hypothesis import given, settings
+from depth import FEWER
+from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
@@ -18,7 +19,7 @@ from nevparse._file_source import FileSource
 from source.watching import appended, edges_of, is_beginning, quietly, ticks_of
 
 
-@settings(max_examples=30)
+@FEWER
 @given(st.data(), stamped())
 def test_growing_c07_packets_that_grow_are_the_beginning_of_what_they_become(file_of, data, ticks):
     raw = t.ptp(ticks)

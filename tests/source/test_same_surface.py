@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
+from depth import searched
 from nev import test_damage as nev_damage
 from nsx.test_damage import CALLS, public
 
@@ -111,14 +112,15 @@ def damaged(data, rng):
     return bytes(changed)
 
 
+@searched("n_tries", 6, 100)
 @pytest.mark.parametrize("which", [*b.KINDS, *NEV])
-def test_sources_c08_damage_is_told_of_alike(as_a_file, tmp_path, which):
+def test_sources_c08_damage_is_told_of_alike(as_a_file, tmp_path, which, n_tries):
     if which in b.KINDS:
         surface, data = nsx_surface, b.plausible(which, 2, (3, 2))[0]
     else:
         surface, data = nev_surface, nev_damage.tiny(*dict(zip(NEV, nev_damage.FLAVOURS, strict=True))[which])
     rng, refused_, warned = random.Random(which), 0, 0
-    for _ in range(30):
+    for _ in range(n_tries):
         changed = damaged(data, rng)
         wanted = as_a_file(surface, changed)
         refused_ += isinstance(wanted[0], tuple) and isinstance(wanted[0][0], str)
@@ -126,8 +128,9 @@ def test_sources_c08_damage_is_told_of_alike(as_a_file, tmp_path, which):
         for kind in DAMAGED:
             with given(kind, changed, tmp_path) as what:
                 assert result_of(surface, what) == wanted, (kind, changed)
-    assert refused_
-    assert warned
+    if n_tries == 100:
+        assert refused_
+        assert warned
 
 
 @pytest.mark.parametrize("kind", DAMAGED)
