@@ -23,8 +23,11 @@ from nevparse import _following
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 # tmp_path is shared between the examples of one test, which write their file anew: nothing is carried over
-_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
-_ALIKE = {"derandomize": True, "database": None}  # where a run is to find what another one found
+_COMMON: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+_ALIKE: dict[str, Any] = {"derandomize": True, "database": None}  # where a run is to find what another one found
 QUICK, THOROUGH = 20, 100  # examples of each property
 
 # Of the interop extra; without all of them its tests are not collected, and the summary says so

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def matched(found, planted):
 
 @pytest.mark.kilosort
 @pytest.mark.filterwarnings("default")  # of others
-def test_planted_spikes_come_back_at_their_ticks(tmp_path):
+def test_planted_spikes_come_back_at_their_ticks(tmp_path: Path) -> None:
     from kilosort import run_kilosort
     from kilosort.io import load_probe
 

@@ -45,7 +45,7 @@ def claims_tested(note):
 
 
 @pytest.mark.parametrize(("heading", "rows"), list(tables()))
-def test_every_table_is_one_of_spec_py(heading, rows):
+def test_every_table_is_one_of_spec_py(heading, rows) -> None:
     same_name = [item for item in LAYOUTS.values() if heading == item.name or heading.startswith(item.name + " ")]
     assert same_name, f"no layout of spec.py is called {heading!r}"
     if rows not in [item.rows for item in same_name]:
@@ -54,7 +54,7 @@ def test_every_table_is_one_of_spec_py(heading, rows):
 
 
 @pytest.mark.parametrize("name", list(LAYOUTS))
-def test_every_layout_is_in_the_notes(name):
+def test_every_layout_is_in_the_notes(name) -> None:
     layout = LAYOUTS[name]
     documented = [
         rows for heading, rows in (table.values for table in tables())
@@ -63,14 +63,14 @@ def test_every_layout_is_in_the_notes(name):
     assert layout.rows in documented, f"{name} ({layout.name}) has no table in spec_notes"
 
 
-def test_the_notes_have_tables_and_claims():
+def test_the_notes_have_tables_and_claims() -> None:
     assert len(list(tables())) >= len(LAYOUTS)
     claiming = {note.stem for note in NOTES if _CLAIM.search(note.read_text(encoding="utf-8"))}
     assert {"nsx", "nev", "maps"} <= claiming
 
 
 @pytest.mark.parametrize("note", [path.stem for path in NOTES])
-def test_every_claim_has_a_test_and_every_test_its_claim(note):
+def test_every_claim_has_a_test_and_every_test_its_claim(note) -> None:
     claims = _CLAIM.findall((TESTS.parent / "spec_notes" / f"{note}.md").read_text(encoding="utf-8"))
     assert claims == [f"{k:02d}" for k in range(1, len(claims) + 1)], "claims are numbered without a hole"
     tested = claims_tested(note)

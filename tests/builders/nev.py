@@ -6,6 +6,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 DATE = (2024, 3, 4, 14, 19, 9, 47, 630)  # year, month, day of week, day, hour, minute, second, millisecond
 ALL_ONES = {4: 0xFFFFFFFF, 8: 0xFFFFFFFFFFFFFFFF}
@@ -132,9 +133,9 @@ def nev(
     return basic + b"".join(listed) + body + tail
 
 
-def trellis(packets: Iterable[bytes] = (), headers: Iterable[bytes] = (), **more: object) -> bytes:
+def trellis(packets: Iterable[bytes] = (), headers: Iterable[bytes] = (), **more: Any) -> bytes:
     """A file as Ripple writes it."""
-    said = {"version": (2, 2), "application": b"Trellis.exe[1.4.3.338]", "processor_tick": 410_825_880}
+    said: dict[str, Any] = {"version": (2, 2), "application": b"Trellis.exe[1.4.3.338]", "processor_tick": 410_825_880}
     return nev(packets, headers, **(said | more))
 
 

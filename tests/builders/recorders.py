@@ -24,9 +24,9 @@ COUNTS = ("zero", "old", "right")  # what the header of the block that is being 
 
 
 class Mark(NamedTuple):
-    """A block: where its header has the count, where its rows begin and end, and the bytes of one."""
+    """A block: where its header counts, where its rows begin and end, and the bytes of one."""
 
-    count: int
+    counter: int
     rows: int
     end: int
     row_bytes: int
@@ -50,11 +50,11 @@ def n_whole(blocks: Sequence[Mark], at: int) -> int:
 class Recorder:
     """Writes `data` up to any byte; completes the header of a block when that ends, as recorders do at a pause."""
 
-    def __init__(self, path: str, data: bytes, blocks: Sequence[Mark] = (), counts: str = "zero") -> None:
+    def __init__(self, path: str | Path, data: bytes, blocks: Sequence[Mark] = (), counts: str = "zero") -> None:
         self._data, self._blocks, self._counts = data, blocks, counts
         self._blank, self._old = bytearray(data), 0
         for block in blocks:
-            self._blank[block.count : block.count + 4] = bytes(4)
+            self._blank[block.counter : block.counter + 4] = bytes(4)
         self.at = 0
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by close()
 
@@ -83,7 +83,7 @@ class Recorder:
         self._old = n if stop < block.end else 0
 
     def _say(self, block: Mark, n: int) -> None:
-        self._file.seek(block.count)
+        self._file.seek(block.counter)
         self._file.write(struct.pack("<I", n))
 
 

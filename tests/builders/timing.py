@@ -44,7 +44,7 @@ def stamps(
     return (np.rint(elapsed).astype(np.int64) + jitter + start).astype(np.uint64)
 
 
-def shuffled(ticks: np.ndarray, groups: Mapping[int, Sequence[int]]) -> np.ndarray:
+def shuffled(ticks: np.ndarray, groups: Mapping[int, Sequence[int] | np.ndarray]) -> np.ndarray:
     """The same with the packets from each place on in another order: `groups` maps place to permutation."""
     moved = ticks.copy()
     for place, order in groups.items():

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import nsx as b
+from fixture_types import Command, FileOf
 
 import nevparse
 from nevparse import cli
@@ -37,7 +38,7 @@ def run(*arguments, **more):
 
 
 @pytest.fixture
-def main(capsys):
+def main(capsys: pytest.CaptureFixture[str]) -> Command:
     """Run a command in this process: (exit code, standard output, standard error)."""
 
     def call(*arguments):
@@ -53,7 +54,7 @@ def main(capsys):
 
 
 @pytest.fixture
-def recording(file_of):
+def recording(file_of: FileOf) -> str:
     """128 electrodes would be many: 6 of them and 2 analog inputs, 0.1 s at 30 kHz, from tick 1000."""
     heads = [b.channel(k) for k in (1, 2, 3, 4, 5, 96)] + [b.analog_input(1), b.analog_input(2)]
     return file_of(b.nsx([(1000, b.ramp(3000, 8))], channels=heads))
@@ -62,7 +63,7 @@ def recording(file_of):
 # ------------------------------------------------------------------------------------------------------------- info
 
 
-def test_info_is_read_at_a_glance(main, recording):
+def test_info_is_read_at_a_glance(main: Command, recording: str) -> None:
     code, out, err = main("info", recording)
     assert (code, err) == (0, "")
     for words in (
@@ -73,7 +74,7 @@ def test_info_is_read_at_a_glance(main, recording):
         assert words in out
 
 
-def test_info_tells_of_gaps_and_damage(main, file_of):
+def test_info_tells_of_gaps_and_damage(main: Command, file_of: FileOf) -> None:
     data = b.plausible("2.3", 2, (3,) * 12)[0][:-4]
     code, out, err = main("info", file_of(data))
     assert code == 0
@@ -86,7 +87,7 @@ def test_info_tells_of_gaps_and_damage(main, file_of):
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_info_json_is_one_line_for_each_file(main, file_of, kind):
+def test_info_json_is_one_line_for_each_file(main: Command, file_of: FileOf, kind: str) -> None:
     paths = [file_of(b.plausible(kind)[0], name) for name in ("a.ns5", "b.ns5")]
     code, out, _ = main("info", "--json", *paths)
     lines = [json.loads(line) for line in out.splitlines()]
@@ -99,7 +100,7 @@ def test_info_json_is_one_line_for_each_file(main, file_of, kind):
     assert len(facts["gaps"]) == (0 if kind == "2.1" else 1)
 
 
-def test_what_a_terminal_would_obey_is_made_visible(main, file_of):
+def test_what_a_terminal_would_obey_is_made_visible(main: Command, file_of: FileOf) -> None:
     label = b"\x1b[2J\x9b31m\r\x07"
     heads = [b.channel(1, label=label, units=label)]
     path = file_of(b.nsx([(0, b.ramp(2, 1))], channels=heads, label=label, comment=label))
@@ -115,7 +116,7 @@ def test_what_a_terminal_would_obey_is_made_visible(main, file_of):
     assert "\\x1b[2J" in main("info", path)[1]
 
 
-def test_info_is_plain_where_the_output_cannot_show_a_letter(recording):
+def test_info_is_plain_where_the_output_cannot_show_a_letter(recording: str) -> None:
     done = run("info", recording, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"V per bit" in done.stdout
@@ -137,7 +138,7 @@ def test_info_is_plain_where_the_output_cannot_show_a_letter(recording):
         (["--neural"], range(6)),
     ],
 )
-def test_bin_takes_the_channels_asked_for(main, recording, tmp_path, options, columns):
+def test_bin_takes_the_channels_asked_for(main: Command, recording: str, tmp_path: Path, options, columns) -> None:
     out = tmp_path / "o.bin"
     code, printed, err = main("bin", recording, out, *options)
     assert (code, err) == (0, "")
@@ -157,12 +158,12 @@ def test_bin_takes_the_channels_asked_for(main, recording, tmp_path, options, co
         (["--start", "-5"], slice(None)),
     ],
 )
-def test_bin_takes_seconds_from_the_first_sample(main, recording, tmp_path, options, rows):
+def test_bin_takes_seconds_from_the_first_sample(main: Command, recording: str, tmp_path: Path, options, rows) -> None:
     assert main("bin", recording, tmp_path / "o.bin", *options)[0] == 0
     assert (tmp_path / "o.bin").read_bytes() == b.ramp(3000, 8)[rows].tobytes()
 
 
-def test_bin_overwrites_only_when_told(main, recording, tmp_path):
+def test_bin_overwrites_only_when_told(main: Command, recording: str, tmp_path: Path) -> None:
     (tmp_path / "o.bin").write_bytes(b"older")
     code, _, err = main("bin", recording, tmp_path / "o.bin")
     assert code == 1
@@ -197,13 +198,15 @@ def test_bin_overwrites_only_when_told(main, recording, tmp_path):
         ([], 0, ""),
     ],
 )
-def test_every_selection_works_or_says_why(main, recording, tmp_path, options, code, message):
+def test_every_selection_works_or_says_why(
+    main: Command, recording: str, tmp_path: Path, options, code, message
+) -> None:
     got, _, err = main("bin", recording, tmp_path / "o.bin", *options)
     assert (got, message in err) == (code, True), err
     assert (tmp_path / "o.bin").exists() == (code == 0)
 
 
-def test_gaps_are_refused_with_a_way_out(main, file_of, tmp_path):
+def test_gaps_are_refused_with_a_way_out(main: Command, file_of: FileOf, tmp_path: Path) -> None:
     code, _, err = main("bin", file_of(b.plausible("2.3")[0]), tmp_path / "o.bin")
     assert code == 1
     assert "pause of 1 s (30000 samples) after segment 0" in err
@@ -225,7 +228,9 @@ BAD = {
 
 @pytest.mark.parametrize("action", ["bin", "info"])
 @pytest.mark.parametrize("what", list(BAD))
-def test_input_that_cannot_be_used_is_said_in_one_line(main, file_of, tmp_path, what, action):
+def test_input_that_cannot_be_used_is_said_in_one_line(
+    main: Command, file_of: FileOf, tmp_path: Path, what: str, action
+) -> None:
     data, message = BAD[what]
     arguments = [tmp_path / "o.bin"] if action == "bin" else []
     code, out, err = main(action, file_of(data, "x.nev" if what == "neuralynx" else "x.ns5"), *arguments)
@@ -236,7 +241,7 @@ def test_input_that_cannot_be_used_is_said_in_one_line(main, file_of, tmp_path, 
     assert not (tmp_path / "o.bin").exists()
 
 
-def test_a_nev_is_no_nsx(main, file_of, tmp_path):
+def test_a_nev_is_no_nsx(main: Command, file_of: FileOf, tmp_path: Path) -> None:
     code, _, err = main("bin", file_of(b.nev_with_factors({}), "s.nev"), tmp_path / "o.bin")
     assert code in (1, 2)
     assert err.startswith("nevparse: ")
@@ -245,7 +250,9 @@ def test_a_nev_is_no_nsx(main, file_of, tmp_path):
 
 
 @pytest.mark.parametrize("action", ["bin", "info"])
-def test_paths_that_cannot_be_opened(main, file_of, tmp_path, monkeypatch, action):
+def test_paths_that_cannot_be_opened(
+    main: Command, file_of: FileOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action
+) -> None:
     arguments = [tmp_path / "o.bin"] if action == "bin" else []
     assert main(action, tmp_path / "none.ns5", *arguments)[0] == 2
     assert main(action, tmp_path, *arguments)[0] == 2
@@ -261,14 +268,14 @@ def _forbidden(path, *_, **__):
     raise PermissionError(13, "Permission denied", path)
 
 
-def test_a_bug_is_reported_without_a_traceback(main, recording, monkeypatch):
+def test_a_bug_is_reported_without_a_traceback(main: Command, recording: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nevparse.nsx.open_nsx", lambda path: 1 // 0)
     code, _, err = main("info", recording)
     assert code == 2
     assert "internal error, please report it: ZeroDivisionError" in err
 
 
-def test_no_command_is_unusable_and_help_is_not(main):
+def test_no_command_is_unusable_and_help_is_not(main: Command) -> None:
     assert main()[0] == 2
     assert main("nonsense")[0] == 2
     code, out, _ = main("--help")
@@ -280,7 +287,7 @@ def test_no_command_is_unusable_and_help_is_not(main):
 # ------------------------------------------------------------------------------------------------- as a user runs it
 
 
-def test_a_whole_run_in_a_process_of_its_own(recording, tmp_path):
+def test_a_whole_run_in_a_process_of_its_own(recording: str, tmp_path: Path) -> None:
     done = run("bin", recording, tmp_path / "o.bin", "--channels", "0:6")
     assert (done.returncode, done.stderr) == (0, b""), "no progress where no one watches"
     assert np.fromfile(tmp_path / "o.bin", "<i2").tobytes() == b.ramp(3000, 8)[:, :6].tobytes()
@@ -290,7 +297,7 @@ def test_a_whole_run_in_a_process_of_its_own(recording, tmp_path):
     assert refused.stderr.count(b"\n") == 1
 
 
-def test_the_version_costs_no_numpy():
+def test_the_version_costs_no_numpy() -> None:
     code = (
         "import sys\nfrom nevparse.cli import main\n"
         "try: main(['--version'])\nexcept SystemExit as stop: assert not stop.code\n"
@@ -302,7 +309,7 @@ def test_the_version_costs_no_numpy():
 
 
 @POSIX
-def test_progress_is_shown_on_a_terminal_only(recording, tmp_path):
+def test_progress_is_shown_on_a_terminal_only(recording: str, tmp_path: Path) -> None:
     import pty
 
     ours, theirs = pty.openpty()
@@ -324,7 +331,7 @@ def test_progress_is_shown_on_a_terminal_only(recording, tmp_path):
 
 
 @POSIX
-def test_ctrl_c_leaves_nothing_behind(tmp_path):
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     path, folder = tmp_path / "s.ns5", tmp_path / "out"
     folder.mkdir()
     path.write_bytes(b.nsx([], "2.1"))
@@ -351,7 +358,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
 
 @POSIX
 @pytest.mark.parametrize("action", ["info", "bin"])
-def test_a_reader_that_goes_away_is_no_error(recording, tmp_path, action):
+def test_a_reader_that_goes_away_is_no_error(recording: str, tmp_path: Path, action) -> None:
     arguments = [tmp_path / "o.bin"] if action == "bin" else []
     reading, writing = os.pipe()
     os.close(reading)

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from builders import nev as n
 from builders import nsx as b
 from export.native.cutting import taken_apart
+from fixture_types import Command, FileOf, NevOf, Opened
 
 import nevparse as nv
 from nevparse import cli
@@ -16,7 +18,7 @@ from nevparse.nev import NevFile
 
 
 @pytest.fixture
-def main(capsys):
+def main(capsys: pytest.CaptureFixture[str]) -> Command:
     """Run `cut` in this process: (exit code, standard output, standard error)."""
 
     def call(*arguments):
@@ -31,7 +33,7 @@ def main(capsys):
     return call
 
 
-def test_writing_c21_cut_from_a_shell(main, opened, out):
+def test_writing_c21_cut_from_a_shell(main: Command, opened: Opened, out: Path) -> None:
     ns = opened(b.plausible("2.3", 4, (30_000, 30_000))[0])
     same = {
         (): {},
@@ -68,7 +70,9 @@ def cut_beside(file, out, options):
 
 
 @pytest.mark.parametrize("rate", [30_000, 10**9])
-def test_writing_c21_a_nev_is_cut_at_the_times_of_its_samples(main, file_of, nev_of, out, rate):
+def test_writing_c21_a_nev_is_cut_at_the_times_of_its_samples(
+    main: Command, file_of: FileOf, nev_of: NevOf, out: Path, rate
+) -> None:
     version = (2, 3) if rate == 30_000 else (3, 0)
     make = n.V3 if version[0] == 3 else n.V2
     packets = [make.spike(rate + k * rate // 10, 1, 0) for k in range(20)]
@@ -86,7 +90,9 @@ def test_writing_c21_a_nev_is_cut_at_the_times_of_its_samples(main, file_of, nev
         assert taken_apart(out.read_bytes())[2] == packets[10:], "2.x has no time zone; it is taken as UTC"
 
 
-def test_writing_c21_one_line_for_what_is_refused(main, opened, nev_of, file_of, out):
+def test_writing_c21_one_line_for_what_is_refused(
+    main: Command, opened: Opened, nev_of: NevOf, file_of: FileOf, out: Path
+) -> None:
     ns, nev = opened(b.plausible("2.1")[0]), nev_of(n.every_kind((2, 3)), "t.nev")
     cases = {
         (ns.path, out, "--start", "2t"): (1, "NSx 2.1 has no timestamps"),

@@ -13,13 +13,16 @@ from pathlib import Path
 import pytest
 from builders.growing import Growing
 from builders.recorders import Recorder
-from source.watching import ROOT, bin_command, contents, exported, wait_for
+from fixture_types import FileOf
+from source.watching import ROOT, Time, bin_command, contents, exported, wait_for
 
 from nevparse import _following, cli
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_growing_c23_a_signal_ends_the_command_with_whole_files(tmp_path, out, clock, capsys, number):
+def test_growing_c23_a_signal_ends_the_command_with_whole_files(
+    tmp_path: Path, out: Path, clock: Time, capsys: pytest.CaptureFixture[str], number
+) -> None:
     made = Growing("2.3", [0], [100])
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
@@ -31,7 +34,9 @@ def test_growing_c23_a_signal_ends_the_command_with_whole_files(tmp_path, out, c
     assert contents(out.parent) == exported(tmp_path / "later", tmp_path / "s.ns5", gaps="join")
 
 
-def test_growing_c23_the_second_time_it_breaks_off(tmp_path, out, clock, capsys):
+def test_growing_c23_the_second_time_it_breaks_off(
+    tmp_path: Path, out: Path, clock: Time, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = Growing("2.3", [0], [100])
     (tmp_path / "s.ns5").write_bytes(made.data)
 
@@ -51,7 +56,7 @@ def test_growing_c23_the_second_time_it_breaks_off(tmp_path, out, clock, capsys)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no such signals to another process; raised within it above")
-def test_growing_c23_a_command_of_its_own_that_is_interrupted(tmp_path, out):
+def test_growing_c23_a_command_of_its_own_that_is_interrupted(tmp_path: Path, out: Path) -> None:
     made = Growing("2.3", [0], [100])
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[0].rows + 40)
@@ -72,7 +77,9 @@ def test_growing_c23_a_command_of_its_own_that_is_interrupted(tmp_path, out):
     assert contents(out.parent) == exported(tmp_path / "later", tmp_path / "s.ns5", gaps="join")
 
 
-def test_growing_c23_the_command_says_what_it_cannot_do(file_of, out, capsys, clock):
+def test_growing_c23_the_command_says_what_it_cannot_do(
+    file_of: FileOf, out: Path, capsys: pytest.CaptureFixture[str], clock: Time
+) -> None:
     made = Growing("2.3", [0], [10])
     path, empty = file_of(made.data), file_of(made.data[: made.start], "empty.ns5")
     for command, code, text in (
@@ -90,7 +97,7 @@ def test_growing_c23_the_command_says_what_it_cannot_do(file_of, out, capsys, cl
     assert out.read_bytes() == made.samples.tobytes()
 
 
-def test_growing_c23_other_threads_hear_of_no_signals():
+def test_growing_c23_other_threads_hear_of_no_signals() -> None:
     heard = []
 
     def listen() -> None:

@@ -8,10 +8,12 @@ import io
 import json
 import os
 import struct
+from pathlib import Path
 
 import pytest
 from builders import nev as nb
 from builders import nsx as b
+from fixture_types import FileOf
 from fuzz.properties import COMMANDS, printed
 
 import nevparse as nv
@@ -81,7 +83,7 @@ def nev_with(what: str) -> bytes:
 
 
 @pytest.fixture
-def recording(file_of, request):
+def recording(file_of: FileOf, request: pytest.FixtureRequest):
     """Write what goes by a name, as both files of a recording; returns its base name."""
 
     def write(what: str) -> str:
@@ -93,14 +95,14 @@ def recording(file_of, request):
 
 @every_text
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_nothing_but_printable_text_comes_out(recording, what, arguments):
+def test_nothing_but_printable_text_comes_out(recording, what: str, arguments) -> None:
     base = recording(what)
     for name in (base, base + ".nev"):
         printed(arguments, name)  # which judges what it prints
 
 
 @every_text
-def test_texts_arrive_whole_and_escaped(recording, what):
+def test_texts_arrive_whole_and_escaped(recording, what: str) -> None:
     base, text = recording(what), text_of(what)
     lines = printed(("events", "--json", "--kind", "comment"), base).splitlines()
     assert [json.loads(line)["text"] for line in lines] == [text], "JSON gives back the very text"
@@ -114,14 +116,16 @@ def test_texts_arrive_whole_and_escaped(recording, what):
         assert [channel["label"] for channel in facts["channels"]] == [text] * 2
 
 
-def test_spreadsheets_get_numbers_as_numbers():
+def test_spreadsheets_get_numbers_as_numbers() -> None:
     row = {"tick": 5, "seconds": -0.5, "value": -3, "text": "-3", "started_tick": None, "color": (1, 2, 3, 4)}
     assert cells_of(row, guarded=False) == row
     assert cells_of(row, guarded=True) == row | {"text": "'-3"}
 
 
 @pytest.mark.parametrize("what", IN_BYTES)
-def test_an_export_names_nothing_by_a_label(file_of, out, what, capsys):
+def test_an_export_names_nothing_by_a_label(
+    file_of: FileOf, out: Path, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = file_of(nsx_with(IN_BYTES[what]))
     assert cli.main(["bin", path, str(out)]) == 0
     assert sorted(os.listdir(out.parent)) == ["s.bin", "s.json"]
@@ -138,14 +142,16 @@ def test_an_export_names_nothing_by_a_label(file_of, out, what, capsys):
 
 
 @pytest.fixture(autouse=True)
-def _files_are_cut(recwarn):
+def _files_are_cut(recwarn: pytest.WarningsRecorder):
     yield
     assert all(issubclass(warning.category, nv.NevParseWarning) for warning in recwarn)
     recwarn.clear()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_of_files_are_printed_escaped(file_of, tmp_path, name, capsys):
+def test_names_of_files_are_printed_escaped(
+    file_of: FileOf, tmp_path: Path, name, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = file_of(b.nsx([(0, b.ramp(5, 2)), (90, b.ramp(5, 2))])[:-1], NAMES[name] + ".ns5")
     out = str(tmp_path / (NAMES[name] + ".bin"))
     for arguments in (
@@ -169,7 +175,7 @@ def test_names_of_files_are_printed_escaped(file_of, tmp_path, name, capsys):
 
 
 @pytest.mark.parametrize("text", [LONE, *NAMES.values()])
-def test_errors_that_quote_arguments_are_escaped(text, capsys):
+def test_errors_that_quote_arguments_are_escaped(text, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (
         ["info", text],
         ["check", text + ".nev"],
@@ -179,7 +185,7 @@ def test_errors_that_quote_arguments_are_escaped(text, capsys):
         [text],
     ):
         try:
-            code = cli.main(arguments)
+            code: int | str | None = cli.main(arguments)
         except SystemExit as stop:
             code = stop.code
         told = capsys.readouterr()
@@ -187,7 +193,7 @@ def test_errors_that_quote_arguments_are_escaped(text, capsys):
         assert all(line.isprintable() for line in told.err.split("\n")), told.err
 
 
-def test_text_is_visible_and_json_ascii():
+def test_text_is_visible_and_json_ascii() -> None:
     texts = [LONE, *map(text_of, [*IN_BYTES, *IN_UTF16])]
     assert all(visible(text).isprintable() for text in texts)
     assert all(json_text(text).isprintable() and json_text(text).isascii() for text in texts)
@@ -197,7 +203,7 @@ def test_text_is_visible_and_json_ascii():
         json_text(float("nan"))
 
 
-def test_a_cameras_frame_rate_that_is_no_number_is_no_json(file_of):
+def test_a_cameras_frame_rate_that_is_no_number_is_no_json(file_of: FileOf) -> None:
     """Numbers of a header that JSON lacks do not come out as ``NaN``."""
     camera = nb.extended(b"VIDEOSYN", struct.pack("<H16sf", 0, b"camera", float("nan")))
     path = file_of(nb.nev([nb.V2.video(1, 2, 3, 4, 0)], [camera]), "s.nev")

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nsx as b
+from fixture_types import Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +19,7 @@ import nevparse as nv
 
 @pytest.mark.usefixtures("small_buffers")
 @given(kind=st.sampled_from(b.KINDS), n_channels=st.integers(1, 30), n_samples=st.integers(1, 60), data=st.data())
-def test_the_bin_is_numpys_slice(opened, out, kind, n_channels, n_samples, data):
+def test_the_bin_is_numpys_slice(opened: Opened, out: Path, kind: str, n_channels, n_samples, data) -> None:
     raw, samples = b.plausible(kind, n_channels, (n_samples,))
     columns = data.draw(
         st.none()
@@ -48,7 +50,7 @@ def test_the_bin_is_numpys_slice(opened, out, kind, n_channels, n_samples, data)
 
 @pytest.mark.usefixtures("small_buffers")
 @given(st.sampled_from(b.BLOCK_KINDS), st.lists(st.integers(1, 20), min_size=2, max_size=6), st.permutations(range(4)))
-def test_blocks_that_adjoin_are_written_as_one(opened, out, kind, n_samples, columns):
+def test_blocks_that_adjoin_are_written_as_one(opened: Opened, out: Path, kind: str, n_samples, columns) -> None:
     edges = np.cumsum([0, *n_samples]).tolist()
     samples = b.ramp(edges[-1], 4, kind)
     blocks = [(50 + a, samples[a:z]) for a, z in itertools.pairwise(edges)]
@@ -60,13 +62,13 @@ def test_blocks_that_adjoin_are_written_as_one(opened, out, kind, n_samples, col
 
 @pytest.mark.parametrize("kind", b.KINDS)
 @pytest.mark.parametrize("columns", [slice(0, 16), slice(None), list(range(19, -1, -1)), [5], slice(0, 20, 2)])
-def test_real_buffers_give_the_same(opened, out, kind, columns):
+def test_real_buffers_give_the_same(opened: Opened, out: Path, kind: str, columns) -> None:
     samples = b.ramp(30_000, 20, kind)  # more than one buffer
     nv.write_bin(opened(b.nsx([(0, samples)], kind)), out, channels=columns)
     assert out.read_bytes() == samples[:, columns].tobytes()
 
 
-def test_the_sidecar_says_what_the_columns_and_rows_are(opened, out):
+def test_the_sidecar_says_what_the_columns_and_rows_are(opened: Opened, out: Path) -> None:
     heads = [b.channel(7, label="a"), b.analog_input(1), b.channel(9, label="µ", units="degC")]
     ns = opened(b.nsx([(1000, b.ramp(10, 3))], channels=heads, period=15))
     nv.write_bin(ns, out, channels=[2, 1, 0], start_tick=1016, stop_tick=1100)
@@ -87,7 +89,7 @@ def test_the_sidecar_says_what_the_columns_and_rows_are(opened, out):
     ]
 
 
-def test_the_report_says_what_was_written(opened, out):
+def test_the_report_says_what_was_written(opened: Opened, out: Path) -> None:
     ns = opened(b.nsx([(0, b.ramp(300, 4))], ids=[5, 6, 7, 8]))
     report = nv.write_bin(ns, out, electrodes=[8, 5])
     assert (report.path, report.sidecar_path) == (str(out), str(out.with_suffix(".json")))
@@ -97,7 +99,7 @@ def test_the_report_says_what_was_written(opened, out):
     assert all(word in str(report) for word in words), str(report)
 
 
-def test_a_part_of_one_segment_is_no_gap(opened, out):
+def test_a_part_of_one_segment_is_no_gap(opened: Opened, out: Path) -> None:
     raw, samples = b.plausible("2.3", 2, (5, 4))
     ns = opened(raw)
     second = ns.segments[1].start_tick
@@ -107,7 +109,7 @@ def test_a_part_of_one_segment_is_no_gap(opened, out):
     assert out.read_bytes() == samples[:5].tobytes()
 
 
-def test_progress_counts_every_row(opened, out, small_buffers):
+def test_progress_counts_every_row(opened: Opened, out: Path, small_buffers) -> None:
     seen = []
     nv.write_bin(opened(b.plausible("2.3", 4, (50,))[0]), out, progress=lambda *step: seen.append(step))
     assert seen[-1] == (50, 50)

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
 from depth import FEWER
+from fixture_types import Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +18,7 @@ import nevparse as nv
 from export.left import PERIOD, left_in, paused, rows_in, written
 
 
-def test_timing_c20_gaps_are_refused_unless_something_is_asked_for(opened, out):
+def test_timing_c20_gaps_are_refused_unless_something_is_asked_for(opened: Opened, out: Path) -> None:
     ns = opened(paused()[0])
     with pytest.raises(nv.GapError, match=r"broken 2 times .*loss of .*gaps='split', 'join' or 'fill'") as refused:
         nv.write_bin(ns, out)
@@ -23,7 +26,7 @@ def test_timing_c20_gaps_are_refused_unless_something_is_asked_for(opened, out):
     assert left_in(out.parent) == []
 
 
-def test_timing_c20_only_gaps_inside_what_was_asked_for_count(opened, out):
+def test_timing_c20_only_gaps_inside_what_was_asked_for_count(opened: Opened, out: Path) -> None:
     raw, samples = paused()
     ns = opened(raw)
     assert rows_in(nv.write_bin(ns, out, stop_tick=1005).path).tolist() == samples[:5].tolist()
@@ -32,7 +35,7 @@ def test_timing_c20_only_gaps_inside_what_was_asked_for_count(opened, out):
     assert refused.value.gaps == ns.gaps[1:]
 
 
-def test_timing_c21_split_gives_each_segment_its_file(opened, out):
+def test_timing_c21_split_gives_each_segment_its_file(opened: Opened, out: Path) -> None:
     raw, samples = paused()
     report = nv.write_bin(opened(raw), out, gaps="split")
     assert left_in(out.parent) == [f"s-00{k}.{suffix}" for k in range(3) for suffix in ("bin", "json")]
@@ -43,14 +46,14 @@ def test_timing_c21_split_gives_each_segment_its_file(opened, out):
         assert nv.read_sidecar(file.path).row_to_tick(range(z - a)).tolist() == list(range(start, start + z - a))
 
 
-def test_timing_c21_parts_of_a_split_keep_their_segments_number(opened, out):
+def test_timing_c21_parts_of_a_split_keep_their_segments_number(opened: Opened, out: Path) -> None:
     raw, samples = paused()
     report = nv.write_bin(opened(raw), out, gaps="split", start_tick=1014)
     assert left_in(out.parent) == ["s-001.bin", "s-001.json", "s-002.bin", "s-002.json"]
     assert rows_in(report.files[0].path).tolist() == samples[7:9].tolist()
 
 
-def test_timing_c22_join_puts_segments_back_to_back_and_says_where(opened, out):
+def test_timing_c22_join_puts_segments_back_to_back_and_says_where(opened: Opened, out: Path) -> None:
     raw, samples = paused()
     report, rows, described = written(opened(raw), out, gaps="join")
     assert rows.tolist() == samples.tolist()
@@ -65,7 +68,7 @@ def test_timing_c22_join_puts_segments_back_to_back_and_says_where(opened, out):
 @pytest.mark.usefixtures("small_buffers")
 @pytest.mark.parametrize(("fill", "filler"), [(0, None), (-7, -7), ("hold", "hold")])
 @pytest.mark.parametrize("kind", ["2.3", "3.0", "ptp"])
-def test_timing_c23_fill_makes_rows_of_time(opened, out, kind, fill, filler):
+def test_timing_c23_fill_makes_rows_of_time(opened: Opened, out: Path, kind: str, fill, filler) -> None:
     starts = [t.BOOT_NS + round(k * PERIOD) for k in (0, 12, 18)] if kind == "ptp" else [1000, 1012, 1018]
     samples = b.ramp(12, 2)
     parts = [samples[:5], samples[5:9], samples[9:]]
@@ -86,7 +89,7 @@ def test_timing_c23_fill_makes_rows_of_time(opened, out, kind, fill, filler):
 
 @FEWER
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(15, 4000)), min_size=1, max_size=8))
-def test_timing_c23_rounding_never_adds_up(opened, out, segments):
+def test_timing_c23_rounding_never_adds_up(opened: Opened, out: Path, segments) -> None:
     """Gaps that are no whole number of samples, 30 ticks each: every sample stays within half of its place."""
     starts, tick = [], 0
     for n, late in segments:
@@ -105,13 +108,13 @@ def test_timing_c23_rounding_never_adds_up(opened, out, segments):
     ("fill", "message"),
     [(40_000, "a value of int16, found 40000"), (1.5, "found 1.5"), ("zero", "expected fill to be 'hold'")],
 )
-def test_timing_c23_a_value_that_is_no_sample_is_refused(opened, out, fill, message):
+def test_timing_c23_a_value_that_is_no_sample_is_refused(opened: Opened, out: Path, fill, message) -> None:
     with pytest.raises(ValueError, match=message):
         nv.write_bin(opened(paused()[0]), out, gaps="fill", fill=fill)
     assert left_in(out.parent) == []
 
 
-def test_timing_c23_floats_can_be_filled_with_nan(opened, out):
+def test_timing_c23_floats_can_be_filled_with_nan(opened: Opened, out: Path) -> None:
     samples = b.ramp(8, 2, "nfx")
     nv.write_bin(opened(b.nsx([(0, samples[:5]), (7, samples[5:])], "nfx")), out, gaps="fill", fill=float("nan"))
     rows = np.fromfile(out, "<f4").reshape(-1, 2)
@@ -119,7 +122,7 @@ def test_timing_c23_floats_can_be_filled_with_nan(opened, out):
 
 
 @pytest.mark.parametrize("missing", [121, 30_000_000, 2**63])
-def test_timing_c24_more_than_ten_times_the_samples_is_not_filled(opened, out, missing):
+def test_timing_c24_more_than_ten_times_the_samples_is_not_filled(opened: Opened, out: Path, missing) -> None:
     raw, _ = paused((5, 7), (missing,), "3.0")
     with pytest.raises(
         nv.GapError, match=rf"{missing} rows \(.*\) would be filled for 12 recorded; .*max_fill"
@@ -129,14 +132,14 @@ def test_timing_c24_more_than_ten_times_the_samples_is_not_filled(opened, out, m
     assert left_in(out.parent) == []
 
 
-def test_timing_c24_ten_times_is_filled_and_more_where_allowed(opened, out):
+def test_timing_c24_ten_times_is_filled_and_more_where_allowed(opened: Opened, out: Path) -> None:
     assert nv.write_bin(opened(paused((5, 7), (120,))[0]), out, gaps="fill").n_samples == 132
     raw, _ = paused((5, 7), (5000,))
     assert nv.write_bin(opened(raw), out, gaps="fill", max_fill=500, overwrite=True).n_filled == 5000
 
 
 @pytest.mark.parametrize("next_tick", [1003, 999, 0])
-def test_timing_c24_time_that_goes_back_cannot_be_filled(opened, out, next_tick):
+def test_timing_c24_time_that_goes_back_cannot_be_filled(opened: Opened, out: Path, next_tick) -> None:
     ns = opened(t.blocks([1000, next_tick], [5, 5]))
     with pytest.raises(nv.GapError, match=r"time goes backwards, which cannot be filled: .*gaps='split'") as refused:
         nv.write_bin(ns, out, gaps="fill")

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from builders import nsx as b
 from builders import timing as t
 from depth import FEWER
+from fixture_types import Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +18,7 @@ import nevparse as nv
 from export.left import left_in, rows_in
 
 
-def test_timing_c25_breaks_that_cancelled_are_seen_while_streaming(opened, out):
+def test_timing_c25_breaks_that_cancelled_are_seen_while_streaming(opened: Opened, out: Path) -> None:
     """With nothing replaced: two breaks within one stride, which probing cannot see."""
     n, breaks = 5 * 16384, {40_000: 2, 41_000: -2}
     ns = opened(t.ptp(t.stamps(n, breaks=breaks, jitter_ns=300)))
@@ -30,7 +34,9 @@ def test_timing_c25_breaks_that_cancelled_are_seen_while_streaming(opened, out):
 @pytest.mark.usefixtures("blind", "small_buffers")
 @FEWER
 @given(st.data(), st.sampled_from(["error", "split", "join", "fill"]))
-def test_timing_c25_whatever_probing_missed_is_exported_as_if_it_had_not(opened, out, data, policy):
+def test_timing_c25_whatever_probing_missed_is_exported_as_if_it_had_not(
+    opened: Opened, out: Path, data, policy
+) -> None:
     n = 150
     places = data.draw(st.lists(st.integers(0, n - 2), max_size=4, unique=True))
     breaks = {place: data.draw(st.sampled_from([1, 2, 40] if policy == "fill" else [1, 40, -3])) for place in places}
@@ -56,13 +62,13 @@ def _outcome(ns, out, **options):
 @pytest.mark.usefixtures("blind", "small_buffers")
 @FEWER
 @given(st.data())
-def test_timing_c25_a_range_is_judged_where_it_lies(opened, out, data):
+def test_timing_c25_a_range_is_judged_where_it_lies(opened: Opened, out: Path, data) -> None:
     """A break outside the range is no business of the export; one inside ends it."""
     n = 120
     place, a = data.draw(st.integers(0, n - 2)), data.draw(st.integers(0, n - 2))
     z = data.draw(st.integers(a + 1, n - 1))
     ticks = t.stamps(n, breaks={place: 3})
-    options = {"start_tick": int(ticks[a]), "stop_tick": int(ticks[z]), "overwrite": True}
+    options: dict[str, Any] = {"start_tick": int(ticks[a]), "stop_tick": int(ticks[z]), "overwrite": True}
     with opened(t.ptp(ticks)) as ns:
         if a <= place < z - 1:
             with pytest.raises(nv.GapError, match="broken 1 time"):
@@ -74,7 +80,7 @@ def test_timing_c25_a_range_is_judged_where_it_lies(opened, out, data):
 
 @pytest.mark.usefixtures("small_buffers", "blind")
 @pytest.mark.parametrize("columns", [None, [3, 1]])
-def test_timing_c25_a_block_among_packets_is_exported_as_a_block(opened, out, columns):
+def test_timing_c25_a_block_among_packets_is_exported_as_a_block(opened: Opened, out: Path, columns) -> None:
     ns = opened(t.hidden_block())
     assert ns.stamped
     report = nv.write_bin(ns, out, channels=columns)
@@ -83,7 +89,7 @@ def test_timing_c25_a_block_among_packets_is_exported_as_a_block(opened, out, co
     assert left_in(out.parent) == ["s.bin", "s.json"], "a file of blocks has no timestamps of its own"
 
 
-def test_timing_c25_a_block_among_packets_that_was_taken_for_gaps(opened, out):
+def test_timing_c25_a_block_among_packets_that_was_taken_for_gaps(opened: Opened, out: Path) -> None:
     """A short file is read whole, and what stands in the block taken for timestamps: never joined as that."""
     ns = opened(t.hidden_block())
     assert ns.gaps
@@ -93,7 +99,7 @@ def test_timing_c25_a_block_among_packets_that_was_taken_for_gaps(opened, out):
 
 
 @pytest.mark.usefixtures("blind")
-def test_timing_c25_a_break_in_the_last_packets_is_seen_when_the_stream_ends(opened, out):
+def test_timing_c25_a_break_in_the_last_packets_is_seen_when_the_stream_ends(opened: Opened, out: Path) -> None:
     for place in (98, 97, 80, 0):
         with (
             opened(t.ptp(t.stamps(100, breaks={place: 1}))) as ns,

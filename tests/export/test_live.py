@@ -17,6 +17,7 @@ from builders import timing as t
 from builders.growing import Growing, ends, growing, stamped
 from builders.recorders import COUNTS, Recorder
 from depth import FEWER
+from fixture_types import FileOf
 from hypothesis import given
 from hypothesis import strategies as st
 from source.watching import Time, appended, contents, exported, quietly
@@ -30,7 +31,9 @@ from nevparse._plan import Fill, Span, between
 
 @FEWER
 @given(st.data(), growing(), st.sampled_from(COUNTS[::2]), st.sampled_from(["join", "fill"]))
-def test_growing_c14_a_live_export_is_the_later_export(tmp_path_factory, data, made, counts, gaps):
+def test_growing_c14_a_live_export_is_the_later_export(
+    tmp_path_factory: pytest.TempPathFactory, data, made, counts, gaps
+) -> None:
     folder, now = tmp_path_factory.mktemp("live"), Time()
     steps = ends(data.draw, made.start, len(made.data))
     options: dict[str, Any] = {
@@ -44,7 +47,7 @@ def test_growing_c14_a_live_export_is_the_later_export(tmp_path_factory, data, m
         patch.setattr(_following, "time", now)
         recorder.upto(made.start)
         now.passes(*(lambda at=at: recorder.upto(at) for at in steps))
-        live = {"follow": True, "poll_s": 1, "timeout_s": len(steps) + 1}
+        live: dict[str, Any] = {"follow": True, "poll_s": 1, "timeout_s": len(steps) + 1}
         with quietly(folder / "s.ns5") as ns:
             try:
                 nv.write_bin(ns, folder / "out" / "s.bin", **options, **live)
@@ -59,7 +62,9 @@ def test_growing_c14_a_live_export_is_the_later_export(tmp_path_factory, data, m
 
 @FEWER
 @given(st.data(), stamped(), st.booleans())
-def test_growing_c14_a_live_export_of_packets_with_their_timestamps(tmp_path_factory, data, ticks, sort):
+def test_growing_c14_a_live_export_of_packets_with_their_timestamps(
+    tmp_path_factory: pytest.TempPathFactory, data, ticks, sort
+) -> None:
     folder, now, raw = tmp_path_factory.mktemp("live"), Time(), t.ptp(ticks)
     start = len(raw) - 17 * len(ticks)
     steps = ends(data.draw, start, len(raw))
@@ -70,7 +75,7 @@ def test_growing_c14_a_live_export_of_packets_with_their_timestamps(tmp_path_fac
         warnings.simplefilter("ignore", nv.DamagedFile)  # of samples out of order
         patch.setattr(_following, "time", now)
         now.passes(*(lambda at=at: appended(str(path), raw[:at]) for at in steps))
-        live = {"follow": True, "poll_s": 1, "timeout_s": len(steps) + 1}
+        live: dict[str, Any] = {"follow": True, "poll_s": 1, "timeout_s": len(steps) + 1}
         nv.write_bin(ns, folder / "out" / "s.bin", gaps="join", sort=sort, **live)
         later = exported(folder / "later", path, gaps="join", sort=sort)
     found = contents(folder / "out")
@@ -80,7 +85,9 @@ def test_growing_c14_a_live_export_of_packets_with_their_timestamps(tmp_path_fac
 
 
 @pytest.mark.parametrize("n", [*range(58, 90, 2), *range(88, 116)])
-def test_growing_c14_rows_wait_for_what_decides_about_them(file_of, out, clock, tmp_path, n):
+def test_growing_c14_rows_wait_for_what_decides_about_them(
+    file_of: FileOf, out: Path, clock: Time, tmp_path: Path, n
+) -> None:
     raw = t.ptp(t.shuffled(t.stamps(150, breaks={90: 3}), {60: [3, 0, 4, 1, 2]}))
     path = file_of(raw[: len(raw) - 17 * (150 - n)])
     with nv.open_nsx(path) as ns:
@@ -89,16 +96,18 @@ def test_growing_c14_rows_wait_for_what_decides_about_them(file_of, out, clock, 
     assert contents(out.parent) == exported(tmp_path / "later", path, gaps="fill", sort=True)
 
 
-def test_growing_c14_a_part_of_a_plan():
+def test_growing_c14_a_part_of_a_plan() -> None:
     clock = Clock(100, 3, 1000)
-    plan = [Span(0, 10, 0, 5), Fill(10, 6, 700), Span(16, 4, 1, 0)]
+    plan: list[Span | Fill] = [Span(0, 10, 0, 5), Fill(10, 6, 700), Span(16, 4, 1, 0)]
     assert between(plan, 0, 20, clock) == plan
     assert between(plan, 3, 12, clock) == [Span(3, 7, 0, 8), Fill(10, 2, 700)]
     assert between(plan, 12, 17, clock) == [Fill(12, 4, 766), Span(16, 1, 1, 0)]
     assert between(plan, 7, 7, clock) == []
 
 
-def test_growing_c14_a_break_that_probing_missed_begins_the_export_anew(file_of, out, clock, monkeypatch):
+def test_growing_c14_a_break_that_probing_missed_begins_the_export_anew(
+    file_of: FileOf, out: Path, clock: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nothing = np.empty(0, np.intp)
     monkeypatch.setattr(_stamps, "find_breaks", lambda *_: Steps(nothing, nothing))
     ticks = t.stamps(300, breaks={150: 5})
@@ -111,7 +120,9 @@ def test_growing_c14_a_break_that_probing_missed_begins_the_export_anew(file_of,
     np.testing.assert_array_equal(np.fromfile(out.with_suffix(".ticks"), "<u8")[:151], ticks[:151])
 
 
-def test_growing_c05_and_c14_what_looked_like_packets_is_exported_as_blocks(tmp_path, out, clock):
+def test_growing_c05_and_c14_what_looked_like_packets_is_exported_as_blocks(
+    tmp_path: Path, out: Path, clock: Time
+) -> None:
     made = Growing("3.0", [0, 500, 2000], [1, 1, 50])
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[1].end)
@@ -121,7 +132,7 @@ def test_growing_c05_and_c14_what_looked_like_packets_is_exported_as_blocks(tmp_
     assert contents(out.parent) == exported(tmp_path / "later", tmp_path / "s.ns5", gaps="join")
 
 
-def test_growing_c14_a_probe_that_took_blocks_for_packets(file_of, out, clock):
+def test_growing_c14_a_probe_that_took_blocks_for_packets(file_of: FileOf, out: Path, clock: Time) -> None:
     raw = t.hidden_block()
     path = file_of(raw[: -39 * 53])
     with quietly(path) as ns:
@@ -132,7 +143,7 @@ def test_growing_c14_a_probe_that_took_blocks_for_packets(file_of, out, clock):
     assert sorted(contents(out.parent)) == ["s.bin", "s.json"]
 
 
-def test_growing_c15_rows_reach_the_part_at_every_look(tmp_path, out, clock):
+def test_growing_c15_rows_reach_the_part_at_every_look(tmp_path: Path, out: Path, clock: Time) -> None:
     made = Growing("2.3", [0], [100])
     seen = []
 
@@ -154,7 +165,9 @@ def test_growing_c15_rows_reach_the_part_at_every_look(tmp_path, out, clock):
     assert seen == [(True, False)] * 3
 
 
-def test_growing_c16_it_ends_when_it_is_told_and_takes_what_is_there_then(tmp_path, out, clock):
+def test_growing_c16_it_ends_when_it_is_told_and_takes_what_is_there_then(
+    tmp_path: Path, out: Path, clock: Time
+) -> None:
     made, asked = Growing("2.3", [0], [100]), []
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[0].rows + 40)
@@ -173,20 +186,20 @@ def test_growing_c16_it_ends_when_it_is_told_and_takes_what_is_there_then(tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["2.3", "ptp"])
-def test_growing_c16_it_ends_behind_its_stop_tick(file_of, out, clock, kind):
+def test_growing_c16_it_ends_behind_its_stop_tick(file_of: FileOf, out: Path, clock: Time, kind: str) -> None:
     data, samples = b.plausible(kind, 3, (300,))
     start, per = (7 * 10**9, 100_000 / 3) if kind == "ptp" else (7 * 30000, 1)
     each = 19 if kind == "ptp" else 6
     path = file_of(data[: len(data) - 290 * each])
     with quietly(path) as ns:
         clock.passes(*(lambda k=k: appended(path, data[: len(data) - (280 - 20 * k) * each]) for k in range(14)))
-        ticks = {"start_tick": start + int(5 * per), "stop_tick": start + int(101 * per)}
+        ticks: dict[str, Any] = {"start_tick": start + int(5 * per), "stop_tick": start + int(101 * per)}
         nv.write_bin(ns, out, gaps="join", follow=True, poll_s=1, **ticks)
         assert 4 < clock.now < 10
     assert out.read_bytes() == samples[5:101].tobytes()
 
 
-def test_growing_c17_a_fill_that_is_too_long_as_yet_waits(tmp_path, out, clock):
+def test_growing_c17_a_fill_that_is_too_long_as_yet_waits(tmp_path: Path, out: Path, clock: Time) -> None:
     made = Growing("2.3", [0, 1030], [30, 200])
     sizes = []
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
@@ -202,7 +215,7 @@ def test_growing_c17_a_fill_that_is_too_long_as_yet_waits(tmp_path, out, clock):
     assert contents(out.parent) == exported(tmp_path / "later", tmp_path / "s.ns5", gaps="fill", max_fill=5)
 
 
-def test_growing_c17_time_that_goes_backwards_is_refused_at_once(tmp_path, out, clock):
+def test_growing_c17_time_that_goes_backwards_is_refused_at_once(tmp_path: Path, out: Path, clock: Time) -> None:
     made = Growing("2.3", [5000, 0], [30, 20])
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[0].end)
@@ -214,7 +227,7 @@ def test_growing_c17_time_that_goes_backwards_is_refused_at_once(tmp_path, out, 
     assert contents(out.parent) == {}
 
 
-def test_growing_c17_a_fill_that_stays_too_long_is_refused_in_the_end(tmp_path, out, clock):
+def test_growing_c17_a_fill_that_stays_too_long_is_refused_in_the_end(tmp_path: Path, out: Path, clock: Time) -> None:
     made = Growing("2.3", [0, 100_030], [30, 20])
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[0].end)
@@ -226,10 +239,11 @@ def test_growing_c17_a_fill_that_stays_too_long_is_refused_in_the_end(tmp_path, 
     assert contents(out.parent) == {}
 
 
-def test_growing_c18_what_cannot_be_followed_is_refused_before_anything(file_of, out):
+def test_growing_c18_what_cannot_be_followed_is_refused_before_anything(file_of: FileOf, out: Path) -> None:
     data = b.plausible("2.3")[0]
     with nv.open_nsx(file_of(data)) as ns, nv.open_nsx(file_of(data, "other.ns5")) as other:
-        for options in ({"gaps": "error"}, {"gaps": "split"}, {"gaps": "join", "resample": "nominal"}):
+        refused: list[dict[str, Any]] = [{"gaps": "error"}, {"gaps": "split"}, {"gaps": "join", "resample": "nominal"}]
+        for options in refused:
             with pytest.raises(ValueError, match="expected, with follow, gaps='join' or 'fill'"):
                 nv.write_bin(ns, out, follow=True, **options)
         with pytest.raises(ValueError, match="follow each on its own"):
@@ -240,7 +254,9 @@ def test_growing_c18_what_cannot_be_followed_is_refused_before_anything(file_of,
 
 
 @pytest.mark.parametrize("kind", ["2.3", "ptp"])
-def test_growing_c18_a_file_that_shrinks_or_is_begun_anew_leaves_nothing(file_of, out, clock, kind):
+def test_growing_c18_a_file_that_shrinks_or_is_begun_anew_leaves_nothing(
+    file_of: FileOf, out: Path, clock: Time, kind: str
+) -> None:
     data = b.plausible(kind, 3, (80,))[0]
     other = bytearray(data)
     other[294] ^= 1
@@ -253,7 +269,7 @@ def test_growing_c18_a_file_that_shrinks_or_is_begun_anew_leaves_nothing(file_of
         assert contents(out.parent) == {}
 
 
-def test_growing_c18_nothing_recorded_is_refused_in_the_end(file_of, out, clock):
+def test_growing_c18_nothing_recorded_is_refused_in_the_end(file_of: FileOf, out: Path, clock: Time) -> None:
     made = Growing("2.3", [0], [10])
     for data in (made.data[: made.start], made.data):
         with quietly(file_of(data)) as ns, pytest.raises(ValueError, match="expected samples to export, found none"):

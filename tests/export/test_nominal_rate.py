@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
 from depth import FEWER
+from fixture_types import Opened
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -41,7 +43,9 @@ def on_the_grid(ticks):
     jitter_ns=st.sampled_from([0, 300, 3000]),
     seed=st.integers(0, 2**32),
 )
-def test_timing_c26_nominal_rate_drops_and_repeats_by_nearest_sample(opened, out, drift_ppm, jitter_ns, seed):
+def test_timing_c26_nominal_rate_drops_and_repeats_by_nearest_sample(
+    opened: Opened, out: Path, drift_ppm, jitter_ns, seed
+) -> None:
     n = 400
     ticks = t.stamps(n, drift_ppm=drift_ppm, jitter_ns=jitter_ns, seed=seed)
     with opened(t.ptp(ticks)) as ns:
@@ -55,14 +59,14 @@ def test_timing_c26_nominal_rate_drops_and_repeats_by_nearest_sample(opened, out
         assert np.abs(ticks[wanted].astype(float) - float(ticks[0]) - grid).max() <= 0.7 * PERIOD
 
 
-def test_timing_c26_jitter_alone_moves_nothing(opened, out):
+def test_timing_c26_jitter_alone_moves_nothing(opened: Opened, out: Path) -> None:
     ticks = t.stamps(4000, jitter_ns=3000)  # a tenth of a sample
     report, rows, _ = written(opened(t.ptp(ticks)), out, resample="nominal")
     assert (report.n_dropped, report.n_repeated) == (0, 0)
     assert rows.tolist() == b.ramp(4000, 2).tolist()
 
 
-def test_timing_c26_corrections_are_told(opened, out):
+def test_timing_c26_corrections_are_told(opened: Opened, out: Path) -> None:
     ns = opened(t.ptp(t.stamps(4000, drift_ppm=1000)))
     report, _, described = written(ns, out, resample="nominal")
     assert report.n_repeated == 4
@@ -71,7 +75,7 @@ def test_timing_c26_corrections_are_told(opened, out):
     assert report.n_samples == 4004
 
 
-def test_timing_c26_with_fill_the_whole_recording_is_on_one_grid(opened, out):
+def test_timing_c26_with_fill_the_whole_recording_is_on_one_grid(opened: Opened, out: Path) -> None:
     n, breaks = 3000, {700: 40, 1900: 1, 2500: 9000.4}
     ticks = t.stamps(n, drift_ppm=1000, jitter_ns=300, breaks=breaks)
     ns = opened(t.ptp(ticks))
@@ -83,21 +87,21 @@ def test_timing_c26_with_fill_the_whole_recording_is_on_one_grid(opened, out):
     assert (rows[:, 0] == -1).sum() == report.n_filled > 9000
 
 
-def test_timing_c26_with_join_each_stretch_has_its_own_grid(opened, out):
+def test_timing_c26_with_join_each_stretch_has_its_own_grid(opened: Opened, out: Path) -> None:
     ticks = t.stamps(1000, drift_ppm=1999.7, breaks={499: 100.3})
     _, rows, _ = written(opened(t.ptp(ticks)), out, resample="nominal", gaps="join")
     one, other = on_the_grid(ticks[:500])[0], on_the_grid(ticks[500:])[0]
     assert rows.tolist() == b.ramp(1000, 2)[[*one, *(500 + k for k in other)]].tolist()
 
 
-def test_timing_c26_needs_the_gaps_resolved_all_the_same(opened, out):
+def test_timing_c26_needs_the_gaps_resolved_all_the_same(opened: Opened, out: Path) -> None:
     with pytest.raises(nv.GapError):
         nv.write_bin(opened(t.ptp(t.stamps(400, breaks={100: 1}))), out, resample="nominal")
     with pytest.raises(ValueError, match="expected resample to be None or 'nominal', found 'true'"):
         nv.write_bin(opened(t.ptp(t.stamps(400))), out, resample="true")
 
 
-def test_timing_c26_samples_without_timestamps_are_at_the_nominal_rate_already(opened, out):
+def test_timing_c26_samples_without_timestamps_are_at_the_nominal_rate_already(opened: Opened, out: Path) -> None:
     raw, samples = paused((50,), ())
     _, rows, _ = written(opened(raw), out, resample="nominal")
     assert rows.tolist() == samples.tolist()
@@ -119,7 +123,7 @@ def shuffled_file():
 
 
 @pytest.mark.usefixtures("small_buffers")
-def test_timing_c27_samples_out_of_order_are_told_and_left(opened, out):
+def test_timing_c27_samples_out_of_order_are_told_and_left(opened: Opened, out: Path) -> None:
     raw, _, as_recorded = shuffled_file()
     ns = opened(raw)
     assert ns.gaps == ()
@@ -135,7 +139,7 @@ def test_timing_c27_samples_out_of_order_are_told_and_left(opened, out):
 
 @pytest.mark.usefixtures("small_buffers")
 @pytest.mark.parametrize("columns", [None, [1]])
-def test_timing_c27_sort_puts_them_right(opened, out, columns):
+def test_timing_c27_sort_puts_them_right(opened: Opened, out: Path, columns) -> None:
     raw, right, _ = shuffled_file()
     ns = opened(raw)
     report, rows, described = written(ns, out, sort=True, channels=columns)
@@ -147,7 +151,7 @@ def test_timing_c27_sort_puts_them_right(opened, out, columns):
 
 @FEWER
 @given(st.integers(-210, 210), st.integers(-210, 210))
-def test_timing_c27_sorted_reading_is_a_slice_of_the_sorted_whole(opened, a, z):
+def test_timing_c27_sorted_reading_is_a_slice_of_the_sorted_whole(opened: Opened, a, z) -> None:
     raw, right, _ = shuffled_file()
     with opened(raw) as ns:
         assert ns.read(a, z, sort=True).tolist() == right[a:z].tolist()
@@ -162,7 +166,7 @@ def test_timing_c27_sorted_reading_is_a_slice_of_the_sorted_whole(opened, a, z):
 @example(90, 152, True, None)
 @example(91, 93, False, None)
 @example(31, 152, False, "nominal")
-def test_timing_c27_a_range_may_begin_and_end_within_a_group(opened, out, a, z, sort, resample):
+def test_timing_c27_a_range_may_begin_and_end_within_a_group(opened: Opened, out: Path, a, z, sort, resample) -> None:
     raw, right, as_recorded = shuffled_file()
     ticks = t.stamps(200, jitter_ns=300)
     a, z = min(a, z), max(a, z) + 1

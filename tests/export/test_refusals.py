@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from builders import nsx as b
+from fixture_types import FileOf, Opened
 
 import nevparse as nv
 from export.left import left_in
@@ -48,7 +50,9 @@ def refusals():
 
 
 @pytest.mark.parametrize(("data", "options", "error", "message"), list(refusals()))
-def test_what_cannot_be_met_is_refused_before_the_first_byte(opened, out, data, options, error, message):
+def test_what_cannot_be_met_is_refused_before_the_first_byte(
+    opened: Opened, out: Path, data, options, error, message
+) -> None:
     out.write_bytes(b"older")
     with pytest.raises(error, match=message):
         nv.write_bin(opened(data), out, overwrite=True, **options)
@@ -56,7 +60,7 @@ def test_what_cannot_be_met_is_refused_before_the_first_byte(opened, out, data, 
     assert out.read_bytes() == b"older"
 
 
-def test_a_gap_error_holds_the_gaps_and_names_a_way_out(opened, out):
+def test_a_gap_error_holds_the_gaps_and_names_a_way_out(opened: Opened, out: Path) -> None:
     ns = opened(b.plausible("2.3", 2, (2,) * 9)[0])
     with pytest.raises(nv.GapError, match=r"and 3 more\. .*--start") as refused:
         nv.write_bin(ns, out)
@@ -65,7 +69,7 @@ def test_a_gap_error_holds_the_gaps_and_names_a_way_out(opened, out):
 
 
 @pytest.mark.parametrize("in_the_way", FILES)
-def test_an_older_file_is_kept_unless_overwritten(opened, out, in_the_way):
+def test_an_older_file_is_kept_unless_overwritten(opened: Opened, out: Path, in_the_way) -> None:
     raw, samples = b.plausible("2.3", 2, (5,))
     ns, older = opened(raw), out.with_name(in_the_way)
     older.write_bytes(b"older")
@@ -79,10 +83,10 @@ def test_an_older_file_is_kept_unless_overwritten(opened, out, in_the_way):
 
 
 @pytest.mark.parametrize("how", ["itself", "symlink", "hard link", "sidecar", "part"])
-def test_the_recording_is_never_written_over(file_of, tmp_path, how):
+def test_the_recording_is_never_written_over(file_of: FileOf, tmp_path: Path, how) -> None:
     raw = b.plausible("2.3", 2, (5,))[0]
     source = file_of(raw, "s.json" if how == "sidecar" else "s.ns5")
-    target = tmp_path / "s.bin"
+    target: str | Path = tmp_path / "s.bin"
     if how == "itself":
         target = source
     elif how == "symlink":
@@ -99,7 +103,7 @@ def test_the_recording_is_never_written_over(file_of, tmp_path, how):
         assert file.read() == raw
 
 
-def test_links_to_other_files_are_replaced_not_written_through(opened, out, tmp_path):
+def test_links_to_other_files_are_replaced_not_written_through(opened: Opened, out: Path, tmp_path: Path) -> None:
     raw, samples = b.plausible("2.3", 2, (5,))
     precious = tmp_path / "precious"
     precious.write_bytes(b"precious")
@@ -112,7 +116,7 @@ def test_links_to_other_files_are_replaced_not_written_through(opened, out, tmp_
     assert left_in(out.parent) == sorted(FILES)
 
 
-def test_a_link_to_nothing_is_a_file_in_the_way(opened, out):
+def test_a_link_to_nothing_is_a_file_in_the_way(opened: Opened, out: Path) -> None:
     link_or_skip(os.symlink, "nowhere", out)
     with pytest.raises(nv.ExportError, match="exists"):
         nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
@@ -122,28 +126,30 @@ def test_a_link_to_nothing_is_a_file_in_the_way(opened, out):
     ("name", "message"),
     [("no/such/folder/s.bin", "there is no folder"), ("s.json", "this name is .* sidecar's"), ("", "is a folder")],
 )
-def test_a_target_that_cannot_be_is_refused(opened, out, name, message):
+def test_a_target_that_cannot_be_is_refused(opened: Opened, out: Path, name, message) -> None:
     with pytest.raises(nv.ExportError, match=message):
         nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out.parent / name, overwrite=True)
     assert left_in(out.parent) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_device_or_pipe_is_not_replaced(opened, out):
+def test_a_device_or_pipe_is_not_replaced(opened: Opened, out: Path) -> None:
     os.mkfifo(out)
     with pytest.raises(nv.ExportError, match="is not a regular file"):
         nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out, overwrite=True)
     assert left_in(out.parent) == ["s.bin"]
 
 
-def test_too_little_space_is_said_before_the_first_byte(opened, out, monkeypatch):
+def test_too_little_space_is_said_before_the_first_byte(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_export, "free_bytes", lambda folder: 7)
     with pytest.raises(nv.ExportError, match=r"20 bytes are needed in .*, 7 bytes are free"):
         nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
     assert left_in(out.parent) == []
 
 
-def test_free_space_is_told_with_and_without_statvfs(tmp_path, monkeypatch):
+def test_free_space_is_told_with_and_without_statvfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_it, usage = _export.free_bytes(str(tmp_path)), shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)  # it calls statvfs itself where there is one
     monkeypatch.delattr(os, "statvfs", raising=False)

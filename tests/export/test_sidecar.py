@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import timing as t
+from fixture_types import Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,8 +85,8 @@ def _end(ns, rows):
 
 @given(recordings(), POLICIES, st.data())
 def test_timing_c28_the_sidecar_knows_the_tick_of_every_row_and_the_row_of_every_tick(
-    opened, out, data_, options, data
-):
+    opened: Opened, out: Path, data_, options, data
+) -> None:
     with opened(data_) as ns:
         everything = [tick for segment in ns.segments for tick in segment.ticks().tolist()]
         for limit in ("start_tick", "stop_tick"):
@@ -104,12 +106,12 @@ def test_timing_c28_the_sidecar_knows_the_tick_of_every_row_and_the_row_of_every
             assert described.tick_to_row(ticks).tolist() == [brute_row(ns, rows, tick) for tick in ticks]
 
 
-def test_timing_c28_the_hole_between_blocks_that_adjoin_is_the_row_before(opened, out):
+def test_timing_c28_the_hole_between_blocks_that_adjoin_is_the_row_before(opened: Opened, out: Path) -> None:
     _, _, described = written(opened(t.blocks([0, 99], [3, 3], period=30)), out)
     assert described.tick_to_row([89, 90, 98, 99, 188, 189]).tolist() == [2, 2, 2, 3, 5, -1]
 
 
-def test_timing_c28_rows_and_ticks_keep_their_shape(opened, out):
+def test_timing_c28_rows_and_ticks_keep_their_shape(opened: Opened, out: Path) -> None:
     _, _, described = written(opened(paused()[0]), out, gaps="join")
     assert described.row_to_tick(5).tolist() == 1012
     assert described.row_to_tick([[0, 5], [9, 11]]).tolist() == [[1000, 1012], [1018, 1020]]
@@ -120,19 +122,19 @@ def test_timing_c28_rows_and_ticks_keep_their_shape(opened, out):
     assert described.seconds([0, 5], origin_tick=1000).tolist() == [0, 12 / 30_000]
 
 
-def test_timing_c28_a_clock_that_was_set_back_gives_the_later_stretch(opened, out):
+def test_timing_c28_a_clock_that_was_set_back_gives_the_later_stretch(opened: Opened, out: Path) -> None:
     _, _, described = written(opened(t.blocks([0, 0], [9000, 10])), out, gaps="join")
     assert described.tick_to_row([5, 10, 8999, 9000]).tolist() == [9005, 10, 8999, -1]
 
 
 @pytest.mark.parametrize("rows", [[12], [-1], [0, 2**40]])
-def test_timing_c28_rows_that_are_not_there_are_refused(opened, out, rows):
+def test_timing_c28_rows_that_are_not_there_are_refused(opened: Opened, out: Path, rows) -> None:
     _, _, described = written(opened(paused()[0]), out, gaps="join")
     with pytest.raises(ValueError, match="expected rows 0 to 11, found"):
         described.row_to_tick(rows)
 
 
-def test_timing_c28_a_bin_or_its_sidecar_names_both(opened, out):
+def test_timing_c28_a_bin_or_its_sidecar_names_both(opened: Opened, out: Path) -> None:
     _, _, described = written(opened(t.ptp(t.stamps(10))), out)
     other = nv.read_sidecar(out.with_suffix(".json"))
     assert other.path == described.path == str(out.with_suffix(".json"))
@@ -162,7 +164,7 @@ def broken_sidecars():
 
 
 @pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in broken_sidecars()])
-def test_timing_c29_what_is_no_sidecar_is_refused(opened, out, change):
+def test_timing_c29_what_is_no_sidecar_is_refused(opened: Opened, out: Path, change) -> None:
     nv.write_bin(opened(paused((5,), ())[0]), out)
     path = out.with_suffix(".json")
     changed = change(json.loads(path.read_bytes()))
@@ -173,7 +175,7 @@ def test_timing_c29_what_is_no_sidecar_is_refused(opened, out, change):
 
 
 @pytest.mark.parametrize("size", [0, 8, 79, 88])
-def test_timing_c29_timestamps_that_are_not_one_for_each_row_are_refused(opened, out, size):
+def test_timing_c29_timestamps_that_are_not_one_for_each_row_are_refused(opened: Opened, out: Path, size) -> None:
     nv.write_bin(opened(t.ptp(t.stamps(10))), out)
     out.with_suffix(".ticks").write_bytes(bytes(size))
     with pytest.raises(nv.FormatError, match="expected a sidecar"):
@@ -181,7 +183,7 @@ def test_timing_c29_timestamps_that_are_not_one_for_each_row_are_refused(opened,
 
 
 @pytest.mark.parametrize("name", ["s.json", "s.ticks"])
-def test_timing_c29_a_file_that_is_missing_is_said_by_the_system(opened, out, name):
+def test_timing_c29_a_file_that_is_missing_is_said_by_the_system(opened: Opened, out: Path, name) -> None:
     nv.write_bin(opened(t.ptp(t.stamps(10))), out)
     out.with_name(name).unlink()
     with pytest.raises(FileNotFoundError):

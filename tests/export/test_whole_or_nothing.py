@@ -9,10 +9,13 @@ import json
 import os
 import time
 import tracemalloc
+from io import FileIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nsx as b
+from fixture_types import Opened
 
 import nevparse as nv
 from export.left import left_in
@@ -23,7 +26,7 @@ FILES = "s.bin", "s.json"
 # ------------------------------------------------------------------------------------------- whole, or nothing at all
 
 
-class FullDisk(_outputs.FileIO):
+class FullDisk(FileIO):
     """A file on a disk that takes 100 bytes of it."""
 
     def write(self, data):
@@ -32,7 +35,7 @@ class FullDisk(_outputs.FileIO):
         return super().write(data)
 
 
-class Reluctant(_outputs.FileIO):
+class Reluctant(FileIO):
     """A file that takes at most 7 bytes at a time, as a system may."""
 
     def write(self, data):
@@ -41,7 +44,7 @@ class Reluctant(_outputs.FileIO):
 
 @pytest.mark.usefixtures("small_buffers")
 @pytest.mark.parametrize("older", [False, True])
-def test_a_full_disk_leaves_nothing_new(opened, out, monkeypatch, older):
+def test_a_full_disk_leaves_nothing_new(opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch, older) -> None:
     if older:
         for name in FILES:
             out.with_name(name).write_bytes(b"older")
@@ -53,7 +56,9 @@ def test_a_full_disk_leaves_nothing_new(opened, out, monkeypatch, older):
 
 
 @pytest.mark.usefixtures("small_buffers")
-def test_a_file_that_takes_a_few_bytes_at_a_time_is_written_whole(opened, out, monkeypatch):
+def test_a_file_that_takes_a_few_bytes_at_a_time_is_written_whole(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_outputs, "FileIO", Reluctant)
     raw, samples = b.plausible("2.3", 4, (50,))
     nv.write_bin(opened(raw), out)
@@ -63,7 +68,7 @@ def test_a_file_that_takes_a_few_bytes_at_a_time_is_written_whole(opened, out, m
 
 @pytest.mark.usefixtures("small_buffers")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, RuntimeError])
-def test_an_interruption_leaves_nothing(opened, out, error):
+def test_an_interruption_leaves_nothing(opened: Opened, out: Path, error) -> None:
     def progress(done, total):
         if done > total / 2:
             raise error
@@ -75,7 +80,7 @@ def test_an_interruption_leaves_nothing(opened, out, error):
 
 @pytest.mark.usefixtures("small_buffers")
 @pytest.mark.parametrize("columns", [None, [2, 0]])
-def test_an_input_that_shrinks_leaves_nothing(opened, out, columns):
+def test_an_input_that_shrinks_leaves_nothing(opened: Opened, out: Path, columns) -> None:
     ns = opened(b.plausible("2.3", 4, (50,))[0])
 
     def shrink(done, total):
@@ -86,10 +91,12 @@ def test_an_input_that_shrinks_leaves_nothing(opened, out, columns):
     assert left_in(out.parent) == []
 
 
-def test_an_interruption_while_a_file_is_made_leaves_nothing(opened, out, monkeypatch):
+def test_an_interruption_while_a_file_is_made_leaves_nothing(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C may come when the file is on the disk and the call that made it has not returned."""
 
-    class Interrupted(_outputs.FileIO):
+    class Interrupted(FileIO):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             self.close()
@@ -101,7 +108,9 @@ def test_an_interruption_while_a_file_is_made_leaves_nothing(opened, out, monkey
     assert left_in(out.parent) == []
 
 
-def test_a_target_that_cannot_be_renamed_to_leaves_nothing(opened, out, monkeypatch):
+def test_a_target_that_cannot_be_renamed_to_leaves_nothing(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def replace(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
@@ -112,7 +121,7 @@ def test_a_target_that_cannot_be_renamed_to_leaves_nothing(opened, out, monkeypa
 
 
 @pytest.mark.parametrize("columns", [None, slice(0, 10), list(range(15, -1, -1))])
-def test_memory_stays_bounded_whatever_the_size(tmp_path, out, columns):
+def test_memory_stays_bounded_whatever_the_size(tmp_path: Path, out: Path, columns) -> None:
     path = tmp_path / "s.ns5"
     path.write_bytes(b.basic_21(16) + b"".join(b.channel(k, kind="2.1") for k in range(16)))
     os.truncate(path, 40_000_000)
@@ -141,7 +150,9 @@ def answering(code):
 
 
 @pytest.mark.parametrize("system", [None, _stream._fallocate, lambda: None, answering(errno.EOPNOTSUPP)])
-def test_a_file_is_the_same_whether_the_system_sets_space_aside_or_not(opened, monkeypatch, out, system):
+def test_a_file_is_the_same_whether_the_system_sets_space_aside_or_not(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, out: Path, system
+) -> None:
     if system is not None:
         monkeypatch.setattr(_stream, "_fallocate", system)
     raw, samples = b.plausible("2.3", 4, (50,))
@@ -150,7 +161,9 @@ def test_a_file_is_the_same_whether_the_system_sets_space_aside_or_not(opened, m
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG])
-def test_space_that_is_not_there_is_told_before_a_byte_is_written(opened, monkeypatch, out, code):
+def test_space_that_is_not_there_is_told_before_a_byte_is_written(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, out: Path, code
+) -> None:
     monkeypatch.setattr(_stream, "_fallocate", answering(code))
     with pytest.raises(nv.ExportError, match="could not be written"):
         nv.write_bin(opened(b.plausible("2.3", 4, (50,))[0]), out)
@@ -158,8 +171,8 @@ def test_space_that_is_not_there_is_told_before_a_byte_is_written(opened, monkey
 
 
 @pytest.mark.skipif(_stream._fallocate() is None, reason="this system cannot set space aside")
-def test_space_set_aside_does_not_make_a_file_longer(tmp_path):
-    with _outputs.FileIO(tmp_path / "f", "xb") as file:
+def test_space_set_aside_does_not_make_a_file_longer(tmp_path: Path) -> None:
+    with FileIO(tmp_path / "f", "xb") as file:
         _stream.reserve(file, 1 << 20)
         file.write(b"abc")
     assert (tmp_path / "f").stat().st_size == 3
@@ -170,10 +183,10 @@ def test_space_set_aside_does_not_make_a_file_longer(tmp_path):
 
 
 @pytest.mark.parametrize("n_batches", [0, 1, _pump.BUFFERS - 1, _pump.BUFFERS, 3 * _pump.BUFFERS + 1])
-def test_no_batch_is_made_where_one_still_waits_to_be_written(tmp_path, n_batches):
+def test_no_batch_is_made_where_one_still_waits_to_be_written(tmp_path: Path, n_batches) -> None:
     """Each batch is made in the oldest of a few buffers, the way `Pump` does, while a slow file takes the others."""
 
-    class Slow(_outputs.FileIO):
+    class Slow(FileIO):
         def write(self, data):
             time.sleep(0.002)
             return super().write(data)

@@ -10,6 +10,7 @@ import pytest
 from builders import nev as nb
 from builders import nsx as b
 from builders import timing as t
+from fixture_types import FileOf, Opened
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -22,21 +23,21 @@ ORIGIN = datetime(2023, 6, 14, 10, 30, 5, 250_000, UTC)  # of the builders
 
 
 @pytest.mark.parametrize("kind", ["2.2", "2.3", "ripple"])
-def test_timing_c30_before_3_0_the_date_is_that_of_tick_0(opened, kind):
+def test_timing_c30_before_3_0_the_date_is_that_of_tick_0(opened: Opened, kind: str) -> None:
     ns = opened(b.nsx([(60_000, b.ramp(3, 2))], kind))
     assert ns.datetime(0) == ORIGIN
     assert ns.datetime(60_000) == ORIGIN + timedelta(seconds=2)
     assert ns.time_base.note == "the header's date stands for tick 0"
 
 
-def test_timing_c31_in_3_0_the_date_is_that_of_the_first_sample(opened):
+def test_timing_c31_in_3_0_the_date_is_that_of_the_first_sample(opened: Opened) -> None:
     ns = opened(b.nsx([(13_725_300, b.ramp(3, 2)), (13_800_000, b.ramp(3, 2))], "3.0"))
     assert ns.datetime(13_725_300) == ORIGIN
     assert ns.datetime(13_725_300 - 30_000) == ORIGIN - timedelta(seconds=1)
     assert ns.time_base.note == "the header's date stands for the first sample"
 
 
-def test_timing_c31_of_a_nev_that_of_its_first_recording_event(file_of):
+def test_timing_c31_of_a_nev_that_of_its_first_recording_event(file_of: FileOf) -> None:
     packets = [
         nb.V3.spike(13_700_000, 1, 0),
         nb.V3.packet(13_725_300, 0xFFF9, b"\3\0"),
@@ -50,7 +51,7 @@ def test_timing_c31_of_a_nev_that_of_its_first_recording_event(file_of):
         assert nev.datetime(60_000) - nev.time_origin == timedelta(seconds=2)
 
 
-def test_timing_c32_nanoseconds_since_the_clock_was_started(opened):
+def test_timing_c32_nanoseconds_since_the_clock_was_started(opened: Opened) -> None:
     ns = opened(t.ptp(t.stamps(10)))
     assert ns.datetime(t.BOOT_NS) == ORIGIN
     assert ns.datetime(t.BOOT_NS + 1_500_000_000) == ORIGIN + timedelta(seconds=1.5)
@@ -58,7 +59,7 @@ def test_timing_c32_nanoseconds_since_the_clock_was_started(opened):
 
 
 @pytest.mark.parametrize("off_s", [0, 9, -9])
-def test_timing_c33_nanoseconds_since_1970_as_utc(opened, off_s):
+def test_timing_c33_nanoseconds_since_1970_as_utc(opened: Opened, off_s) -> None:
     start = t.EPOCH_NS + off_s * t.NS
     ns = opened(t.ptp(t.stamps(10, start=start)))
     assert ns.datetime(start + 1_000) == ORIGIN + timedelta(seconds=off_s, microseconds=1), "the clock is finer"
@@ -66,21 +67,21 @@ def test_timing_c33_nanoseconds_since_1970_as_utc(opened, off_s):
 
 
 @pytest.mark.parametrize("off_s", [0, 9, -9])
-def test_timing_c33_as_atomic_time_which_is_37_seconds_ahead(opened, off_s):
+def test_timing_c33_as_atomic_time_which_is_37_seconds_ahead(opened: Opened, off_s) -> None:
     start = t.EPOCH_NS + (37 + off_s) * t.NS
     ns = opened(t.ptp(t.stamps(10, start=start)))
     assert ns.datetime(start) == ORIGIN + timedelta(seconds=off_s)
     assert "TAI" in ns.time_base.note
 
 
-def test_timing_c33_off_the_date(opened):
+def test_timing_c33_off_the_date(opened: Opened) -> None:
     start = t.EPOCH_NS - 3600 * t.NS
     ns = opened(t.ptp(t.stamps(10, start=start)))
     assert ns.datetime(start) == ORIGIN, "the date is believed"
     assert "-3600 s off that date" in ns.time_base.note
 
 
-def test_timing_c33_without_a_date(opened):
+def test_timing_c33_without_a_date(opened: Opened) -> None:
     no_date = (0,) * 8
     ns = opened(t.ptp(t.stamps(10, start=t.EPOCH_NS), origin=no_date))
     assert ns.datetime(t.EPOCH_NS) == ORIGIN
@@ -97,7 +98,7 @@ RESOLUTIONS = st.sampled_from([1, 1000, 30_000, 10**6, t.NS, 2**32 - 1])
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**63), RESOLUTIONS, st.sampled_from([ORIGIN, None]))
 @example(0, 9_223_372_035, 1, ORIGIN)  # 292 years before a date that is itself 53 years after 1970
 @example(2**64 - 1, 0, t.NS, ORIGIN)  # minus one, to who counts in 64 bits with a sign
-def test_timing_c34_moments_are_whole_numbers_to_the_nanosecond(tick, origin_tick, tick_rate, origin):
+def test_timing_c34_moments_are_whole_numbers_to_the_nanosecond(tick, origin_tick, tick_rate, origin) -> None:
     base = TimeBase(origin, origin_tick, tick_rate, "")
     moment, (fine, _) = base.datetime(tick), base.datetime64([tick, 0])
     if origin is None:
@@ -113,7 +114,7 @@ def test_timing_c34_moments_are_whole_numbers_to_the_nanosecond(tick, origin_tic
         assert not datetime(1, 1, 2).year <= 1970 + exact_ns / 1e9 / 31_556_952 < 9999
 
 
-def test_timing_c34_dates_of_several_ticks_keep_their_shape(opened):
+def test_timing_c34_dates_of_several_ticks_keep_their_shape(opened: Opened) -> None:
     ns = opened(t.ptp(t.stamps(10, start=t.EPOCH_NS)))
     ticks = np.array([[0, 1], [999, 33_333]], np.uint64) + np.uint64(t.EPOCH_NS)
     expected = np.datetime64("2023-06-14T10:30:05.250", "ns") + np.array([[0, 1], [999, 33_333]])
@@ -121,7 +122,7 @@ def test_timing_c34_dates_of_several_ticks_keep_their_shape(opened):
 
 
 @pytest.mark.parametrize("year", [1601, 9999])
-def test_timing_c34_a_date_that_64_bits_of_nanoseconds_cannot_hold_is_not_a_time(year):
+def test_timing_c34_a_date_that_64_bits_of_nanoseconds_cannot_hold_is_not_a_time(year) -> None:
     base = time_base(datetime(year, 1, 1, tzinfo=UTC), 30_000, 0, 0, "")
     assert np.isnat(base.datetime64([0, 2**64 - 1])).all()
     assert base.datetime(30_000) == datetime(year, 1, 1, 0, 0, 1, tzinfo=UTC)

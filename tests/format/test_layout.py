@@ -29,13 +29,13 @@ EVERY = list(LAYOUTS.values())
         ((0, "text", "*s"), (0, "b", "B")),  # an open row that is not the last
     ],
 )
-def test_rows_must_tile_the_record(rows):
+def test_rows_must_tile_the_record(rows) -> None:
     with pytest.raises(ValueError, match="broken"):
         Layout("broken", "here", rows)
 
 
 @pytest.mark.parametrize("layout", EVERY, ids=lambda layout: f"{layout.name}-{layout.size}")
-def test_struct_and_numpy_agree_on_every_layout(layout):
+def test_struct_and_numpy_agree_on_every_layout(layout) -> None:
     rest = 6 if layout.open_ended else 0
     raw = bytes(k * 7 % 127 for k in range(layout.size + rest))  # no float made of these is NaN
     record, fields = np.frombuffer(raw, layout.dtype(len(raw)))[0], layout.unpack(raw)
@@ -49,7 +49,7 @@ def test_struct_and_numpy_agree_on_every_layout(layout):
 
 
 @pytest.mark.parametrize("layout", [item for item in EVERY if item.open_ended], ids=lambda layout: layout.name)
-def test_the_open_end_takes_what_the_record_has_left(layout):
+def test_the_open_end_takes_what_the_record_has_left(layout) -> None:
     _, name, code = layout.rows[-1]
     longer = layout.dtype(layout.size + 10)
     assert longer.itemsize == layout.size + 10
@@ -58,18 +58,18 @@ def test_the_open_end_takes_what_the_record_has_left(layout):
 
 
 @pytest.mark.parametrize("layout", [spec.SPIKE, spec.NSX_BLOCK], ids=lambda layout: layout.name)
-def test_a_record_smaller_than_its_fields_is_refused(layout):
+def test_a_record_smaller_than_its_fields_is_refused(layout) -> None:
     with pytest.raises(ValueError, match=rf"{layout.name} needs {layout.size} bytes"):
         layout.dtype(layout.size - 1)
 
 
-def test_padding_behind_a_closed_layout_is_skipped():
+def test_padding_behind_a_closed_layout_is_skipped() -> None:
     raw = struct.pack("<BII", 1, 5, 6) + b"\xff" * 3
     record = np.frombuffer(raw * 2, spec.NSX_BLOCK.dtype(len(raw)))
     assert record["tick"].tolist() == [5, 5]
 
 
-def test_trailing_nuls_of_a_text_field_stay():
+def test_trailing_nuls_of_a_text_field_stay() -> None:
     layout = Layout("t", "here", ((0, "text", "4s"),))
     assert (
         np.frombuffer(b"a\0\0\0", layout.dtype())[0]["text"].tobytes()
@@ -78,12 +78,12 @@ def test_trailing_nuls_of_a_text_field_stay():
     )
 
 
-def test_retyping_a_field_moves_what_stands_behind_it():
+def test_retyping_a_field_moves_what_stands_behind_it() -> None:
     assert spec.NSX_BLOCK_30.rows == ((0, "header", "B"), (1, "tick", "Q"), (9, "n_samples", "I"))
     assert spec.NSX_BLOCK.rows == ((0, "header", "B"), (1, "tick", "I"), (5, "n_samples", "I"))
 
 
-def test_an_overlay_keeps_what_it_does_not_cover_and_must_fit():
+def test_an_overlay_keeps_what_it_does_not_cover_and_must_fit() -> None:
     assert spec.NFX_CHANNEL.offsets["max_analog"] == 26
     assert spec.NFX_CHANNEL.offsets["units"] == spec.NSX_CHANNEL.offsets["units"] == 30
     with pytest.raises(ValueError, match="should stand at"):
@@ -91,7 +91,7 @@ def test_an_overlay_keeps_what_it_does_not_cover_and_must_fit():
 
 
 @given(st.lists(st.sampled_from(["B", "H", "I", "Q", "h", "8s", "3H", "5x", "f"]), min_size=1, max_size=8))
-def test_any_tiled_rows_make_a_layout_of_the_sum_of_their_widths(codes):
+def test_any_tiled_rows_make_a_layout_of_the_sum_of_their_widths(codes) -> None:
     rows, at = [], 0
     for k, code in enumerate(codes):
         rows.append((at, "" if code.endswith("x") else f"f{k}", code))
@@ -106,14 +106,14 @@ def test_any_tiled_rows_make_a_layout_of_the_sum_of_their_widths(codes):
     [("2.3", set()), ("3.0", {"name", "block", "packets", "ripple", "origin_at_first"})],
     ids=["2.3", "3.0"],
 )
-def test_a_version_states_only_its_difference(version, differs):
+def test_a_version_states_only_its_difference(version, differs) -> None:
     base, other = spec.NSX_22, next(found for found in spec.NSX_SPECS.values() if found.name == version)
     differs = differs or {"name", "ripple"}
     same = set(vars(base)) - differs
     assert all(getattr(base, field) is getattr(other, field) for field in same)
 
 
-def test_every_exception_and_warning_has_its_family():
+def test_every_exception_and_warning_has_its_family() -> None:
     assert issubclass(nv.FormatError, nv.NevParseError)
     assert issubclass(nv.FormatError, ValueError)
     assert issubclass(nv.UnsupportedVersion, nv.FormatError)

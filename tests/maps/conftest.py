@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import pytest
+from fixture_types import FileOf
 
 import nevparse as nv
 
 
 @pytest.fixture
-def read(file_of):
+def read(file_of: FileOf):
     """Write maps and read them."""
 
     def read_(*data: bytes, **options):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from depth import searched
+from fixture_types import FileOf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,12 +56,12 @@ def ccf_of(*items: str, more: str = "", version: str = "12", head: str = HEAD) -
 
 
 @pytest.fixture
-def read(file_of):
+def read(file_of: FileOf):
     return lambda data: nv.read_ccf(file_of(data, "s.ccf"))
 
 
 @pytest.fixture
-def refused(file_of):
+def refused(file_of: FileOf):
     def refused_(data: bytes) -> nv.FormatError:
         path = file_of(data, "s.ccf")
         with pytest.raises(nv.FormatError) as caught:
@@ -75,7 +76,7 @@ def refused(file_of):
 # ------------------------------------------------------------------------------------------------------- what is read
 
 
-def test_maps_c14_the_whole_file_is_dictionaries_lists_and_numbers(read):
+def test_maps_c14_the_whole_file_is_dictionaries_lists_and_numbers(read) -> None:
     more = (
         "<Sorting><Detect Type='cbPKT_SS_DETECT'><Threshold Type='single'>0.5</Threshold></Detect></Sorting>"
         "<Odd Type='Array'><a Type='int32_t'>-3</a><a Type='Array'><b Type='UINT8'> 4\n</b></a>"
@@ -97,7 +98,7 @@ def test_maps_c14_the_whole_file_is_dictionaries_lists_and_numbers(read):
     assert found.settings["ChanInfo"] == [{"label": "chan1", "chan": 1, "bank": 1, "term": 1}]
 
 
-def test_maps_c15_items_with_a_number_are_channels(read):
+def test_maps_c15_items_with_a_number_are_channels(read) -> None:
     empty = "<ChanInfo_item Type='cbPKT_CHANINFO' label=''></ChanInfo_item>"
     channels = read(ccf_of(item(33), empty, whole(2), item(130, leaf("label", "ainp2", "cstring")))).channels
     assert channels["channel"].tolist() == [33, 2, 130]
@@ -107,7 +108,7 @@ def test_maps_c15_items_with_a_number_are_channels(read):
     assert {name: array.dtype.kind for name, array in channels.items() if len(array) != 3} == {}
 
 
-def test_maps_c15_what_the_file_does_not_say_is_missing(read):
+def test_maps_c15_what_the_file_does_not_say_is_missing(read) -> None:
     channels = read(ccf_of(item(7))).channels
     for name, value in channels.items():
         wanted = {"i": [-1], "f": ["nan"], "b": [False], "O": [""]}[value.dtype.kind]
@@ -119,7 +120,7 @@ def test_maps_c15_what_the_file_does_not_say_is_missing(read):
         assert len(read(b"<CCF>" + odd + b"</CCF>").channels["channel"]) == 0
 
 
-def test_maps_c16_scale_filters_and_threshold(read):
+def test_maps_c16_scale_filters_and_threshold(read) -> None:
     millivolts = {**SCALE, "digmin": -32767, "digmax": 32767, "anamin": -5000, "anamax": 5000}
     flat, offset = {**SCALE, "digmax": -32764}, {**SCALE, "anamin": 0, "anamax": 16382}
     channels = read(ccf_of(
@@ -135,7 +136,7 @@ def test_maps_c16_scale_filters_and_threshold(read):
     assert channels["units"].tolist() == ["uV", "mV", "uV", "MPa", "uV"]
 
 
-def test_maps_c17_sample_groups_and_options(read):
+def test_maps_c17_sample_groups_and_options(read) -> None:
     off = item(9, f"<options>{leaf('ainpopts', 0x102)}{leaf('spkopts', 0x10100)}</options>")
     channels = read(ccf_of(*[whole(group + 1, group=group) for group in range(8)], off)).channels
     assert channels["sample_group"].tolist() == [*range(8), -1]
@@ -150,7 +151,7 @@ def test_maps_c17_sample_groups_and_options(read):
 
 
 @pytest.mark.parametrize("data", [b"cbCCF 3.9\0\0\0" + bytes(range(256)), b"cbCCF", b"cbCCF \xff\x1b[31m"])
-def test_maps_c18_a_binary_configuration_is_refused_in_one_line(refused, data):
+def test_maps_c18_a_binary_configuration_is_refused_in_one_line(refused, data) -> None:
     error = refused(data)
     assert "open it in a newer Central and save it again" in error.expected
     assert "a binary one (cbCCF" in error.found
@@ -168,7 +169,7 @@ DECLARATIONS = {
 
 
 @pytest.mark.parametrize("kind", list(DECLARATIONS))
-def test_maps_c19_declarations_are_refused_and_nothing_is_expanded(refused, kind):
+def test_maps_c19_declarations_are_refused_and_nothing_is_expanded(refused, kind: str) -> None:
     data = ccf_of(item(1, leaf("label", "&l11;", "cstring")), head=HEAD + DECLARATIONS[kind])
     tracemalloc.start()
     error = refused(data)
@@ -180,17 +181,17 @@ def test_maps_c19_declarations_are_refused_and_nothing_is_expanded(refused, kind
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-7", "cp037"])
-def test_maps_c19_no_encoding_hides_a_declaration(refused, encoding):
+def test_maps_c19_no_encoding_hides_a_declaration(refused, encoding) -> None:
     head = f"<?xml version='1.0' encoding='{encoding}'?>" + DECLARATIONS["laughs"]
     error = refused(f"{head}<CCF>&l11;</CCF>".encode(encoding))
     assert error.expected in ("well-formed XML", "XML without declarations of types or entities")
 
 
-def test_maps_c19_an_entity_that_is_not_declared_is_refused(refused):
+def test_maps_c19_an_entity_that_is_not_declared_is_refused(refused) -> None:
     assert refused(b"<CCF>&l11;</CCF>").found == "undefined entity"
 
 
-def test_maps_c19_size_number_and_depth_are_bounded(refused, read, monkeypatch):
+def test_maps_c19_size_number_and_depth_are_bounded(refused, read, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = b"<CCF>" + b"<a>" * 31 + b"</a>" * 31 + b"</CCF>"
     assert read(deep).settings
     error = refused(b"<CCF>" + b"<a>" * 32 + b"</a>" * 32 + b"</CCF>")
@@ -215,7 +216,7 @@ def test_maps_c19_size_number_and_depth_are_bounded(refused, read, monkeypatch):
         (b"<CCF Type='Array'></CCF>", "nothing in it", 0),
     ],
 )
-def test_maps_c14_what_is_no_configuration_is_refused_with_its_place(refused, data, found, offset):
+def test_maps_c14_what_is_no_configuration_is_refused_with_its_place(refused, data, found, offset) -> None:
     error = refused(data)
     assert (error.found, error.offset) == (found, offset)
 
@@ -223,7 +224,7 @@ def test_maps_c14_what_is_no_configuration_is_refused_with_its_place(refused, da
 @pytest.mark.parametrize(
     ("raw", "text"), [(b"\xb5V", "µV"), (b"\x80", "€"), (b"\x81\x80", "\x81\x80"), ("µ".encode(), "µ")]
 )
-def test_maps_c20_labels_that_are_no_utf8_are_those_of_windows(read, raw, text):
+def test_maps_c20_labels_that_are_no_utf8_are_those_of_windows(read, raw, text) -> None:
     data = ccf_of(item(1, leaf("label", "LABEL", "cstring"))).replace(b"LABEL", raw)
     assert read(data).channels["label"].tolist() == [text]
     assert read(b"\xef\xbb\xbf" + ccf_of(item(1))).channels["channel"].tolist() == [1]
@@ -251,7 +252,7 @@ PIECES = [
 
 
 @given(st.binary(max_size=200) | st.lists(st.sampled_from(PIECES), max_size=20).map(b"".join))
-def test_maps_c21_any_bytes_are_a_configuration_or_an_error(file_of, data):
+def test_maps_c21_any_bytes_are_a_configuration_or_an_error(file_of: FileOf, data) -> None:
     read_or_refuse(file_of(data, "any.ccf"))
 
 
@@ -259,7 +260,7 @@ VALUES = st.integers() | st.floats() | st.text("0123456789eE+-._ x", max_size=30
 
 
 @given(st.lists(VALUES, min_size=8, max_size=8), st.sampled_from(["INT32", "double", "cstring", ""]))
-def test_maps_c21_any_values_are_a_configuration(read, values, kind):
+def test_maps_c21_any_values_are_a_configuration(read, values, kind: str) -> None:
     level, high, group, *scale = values
     ends = dict(zip(("digmin", "digmax", "anamin", "anamax"), scale, strict=False))
     data = whole(1, level=level, high=high, group=group, scale=ends).replace("INT32", kind).replace("UINT32", kind)
@@ -267,7 +268,7 @@ def test_maps_c21_any_values_are_a_configuration(read, values, kind):
 
 
 @searched("n_flips", 50, 2000)
-def test_maps_c21_cut_and_flipped_configurations_are_ones_or_errors(file_of, n_flips):
+def test_maps_c21_cut_and_flipped_configurations_are_ones_or_errors(file_of: FileOf, n_flips) -> None:
     data = ccf_of(whole(1), item(2))
     for stop in range(0, len(data), 1 + 500 // n_flips):
         read_or_refuse(file_of(data[:stop], "cut.ccf"))
@@ -279,7 +280,7 @@ def test_maps_c21_cut_and_flipped_configurations_are_ones_or_errors(file_of, n_f
         read_or_refuse(file_of(bytes(flipped), "flipped.ccf"))
 
 
-def test_maps_c21_xml_is_imported_by_reading_only(file_of):
+def test_maps_c21_xml_is_imported_by_reading_only(file_of: FileOf) -> None:
     code = (
         "import sys; import nevparse._ccf; assert 'pyexpat' not in sys.modules; "
         "nevparse.read_ccf(sys.argv[1]); assert 'pyexpat' in sys.modules"
@@ -288,7 +289,7 @@ def test_maps_c21_xml_is_imported_by_reading_only(file_of):
     subprocess.run([sys.executable, "-c", code, file_of(ccf_of(item(1)))], check=True, cwd=root, timeout=60)
 
 
-def test_configurations_travel_to_workers(read):
+def test_configurations_travel_to_workers(read) -> None:
     found = read(ccf_of(whole(1)))
     again = pickle.loads(pickle.dumps(found))
     assert again.settings == found.settings

@@ -10,6 +10,7 @@ import tracemalloc
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ def tiny(version: tuple[int, int], ripple: bool) -> bytes:
         make.tracking(9, 0, 0, 0, 2, struct.pack("<2H", 1, 2)),
         make.packet(11, 0xFFFB, b"\1\0" + b"text"),
     ]
-    return (trellis if ripple else nev)(packets, headers, **({} if ripple else {"version": version}), flags=0)
+    said: dict[str, Any] = {} if ripple else {"version": version}
+    return (trellis if ripple else nev)(packets, headers, **said, flags=0)
 
 
 def look_at_everything(file: NevFile) -> None:
@@ -55,10 +57,10 @@ def look_at_everything(file: NevFile) -> None:
     _try(lambda: (file.kinds(), file.resets, file.tick_span, file.time_origin_tick, file.packets.tolist()))
     _try(lambda: (file.datetime(2**63), file.datetime(0), repr(file), file.electrodes, file.damage))
     for kind in spec.EVENT_KINDS:
-        _try(lambda kind=kind: file.events(kind, sort="tick"))
+        _try(partial(file.events, kind, sort="tick"))
     _try(lambda: [file.tracked_points(event) for event in file.events("tracking")])
-    for call in (file.spikes, lambda: file.events("stim")):
-        _try(lambda call=call: file.to_uv(call()))
+    for spikes in (lambda: file.spikes(), lambda: file.events("stim")):
+        _try(partial(lambda spikes: file.to_uv(spikes()), spikes))
     _try(lambda: file.spikes(list(file.electrodes), 1, 5, 2**40, waveforms=False))
     _try(lambda: (file.comments(), file.comments(merged=False)))
     _try(lambda: (file.trains(), file.trains(waveforms=True, sort="tick")))
@@ -181,10 +183,15 @@ def mixes(draw: st.DrawFn) -> tuple[Any, Maker, list[tuple[str, Any]]]:
 
 def as_bytes(make: Maker, kind: str, values: Any) -> bytes:
     if kind == "unknown":
-        return make.packet(*values, b"?")
+        return make.packet(values[0], values[1], b"?")
     if kind == "comment":
         return make.comment(values[0], values[1].encode("cp1252"), 0, 0, values[2])
-    called = {"spike": make.spike, "digital": make.digital, "serial": make.digital, "video_sync": make.video}
+    called: dict[str, Callable[..., bytes]] = {
+        "spike": make.spike,
+        "digital": make.digital,
+        "serial": make.digital,
+        "video_sync": make.video,
+    }
     return called.get(kind, make.button)(*values)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from builders import nev as nb
 from builders.growing import ends
+from fixture_types import FileOf
 from hypothesis import given
 from hypothesis import strategies as st
 from source.watching import Time, appended
@@ -24,7 +25,8 @@ def events(draw: st.DrawFn) -> tuple[tuple[int, int], list[bytes], list[int]]:
     """A version, packets of several kinds, many of them continued, and the packets that events start with."""
     version = draw(st.sampled_from([(2, 2), (2, 3), (3, 0)]))
     make = nb.V3 if version[0] == 3 else nb.V2
-    room, packets, starts = make.size - make.stamp, [], []
+    room, starts = make.size - make.stamp, []
+    packets: list[bytes] = []
     for k in range(draw(st.integers(1, 12))):
         starts.append(len(packets))
         tick, n_more = 100 + 100 * k, draw(st.integers(0, 3))
@@ -45,7 +47,7 @@ def events(draw: st.DrawFn) -> tuple[tuple[int, int], list[bytes], list[int]]:
 
 
 @given(st.data(), events())
-def test_growing_c19_and_c20_packets_arrive_once_and_whole(file_of, data, made):
+def test_growing_c19_and_c20_packets_arrive_once_and_whole(file_of: FileOf, data, made) -> None:
     version, packets, starts = made
     raw, now = nb.nev(packets, [nb.wav(1), nb.wav(2), nb.wav(3)], version=version), Time()
     each = len(packets[0])
@@ -74,7 +76,7 @@ def test_growing_c19_and_c20_packets_arrive_once_and_whole(file_of, data, made):
 
 
 @given(st.data(), events())
-def test_growing_c19_refresh_takes_whole_packets(file_of, data, made):
+def test_growing_c19_refresh_takes_whole_packets(file_of: FileOf, data, made) -> None:
     version, packets, _ = made
     raw, each = nb.nev(packets, version=version), len(packets[0])
     begin = len(raw) - each * len(packets)
@@ -98,7 +100,7 @@ def test_growing_c19_refresh_takes_whole_packets(file_of, data, made):
             assert (nev.kinds(), nev.tick_span, nev.time_base) == (whole.kinds(), whole.tick_span, whole.time_base)
 
 
-def test_growing_c20_the_newest_packet_waits_for_one_look_or_for_the_next_packet(file_of, clock):
+def test_growing_c20_the_newest_packet_waits_for_one_look_or_for_the_next_packet(file_of: FileOf, clock: Time) -> None:
     make = nb.V2
     full = make.comment(10, b"x" * 92)
     raw = nb.nev([make.digital(5, 1, 7), full, make.digital(20, 1, 8)])
@@ -112,7 +114,7 @@ def test_growing_c20_the_newest_packet_waits_for_one_look_or_for_the_next_packet
     assert given_at == [(0, [7], []), (8, [], ["x" * 92]), (9, [8], [])]
 
 
-def test_growing_c21_a_part_is_a_file_of_its_own(file_of, clock):
+def test_growing_c21_a_part_is_a_file_of_its_own(file_of: FileOf, clock: Time) -> None:
     make = nb.V3
     packets = [make.packet(1000, 0xFFF9, struct.pack("<H", 0)), *(make.digital(1100 + k, 1, k) for k in range(20))]
     raw = nb.nev(packets, version=(3, 0))
@@ -140,7 +142,7 @@ def test_growing_c21_a_part_is_a_file_of_its_own(file_of, clock):
             assert other.n_packets == 21
 
 
-def test_growing_c03_a_nev_that_shrinks_or_is_begun_anew_is_an_error(file_of):
+def test_growing_c03_a_nev_that_shrinks_or_is_begun_anew_is_an_error(file_of: FileOf) -> None:
     raw = nb.nev([nb.V2.digital(k, 1, k) for k in range(10)])
     other = bytearray(raw + raw[-104:])
     other[30] ^= 1

@@ -56,8 +56,9 @@ def test_nev_c02_the_magic_says_the_width_of_timestamps(opened: Opener) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_nev_c03_basic_header(opened: Opener, version: Any) -> None:
-    more = {"tick_rate": 10**9, "sample_rate": 20_000, "application": b"app", "comment": b"said\0garbage"}
-    file = opened(nev(version=version, packet_bytes=128, **more))
+    rates: dict[str, Any] = {"tick_rate": 10**9, "sample_rate": 20_000}
+    texts: dict[str, Any] = {"application": b"app", "comment": b"said\0garbage"}
+    file = opened(nev(version=version, packet_bytes=128, **rates, **texts))
     assert (file.tick_rate, file.sample_rate, file.packet_bytes) == (10**9, 20_000, 128)
     assert (file.application, file.comment, file.processor_tick) == ("app", "said", None)
     assert repr(file).endswith(f"{file.spec}, 0 electrodes, 0 packets)")

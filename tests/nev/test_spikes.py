@@ -62,7 +62,8 @@ def test_nev_c19_where_electrodes_differ_the_widest_holds_all(opened: Opener) ->
     headers = [wav(2, sample_bytes=1), wav(3, sample_bytes=4, rest=points(2)), wav(4, sample_bytes=4), lbl(9, b"")]
     file = opened(nev(packets, headers, flags=0))
     spikes = file.spikes()
-    assert (spikes["waveform"].dtype, spikes["waveform"].shape) == (np.int32, (3, 96))
+    assert spikes["waveform"].dtype == np.int32
+    assert spikes["waveform"].shape == (3, 96)
     assert spikes["waveform"][0].tolist() == list(range(-50, 46))
     assert spikes["waveform"][1].tolist() == [70_000, -5] + [0] * 94
     assert spikes["waveform"][2].tolist() == WAVE + [0] * 48  # no header at all: 16 bits

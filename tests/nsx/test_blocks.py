@@ -6,13 +6,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from builders import nsx as b
+from fixture_types import Opened
 
 import nevparse as nv
 from nsx.files import all_samples, counts, warned
 
 
 @pytest.mark.parametrize("kind", b.BLOCK_KINDS)
-def test_nsx_c21_each_pause_begins_a_segment_with_its_own_tick(opened, kind):
+def test_nsx_c21_each_pause_begins_a_segment_with_its_own_tick(opened: Opened, kind: str) -> None:
     data, samples = b.plausible(kind, n_samples=(5, 1, 4))
     ns = opened(data)
     assert counts(ns) == [5, 1, 4]
@@ -26,7 +27,7 @@ def test_nsx_c21_each_pause_begins_a_segment_with_its_own_tick(opened, kind):
 @pytest.mark.parametrize(
     ("late", "n_segments"), [(-15, 2), (-14, 1), (-1, 1), (0, 1), (1, 1), (14, 1), (15, 2), (30, 2)]
 )
-def test_nsx_c22_blocks_that_adjoin_within_half_a_sample_are_one_segment(opened, late, n_segments):
+def test_nsx_c22_blocks_that_adjoin_within_half_a_sample_are_one_segment(opened: Opened, late, n_segments) -> None:
     first, second = b.ramp(5, 2), b.ramp(4, 2, first=5)
     data = b.nsx([(100, first), (100 + 5 * 30 + late, second)], period=30)
     ns = opened(data)
@@ -40,7 +41,7 @@ def test_nsx_c22_blocks_that_adjoin_within_half_a_sample_are_one_segment(opened,
         assert ns.segments[0].ticks().tolist() == stamps, "each block counts from its own tick"
 
 
-def test_nsx_c22_a_whole_tick_of_a_clock_as_slow_as_the_samples_is_a_gap(opened):
+def test_nsx_c22_a_whole_tick_of_a_clock_as_slow_as_the_samples_is_a_gap(opened: Opened) -> None:
     for late, kinds in ((0, []), (1, ["loss"]), (-1, ["overlap"])):
         ns = opened(b.nsx([(100, b.ramp(5, 1)), (105 + late, b.ramp(2, 1))]), f"{late}")
         assert [gap.kind for gap in ns.gaps] == kinds
@@ -58,7 +59,7 @@ def test_nsx_c22_a_whole_tick_of_a_clock_as_slow_as_the_samples_is_a_gap(opened)
         (0, "reset", -1010),
     ],
 )
-def test_nsx_c23_a_gap_is_a_pause_a_loss_an_overlap_or_a_reset(opened, next_tick, kind, missing):
+def test_nsx_c23_a_gap_is_a_pause_a_loss_an_overlap_or_a_reset(opened: Opened, next_tick, kind: str, missing) -> None:
     (gap,) = opened(b.nsx([(1000, b.ramp(10, 1)), (next_tick, b.ramp(2, 1))])).gaps
     assert (gap.after_segment, gap.kind, gap.missing_samples) == (0, kind, missing)
     assert gap.missing_samples_exact == missing
@@ -66,7 +67,7 @@ def test_nsx_c23_a_gap_is_a_pause_a_loss_an_overlap_or_a_reset(opened, next_tick
 
 
 @pytest.mark.parametrize("kind", b.BLOCK_KINDS)
-def test_nsx_c24_zero_samples_in_the_last_header_means_to_the_end_of_the_file(opened, kind):
+def test_nsx_c24_zero_samples_in_the_last_header_means_to_the_end_of_the_file(opened: Opened, kind: str) -> None:
     kept, rest = b.ramp(5, 2, kind), b.ramp(6, 2, kind, first=5)
     data = b.nsx([(0, kept)], kind) + b.block(kind, 9000, rest, n_samples=0) + b"\x07"
     ns = warned(opened, data, nv.TruncatedFile, "expected a sample count, found 0 before .*; 6 samples kept")
@@ -77,7 +78,7 @@ def test_nsx_c24_zero_samples_in_the_last_header_means_to_the_end_of_the_file(op
 
 
 @pytest.mark.parametrize("kind", b.BLOCK_KINDS)
-def test_nsx_c25_zero_samples_before_another_block_is_an_empty_block(opened, kind):
+def test_nsx_c25_zero_samples_before_another_block_is_an_empty_block(opened: Opened, kind: str) -> None:
     empty = b.ramp(0, 2, kind)
     blocks = [(0, empty), (0, b.ramp(5, 2, kind)), (5, empty), (5, empty), (9000, b.ramp(3, 2, kind)), (99999, empty)]
     ns = opened(b.nsx(blocks, kind))
@@ -85,7 +86,7 @@ def test_nsx_c25_zero_samples_before_another_block_is_an_empty_block(opened, kin
     assert (ns.missing_bytes, ns.damage) == (0, ())
 
 
-def test_nsx_c25_samples_that_look_like_a_header_are_not_taken_for_one(opened):
+def test_nsx_c25_samples_that_look_like_a_header_are_not_taken_for_one(opened: Opened) -> None:
     rest = np.frombuffer(b"\1" + bytes(3) + b"\1" + bytes(3) * 9, "<i2")[:, None]  # "1, tick, count" of no chain
     data = b.nsx([], channels=[b.channel(1)]) + b.block("2.3", 5, rest, n_samples=0)
     ns = warned(opened, data, nv.TruncatedFile, "found 0 before")
@@ -93,7 +94,7 @@ def test_nsx_c25_samples_that_look_like_a_header_are_not_taken_for_one(opened):
 
 
 @pytest.mark.parametrize("kind", b.BLOCK_KINDS)
-def test_nsx_c26_a_block_cut_short_keeps_its_whole_samples(opened, kind):
+def test_nsx_c26_a_block_cut_short_keeps_its_whole_samples(opened: Opened, kind: str) -> None:
     kept, rest = b.ramp(5, 3, kind), b.ramp(4, 3, kind, first=5)
     row = 3 * rest.dtype.itemsize
     for present in range(4 * row):
@@ -105,7 +106,7 @@ def test_nsx_c26_a_block_cut_short_keeps_its_whole_samples(opened, kind):
 
 
 @pytest.mark.parametrize("kind", b.BLOCK_KINDS)
-def test_nsx_c27_bytes_that_are_no_block_header_end_the_data(opened, kind):
+def test_nsx_c27_bytes_that_are_no_block_header_end_the_data(opened: Opened, kind: str) -> None:
     kept = b.ramp(5, 2, kind)
     whole = b.nsx([(0, kept)], kind)
     data = whole + b.block(kind, 9000, b.ramp(4, 2, kind), flag=2)
@@ -118,7 +119,7 @@ def test_nsx_c27_bytes_that_are_no_block_header_end_the_data(opened, kind):
 
 
 @pytest.mark.parametrize("kind", b.BLOCK_KINDS)
-def test_nsx_c28_too_few_bytes_for_a_header_are_left_out(opened, kind):
+def test_nsx_c28_too_few_bytes_for_a_header_are_left_out(opened: Opened, kind: str) -> None:
     whole = b.nsx([(0, b.ramp(5, 2, kind))], kind)
     size = 13 if kind == "3.0" else 9
     for left in range(1, size):
@@ -129,14 +130,14 @@ def test_nsx_c28_too_few_bytes_for_a_header_are_left_out(opened, kind):
         ns.close()
 
 
-def test_nsx_c29_blocks_of_one_sample_are_kept(opened):
+def test_nsx_c29_blocks_of_one_sample_are_kept(opened: Opened) -> None:
     blocks = [(0, b.ramp(1, 2)), (300001, b.ramp(1, 2, first=1)), (300002, b.ramp(1, 2, first=2))]
     ns = opened(b.nsx(blocks))
     assert counts(ns) == [1, 2], "the second and third adjoin"
     np.testing.assert_array_equal(all_samples(ns), b.ramp(3, 2))
 
 
-def test_nsx_c33_bytes_behind_the_last_whole_sample_of_2_1_are_left_out(opened):
+def test_nsx_c33_bytes_behind_the_last_whole_sample_of_2_1_are_left_out(opened: Opened) -> None:
     data, samples = b.plausible("2.1")
     ns = warned(opened, data + b"\1\2\3\4", nv.TruncatedFile, "expected whole samples of 6 bytes, found 4 at the end")
     assert (ns.n_samples, ns.missing_bytes) == (9, 2)

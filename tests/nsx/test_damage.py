@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from builders import nsx as b
 from depth import searched
+from fixture_types import FileOf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,7 +86,7 @@ def exercise(path, thorough=True):
         return n_samples
 
 
-def test_every_public_method_is_called(file_of):
+def test_every_public_method_is_called(file_of: FileOf) -> None:
     """A method that is added takes part above once it can be called without arguments, or is listed."""
     with nv.open_nsx(file_of(b.plausible("2.3")[0])) as ns:
         for item, calls in ((ns, CALLS), (ns.segments[0], SEGMENT_CALLS)):
@@ -97,7 +98,7 @@ def test_every_public_method_is_called(file_of):
 
 @searched("step", 11, 1)
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_a_file_cut_at_every_byte_keeps_all_its_whole_samples(file_of, kind, step):
+def test_a_file_cut_at_every_byte_keeps_all_its_whole_samples(file_of: FileOf, kind: str, step) -> None:
     data, _ = b.plausible(kind, 2, (5, 4))
     row = 2 * np.dtype(b.sample_type(kind)).itemsize
     head = len(b.nsx([], kind))
@@ -116,7 +117,7 @@ def test_a_file_cut_at_every_byte_keeps_all_its_whole_samples(file_of, kind, ste
 
 @searched("n_flips", 150, 2000)
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_random_flips_give_documented_exceptions_and_warnings_only(file_of, kind, n_flips):
+def test_random_flips_give_documented_exceptions_and_warnings_only(file_of: FileOf, kind: str, n_flips) -> None:
     data, _ = b.plausible(kind, 2, (5, 4))
     path = file_of(data)
     rng = random.Random(f"{kind} flips")
@@ -142,7 +143,7 @@ EDGES = st.sampled_from([0, 1, 2, 2**15, 2**16 - 1, 2**16, 2**31 - 1, 2**31, 2**
     block=st.none() | st.tuples(EDGES, EDGES),
     tail=st.binary(max_size=40),
 )
-def test_hostile_headers_cost_no_memory(file_of, kind, fields, block, tail):
+def test_hostile_headers_cost_no_memory(file_of: FileOf, kind: str, fields, block, tail) -> None:
     data = bytearray(b.plausible(kind)[0])
     for name, value in fields.items():
         at, code = FIELDS[name]
@@ -162,7 +163,7 @@ def test_hostile_headers_cost_no_memory(file_of, kind, fields, block, tail):
 
 @searched("n_tries", 30, 200)
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_any_bytes_behind_the_headers_are_survived(file_of, kind, n_tries):
+def test_any_bytes_behind_the_headers_are_survived(file_of: FileOf, kind: str, n_tries) -> None:
     rng = np.random.default_rng(3)
     head = b.nsx([], kind)
     for k in range(n_tries):
@@ -170,14 +171,14 @@ def test_any_bytes_behind_the_headers_are_survived(file_of, kind, n_tries):
         assert exercise(file_of(head + junk)) is not None
 
 
-def test_a_warning_counts_what_it_does_not_list(file_of):
+def test_a_warning_counts_what_it_does_not_list(file_of: FileOf) -> None:
     data = bytearray(b.nsx([(0, b.ramp(3, 2))], header_bytes=1))
     data[290:294] = bytes(4)
     with pytest.warns(nv.DamagedFile, match=r"\(and 1 more places: see .damage\)"), nv.open_nsx(file_of(data)) as ns:
         assert [place.offset for place in ns.damage] == [290, 10]
 
 
-def test_a_failure_inside_the_constructor_closes_the_file(file_of, monkeypatch):
+def test_a_failure_inside_the_constructor_closes_the_file(file_of: FileOf, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_):
         raise KeyboardInterrupt
 
@@ -186,7 +187,7 @@ def test_a_failure_inside_the_constructor_closes_the_file(file_of, monkeypatch):
         nv.open_nsx(file_of(b.plausible("2.3")[0]))
 
 
-def test_the_reading_surface_is_what_is_documented():
+def test_the_reading_surface_is_what_is_documented() -> None:
     wanted = [
         "columns",
         "read",

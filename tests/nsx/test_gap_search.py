@@ -94,7 +94,7 @@ def wandering(draw, n, within_ppm):
 
 
 @given(st.data(), st.sampled_from([(1, t.NS), (30, 30_000), (1, 30_000), (1, 1000), (3, 100_000), (60, t.NS)]))
-def test_timing_c12_a_step_breaks_that_is_half_a_sample_off(data, rates):
+def test_timing_c12_a_step_breaks_that_is_half_a_sample_off(data, rates) -> None:
     clock = Clock.of(*rates)
     near = [k * clock.num // (2 * clock.den) + by for k in range(5) for by in (-1, 0, 1, 2)]
     steps = data.draw(st.lists(st.sampled_from([step for step in near if step >= 0]), max_size=40))
@@ -103,7 +103,7 @@ def test_timing_c12_a_step_breaks_that_is_half_a_sample_off(data, rates):
 
 
 @given(st.data(), st.integers(0, 2**32))
-def test_timing_c19_a_stream_is_judged_alike_in_whatever_pieces_it_comes(data, seed):
+def test_timing_c19_a_stream_is_judged_alike_in_whatever_pieces_it_comes(data, seed) -> None:
     places = data.draw(st.lists(st.integers(0, 30), max_size=12, unique=True))
     random = np.random.default_rng(seed)
     breaks = {place * 60 + 60: float(random.choice([1, 3, -1, -40, 1e6])) for place in places if random.random() < 0.5}
@@ -119,7 +119,7 @@ def test_timing_c19_a_stream_is_judged_alike_in_whatever_pieces_it_comes(data, s
     assert steps.shuffled.tolist() == at_once.shuffled.tolist()
 
 
-def test_timing_c19_what_is_left_out_of_a_stream_is_no_break():
+def test_timing_c19_what_is_left_out_of_a_stream_is_no_break() -> None:
     inspector = Inspector(NS_CLOCK)
     ticks = t.stamps(1000, breaks={400: 7})
     for a, b in ((0, 300), (380, 420), (10, 50)):
@@ -131,7 +131,7 @@ def test_timing_c19_what_is_left_out_of_a_stream_is_no_break():
 
 
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 300))
-def test_timing_c18_groups_of_one_to_five_out_of_order_are_no_breaks(seed, sizes, jitter_ns):
+def test_timing_c18_groups_of_one_to_five_out_of_order_are_no_breaks(seed, sizes, jitter_ns) -> None:
     """Groups of samples stand behind the group that follows them, as the hub's firmware wrote them."""
     right = t.stamps(400, jitter_ns=jitter_ns, drift_ppm=-400, seed=seed)
     moved = {50 + 70 * k: [*range(size, 2 * size), *range(size)] for k, size in enumerate(sizes)}
@@ -146,7 +146,7 @@ def test_timing_c18_groups_of_one_to_five_out_of_order_are_no_breaks(seed, sizes
 
 
 @given(st.permutations(range(6)), st.sampled_from([0, 3, 200, 394]))
-def test_timing_c18_any_order_of_a_few_is_recognised(order, place):
+def test_timing_c18_any_order_of_a_few_is_recognised(order, place) -> None:
     right = t.stamps(400)
     steps = odd_steps(t.shuffled(right, {place: order}), NS_CLOCK)
     if (place == 0 and order[0] != 0) or (place == 394 and order[-1] != 5):
@@ -157,7 +157,7 @@ def test_timing_c18_any_order_of_a_few_is_recognised(order, place):
 
 
 @pytest.mark.parametrize("what", ["one is missing", "set back and on", "repeated"])
-def test_timing_c18_what_sorting_does_not_mend_is_a_break(what):
+def test_timing_c18_what_sorting_does_not_mend_is_a_break(what: str) -> None:
     ticks = t.stamps(400)
     if what == "one is missing":
         ticks = t.shuffled(t.stamps(400, breaks={203: 1}), {200: [1, 0, 3, 2]})
@@ -179,7 +179,7 @@ def test_timing_c18_what_sorting_does_not_mend_is_a_break(what):
     jitter_ns=st.sampled_from([0, 40, 300]),
     seed=st.integers(0, 2**32),
 )
-def test_timing_c13_every_loss_is_found_within_the_guarantee(data, drift_ppm, jitter_ns, seed):
+def test_timing_c13_every_loss_is_found_within_the_guarantee(data, drift_ppm, jitter_ns, seed) -> None:
     """Losses add up: none can hide another, wherever they are and however many."""
     n = data.draw(st.integers(4 * STRIDE + 1, 12 * STRIDE))
     places = data.draw(st.lists(st.integers(0, n - 2), max_size=12, unique=True))
@@ -195,7 +195,7 @@ def test_timing_c13_every_loss_is_found_within_the_guarantee(data, drift_ppm, ji
     jitter_ns=st.sampled_from([0, 40, 300]),
     seed=st.integers(0, 2**32),
 )
-def test_timing_c13_every_break_is_found_that_is_alone_in_its_stride(data, drift_ppm, jitter_ns, seed):
+def test_timing_c13_every_break_is_found_that_is_alone_in_its_stride(data, drift_ppm, jitter_ns, seed) -> None:
     n_strides = data.draw(st.integers(5, 10))
     among = st.sampled_from([0.55, 1, -0.55, -1, -2, 7.5, -30, 30_000, -30_000, -(10**8)])
     breaks = {
@@ -210,13 +210,13 @@ def test_timing_c13_every_break_is_found_that_is_alone_in_its_stride(data, drift
 
 
 @given(st.integers(-150, 150).filter(lambda by: abs(by) > 30), st.integers(2 * STRIDE, 3 * STRIDE))
-def test_timing_c13_a_group_out_of_order_near_a_break_is_none(by, place):
+def test_timing_c13_a_group_out_of_order_near_a_break_is_none(by, place) -> None:
     """Where probing closes in on a break it reads a little to either side, so as to judge what lies there."""
     ticks = t.shuffled(t.stamps(6 * STRIDE, breaks={place: 1}), {place + by: [3, 4, 0, 1, 2]})
     assert found(ticks) == [place]
 
 
-def test_timing_c13_the_rate_is_measured_where_least_is_missing():
+def test_timing_c13_the_rate_is_measured_where_least_is_missing() -> None:
     """One stride without a break is enough, and the others are not read whole."""
     n = 40 * STRIDE
     losses = [place for place in range(300, n - 1, 700) if not 10 * STRIDE <= place < 11 * STRIDE]
@@ -228,7 +228,7 @@ def test_timing_c13_the_rate_is_measured_where_least_is_missing():
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0.002, 0.05, 0.4]))
-def test_timing_c13_thousands_of_losses_are_found(seed, share):
+def test_timing_c13_thousands_of_losses_are_found(seed, share) -> None:
     n = 10 * STRIDE
     places = np.flatnonzero(np.random.default_rng(seed).random(n - 1) < share).tolist()
     ticks = t.stamps(n, jitter_ns=300, drift_ppm=20, breaks=dict.fromkeys(places, 1), seed=seed)
@@ -237,7 +237,7 @@ def test_timing_c13_thousands_of_losses_are_found(seed, share):
 
 @pytest.mark.parametrize(("least", "wander_ppm", "jitter_ns"), [(1, 43, 300), (0.5, 13, 300), (1, 45, 0), (0.5, 15, 0)])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_timing_c13_the_figures_of_the_notes_hold_at_the_real_stride(least, wander_ppm, jitter_ns, sign):
+def test_timing_c13_the_figures_of_the_notes_hold_at_the_real_stride(least, wander_ppm, jitter_ns, sign) -> None:
     """The worst case: the clock strays in the stretch that a break is in, and just so that it hides the break."""
     assert wander_ppm <= wander_allowed(least, jitter_ns, PROBE_STRIDE, PROBE_STRIDE) < wander_ppm + 1
     n, place = 5 * PROBE_STRIDE, 2 * PROBE_STRIDE + 5000
@@ -249,7 +249,7 @@ def test_timing_c13_the_figures_of_the_notes_hold_at_the_real_stride(least, wand
         assert found(ticks, PROBE_STRIDE) == [place]
 
 
-def test_timing_c14_breaks_that_cancel_within_a_stride_hide_from_probing_alone():
+def test_timing_c14_breaks_that_cancel_within_a_stride_hide_from_probing_alone() -> None:
     n = 8 * STRIDE
     cancel = t.stamps(n, breaks={3 * STRIDE + 100: 5, 3 * STRIDE + 900: -5})
     strays = np.zeros(n)
@@ -260,14 +260,14 @@ def test_timing_c14_breaks_that_cancel_within_a_stride_hide_from_probing_alone()
         assert scan(Counted(ticks), NS_CLOCK).breaks.tolist() == there
 
 
-def test_timing_c14_shuffles_hide_from_probing_alone():
+def test_timing_c14_shuffles_hide_from_probing_alone() -> None:
     ticks = t.shuffled(t.stamps(8 * STRIDE), {5 * STRIDE + 321: [1, 0]})
     assert find_breaks(Counted(ticks), NS_CLOCK, STRIDE).shuffled.size == 0
     assert scan(Counted(ticks), NS_CLOCK).shuffled.tolist() == [5 * STRIDE + 321, 5 * STRIDE + 322]
 
 
 @pytest.mark.parametrize("why", ["a clock far off", "nothing unbroken", "a short file"])
-def test_timing_c15_where_no_rate_can_be_measured_everything_is_read(why):
+def test_timing_c15_where_no_rate_can_be_measured_everything_is_read(why) -> None:
     n = 4 * STRIDE if why == "a short file" else 6 * STRIDE
     losses = dict.fromkeys(range(500, n - 1, 500), 1) if why == "nothing unbroken" else {777: 1}
     counted = Counted(t.stamps(n, drift_ppm=64_000 if why == "a clock far off" else 0, breaks=losses))
@@ -287,7 +287,7 @@ def pages_touched(counted, packet_bytes, header_bytes=13):
 
 
 @pytest.mark.parametrize("n_losses", [0, 1, 50])
-def test_timing_c16_gaps_of_a_gigabyte_cost_under_one_percent_of_its_pages(n_losses):
+def test_timing_c16_gaps_of_a_gigabyte_cost_under_one_percent_of_its_pages(n_losses) -> None:
     packet_bytes, n = 13 + 2 * 144, 3_500_000
     losses = np.linspace(10, n - 10, n_losses).astype(int).tolist()
     counted = Arithmetic(n, losses)
@@ -299,7 +299,7 @@ def test_timing_c16_gaps_of_a_gigabyte_cost_under_one_percent_of_its_pages(n_los
     assert pages_touched(counted, packet_bytes) < 0.01 * n_pages
 
 
-def test_timing_c16_a_loss_costs_one_search_more():
+def test_timing_c16_a_loss_costs_one_search_more() -> None:
     n = 200 * STRIDE
     whole, broken = Arithmetic(n), Arithmetic(n, [123_456])
     for counted in (whole, broken):
@@ -308,7 +308,7 @@ def test_timing_c16_a_loss_costs_one_search_more():
     assert 0 < broken.n_read - whole.n_read < 12 + 64 + 2 * 22 + 2
 
 
-def test_timing_c16_a_clock_that_wanders_costs_a_few_probes_more():
+def test_timing_c16_a_clock_that_wanders_costs_a_few_probes_more() -> None:
     n = 50 * STRIDE
     rates = 400 * np.sin(np.arange(n) / n * 40)
     counted = Counted(t.stamps(n, drift_ppm=rates, jitter_ns=300))
@@ -327,7 +327,7 @@ ANYTHING = st.one_of(
 
 
 @given(st.lists(ANYTHING, max_size=60), st.sampled_from([(1, t.NS), (1, 30_000), (60, 1), (2**32 - 1, 2**32 - 1)]))
-def test_timing_c17_any_timestamps_are_judged_without_error(values, rates):
+def test_timing_c17_any_timestamps_are_judged_without_error(values, rates) -> None:
     clock, ticks = Clock.of(*rates), np.array(values, np.uint64)
     steps = scan(Counted(ticks), clock)
     raw = odd_steps(np.sort(ticks), clock)
@@ -336,7 +336,7 @@ def test_timing_c17_any_timestamps_are_judged_without_error(values, rates):
 
 
 @given(st.data())
-def test_timing_c17_probing_any_timestamps_is_bounded(data):
+def test_timing_c17_probing_any_timestamps_is_bounded(data) -> None:
     """Jumps, steps back and repeats, in a file long enough to be probed: nothing is read more than a few times."""
     n, stride = 3000, 64
     ticks = t.stamps(n).copy()
@@ -359,7 +359,7 @@ def test_timing_c17_probing_any_timestamps_is_bounded(data):
     assert sum(a == 0 and b == n for a, b in counted.spans) <= 1, "read whole at most once"
 
 
-def test_timing_c17_a_jump_to_the_end_of_the_range_and_back_is_found():
+def test_timing_c17_a_jump_to_the_end_of_the_range_and_back_is_found() -> None:
     a, b = 5000, 5000 + 2 * STRIDE  # shorter than a stride it would hide (C14)
     for far in (2**63, 2**64 - 1, 2**63 - 1):
         ticks = t.stamps(6 * STRIDE)

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 import numpy as np
 import pytest
 from builders import nsx as b
+from fixture_types import Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ from nsx.files import all_samples, warned
 # ----------------------------------------------------------------------------------------------------------- headers
 
 
-def test_nsx_c07_data_starts_where_the_header_says(opened):
+def test_nsx_c07_data_starts_where_the_header_says(opened: Opened) -> None:
     samples = b.ramp(4, 2)
     head = b.basic("2.3", 2, header_bytes=314 + 2 * 66 + 40) + b.channel(1) + b.channel(2)
     ns = opened(head + b"\xee" * 40 + b.block("2.3", 0, samples))
@@ -27,7 +28,7 @@ def test_nsx_c07_data_starts_where_the_header_says(opened):
 
 
 @pytest.mark.parametrize("stated", [0, 314 + 131, 10**6, 2**32 - 1])
-def test_nsx_c07_a_data_start_that_cannot_be_is_replaced(opened, stated):
+def test_nsx_c07_a_data_start_that_cannot_be_is_replaced(opened: Opened, stated) -> None:
     samples = b.ramp(4, 2)
     data = b.nsx([(0, samples)], header_bytes=stated)
     ns = warned(opened, data, nv.DamagedFile, f"byte 10: expected headers of 446 to {len(data)} bytes, found {stated}")
@@ -45,27 +46,27 @@ def test_nsx_c07_a_data_start_that_cannot_be_is_replaced(opened, stated):
         (b"\0" + b"x" * 15, ""),
     ],
 )
-def test_nsx_c08_text_ends_at_its_first_nul_and_always_decodes(opened, raw, text):
+def test_nsx_c08_text_ends_at_its_first_nul_and_always_decodes(opened: Opened, raw, text) -> None:
     data = b.nsx([(0, b.ramp(2, 1))], channels=[b.channel(1, label=raw)], label=raw, comment=raw)
     ns = opened(data)
     assert ns.channels[0].label == ns.label == text
     assert ns.comment == text
 
 
-def test_nsx_c08_no_bytes_make_text_fail(opened):
+def test_nsx_c08_no_bytes_make_text_fail(opened: Opened) -> None:
     for first in range(0, 256, 16):
         raw = bytes(range(first, first + 16))
         assert isinstance(opened(b.nsx([], channels=[b.channel(1, label=raw)]), f"{first}").channels[0].label, str)
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_nsx_c09_the_sampling_rate_is_30000_over_the_period(opened, kind):
+def test_nsx_c09_the_sampling_rate_is_30000_over_the_period(opened: Opened, kind: str) -> None:
     for period in (1, 3, 15, 60, 7):
         ns = opened(b.nsx([(0, b.ramp(2, 1, kind))], kind, period=period, tick_rate=1_000_000_000), f"{period}")
         assert ns.sampling_rate == 30000 / period
 
 
-def test_nsx_c10_the_origin_is_utc_and_an_impossible_one_is_none(opened):
+def test_nsx_c10_the_origin_is_utc_and_an_impossible_one_is_none(opened: Opened) -> None:
     origin = opened(b.nsx([(0, b.ramp(2, 1))], origin=(2023, 6, 77, 14, 10, 30, 5, 250))).time_origin
     assert origin == datetime(2023, 6, 14, 10, 30, 5, 250_000, timezone.utc), "the day of the week is not read"
     for k, words in enumerate([(0,) * 8, (65535,) * 8, (2023, 2, 0, 30, 0, 0, 0, 0), (2023, 6, 0, 14, 24, 0, 0, 0)]):
@@ -76,7 +77,7 @@ def test_nsx_c10_the_origin_is_utc_and_an_impossible_one_is_none(opened):
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_nsx_c34_no_channels_is_no_samples_and_a_warning(opened, kind):
+def test_nsx_c34_no_channels_is_no_samples_and_a_warning(opened: Opened, kind: str) -> None:
     ns = warned(opened, b.nsx([], kind, channels=[]), nv.DamagedFile, "expected at least one channel, found 0")
     assert (ns.n_channels, ns.n_samples, ns.segments, ns.gaps, ns.channels) == (0, 0, (), (), ())
     assert list(ns.chunks()) == []
@@ -85,13 +86,13 @@ def test_nsx_c34_no_channels_is_no_samples_and_a_warning(opened, kind):
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_nsx_c34_a_period_of_0_is_refused(opened, kind):
+def test_nsx_c34_a_period_of_0_is_refused(opened: Opened, kind: str) -> None:
     with pytest.raises(nv.FormatError, match="expected a sampling period of 1 or more, found 0") as refused:
         opened(b.nsx([(0, b.ramp(2, 1, kind))], kind, period=0))
     assert refused.value.offset == (24 if kind == "2.1" else 286)
 
 
-def test_nsx_c34_a_resolution_of_0_is_taken_for_30000(opened):
+def test_nsx_c34_a_resolution_of_0_is_taken_for_30000(opened: Opened) -> None:
     data = bytearray(b.nsx([(0, b.ramp(2, 1))]))
     data[290:294] = bytes(4)
     ns = warned(opened, bytes(data), nv.DamagedFile, "byte 290: expected a timestamp resolution, found 0")
@@ -100,7 +101,7 @@ def test_nsx_c34_a_resolution_of_0_is_taken_for_30000(opened):
 
 @pytest.mark.parametrize("kind", b.KINDS)
 @pytest.mark.parametrize("claimed", [4, 65535, 2**32 - 1])
-def test_nsx_c35_more_channels_than_the_file_holds_are_refused(opened, kind, claimed):
+def test_nsx_c35_more_channels_than_the_file_holds_are_refused(opened: Opened, kind: str, claimed) -> None:
     data = bytearray(b.nsx([], kind))
     at = 28 if kind == "2.1" else 310
     data[at : at + 4] = struct.pack("<I", claimed)
@@ -112,7 +113,7 @@ def test_nsx_c35_more_channels_than_the_file_holds_are_refused(opened, kind, cla
 
 
 @pytest.mark.parametrize("kind", ["2.3", "nfx"])
-def test_nsx_c36_a_channel_header_of_another_type_is_read_and_reported(opened, kind):
+def test_nsx_c36_a_channel_header_of_another_type_is_read_and_reported(opened: Opened, kind: str) -> None:
     heads = [b.channel(1, kind=kind), b.channel(2, kind=kind, type=b"XX")]
     samples = b.ramp(3, 2, kind)
     at = 314 + 66
@@ -138,7 +139,7 @@ stage = st.tuples(u32, u32, st.integers(0, 2**16 - 1))
     stages=st.tuples(stage, stage),
     basic=st.fixed_dictionaries({"period": st.integers(1, 2**32 - 1), "tick_rate": st.integers(1, 2**32 - 1)}),
 )
-def test_any_header_reads_as_it_was_built(opened, electrode_id, label, place, ranges, stages, basic):
+def test_any_header_reads_as_it_was_built(opened: Opened, electrode_id, label, place, ranges, stages, basic) -> None:
     head = b.channel(
         electrode_id, label=label, bank=place[0], pin=place[1], digital=ranges[:2], analog=ranges[2:],
         high_pass=stages[0], low_pass=stages[1],

@@ -6,11 +6,13 @@ from __future__ import annotations
 import gc
 import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nsx as b
 from depth import FEWER
+from fixture_types import FileOf, RealFile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,7 +75,7 @@ def same(ns, reader):
 @pytest.mark.parametrize(
     "name", ["mne_real_2.3.ns3", "mne_synthetic_2.2.ns3", "mne_synthetic_3.0.ns3", "ripple_testData.ns2"]
 )
-def test_real_recordings_read_as_in_neo(real_file, tmp_path, name):
+def test_real_recordings_read_as_in_neo(real_file: RealFile, tmp_path: Path, name) -> None:
     path = tmp_path / ("s" + real_file(name).suffix)  # neo looks for companions beside the file
     shutil.copyfile(real_file(name), path)
     with nv.open_nsx(path) as ns:
@@ -87,8 +89,9 @@ def test_real_recordings_read_as_in_neo(real_file, tmp_path, name):
     n_samples=st.lists(st.integers(2, 20), min_size=1, max_size=3),
     period=st.sampled_from([1, 3, 15, 30]),
 )
-def test_built_recordings_read_as_in_neo(file_of, kind, n_channels, n_samples, period):
-    rate, tick, blocks = (10**9 if kind == "ptp" else 30000), 1000, []
+def test_built_recordings_read_as_in_neo(file_of: FileOf, kind: str, n_channels, n_samples, period) -> None:
+    rate, tick = (10**9 if kind == "ptp" else 30000), 1000
+    blocks: list[b.Block] = []
     for n in n_samples:
         blocks.append((tick, b.ramp(n, n_channels, kind, first=len(blocks))))
         tick += (n * period * rate) // 30000 + rate
@@ -100,7 +103,7 @@ def test_built_recordings_read_as_in_neo(file_of, kind, n_channels, n_samples, p
     gc.collect()
 
 
-def test_2_1_recordings_read_as_in_neo_up_to_the_sample_it_drops(real_file, tmp_path):
+def test_2_1_recordings_read_as_in_neo_up_to_the_sample_it_drops(real_file: RealFile, tmp_path: Path) -> None:
     path = tmp_path / "s.ns2"
     shutil.copyfile(real_file("l101210-001.ns2"), path)
     with nv.open_nsx(path) as ns:
@@ -132,7 +135,7 @@ def known_differences():
 
 
 @pytest.mark.parametrize("what", list(known_differences()))
-def test_known_neo_differences(file_of, what):
+def test_known_neo_differences(file_of: FileOf, what: str) -> None:
     """Ours is asserted against what was built; that neo still differs, so that a mended neo is noticed."""
     data, theirs, ours = known_differences()[what]
     path = file_of(data)

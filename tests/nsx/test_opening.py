@@ -6,16 +6,18 @@ from __future__ import annotations
 import os
 import pickle
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nsx as b
+from fixture_types import FileOf, Opened
 
 import nevparse as nv
 from nsx.files import all_samples, counts
 
 
-def test_opening_costs_one_header_per_block_and_no_handle(opened):
+def test_opening_costs_one_header_per_block_and_no_handle(opened: Opened) -> None:
     from builders.handles import open_files
 
     n_blocks = 20_000
@@ -30,7 +32,7 @@ def test_opening_costs_one_header_per_block_and_no_handle(opened):
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_the_exact_file_is_the_same_open_file(opened, kind):
+def test_the_exact_file_is_the_same_open_file(opened: Opened, kind: str) -> None:
     from builders.handles import open_files
 
     ns = opened(b.plausible(kind)[0])
@@ -45,7 +47,7 @@ def test_the_exact_file_is_the_same_open_file(opened, kind):
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_a_file_pickles_as_reopen_this_path(opened, kind):
+def test_a_file_pickles_as_reopen_this_path(opened: Opened, kind: str) -> None:
     data, samples = b.plausible(kind)
     ns = opened(data)
     frozen = pickle.dumps(ns)
@@ -60,7 +62,7 @@ def test_a_file_pickles_as_reopen_this_path(opened, kind):
         pickle.loads(frozen)
 
 
-def test_threads_share_one_file(opened):
+def test_threads_share_one_file(opened: Opened) -> None:
     ns, truth, wrong = opened(b.plausible("2.3", 3, (400,))[0]), b.ramp(400, 3), []
 
     def work(seed):
@@ -76,7 +78,7 @@ def test_threads_share_one_file(opened):
     assert wrong == []
 
 
-def test_a_failed_opening_leaves_no_handle(file_of):
+def test_a_failed_opening_leaves_no_handle(file_of: FileOf) -> None:
     from builders.handles import open_files
 
     before = open_files()
@@ -86,7 +88,7 @@ def test_a_failed_opening_leaves_no_handle(file_of):
     assert open_files() == before
 
 
-def test_missing_files_and_folders_are_the_systems_own_errors(tmp_path):
+def test_missing_files_and_folders_are_the_systems_own_errors(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         nv.open_nsx(tmp_path / "nothing.ns5")
     with pytest.raises(IsADirectoryError):
@@ -94,7 +96,7 @@ def test_missing_files_and_folders_are_the_systems_own_errors(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_pipe_is_refused_and_does_not_block(tmp_path):
+def test_a_pipe_is_refused_and_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.ns5")
     with pytest.raises(nv.FormatError, match="expected a regular file, found a device, pipe or socket"):
         nv.open_nsx(tmp_path / "pipe.ns5")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from builders import nsx as b
+from fixture_types import Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ shapes = st.tuples(st.sampled_from(b.KINDS), st.integers(1, 5), st.lists(st.inte
 
 
 @given(shape=shapes, data=st.data())
-def test_read_is_numpys_own_slice(opened, shape, data):
+def test_read_is_numpys_own_slice(opened: Opened, shape, data) -> None:
     kind, n_channels, n_samples = shape
     raw, samples = b.plausible(kind, n_channels, tuple(n_samples))
     ns = opened(raw)
@@ -39,7 +40,7 @@ def test_read_is_numpys_own_slice(opened, shape, data):
 
 
 @given(shape=shapes, size=st.integers(1, 15))
-def test_chunks_cover_everything_once_and_in_order(opened, shape, size):
+def test_chunks_cover_everything_once_and_in_order(opened: Opened, shape, size) -> None:
     kind, n_channels, n_samples = shape
     raw, samples = b.plausible(kind, n_channels, tuple(n_samples))
     ns = opened(raw)
@@ -60,7 +61,9 @@ def test_chunks_cover_everything_once_and_in_order(opened, shape, size):
     start=st.integers(0, 2**31),
     tick=st.integers(-50, 4000),
 )
-def test_find_is_the_first_sample_that_is_not_before_a_tick(opened, kind, period, tick_rate, start, tick):
+def test_find_is_the_first_sample_that_is_not_before_a_tick(
+    opened: Opened, kind: str, period, tick_rate, start, tick
+) -> None:
     samples = b.ramp(40, 1, kind)
     later = start + 20 * period * tick_rate // 30000
     blocks = [(start, samples[:20]), (later, samples[20:])]
@@ -72,7 +75,7 @@ def test_find_is_the_first_sample_that_is_not_before_a_tick(opened, kind, period
     ns.close()
 
 
-def test_find_is_exact_on_nanosecond_clocks_of_today(opened):
+def test_find_is_exact_on_nanosecond_clocks_of_today(opened: Opened) -> None:
     start = 1_700_000_000_000_000_001
     ns = opened(b.nsx([(start, b.ramp(9, 1))], "ptp"))
     stamps = [start + k * 10**9 // 30000 for k in range(9)]
@@ -81,7 +84,7 @@ def test_find_is_exact_on_nanosecond_clocks_of_today(opened):
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_samples_are_read_only_views_of_the_file(opened, kind):
+def test_samples_are_read_only_views_of_the_file(opened: Opened, kind: str) -> None:
     raw, _ = b.plausible(kind)
     ns = opened(raw)
     for segment in ns.segments:
@@ -95,7 +98,7 @@ def test_samples_are_read_only_views_of_the_file(opened, kind):
             samples[0, 0] = 1
 
 
-def test_blocks_of_one_segment_are_views_and_their_sum_is_not(opened):
+def test_blocks_of_one_segment_are_views_and_their_sum_is_not(opened: Opened) -> None:
     ns = opened(b.nsx([(0, b.ramp(3, 2)), (3, b.ramp(3, 2, first=3))]))
     (segment,) = ns.segments
     assert [block.flags.writeable for block in segment.blocks] == [False, False]
@@ -104,7 +107,7 @@ def test_blocks_of_one_segment_are_views_and_their_sum_is_not(opened):
     np.testing.assert_array_equal(ns.read(2, 4), b.ramp(6, 2)[2:4])
 
 
-def test_seconds_count_from_tick_0_or_from_an_origin(opened):
+def test_seconds_count_from_tick_0_or_from_an_origin(opened: Opened) -> None:
     ns = opened(b.nsx([(60000, b.ramp(4, 1))], period=15))
     (segment,) = ns.segments
     np.testing.assert_allclose(segment.seconds(), 2 + np.arange(4) / 2000)
@@ -112,6 +115,6 @@ def test_seconds_count_from_tick_0_or_from_an_origin(opened):
     assert segment.seconds(2, 2).shape == (0,)
 
 
-def test_chunks_of_nothing_are_refused(opened):
+def test_chunks_of_nothing_are_refused(opened: Opened) -> None:
     with pytest.raises(ValueError, match="expected chunks of 1 sample or more, found 0"):
         next(opened(b.plausible("2.3")[0]).chunks(0))

@@ -10,12 +10,14 @@ import subprocess
 import sys
 from operator import getitem
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
 from builders.handles import open_files
+from fixture_types import FileOf, Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,7 +59,7 @@ def in_blocks(sizes, kind="2.3"):
 
 @pytest.mark.parametrize("sizes", [(N,), (7, 1, 9, 6)], ids=["one block", "four blocks"])
 @given(key=keys())
-def test_clusters_c01_an_index_is_numpys(opened, sizes, key):
+def test_clusters_c01_an_index_is_numpys(opened: Opened, sizes, key) -> None:
     data, samples = in_blocks(sizes)
     with opened(data) as ns:
         (segment,) = ns.segments
@@ -67,25 +69,28 @@ def test_clusters_c01_an_index_is_numpys(opened, sizes, key):
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_clusters_c01_every_framing_can_be_indexed(opened, kind):
+def test_clusters_c01_every_framing_can_be_indexed(opened: Opened, kind: str) -> None:
     data, samples = b.plausible(kind, 3, (9,))
     (segment,) = opened(data).segments
     assert (segment.shape, segment.ndim, segment.dtype, len(segment)) == (samples.shape, 2, samples.dtype, 9)
     np.testing.assert_array_equal(segment[2:7:2, [2, 0]], samples[2:7:2, [2, 0]])
-    np.testing.assert_array_equal(np.array(list(segment)), samples)
+    rows: Any = segment  # which goes through its rows as any sequence does
+    np.testing.assert_array_equal(np.array(list(rows)), samples)
 
 
 @pytest.mark.parametrize("sizes", [(N,), (7, 1, 9, 6)])
 @pytest.mark.parametrize(
     "key", [N, -N - 1, [0, N], [-N - 1], (0, WIDTH), (0, 0, 0), [True], [0.5], "a", 1.5, [[1, 2]], (..., 0, 0, 0)]
 )
-def test_clusters_c01_what_is_no_index_of_it_is_refused(opened, sizes, key):
+def test_clusters_c01_what_is_no_index_of_it_is_refused(opened: Opened, sizes, key) -> None:
     (segment,) = opened(in_blocks(sizes)[0]).segments
     with pytest.raises((IndexError, TypeError)):
         segment[key]
 
 
-def test_clusters_c02_slices_are_views_and_only_what_is_asked_for_is_touched(opened, monkeypatch):
+def test_clusters_c02_slices_are_views_and_only_what_is_asked_for_is_touched(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ns = opened(in_blocks((7, 1, 9, 6))[0])
     (segment,) = ns.segments
     touched = []
@@ -96,12 +101,12 @@ def test_clusters_c02_slices_are_views_and_only_what_is_asked_for_is_touched(ope
         segment[key]
         assert sum(touched) == n_rows, key
     block = segment.blocks[2]
-    for key in ((slice(9, 12), slice(1, 3)), (slice(16, 8, -3), 2), 10):
-        assert np.shares_memory(segment[key], block), key
+    for part in (segment[9:12, 1:3], segment[16:8:-3, 2], segment[10]):
+        assert np.shares_memory(part, block)
     assert not np.shares_memory(segment[5:9], segment.blocks[0])
 
 
-def test_clusters_c03_it_converts_as_numpy_asks(opened):
+def test_clusters_c03_it_converts_as_numpy_asks(opened: Opened) -> None:
     (whole,), (pieced,) = opened(in_blocks((N,))[0]).segments, opened(in_blocks((7, 16))[0], "t.ns5").segments
     for segment in (whole, pieced):
         np.testing.assert_array_equal(np.asarray(segment), segment.samples)
@@ -124,7 +129,7 @@ def test_clusters_c03_it_converts_as_numpy_asks(opened):
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_clusters_c04_and_c05_it_pickles_without_a_sample_and_closes_what_it_opened(opened, kind):
+def test_clusters_c04_and_c05_it_pickles_without_a_sample_and_closes_what_it_opened(opened: Opened, kind: str) -> None:
     data, samples = b.plausible(kind, 3, (3000,))
     ns = opened(data)
     frozen = pickle.dumps(ns.segments[0])
@@ -140,7 +145,7 @@ def test_clusters_c04_and_c05_it_pickles_without_a_sample_and_closes_what_it_ope
     assert open_files() == before
 
 
-def test_clusters_c04_segments_of_the_exact_file_stay_the_same(opened):
+def test_clusters_c04_segments_of_the_exact_file_stay_the_same(opened: Opened) -> None:
     """Probing takes this file for packets of one sample each; a block of several is among them."""
     ns = opened(t.hidden_block())
     exact = ns.exactly()
@@ -151,7 +156,7 @@ def test_clusters_c04_segments_of_the_exact_file_stay_the_same(opened):
         np.testing.assert_array_equal(again.ticks(), segment.ticks())
 
 
-def test_clusters_c04_it_opens_in_processes_that_were_spawned(opened):
+def test_clusters_c04_it_opens_in_processes_that_were_spawned(opened: Opened) -> None:
     data, samples = in_blocks((7, 1, 9, 6))
     (segment,) = opened(data).segments
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -161,7 +166,7 @@ def test_clusters_c04_it_opens_in_processes_that_were_spawned(opened):
     np.testing.assert_array_equal(np.concatenate(parts), samples[:, [4, 0]])
 
 
-def test_clusters_c05_segments_that_travel_together_share_one_file(opened):
+def test_clusters_c05_segments_that_travel_together_share_one_file(opened: Opened) -> None:
     ns = opened(b.plausible("2.3", 3, (50, 40, 30))[0])
     before = open_files()
     parts = [*pickle.loads(pickle.dumps(ns.segments)), *(pickle.loads(pickle.dumps(s)) for s in ns.segments * 20)]
@@ -172,7 +177,7 @@ def test_clusters_c05_segments_that_travel_together_share_one_file(opened):
     assert len(open_files()) == len(before) - 2 or not before
 
 
-def test_clusters_c04_what_has_changed_is_refused_where_it_is_needed(opened):
+def test_clusters_c04_what_has_changed_is_refused_where_it_is_needed(opened: Opened) -> None:
     ns = opened(b.plausible("2.3", 3, (50,))[0])
     frozen = pickle.dumps(ns.segments[0])
     ns.close()
@@ -193,7 +198,7 @@ kept = parts  # up to the end of the program
 """
 
 
-def test_clusters_c05_a_worker_that_closes_nothing_is_not_warned(opened, tmp_path):
+def test_clusters_c05_a_worker_that_closes_nothing_is_not_warned(opened: Opened, tmp_path: Path) -> None:
     data, samples = b.plausible("2.3", 3, (50, 40))
     ns = opened(data)
     for k, handed in enumerate([[ns], ns.segments, [ns.segments[0], pickle.loads(pickle.dumps(ns.segments[1]))]]):
@@ -206,7 +211,9 @@ def test_clusters_c05_a_worker_that_closes_nothing_is_not_warned(opened, tmp_pat
         assert int(done.stdout) == int(samples.sum(dtype=np.int64))
 
 
-def test_clusters_c06_its_token_names_the_file_and_the_stretch_and_nothing_else(opened, file_of):
+def test_clusters_c06_its_token_names_the_file_and_the_stretch_and_nothing_else(
+    opened: Opened, file_of: FileOf
+) -> None:
     data, _ = b.plausible("2.3", 3, (50, 40))
     ns = opened(data)
     first, second = ns.segments

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
+from fixture_types import Opened
 
 from nevparse._source import Source
 from nevparse._stamps import PacketIndex
@@ -17,7 +18,7 @@ def all_samples(ns):
     return np.concatenate([segment.samples for segment in ns.segments])
 
 
-def test_timing_c10_nanoseconds_alone_do_not_make_one_sample_packets(opened):
+def test_timing_c10_nanoseconds_alone_do_not_make_one_sample_packets(opened: Opened) -> None:
     ns = opened(t.blocks([t.BOOT_NS, t.BOOT_NS + t.NS], [9, 13], "3.0", tick_rate=t.NS))
     assert not ns.stamped
     assert shape(ns) == [(t.BOOT_NS, 9), (t.BOOT_NS + t.NS, 13)]
@@ -25,7 +26,7 @@ def test_timing_c10_nanoseconds_alone_do_not_make_one_sample_packets(opened):
 
 
 @pytest.mark.parametrize("counts", [[1, 11], [1, 1, 5], [1, 1, 1, 40], [1, 5, 1], [11, 1]])
-def test_timing_c10_a_first_packet_of_one_sample_does_not_either(opened, counts):
+def test_timing_c10_a_first_packet_of_one_sample_does_not_either(opened: Opened, counts) -> None:
     starts = [t.BOOT_NS + k * t.NS for k in range(len(counts))]
     ns = opened(t.blocks(starts, counts, "3.0", tick_rate=t.NS))
     assert not ns.stamped
@@ -34,7 +35,7 @@ def test_timing_c10_a_first_packet_of_one_sample_does_not_either(opened, counts)
 
 
 @pytest.mark.parametrize("tick_rate", [t.NS, 30_000])
-def test_timing_c10_one_sample_packets_are_known_by_the_packets(opened, tick_rate):
+def test_timing_c10_one_sample_packets_are_known_by_the_packets(opened: Opened, tick_rate) -> None:
     data = t.head("3.0", 2, tick_rate=tick_rate)
     step = tick_rate // 30_000
     ns = opened(data + b.packets([1000 + k * step for k in range(50)], b.ramp(50, 2)))
@@ -42,7 +43,7 @@ def test_timing_c10_one_sample_packets_are_known_by_the_packets(opened, tick_rat
     assert shape(ns) == [(1000, 50)]
 
 
-def test_timing_c10_a_block_among_them_that_no_probe_met_is_found_by_exactly(opened):
+def test_timing_c10_a_block_among_them_that_no_probe_met_is_found_by_exactly(opened: Opened) -> None:
     ns = opened(t.hidden_block(start=0))
     assert ns.stamped
     exact = ns.exactly()
@@ -52,7 +53,7 @@ def test_timing_c10_a_block_among_them_that_no_probe_met_is_found_by_exactly(ope
     np.testing.assert_array_equal(exact.segments[0].samples, b.ramp(204, 13))
 
 
-def test_timing_c11_every_sample_has_the_timestamp_that_was_recorded(opened):
+def test_timing_c11_every_sample_has_the_timestamp_that_was_recorded(opened: Opened) -> None:
     ticks = t.stamps(500, drift_ppm=20, jitter_ns=300, breaks={123: 1, 300: 90_000})
     ns = opened(t.ptp(ticks))
     assert [segment.n_samples for segment in ns.segments] == [124, 177, 199], "the last one too"
@@ -62,12 +63,12 @@ def test_timing_c11_every_sample_has_the_timestamp_that_was_recorded(opened):
     assert ns.sampling_rate == 30_000
 
 
-def test_timing_c11_a_steady_interval_of_33320_ns_is_no_gap(opened):
+def test_timing_c11_a_steady_interval_of_33320_ns_is_no_gap(opened: Opened) -> None:
     ns = opened(t.ptp(t.BOOT_NS + 33_320 * np.arange(5000, dtype=np.uint64)))
     assert ns.gaps == ()
 
 
-def test_timing_c14_exactly_finds_what_probing_missed(opened):
+def test_timing_c14_exactly_finds_what_probing_missed(opened: Opened) -> None:
     """A file of five strides in which two breaks cancel."""
     ticks = t.stamps(5 * 16384, breaks={40_000: 4000, 41_000: -4000})
     ns = opened(t.ptp(ticks))
@@ -79,7 +80,9 @@ def test_timing_c14_exactly_finds_what_probing_missed(opened):
     assert ns.gaps == ()
 
 
-def test_timing_c16_opening_reads_as_little_of_a_long_file_as_of_a_short_one(opened, monkeypatch):
+def test_timing_c16_opening_reads_as_little_of_a_long_file_as_of_a_short_one(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read = []
     peek = Source.peek
     monkeypatch.setattr(Source, "peek", lambda self, n, at: read.append(n) or peek(self, n, at))
@@ -91,7 +94,7 @@ def test_timing_c16_opening_reads_as_little_of_a_long_file_as_of_a_short_one(ope
     assert sizes[0] == pytest.approx(sizes[1], abs=13)
 
 
-def test_timing_c16_gaps_of_a_file_are_found_by_probing_it(opened, monkeypatch):
+def test_timing_c16_gaps_of_a_file_are_found_by_probing_it(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
     span, at = PacketIndex.span, PacketIndex.at
     monkeypatch.setattr(PacketIndex, "span", lambda self, a, z: rows.append(z - a) or span(self, a, z))

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import gc
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
 from depth import FEWER
+from fixture_types import FileOf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,7 +62,7 @@ def same_segments(path, theirs):
     jitter_ns=st.sampled_from([0, 300]),
     seed=st.integers(0, 99),
 )
-def test_ptp_files_fall_into_the_segments_of_neo(file_of, breaks, drift_ppm, jitter_ns, seed):
+def test_ptp_files_fall_into_the_segments_of_neo(file_of: FileOf, breaks, drift_ppm, jitter_ns, seed) -> None:
     """At no tolerance neo splits where an interval is longer than two samples."""
     wide = {place: missing for place, missing in breaks.items() if place + 1 not in breaks}  # neo drops single samples
     ticks = t.stamps(100, drift_ppm=drift_ppm, jitter_ns=jitter_ns, breaks=wide, seed=seed)
@@ -78,7 +80,7 @@ def test_ptp_files_fall_into_the_segments_of_neo(file_of, breaks, drift_ppm, jit
     kind=st.sampled_from(["2.2", "2.3", "3.0"]),
     period=st.sampled_from([1, 30]),
 )
-def test_block_files_fall_into_the_segments_of_neo(file_of, blocks, kind, period):
+def test_block_files_fall_into_the_segments_of_neo(file_of: FileOf, blocks, kind: str, period) -> None:
     """Pauses, losses, overlaps and resets: each of these blocks is a segment."""
     starts, tick = [], 10**6
     for n, missing in blocks:
@@ -89,7 +91,7 @@ def test_block_files_fall_into_the_segments_of_neo(file_of, blocks, kind, period
 
 
 @pytest.mark.parametrize("epoch_ns", [t.BOOT_NS, t.EPOCH_NS])
-def test_ptp_seconds_are_those_of_neo_to_what_a_float_resolves(file_of, epoch_ns):
+def test_ptp_seconds_are_those_of_neo_to_what_a_float_resolves(file_of: FileOf, epoch_ns) -> None:
     path = file_of(t.ptp(t.stamps(300, start=epoch_ns, jitter_ns=300)))
     ((_, seconds),) = in_neo(path, gap_tolerance_ms=0)
     with nv.open_nsx(path) as ns:
@@ -108,7 +110,7 @@ def known_differences():
 
 
 @pytest.mark.parametrize("what", known_differences())
-def test_known_neo_differences(file_of, what):
+def test_known_neo_differences(file_of: FileOf, what: str) -> None:
     """Ours is asserted against what was built; that neo still differs, so that a mended neo is noticed."""
     data, theirs, ours = known_differences()[what]
     path = file_of(data)
@@ -117,7 +119,7 @@ def test_known_neo_differences(file_of, what):
         assert [segment.n_samples for segment in ns.segments] == ours
 
 
-def test_known_neo_difference_of_spikes_in_a_pause(tmp_path):
+def test_known_neo_difference_of_spikes_in_a_pause(tmp_path: Path) -> None:
     """neo gives a spike of a pause to the segment before it; it belongs to none."""
     (tmp_path / "s.ns5").write_bytes(t.blocks([0, 9000], [3000, 3000]))
     spikes = [10, 5000, 9010]

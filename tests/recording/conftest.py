@@ -3,28 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-import nevparse as nv
+from recording.files import Folder
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Iterator[Folder]:
     """Write files by name and open the recording that a path in the folder names; closed when the test ends."""
-    recordings = []
-
-    class Folder:
-        path = tmp_path
-
-        def write(self, **files):
-            for name, data in files.items():
-                (tmp_path / name.replace("__", ".")).write_bytes(data)
-            return self
-
-        def open(self, name="s"):
-            recordings.append(nv.open_recording(tmp_path / name))
-            return recordings[-1]
-
-    yield Folder()
-    for recording in recordings:
+    folder = Folder(tmp_path)
+    yield folder
+    for recording in folder.opened:
         recording.close()

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from recording.files import nsx
+from recording.files import Folder, nsx
 
 
 def located(recording, ticks, nsx, **options):
@@ -27,7 +27,7 @@ NOWHERE = (-1, -1)
 # ----------------------------------------------------------------------------------------------------------- locate
 
 
-def test_timing_c37_a_pause_is_not_the_segment_before_it(folder):
+def test_timing_c37_a_pause_is_not_the_segment_before_it(folder: Folder) -> None:
     rec = folder.write(s__nev=t.spike_nev([0]), s__ns5=nsx((100, 10), (9000, 5))).open()
     ticks = [99, 100, 109, 110, 5000, 8999, 9000, 9004, 9005]
     assert located(rec, ticks, 5) == [
@@ -37,7 +37,7 @@ def test_timing_c37_a_pause_is_not_the_segment_before_it(folder):
     assert located(rec, [], 5) == []
 
 
-def test_timing_c37_each_file_by_its_own_rate_and_start(folder):
+def test_timing_c37_each_file_by_its_own_rate_and_start(folder: Folder) -> None:
     files = {"s__ns2": nsx((90, 4), period=30), "s__ns5": nsx((102, 100)), "s__nev": t.spike_nev([0])}
     rec = folder.write(**files).open()
     assert located(rec, [89, 90, 119, 120, 209, 210], 2) == [NOWHERE, (0, 0), (0, 0), (0, 1), (0, 3), NOWHERE]
@@ -50,7 +50,7 @@ def test_timing_c37_each_file_by_its_own_rate_and_start(folder):
     nsx_rate=st.sampled_from([30_000, t.NS, 10**6]),
     period=st.sampled_from([1, 3, 30]),
 )
-def test_timing_c37_different_tick_rates(folder, ticks, nev_rate, nsx_rate, period):
+def test_timing_c37_different_tick_rates(folder: Folder, ticks, nev_rate, nsx_rate, period) -> None:
     """By whole numbers: the tick of the file that is not after the NEV's, then the sample."""
     start, n = 1000, 500
     folder.write(
@@ -68,7 +68,7 @@ def test_timing_c37_different_tick_rates(folder, ticks, nev_rate, nsx_rate, peri
         assert located(rec, ticks, 5) == expected
 
 
-def test_timing_c37_the_spike_of_a_sample_is_located_at_it_whatever_the_rates(folder):
+def test_timing_c37_the_spike_of_a_sample_is_located_at_it_whatever_the_rates(folder: Folder) -> None:
     """A NEV at 30 kHz beside nanoseconds: rounding down twice loses no sample."""
     rec = folder.write(
         s__nev=t.spike_nev([0], (3, 0), 30_000), s__ns5=nsx((0, 5000), kind="3.0", tick_rate=t.NS)
@@ -76,7 +76,7 @@ def test_timing_c37_the_spike_of_a_sample_is_located_at_it_whatever_the_rates(fo
     assert located(rec, range(5000), 5) == [(0, k) for k in range(5000)]
 
 
-def test_timing_c37_a_time_that_is_too_far_for_the_files_clock_is_nowhere(folder):
+def test_timing_c37_a_time_that_is_too_far_for_the_files_clock_is_nowhere(folder: Folder) -> None:
     """This many seconds are 290 ms in nanoseconds, once 64 bits have run over."""
     seconds, start = 18_446_744_074, 290_000_000
     assert start <= seconds * t.NS % 2**64 < start + t.NS
@@ -85,7 +85,7 @@ def test_timing_c37_a_time_that_is_too_far_for_the_files_clock_is_nowhere(folder
     assert located(rec, [seconds * 30_000, 8_700], 5) == [NOWHERE, (0, 0)]
 
 
-def test_timing_c37_by_the_timestamps_of_packets(folder):
+def test_timing_c37_by_the_timestamps_of_packets(folder: Folder) -> None:
     ticks = t.stamps(300, jitter_ns=300, breaks={100: 50})
     rec = folder.write(s__nev=t.spike_nev([0], (3, 0), t.NS), s__ns6=t.ptp(ticks)).open()
     assert located(rec, ticks, 6) == [(0, k) for k in range(101)] + [(1, k) for k in range(199)]
@@ -100,7 +100,7 @@ def restarted(folder, spikes):
     return folder.write(s__nev=t.spike_nev(spikes), s__ns5=nsx((0, 60_000), (116, 90_000))).open()
 
 
-def test_timing_c38_packets_tell_on_which_side_of_a_reset_a_time_is(folder):
+def test_timing_c38_packets_tell_on_which_side_of_a_reset_a_time_is(folder: Folder) -> None:
     spikes = [500, 30_000, 59_000, 120, 500, 30_000, 80_000]
     rec = restarted(folder, spikes)
     assert [reset.packet for reset in rec.nev.resets] == [3]
@@ -111,24 +111,24 @@ def test_timing_c38_packets_tell_on_which_side_of_a_reset_a_time_is(folder):
     assert located(rec, spikes[::-1], 5, packets=packets[::-1]) == located(rec, spikes, 5, packets=packets)[::-1]
 
 
-def test_timing_c38_without_them_the_later_is_meant_where_there_are_two(folder):
+def test_timing_c38_without_them_the_later_is_meant_where_there_are_two(folder: Folder) -> None:
     rec = restarted(folder, [500, 59_000, 120, 80_000])
     assert located(rec, [100, 115, 116, 500, 80_000], 5) == [(0, 100), (0, 115), (1, 0), (1, 384), (1, 79_884)]
 
 
-def test_timing_c38_a_little_out_of_order_is_no_reset(folder):
+def test_timing_c38_a_little_out_of_order_is_no_reset(folder: Folder) -> None:
     spikes = [500, 45_000, 44_955, 45_010, 44_000, 59_000]
     rec = folder.write(s__nev=t.spike_nev(spikes), s__ns5=nsx((0, 60_000))).open()
     assert rec.nev.resets == ()
     assert located(rec, spikes, 5, packets=range(6)) == [(0, tick) for tick in spikes]
 
 
-def test_timing_c38_a_file_that_starts_behind_the_reset_has_nothing_of_before(folder):
+def test_timing_c38_a_file_that_starts_behind_the_reset_has_nothing_of_before(folder: Folder) -> None:
     rec = folder.write(s__nev=t.spike_nev([500, 59_000, 120, 150]), s__ns5=nsx((116, 90_000))).open()
     assert located(rec, [500, 59_000, 120, 150], 5, packets=range(4)) == [NOWHERE, NOWHERE, (0, 4), (0, 34)]
 
 
-def test_timing_c38_resets_are_matched_from_the_last_one_back(folder):
+def test_timing_c38_resets_are_matched_from_the_last_one_back(folder: Folder) -> None:
     """Two resets, pauses between them, and a file that was not there for the first part."""
     nev = t.spike_nev([90_000, 91_000, 10, 20, 70_000, 71_000, 30, 40])
     rec = folder.write(s__nev=nev, s__ns5=nsx((0, 1000), (70_000, 2000), (5, 100))).open()
@@ -140,7 +140,7 @@ def test_timing_c38_resets_are_matched_from_the_last_one_back(folder):
     ]  # fmt: skip
 
 
-def test_timing_c38_an_empty_file_holds_nothing(folder):
+def test_timing_c38_an_empty_file_holds_nothing(folder: Folder) -> None:
     rec = folder.write(s__nev=t.spike_nev([2**32 - 9, 2**32 - 5, 1, 2, 3]), s__ns5=b.nsx([])).open()
     assert located(rec, [1, 2], 5, packets=[2, 3]) == [NOWHERE, NOWHERE]
 
@@ -148,7 +148,7 @@ def test_timing_c38_an_empty_file_holds_nothing(folder):
 END = 1 << 32
 
 
-def test_timing_c39_packets_tell_that_32_bits_ran_over(folder):
+def test_timing_c39_packets_tell_that_32_bits_ran_over(folder: Folder) -> None:
     spikes = [END - 90, END - 10, 5, 40, 5010]
     rec = folder.write(s__nev=t.spike_nev(spikes), s__ns5=nsx((END - 100, 100), (0, 50), (5000, 20))).open()
     assert [segment.n_samples for segment in rec.nsx[5].segments] == [150, 20]
@@ -160,7 +160,7 @@ def test_timing_c39_packets_tell_that_32_bits_ran_over(folder):
 
 
 @pytest.mark.parametrize("kind", ["2.3", "ptp"])
-def test_timing_c45_rows_of_spikes_in_an_export(folder, kind):
+def test_timing_c45_rows_of_spikes_in_an_export(folder: Folder, kind: str) -> None:
     if kind == "ptp":
         ticks = t.stamps(30, breaks={9: 20, 19: 4})
         rec = folder.write(s__nev=t.spike_nev([0], (3, 0), t.NS), s__ns5=t.ptp(ticks)).open()
@@ -180,7 +180,7 @@ def test_timing_c45_rows_of_spikes_in_an_export(folder, kind):
         assert rows.tolist() == b.ramp(30, 2).tolist(), "the sample of that time"
 
 
-def test_timing_c45_by_each_clock(folder):
+def test_timing_c45_by_each_clock(folder: Folder) -> None:
     rec = folder.write(s__nev=t.spike_nev([0], (3, 0), 30_000), s__ns5=nsx((0, 500), kind="3.0", tick_rate=t.NS)).open()
     report = nv.write_bin(rec.nsx[5], folder.path / "s.bin", start_tick=3_333_333)
     assert rec.spike_rows(report, [99, 100, 101, 499, 500]).tolist() == [-1, 0, 1, 399, -1]

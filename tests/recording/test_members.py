@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 
 import pytest
 from builders import nsx as b
@@ -11,13 +12,13 @@ from builders import timing as t
 
 import nevparse as nv
 from nevparse.recording import base_of, instruments_of, members_of
-from recording.files import nsx
+from recording.files import Folder, nsx
 
 # ---------------------------------------------------------------------------------------------------------- members
 
 
 @pytest.mark.parametrize("name", ["s.nev", "s.NEV", "s.ns5", "s.NS5", "s.Ns2", "s.nf3", "s"])
-def test_timing_c35_any_member_or_the_base_names_them_all(folder, name):
+def test_timing_c35_any_member_or_the_base_names_them_all(folder: Folder, name) -> None:
     folder.write(s__NEV=t.spike_nev([5]), s__ns2=nsx((0, 4), period=30), s__Ns5=nsx((0, 9)), s__nf3=nsx((0, 3)))
     folder.write(other__ns5=nsx((0, 1)), s2__ns5=nsx((0, 1)), s__txt=b"", s__ns55=b"", s__nsx=b"")
     rec = folder.open(name)
@@ -31,7 +32,7 @@ def test_timing_c35_any_member_or_the_base_names_them_all(folder, name):
     assert set(rec.files) == set(rec.members)
 
 
-def test_timing_c35_a_base_may_hold_dots_and_suffixes_of_its_own(folder):
+def test_timing_c35_a_base_may_hold_dots_and_suffixes_of_its_own(folder: Folder) -> None:
     (folder.path / "a.ns5.day1.nev").write_bytes(t.spike_nev([1]))
     (folder.path / "a.ns5.day1.ns5").write_bytes(nsx((0, 2)))
     assert list(folder.open("a.ns5.day1").members) == ["nev", "ns5"]
@@ -39,21 +40,21 @@ def test_timing_c35_a_base_may_hold_dots_and_suffixes_of_its_own(folder):
     assert base_of("x/a.txt") == "x/a.txt"
 
 
-def test_timing_c35_members_are_found_in_the_working_directory(folder, monkeypatch):
+def test_timing_c35_members_are_found_in_the_working_directory(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.write(s__ns5=nsx((0, 2)))
     monkeypatch.chdir(folder.path)
     assert members_of("s.nev") == {"ns5": "s.ns5"}
 
 
 @pytest.mark.parametrize("name", ["none", "none.ns5", "s.txt", "no/such/folder/s", ""])
-def test_timing_c35_no_member_is_no_recording(folder, name):
+def test_timing_c35_no_member_is_no_recording(folder: Folder, name) -> None:
     folder.write(s__txt=b"", s__ns5=nsx((0, 2)))
     with pytest.raises(FileNotFoundError):
         nv.open_recording(str(folder.path / "x" / name) if name == "" else folder.path / name)
 
 
 @pytest.mark.parametrize("there", [("nev",), ("ns5",), ("ns1", "ns5"), ("nev", "ns2")])
-def test_timing_c36_members_may_be_missing(folder, there):
+def test_timing_c36_members_may_be_missing(folder: Folder, there) -> None:
     data = {"nev": t.spike_nev([5]), "ns1": nsx((0, 2), period=60), "ns2": nsx((0, 3), period=30), "ns5": nsx((0, 9))}
     rec = folder.write(**{f"s__{suffix}": data[suffix] for suffix in there}).open()
     assert list(rec.members) == list(there)
@@ -64,7 +65,7 @@ def test_timing_c36_members_may_be_missing(folder, there):
             rec.locate([0], 5)
 
 
-def test_timing_c36_versions_may_differ(folder):
+def test_timing_c36_versions_may_differ(folder: Folder) -> None:
     """As in recordings where an old NSP wrote 2.1 beside a NEV of 2.2; the NEV gives the scale."""
     nev = b.nev_with_factors({1: 250, 2: 1000}, (2, 2))
     rec = folder.write(s__nev=nev, s__ns3=b.nsx([(0, b.ramp(9, 2))], "2.1"), s__ns5=nsx((0, 4), kind="3.0")).open()
@@ -73,7 +74,7 @@ def test_timing_c36_versions_may_differ(folder):
 
 
 @pytest.mark.parametrize("suffix", ["nev", "ns2"])
-def test_timing_c36_a_member_that_cannot_be_opened_is_left_out(folder, suffix):
+def test_timing_c36_a_member_that_cannot_be_opened_is_left_out(folder: Folder, suffix) -> None:
     folder.write(s__nev=t.spike_nev([5]), s__ns2=nsx((0, 2)), s__ns5=nsx((0, 9)))
     (folder.path / f"s.{suffix}").write_bytes(b"no recording at all")
     with pytest.warns(nv.DamagedFile, match=rf"s\.{suffix} is left out: .*byte 0: expected") as caught:
@@ -84,18 +85,18 @@ def test_timing_c36_a_member_that_cannot_be_opened_is_left_out(folder, suffix):
     assert rec.nsx[5].n_samples == 9
 
 
-def test_timing_c36_a_member_that_is_a_folder_is_left_out(folder):
+def test_timing_c36_a_member_that_is_a_folder_is_left_out(folder: Folder) -> None:
     (folder.path / "s.ns6").mkdir()
     with pytest.warns(nv.DamagedFile, match=r"s\.ns6 is left out"):
         assert list(folder.write(s__ns5=nsx((0, 9))).open().nsx) == [5]
 
 
-def test_timing_c36_where_none_can_be_opened_the_reason_is_raised(folder):
+def test_timing_c36_where_none_can_be_opened_the_reason_is_raised(folder: Folder) -> None:
     with pytest.raises(nv.FormatError, match="expected"):
         folder.write(s__nev=b"bad", s__ns5=b"worse").open()
 
 
-def test_timing_c36_an_error_leaves_no_file_open(folder):
+def test_timing_c36_an_error_leaves_no_file_open(folder: Folder) -> None:
     """Where warnings are errors, the members opened before are closed; `conftest` looks."""
     folder.write(s__nev=t.spike_nev([5]), s__ns2=nsx((0, 9)), s__ns5=nsx((0, 9))[:-3])
     with pytest.raises(nv.TruncatedFile):
@@ -106,7 +107,7 @@ def test_timing_c36_an_error_leaves_no_file_open(folder):
     gc.collect()
 
 
-def test_timing_c36_closing_closes_every_member(folder):
+def test_timing_c36_closing_closes_every_member(folder: Folder) -> None:
     rec = folder.write(s__nev=t.spike_nev([5]), s__ns5=nsx((0, 9))).open()
     with rec as same:
         assert same is rec
@@ -129,7 +130,7 @@ GROUPS = [
 
 
 @pytest.mark.parametrize(("names", "another"), GROUPS)
-def test_timing_c46_instruments_of_a_recording_are_found_in_order(tmp_path, names, another):
+def test_timing_c46_instruments_of_a_recording_are_found_in_order(tmp_path: Path, names, another) -> None:
     for name in (*names, another):
         for suffix in ("ns5", "NEV"):
             (tmp_path / f"{name}.{suffix}").write_bytes(nsx((0, 2)))
@@ -139,7 +140,7 @@ def test_timing_c46_instruments_of_a_recording_are_found_in_order(tmp_path, name
     assert instruments_of(tmp_path / another) == (str(tmp_path / another),)
 
 
-def test_timing_c46_a_recording_knows_its_instruments(folder):
+def test_timing_c46_a_recording_knows_its_instruments(folder: Folder) -> None:
     for k in (2, 1):
         (folder.path / f"s-NSP{k}.ns5").write_bytes(nsx((0, k)))
     rec = folder.open("s-NSP1")
@@ -147,7 +148,7 @@ def test_timing_c46_a_recording_knows_its_instruments(folder):
     assert rec.instruments == tuple(str(folder.path / f"s-NSP{k}") for k in (1, 2))
 
 
-def test_timing_c47_the_fastest_file_is_by_rate_then_by_number(folder):
+def test_timing_c47_the_fastest_file_is_by_rate_then_by_number(folder: Folder) -> None:
     folder.write(s__ns2=nsx((0, 2), period=30), s__ns5=nsx((0, 5)), s__ns6=nsx((0, 6)), s__nf3=nsx((0, 3), period=15))
     folder.write(s__ns9=nsx((0, 9), period=60))
     assert folder.open().fastest.n_samples == 6
@@ -156,13 +157,13 @@ def test_timing_c47_the_fastest_file_is_by_rate_then_by_number(folder):
     assert folder.open().fastest.n_samples == 3
 
 
-def test_timing_c47_without_continuous_data_there_is_none(folder):
+def test_timing_c47_without_continuous_data_there_is_none(folder: Folder) -> None:
     with pytest.raises(ValueError, match="expected a continuous file, found nev"):
         folder.write(s__nev=t.spike_nev([5])).open().fastest  # noqa: B018
 
 
-def test_timing_c47_a_recording_says_what_it_is(folder):
+def test_timing_c47_a_recording_says_what_it_is(folder: Folder) -> None:
     rec = folder.write(s__nev=t.spike_nev([5]), s__ns5=nsx((0, 9))).open()
     assert repr(rec) == f"Recording({str(folder.path / 's')!r}: nev, ns5)"
     with pytest.raises(TypeError):
-        rec.members["ns6"] = "x"
+        rec.members["ns6"] = "x"  # type: ignore[index]

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from fixture_types import FileOf
 
 import nevparse as nv
 from source.kinds import WANTED, result_of
@@ -20,7 +21,7 @@ def quiet():
 
 
 @pytest.fixture
-def as_a_file(file_of):
+def as_a_file(file_of: FileOf):
     """What the file itself gives, asked once."""
 
     def result(surface, data):

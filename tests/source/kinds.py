@@ -10,7 +10,9 @@ import sys
 import tempfile
 import warnings
 import zipfile
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,7 +103,8 @@ class Named(io.BytesIO):
         raise AssertionError("it may not have all of them yet")
 
 
-MEMORY = {
+Giver = Callable[[Any, Any], AbstractContextManager[Any]]  # (bytes, folder): what holds them
+MEMORY: dict[str, Giver] = {
     "bytes": lambda data, _: plain(data),
     "bytearray": lambda data, _: plain(bytearray(data)),
     "memoryview": lambda data, _: plain(memoryview(data)),
@@ -110,7 +113,7 @@ MEMORY = {
     "mmap": mapped,
 }
 
-OBJECTS = {
+OBJECTS: dict[str, Giver] = {
     "remote": lambda data, _: plain(Remote(data)),
     "short": lambda data, _: plain(Remote(data, most=7)),
     "subclass": lambda data, _: plain(Named(data)),
@@ -121,16 +124,16 @@ OBJECTS = {
     "gzip": gzipped,
 }
 
-FILES = {
+FILES: dict[str, Giver] = {
     "file": opened_file,
     "unbuffered": lambda data, folder: opened_file(data, folder, buffering=0),
 }
 
-KINDS = {**MEMORY, **OBJECTS, **FILES}
+KINDS: dict[str, Giver] = {**MEMORY, **OBJECTS, **FILES}
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
-every_object = pytest.mark.parametrize("kind", {**OBJECTS, **FILES})
+every_object = pytest.mark.parametrize("kind", OBJECTS | FILES)
 
 NSX = {
     **{kind: b.plausible(kind)[0] for kind in b.KINDS},
@@ -225,7 +228,7 @@ def result_of(surface, what):
     return found, [(w.category.__name__, str(w.message).replace(name, "<it>")) for w in warned]
 
 
-WANTED = {}
+WANTED: dict[tuple[Any, bytes], Any] = {}
 
 
 def refused(opener, what, error, *words):

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from builders import nev as nb
@@ -30,7 +32,7 @@ def cost(remote, call):
     return remote.sent - before
 
 
-def test_sources_c03_opening_costs_headers(long_ptp):
+def test_sources_c03_opening_costs_headers(long_ptp) -> None:
     data, _ = long_ptp
     remote = Remote(data)
     assert cost(remote, lambda: nv.open_nsx(remote)) < 314 + 66 * 30 + 5000
@@ -39,7 +41,7 @@ def test_sources_c03_opening_costs_headers(long_ptp):
     assert cost(remote, lambda: nv.open_nsx(remote).gaps) < 10_000
 
 
-def test_sources_c03_samples_of_blocks_cost_their_own_bytes():
+def test_sources_c03_samples_of_blocks_cost_their_own_bytes() -> None:
     remote = Remote(b.nsx([(0, np.zeros((100_000, 30), np.int16))]))
     with nv.open_nsx(remote) as ns:
         assert ns.n_channels == len(ns.channels)
@@ -49,7 +51,7 @@ def test_sources_c03_samples_of_blocks_cost_their_own_bytes():
         assert cost(remote, lambda: list(ns.chunks(1000))) == 100_000 * 60
 
 
-def test_sources_c03_samples_of_packets_cost_their_own_bytes_and_a_search_a_few(long_ptp):
+def test_sources_c03_samples_of_packets_cost_their_own_bytes_and_a_search_a_few(long_ptp) -> None:
     data, ticks = long_ptp
     remote, packet = Remote(data), 13 + 60
     with nv.open_nsx(remote) as ns:
@@ -64,7 +66,7 @@ def test_sources_c03_samples_of_packets_cost_their_own_bytes_and_a_search_a_few(
         assert [part.tolist() for part in ns.locate(wanted)] == [[0, 0, 1], [5, 100_000, 250_000 - 200_001]]
 
 
-def test_sources_c03_a_search_for_very_many_reads_the_file_once_and_keeps_little(long_ptp):
+def test_sources_c03_a_search_for_very_many_reads_the_file_once_and_keeps_little(long_ptp) -> None:
     data, ticks = long_ptp
     remote = Remote(data)
     with nv.open_nsx(remote) as ns:
@@ -75,18 +77,20 @@ def test_sources_c03_a_search_for_very_many_reads_the_file_once_and_keeps_little
     assert (sample == np.concatenate([np.arange(200_001), np.arange(LONG - 200_001)])).all()
 
 
-def test_sources_c03_every_timestamp_is_read_a_few_megabytes_at_a_time(long_ptp):
+def test_sources_c03_every_timestamp_is_read_a_few_megabytes_at_a_time(long_ptp) -> None:
     data, _ = long_ptp
-    remote, most = Remote(data), []
+    remote = Remote(data)
+    most: list[int] = []
     read = remote.read
-    remote.read = lambda n_bytes: most.append(n_bytes) or read(n_bytes)
+    vars(remote)["read"] = lambda n_bytes: most.append(n_bytes) or read(n_bytes)
     with nv.open_nsx(remote) as ns:
         assert len(ns.exactly().gaps) == 1
-        assert ns.exactly()._index.even()
+        index: Any = ns.exactly()._index
+        assert index.even()
     assert max(most) <= 1 << 22
 
 
-def test_sources_c03_packets_of_a_nev_are_read_once():
+def test_sources_c03_packets_of_a_nev_are_read_once() -> None:
     data = nb.every_kind((2, 3))
     remote = Remote(data)
     with nv.open_nev(remote) as nev:

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import os
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nsx as b
+from fixture_types import FileOf
 
 import nevparse as nv
 from nevparse._file_source import FileSource
 
 
 @pytest.fixture(params=["posix", "portable"])
-def either_way(request, monkeypatch):
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
     """The same test with the system's positional reads, and without."""
     if request.param == "posix" and not hasattr(os, "preadv"):
         pytest.skip("os.preadv is not there")
@@ -25,14 +27,14 @@ def either_way(request, monkeypatch):
 
 
 @pytest.fixture
-def source(file_of):
+def source(file_of: FileOf):
     source = FileSource(file_of(bytes(range(100))))
     yield source
     source.close()
 
 
 @pytest.mark.usefixtures("either_way")
-def test_reading_by_position(source):
+def test_reading_by_position(source) -> None:
     assert source.peek(4, 10) == bytes([10, 11, 12, 13])
     assert source.peek(50, 90) == bytes(range(90, 100)), "fewer only where the file ends"
     assert source.peek(5, 100) == source.peek(5, 500) == b""
@@ -47,7 +49,7 @@ def test_reading_by_position(source):
 
 @pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_files_and_exports_are_the_same_either_way(file_of, tmp_path, kind):
+def test_files_and_exports_are_the_same_either_way(file_of: FileOf, tmp_path: Path, kind: str) -> None:
     raw, samples = b.plausible(kind, 4, (30,))
     with nv.open_nsx(file_of(raw)) as ns:
         np.testing.assert_array_equal(ns.read(), samples)
@@ -56,7 +58,7 @@ def test_files_and_exports_are_the_same_either_way(file_of, tmp_path, kind):
 
 
 @pytest.mark.usefixtures("either_way")
-def test_a_file_read_in_pieces_is_put_together(source, monkeypatch):
+def test_a_file_read_in_pieces_is_put_together(source, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = source._readinto_at
     monkeypatch.setattr(source, "_readinto_at", lambda buffer, offset: whole(buffer[:3], offset))
     buffer = memoryview(bytearray(20))
@@ -65,7 +67,7 @@ def test_a_file_read_in_pieces_is_put_together(source, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_arrays_stay_valid_after_close_and_the_handle_does_not(file_of, kind):
+def test_arrays_stay_valid_after_close_and_the_handle_does_not(file_of: FileOf, kind: str) -> None:
     raw, samples = b.plausible(kind, 2, (6,))
     ns = nv.open_nsx(file_of(raw))
     before, ticks = ns.segments[0].samples, ns.segments[0].ticks()
@@ -78,7 +80,7 @@ def test_arrays_stay_valid_after_close_and_the_handle_does_not(file_of, kind):
         ns.read()
 
 
-def test_a_closed_file_says_so(source):
+def test_a_closed_file_says_so(source) -> None:
     source.close()
     for attempt in (lambda: source.peek(1, 0), lambda: source.view(np.dtype("u1"), (3,), 0)):
         with pytest.raises(ValueError, match="closed"):
@@ -86,7 +88,7 @@ def test_a_closed_file_says_so(source):
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_a_closed_file_is_let_go_of_though_its_object_lives(file_of, kind):
+def test_a_closed_file_is_let_go_of_though_its_object_lives(file_of: FileOf, kind: str) -> None:
     from builders.handles import open_files
 
     before = open_files()
@@ -102,12 +104,12 @@ def test_a_closed_file_is_let_go_of_though_its_object_lives(file_of, kind):
     ("shape", "offset", "row_bytes"),
     [((101,), 0, None), ((1,), 100, None), ((50,), 51, None), ((1,), -1, None), ((2, 2), 0, 99), ((2**62,), 0, None)],
 )
-def test_no_view_reaches_beyond_the_file(source, shape, offset, row_bytes):
+def test_no_view_reaches_beyond_the_file(source, shape, offset, row_bytes) -> None:
     with pytest.raises(nv.FormatError, match=r"expected .* bytes, found"):
         source.view(np.dtype("u1"), shape, offset, row_bytes)
 
 
-def test_views_are_read_only_strided_and_share_one_map(source):
+def test_views_are_read_only_strided_and_share_one_map(source) -> None:
     rows = source.view(np.dtype("u1"), (3, 2), 10, 30)
     assert rows.tolist() == [[10, 11], [40, 41], [70, 71]]
     assert source.view(np.dtype("u1"), (0, 5), 100).shape == (0, 5)
@@ -116,7 +118,7 @@ def test_views_are_read_only_strided_and_share_one_map(source):
     assert np.shares_memory(rows, source.view(np.dtype("u1"), (100,), 0))
 
 
-def test_a_file_that_shrank_is_not_mapped(file_of):
+def test_a_file_that_shrank_is_not_mapped(file_of: FileOf) -> None:
     path = file_of(b.plausible("2.3", 2, (50,))[0])
     with nv.open_nsx(path) as ns:
         os.truncate(path, 500)
@@ -124,7 +126,7 @@ def test_a_file_that_shrank_is_not_mapped(file_of):
             ns.read()
 
 
-def test_offsets_beyond_4_gib(tmp_path):
+def test_offsets_beyond_4_gib(tmp_path: Path) -> None:
     """Two blocks, the first of 4 GiB of holes: what is behind it is found, viewed, counted and exported."""
     path, rows = tmp_path / "large.ns5", (1 << 30) + 7
     head, tail = b.nsx([], "2.3"), b.ramp(5, 2)

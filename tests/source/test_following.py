@@ -14,6 +14,7 @@ from builders import nsx as b
 from builders import timing as t
 from builders.growing import Growing, ends, growing, stamped
 from builders.recorders import COUNTS, Recorder, odd_ends
+from fixture_types import FileOf, Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +28,7 @@ from source.watching import Time, appended, quietly, same, samples_of, together
 
 
 @given(st.data(), growing(("2.1", *b.BLOCK_KINDS)), st.sampled_from(COUNTS), st.integers(1, 12))
-def test_growing_c09_follow_gives_each_sample_once(tmp_path, data, made, counts, n_each):
+def test_growing_c09_follow_gives_each_sample_once(tmp_path: Path, data, made, counts, n_each) -> None:
     path = tmp_path / "s.ns5"
     path.unlink(missing_ok=True)
     steps, now = ends(data.draw, made.start, len(made.data)), Time()
@@ -45,7 +46,7 @@ def test_growing_c09_follow_gives_each_sample_once(tmp_path, data, made, counts,
 
 
 @given(st.data(), stamped())
-def test_growing_c09_follow_waits_for_what_decides_about_breaks(file_of, data, ticks):
+def test_growing_c09_follow_waits_for_what_decides_about_breaks(file_of: FileOf, data, ticks) -> None:
     raw, now = t.ptp(ticks), Time()
     start = len(raw) - 17 * len(ticks)
     path = file_of(raw[:start])
@@ -66,7 +67,7 @@ def test_growing_c09_follow_waits_for_what_decides_about_breaks(file_of, data, t
         assert sum(len(chunk.samples) for chunk in chunks) == len(ticks)
 
 
-def test_growing_c09_a_follower_that_never_finds_anything_itself_goes_on(tmp_path, clock):
+def test_growing_c09_a_follower_that_never_finds_anything_itself_goes_on(tmp_path: Path, clock: Time) -> None:
     made = Growing("2.3", [0], [100])
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.start)
@@ -77,7 +78,7 @@ def test_growing_c09_a_follower_that_never_finds_anything_itself_goes_on(tmp_pat
             assert sum(len(chunk.samples) for chunk in ns.follow(poll_s=1, timeout_s=1.5)) == 100
 
 
-def test_growing_c10_follow_ends_by_its_timeout_and_at_once_for_0(opened, clock):
+def test_growing_c10_follow_ends_by_its_timeout_and_at_once_for_0(opened: Opened, clock: Time) -> None:
     ns = opened(b.plausible("2.3")[0])
     list(ns.follow(poll_s=0.5, timeout_s=3))
     assert clock.now == 3
@@ -92,7 +93,9 @@ def test_growing_c10_follow_ends_by_its_timeout_and_at_once_for_0(opened, clock)
 
 @pytest.mark.parametrize("kind", ["2.1", "2.3", "3.0", "ptp"])
 @pytest.mark.parametrize("n_first", [0, 1, 2])
-def test_growing_c11_a_file_of_headers_alone_and_of_few_samples(file_of, out, clock, kind, n_first):
+def test_growing_c11_a_file_of_headers_alone_and_of_few_samples(
+    file_of: FileOf, out: Path, clock: Time, kind: str, n_first
+) -> None:
     ticks = 7 * 10**9 if kind == "ptp" else 7 * 30000
     data = b.nsx([(ticks, b.ramp(60, 3, kind))], kind)
     start = len(data) - len(b.body(kind, [(ticks, b.ramp(60, 3, kind))], 1, 10**9 if kind == "ptp" else 30000))
@@ -111,7 +114,7 @@ def test_growing_c11_a_file_of_headers_alone_and_of_few_samples(file_of, out, cl
             same(ns, whole)
 
 
-def test_growing_c12_only_what_was_opened_by_its_path_can_be_followed(file_of, out):
+def test_growing_c12_only_what_was_opened_by_its_path_can_be_followed(file_of: FileOf, out: Path) -> None:
     nsx, nev = b.plausible("2.3")[0], nb.every_kind((2, 3))
     with open(file_of(nsx), "rb") as file, open(file_of(nev, "s.nev"), "rb") as events:
         for what in (nsx, bytearray(nsx), io.BytesIO(nsx), file):
@@ -131,7 +134,7 @@ def test_growing_c12_only_what_was_opened_by_its_path_can_be_followed(file_of, o
         ns.refresh()
 
 
-def test_growing_c13_threads_read_while_one_looks(tmp_path):
+def test_growing_c13_threads_read_while_one_looks(tmp_path: Path) -> None:
     made = Growing("2.3", [0, 5000, 10000], [3000, 3000, 3000], 4)
     errors: list[BaseException] = []
     done = threading.Event()
@@ -164,7 +167,9 @@ def test_growing_c13_threads_read_while_one_looks(tmp_path):
     assert errors == []
 
 
-def test_growing_c13_a_map_that_was_made_while_the_file_grew_is_made_anew(file_of, monkeypatch):
+def test_growing_c13_a_map_that_was_made_while_the_file_grew_is_made_anew(
+    file_of: FileOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data, samples = b.plausible("2.3", 3, (50,))
     path = file_of(data[:-120])
     with quietly(path) as ns:

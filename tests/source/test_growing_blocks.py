@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nsx as b
 from builders.growing import Growing, ends, growing
 from builders.recorders import COUNTS, Recorder
+from fixture_types import FileOf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +22,9 @@ from source.watching import edges_of, is_beginning, quietly, same, samples_of, t
 
 
 @given(st.data(), growing(), st.sampled_from(COUNTS))
-def test_growing_c01_and_c02_blocks_that_grow_are_the_beginning_of_what_they_become(tmp_path, data, made, counts):
+def test_growing_c01_and_c02_blocks_that_grow_are_the_beginning_of_what_they_become(
+    tmp_path: Path, data, made, counts
+) -> None:
     path = tmp_path / "s.ns5"
     path.unlink(missing_ok=True)
     steps = ends(data.draw, made.start, len(made.data))
@@ -41,7 +45,7 @@ def test_growing_c01_and_c02_blocks_that_grow_are_the_beginning_of_what_they_bec
 
 
 @given(st.data(), growing(["2.1"]))
-def test_growing_c01_samples_without_blocks(file_of, data, made):
+def test_growing_c01_samples_without_blocks(file_of: FileOf, data, made) -> None:
     path = file_of(made.data[: made.start])
     with quietly(path) as ns:
         for at in ends(data.draw, made.start, len(made.data)):
@@ -54,7 +58,7 @@ def test_growing_c01_samples_without_blocks(file_of, data, made):
             same(ns, whole)
 
 
-def test_growing_c02_an_old_count_holds_nothing_back_once_the_file_grows(tmp_path):
+def test_growing_c02_an_old_count_holds_nothing_back_once_the_file_grows(tmp_path: Path) -> None:
     made = Growing("2.3", [0, 900], [40, 50], 1)  # rows of 2 bytes: several are shorter than a header
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks, "old") as recorder:
         recorder.upto(made.blocks[0].rows + 20)
@@ -72,7 +76,7 @@ def test_growing_c02_an_old_count_holds_nothing_back_once_the_file_grows(tmp_pat
                     same(again, ns)
 
 
-def test_growing_c02_damage_is_no_growth(file_of):
+def test_growing_c02_damage_is_no_growth(file_of: FileOf) -> None:
     made = Growing("2.3", [0], [40])
     with pytest.warns(nv.DamagedFile):
         ns = nv.open_nsx(file_of(made.data + b"\xee" * 400))
@@ -82,12 +86,12 @@ def test_growing_c02_damage_is_no_growth(file_of):
         np.testing.assert_array_equal(samples_of(ns), made.samples)
 
 
-def test_growing_c03_a_block_that_is_closed_with_fewer_samples_is_an_error(tmp_path):
+def test_growing_c03_a_block_that_is_closed_with_fewer_samples_is_an_error(tmp_path: Path) -> None:
     made = Growing("2.3", [0], [40])
     path = tmp_path / "s.ns5"
     path.write_bytes(made.data[:-40])
     with quietly(path) as ns, open(path, "r+b") as file:
-        file.seek(made.blocks[0].count)
+        file.seek(made.blocks[0].counter)
         file.write(struct.pack("<I", 3))
         file.seek(made.blocks[0].rows + 3 * made.blocks[0].row_bytes)
         file.write(b.block("2.3", 9000, made.samples[:2]))
@@ -97,7 +101,7 @@ def test_growing_c03_a_block_that_is_closed_with_fewer_samples_is_an_error(tmp_p
 
 
 @pytest.mark.parametrize("kind", ["2.1", "2.3", "3.0", "ptp"])
-def test_growing_c03_a_file_that_shrinks_or_is_begun_anew_is_an_error(file_of, kind):
+def test_growing_c03_a_file_that_shrinks_or_is_begun_anew_is_an_error(file_of: FileOf, kind: str) -> None:
     data, _ = b.plausible(kind, 3, (40, 30))
     other = bytearray(b.plausible(kind, 3, (400, 30))[0])
     other[294 if kind != "2.1" else 10] ^= 1  # the date, of 2.1 the label
@@ -114,7 +118,7 @@ def test_growing_c03_a_file_that_shrinks_or_is_begun_anew_is_an_error(file_of, k
 
 
 @given(st.data(), st.sampled_from(COUNTS))
-def test_growing_c04_timestamps_of_32_bits_run_over_while_it_grows(tmp_path, data, counts):
+def test_growing_c04_timestamps_of_32_bits_run_over_while_it_grows(tmp_path: Path, data, counts) -> None:
     made = Growing("2.3", [2**32 - 900, 2**32 - 300, 10, 900], [30, 20, 10, 10])
     path = tmp_path / "s.ns5"
     path.unlink(missing_ok=True)
@@ -128,7 +132,7 @@ def test_growing_c04_timestamps_of_32_bits_run_over_while_it_grows(tmp_path, dat
             assert [segment.start_tick for segment in ns.segments][2:] == [2**32 + 10, 2**32 + 900]
 
 
-def test_growing_c04_a_thousand_blocks(tmp_path):
+def test_growing_c04_a_thousand_blocks(tmp_path: Path) -> None:
     n = [1 + k % 3 for k in range(1000)]
     made = Growing("2.2", [k * 40 for k in range(1000)], n)
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
@@ -143,7 +147,7 @@ def test_growing_c04_a_thousand_blocks(tmp_path):
             assert [segment.n_samples for segment in ns.segments] == n
 
 
-def test_growing_c05_short_blocks_are_not_taken_for_packets_for_good(tmp_path):
+def test_growing_c05_short_blocks_are_not_taken_for_packets_for_good(tmp_path: Path) -> None:
     made = Growing("3.0", [0, 500, 1000, 2000], [1, 1, 1, 50])
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[1].end)
@@ -161,7 +165,7 @@ def test_growing_c05_short_blocks_are_not_taken_for_packets_for_good(tmp_path):
                 np.testing.assert_array_equal(samples_of(each), made.samples)
 
 
-def test_growing_c06_what_was_handed_out_stays_what_it_was(tmp_path):
+def test_growing_c06_what_was_handed_out_stays_what_it_was(tmp_path: Path) -> None:
     made = Growing("2.3", [0, 40, 100], [40, 40, 40])
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[1].end - 100)

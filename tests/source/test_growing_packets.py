@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 
 import numpy as np
+import pytest
 from builders import timing as t
 from builders.growing import ends, stamped
 from depth import FEWER
+from fixture_types import FileOf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ from source.watching import appended, edges_of, is_beginning, quietly, ticks_of
 
 @FEWER
 @given(st.data(), stamped())
-def test_growing_c07_packets_that_grow_are_the_beginning_of_what_they_become(file_of, data, ticks):
+def test_growing_c07_packets_that_grow_are_the_beginning_of_what_they_become(file_of: FileOf, data, ticks) -> None:
     raw = t.ptp(ticks)
     start = len(raw) - 17 * len(ticks)
     whole = nv.open_nsx(file_of(raw, "whole.ns5")).exactly()
@@ -43,7 +45,7 @@ def test_growing_c07_packets_that_grow_are_the_beginning_of_what_they_become(fil
             assert each.gaps == whole.gaps
 
 
-def test_growing_c07_a_group_out_of_order_is_judged_with_its_neighbours(file_of):
+def test_growing_c07_a_group_out_of_order_is_judged_with_its_neighbours(file_of: FileOf) -> None:
     raw = t.ptp(t.shuffled(t.stamps(130), {60: [3, 0, 4, 1, 2]}))
     start = len(raw) - 17 * 130
     path = file_of(raw)
@@ -58,7 +60,7 @@ def test_growing_c07_a_group_out_of_order_is_judged_with_its_neighbours(file_of)
                 assert edges_of(each) == [(0, t.BOOT_NS)]
 
 
-def test_growing_c07_an_exact_file_sees_that_what_is_new_is_no_packet(file_of):
+def test_growing_c07_an_exact_file_sees_that_what_is_new_is_no_packet(file_of: FileOf) -> None:
     raw = t.hidden_block()
     path = file_of(raw[: -39 * 110])
     with nv.open_nsx(path) as ns:
@@ -69,7 +71,7 @@ def test_growing_c07_an_exact_file_sees_that_what_is_new_is_no_packet(file_of):
         assert ns.exactly().n_samples == 204
 
 
-def test_growing_c07_room_that_was_made_holds_no_packets(file_of):
+def test_growing_c07_room_that_was_made_holds_no_packets(file_of: FileOf) -> None:
     ticks = t.stamps(200, breaks={60: 5})
     raw = t.ptp(ticks)
     start = len(raw) - 17 * 200
@@ -84,7 +86,7 @@ def test_growing_c07_room_that_was_made_holds_no_packets(file_of):
         assert [segment.n_samples for segment in ns.segments] == [61, 139]
 
 
-def test_growing_c08_a_look_reads_what_is_new(file_of, monkeypatch):
+def test_growing_c08_a_look_reads_what_is_new(file_of: FileOf, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = t.stamps(70_000, breaks={500: 3, 40_000: 5})
     raw = t.ptp(ticks)
     start = len(raw) - 17 * len(ticks)
@@ -112,7 +114,7 @@ def test_growing_c08_a_look_reads_what_is_new(file_of, monkeypatch):
         assert n_read < len(raw[:start]) + 500
 
 
-def test_growing_c08_probing_goes_on_where_it_stood(file_of, monkeypatch):
+def test_growing_c08_probing_goes_on_where_it_stood(file_of: FileOf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_breaks, "PROBE_STRIDE", 256)
     monkeypatch.setattr(_stamps, "find_breaks", lambda stamps, clock: _breaks.find_breaks(stamps, clock, 256))
     ticks = t.stamps(9000, drift_ppm=20, breaks={1500: 2, 2047: 1, 5555: 40, 8000: 3})

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @every_object
-def test_sources_c04_the_object_stays_open_and_is_read_from_its_beginning(tmp_path, kind):
+def test_sources_c04_the_object_stays_open_and_is_read_from_its_beginning(tmp_path: Path, kind: str) -> None:
     data, samples = b.plausible("2.3", 3, (9,))
     with given(kind, data, tmp_path) as what:
         what.seek(17)
@@ -35,7 +36,9 @@ def test_sources_c04_the_object_stays_open_and_is_read_from_its_beginning(tmp_pa
 
 @pytest.mark.skipif(not hasattr(os, "pread"), reason="a file is sought where the system cannot read at a place")
 @pytest.mark.parametrize("kind", FILES)
-def test_sources_c04_the_position_of_a_file_of_the_system_stays_and_its_end_does_not_matter(tmp_path, kind):
+def test_sources_c04_the_position_of_a_file_of_the_system_stays_and_its_end_does_not_matter(
+    tmp_path: Path, kind: str
+) -> None:
     data, samples = b.plausible("2.3", 3, (9,))
     with ExitStack() as stack:
         file = stack.enter_context(FILES[kind](data, tmp_path))
@@ -49,7 +52,9 @@ def test_sources_c04_the_position_of_a_file_of_the_system_stays_and_its_end_does
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_sources_c04_a_file_of_the_system_where_nothing_is_read_at_a_place(tmp_path, monkeypatch, kind):
+def test_sources_c04_a_file_of_the_system_where_nothing_is_read_at_a_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     monkeypatch.delattr(os, "pread", raising=False)
     monkeypatch.delattr(os, "preadv", raising=False)
     data, samples = b.plausible("ptp", 3, (9,))
@@ -60,7 +65,7 @@ def test_sources_c04_a_file_of_the_system_where_nothing_is_read_at_a_place(tmp_p
         assert nv.write_bin(ns, tmp_path / "o.bin").n_samples == 9
 
 
-def test_sources_c04_a_name_to_print(tmp_path):
+def test_sources_c04_a_name_to_print(tmp_path: Path) -> None:
     data = b.plausible("2.3")[0]
     names = {}
     for kind in KINDS:
@@ -87,7 +92,7 @@ class Slow(Remote):
             os.sched_yield() if hasattr(os, "sched_yield") else None
 
 
-def test_sources_c05_threads_share_one_object():
+def test_sources_c05_threads_share_one_object() -> None:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -104,7 +109,7 @@ def test_sources_c05_threads_share_one_object():
 
 
 @pytest.mark.parametrize("which", ["2.3", "ptp"])
-def test_sources_c06_an_object_that_became_shorter(which, out):
+def test_sources_c06_an_object_that_became_shorter(which: str, out: Path) -> None:
     data, _ = b.plausible(which, 3, (50,))
     remote = Remote(data)
     with nv.open_nsx(remote) as ns:
@@ -119,7 +124,7 @@ def test_sources_c06_an_object_that_became_shorter(which, out):
 
 
 @pytest.mark.parametrize("which", ["2.3", "ptp"])
-def test_sources_c06_an_object_that_fails_midway(which, out):
+def test_sources_c06_an_object_that_fails_midway(which: str, out: Path) -> None:
     data, samples = b.plausible(which, 3, (50,))
     remote = Remote(data)
     with nv.open_nsx(remote) as ns:
@@ -138,15 +143,15 @@ def test_sources_c06_an_object_that_fails_midway(which, out):
 
 
 @pytest.mark.parametrize("answer", [None, "text", b"far too much", 5])
-def test_sources_c06_an_object_that_answers_nonsense(answer):
+def test_sources_c06_an_object_that_answers_nonsense(answer) -> None:
     remote = Remote(b.plausible("2.3")[0])
-    remote.read = lambda n_bytes: answer if n_bytes else b""
+    vars(remote)["read"] = lambda n_bytes: answer if n_bytes else b""
     with pytest.raises(TypeError, match=r"<Remote>: expected up to \d+ bytes from its read\(\)"):
         nv.open_nsx(remote)
 
 
 @pytest.mark.parametrize("opener", [nv.open_nsx, nv.open_nev, nv.check])
-def test_sources_c07_what_cannot_be_opened(tmp_path, opener):
+def test_sources_c07_what_cannot_be_opened(tmp_path: Path, opener) -> None:
     path = tmp_path / "s.ns5"
     path.write_bytes(b.plausible("2.3")[0])
     for nothing in (None, 5, 1.5, [1], object()):
@@ -154,9 +159,9 @@ def test_sources_c07_what_cannot_be_opened(tmp_path, opener):
     with open(path, encoding="latin-1") as file:
         refused(opener, file, TypeError, str(path), "mode 'rb'")
     refused(opener, io.StringIO("NEURALCD"), TypeError, "<StringIO>", "mode 'rb'")
-    with open(tmp_path / "new", "wb") as file:
-        refused(opener, file, ValueError, "can read", "mode 'rb'")
-    refused(opener, file, ValueError, "closed")
+    with open(tmp_path / "new", "wb") as new:
+        refused(opener, new, ValueError, "can read", "mode 'rb'")
+    refused(opener, new, ValueError, "closed")
     refused(opener, io.BufferedReader(NoSeek()), ValueError, "can seek", "read it whole")
     refused(opener, NoSeekAndDoesNotSay(), ValueError, "can seek", "read it whole")
     refused(opener, np.zeros((8, 8), np.uint8)[:, ::2], ValueError, "in one piece")
@@ -183,7 +188,7 @@ class NoSeekAndDoesNotSay(Remote):
 
 
 @pytest.mark.skipif(not hasattr(os, "pipe"), reason="no pipes")
-def test_sources_c07_a_pipe_cannot_seek():
+def test_sources_c07_a_pipe_cannot_seek() -> None:
     read, write = os.pipe()
     os.close(write)
     with open(read, "rb") as file:

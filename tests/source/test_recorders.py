@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from builders import nev as nb
@@ -12,19 +14,26 @@ from builders.growing import Growing
 from builders.recorders import KILL, odd_ends, recording
 
 import nevparse as nv
+from nevparse.nsx import Chunk
 from source.watching import contents, exported, quietly, samples_of, together, wait_for
 
 
-def test_growing_c22_a_recorder_in_another_process_loses_nothing(tmp_path, out):
+def test_growing_c22_a_recorder_in_another_process_loses_nothing(tmp_path: Path, out: Path) -> None:
     made = Growing("2.3", [0, 400, 5000], [300, 250, 200], 3)
     whole = odd_ends(made.start, len(made.data), 1, 60)
     with recording(tmp_path / "s.ns5", made.data, made.blocks, ends=whole) as recorder:
         wait_for(tmp_path / "s.ns5", made.start)
         with quietly(tmp_path / "s.ns5") as ns:
-            live = {"gaps": "fill", "follow": True, "poll_s": 0.005, "stop": lambda: recorder.poll() is not None}
+            live: dict[str, Any] = {
+                "gaps": "fill",
+                "follow": True,
+                "poll_s": 0.005,
+                "stop": lambda: recorder.poll() is not None,
+            }
             export = threading.Thread(target=nv.write_bin, args=(ns, out), kwargs=live)
             export.start()
-            chunks, n = [], 0
+            chunks: list[Chunk] = []
+            n = 0
             for chunk in ns.follow(poll_s=0.003, timeout_s=20):
                 chunks, n = [*chunks, chunk], n + len(chunk.samples)
                 if n == len(made.samples):
@@ -36,7 +45,7 @@ def test_growing_c22_a_recorder_in_another_process_loses_nothing(tmp_path, out):
     assert contents(out.parent) == exported(tmp_path / "later", tmp_path / "s.ns5", gaps="fill")
 
 
-def test_growing_c22_a_recorder_that_is_killed_loses_only_what_was_not_whole(tmp_path, out):
+def test_growing_c22_a_recorder_that_is_killed_loses_only_what_was_not_whole(tmp_path: Path, out: Path) -> None:
     made = Growing("2.3", [0, 400], [300, 500], 3)
     whole = odd_ends(made.start, len(made.data), 3, 80)
     die_at = next(at for at in whole if at > made.blocks[1].rows + 999 and (at - made.blocks[1].rows) % 6 == 5)
@@ -51,7 +60,7 @@ def test_growing_c22_a_recorder_that_is_killed_loses_only_what_was_not_whole(tmp
         wait_for(tmp_path / "s.ns5", made.start)
         wait_for(tmp_path / "s.nev", 336)
         with quietly(tmp_path / "s.ns5") as ns, quietly(tmp_path / "s.nev", nv.open_nev) as nev:
-            live = {"follow": True, "poll_s": 0.005, "stop": lambda: one.poll() is not None}
+            live: dict[str, Any] = {"follow": True, "poll_s": 0.005, "stop": lambda: one.poll() is not None}
             nv.write_bin(ns, out, gaps="join", **live)
             parts = []
             for part in nev.follow(poll_s=0.005, timeout_s=20):

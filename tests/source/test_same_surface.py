@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
 from depth import searched
+from fixture_types import FileOf
 from nev import test_damage as nev_damage
 from nsx.test_damage import CALLS, public
 
@@ -37,7 +39,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @every_kind
-def test_sources_c01_every_file_reads_as_it_does_by_its_path(as_a_file, tmp_path, kind):
+def test_sources_c01_every_file_reads_as_it_does_by_its_path(as_a_file, tmp_path: Path, kind: str) -> None:
     for surface, files in ((nsx_surface, NSX), (nev_surface, NEV)):
         for which, data in files.items():
             with given(kind, data, tmp_path) as what:
@@ -45,19 +47,19 @@ def test_sources_c01_every_file_reads_as_it_does_by_its_path(as_a_file, tmp_path
 
 
 @every_kind
-def test_sources_c01_scales_come_from_a_nev_of_any_kind(tmp_path, kind):
+def test_sources_c01_scales_come_from_a_nev_of_any_kind(tmp_path: Path, kind: str) -> None:
     with given(kind, b.nev_with_factors({1: 250, 2: 1000}), tmp_path) as nev:
         ns = nv.open_nsx(NSX["2.1"], nev=nev)
     assert [channel.uv_per_bit for channel in ns.channels[:2]] == [0.25, 1.0]
 
 
-def test_sources_c01_the_comparison_sees_a_difference(as_a_file):
+def test_sources_c01_the_comparison_sees_a_difference(as_a_file) -> None:
     for changed in (b.plausible("2.3", 3, (5, 3))[0], b.nsx([(1, b.ramp(9, 3))])):
         assert result_of(nsx_surface, changed) != as_a_file(nsx_surface, NSX["2.3"])
 
 
 @pytest.mark.parametrize("kind", MEMORY)
-def test_sources_c02_bytes_are_viewed_where_they_are(tmp_path, kind):
+def test_sources_c02_bytes_are_viewed_where_they_are(tmp_path: Path, kind: str) -> None:
     data, samples = b.plausible("2.3", 3, (50,))
     with given(kind, data, tmp_path) as what:
         at = {"BytesIO": lambda: what.getvalue()}.get(kind, lambda: what)()
@@ -73,7 +75,7 @@ def test_sources_c02_bytes_are_viewed_where_they_are(tmp_path, kind):
 
 @every_kind
 @pytest.mark.parametrize("which", ["2.3", "ptp"])
-def test_sources_c02_arrays_are_read_only_and_outlive_the_file(tmp_path, kind, which):
+def test_sources_c02_arrays_are_read_only_and_outlive_the_file(tmp_path: Path, kind: str, which: str) -> None:
     data, samples = b.plausible(which, 3, (9,))
     with given(kind, data, tmp_path) as what:
         with nv.open_nsx(what) as ns:
@@ -90,7 +92,7 @@ def test_sources_c02_arrays_are_read_only_and_outlive_the_file(tmp_path, kind, w
 
 
 @pytest.mark.parametrize("make", [bytes, Remote])
-def test_sources_c01_ticks_are_sorted_wherever_they_come_from(make):
+def test_sources_c01_ticks_are_sorted_wherever_they_come_from(make) -> None:
     ticks = t.stamps(3000)
     with nv.open_nsx(make(t.ptp(t.shuffled(ticks, {40: [2, 0, 1], 2200: [1, 0]})))) as ns:
         (segment,) = ns.segments
@@ -114,7 +116,7 @@ def damaged(data, rng):
 
 @searched("n_tries", 6, 100)
 @pytest.mark.parametrize("which", [*b.KINDS, *NEV])
-def test_sources_c08_damage_is_told_of_alike(as_a_file, tmp_path, which, n_tries):
+def test_sources_c08_damage_is_told_of_alike(as_a_file, tmp_path: Path, which: str, n_tries) -> None:
     if which in b.KINDS:
         surface, data = nsx_surface, b.plausible(which, 2, (3, 2))[0]
     else:
@@ -134,7 +136,7 @@ def test_sources_c08_damage_is_told_of_alike(as_a_file, tmp_path, which, n_tries
 
 
 @pytest.mark.parametrize("kind", DAMAGED)
-def test_sources_c08_any_bytes_give_format_errors_alone(tmp_path, kind):
+def test_sources_c08_any_bytes_give_format_errors_alone(tmp_path: Path, kind: str) -> None:
     rng = np.random.default_rng(5)
     heads = [b"", *(magic for magic, _ in spec.NSX_SPECS), *(magic for magic, _ in spec.NEV_SPECS)]
     for head in heads:
@@ -148,7 +150,7 @@ def test_sources_c08_any_bytes_give_format_errors_alone(tmp_path, kind):
 # ------------------------------------------------------------------------------------------------------ what it is for
 
 
-def test_the_surface_that_is_compared_is_all_of_it(file_of):
+def test_the_surface_that_is_compared_is_all_of_it(file_of: FileOf) -> None:
     with nv.open_nsx(file_of(NSX["2.3"])) as ns:
         found = everything_of(ns, CALLS, ns.path)
     assert {"read", "segments", "gaps", "channels", "locate", "columns"} <= set(found)

@@ -7,10 +7,12 @@ import copy
 import json
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nsx as b
+from fixture_types import FileOf
 
 import nevparse as nv
 from nevparse._objects import source_of
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 @pytest.mark.parametrize("kind", ["bytes", "bytearray", "memoryview", "BytesIO", "remote", "subclass"])
 @pytest.mark.parametrize("which", ["2.3", "ptp"])
-def test_sources_c09_bytes_and_objects_that_can_be_pickled_are(tmp_path, kind, which):
+def test_sources_c09_bytes_and_objects_that_can_be_pickled_are(tmp_path: Path, kind: str, which: str) -> None:
     data, samples = b.plausible(which, 3, (9,))
     with given(kind, data, tmp_path) as what, nv.open_nsx(what, nev={1: 3.0}) as ns:
         again = pickle.loads(pickle.dumps(ns))
@@ -31,7 +33,7 @@ def test_sources_c09_bytes_and_objects_that_can_be_pickled_are(tmp_path, kind, w
         assert nev_surface(pickle.loads(pickle.dumps(nev))) == nev_surface(nev)
 
 
-def test_sources_c09_other_headers_are_refused():
+def test_sources_c09_other_headers_are_refused() -> None:
     remote = Remote(b.plausible("2.3")[0])
     with nv.open_nsx(remote) as ns:
         remote._data = b.nsx([(0, b.ramp(5, 3))], label="another")
@@ -41,7 +43,7 @@ def test_sources_c09_other_headers_are_refused():
 
 
 @pytest.mark.parametrize("kind", ["file", "unbuffered", "update", "temporary", "zip", "gzip"])
-def test_sources_c09_what_cannot_be_pickled_says_so(tmp_path, kind):
+def test_sources_c09_what_cannot_be_pickled_says_so(tmp_path: Path, kind: str) -> None:
     with given(kind, b.plausible("2.3")[0], tmp_path) as what, nv.open_nsx(what) as ns:
         for attempt_ in (pickle.dumps, copy.copy):
             with pytest.raises(
@@ -52,7 +54,7 @@ def test_sources_c09_what_cannot_be_pickled_says_so(tmp_path, kind):
 
 @every_kind
 @pytest.mark.parametrize("which", ["2.3", "ptp", "many blocks", "hidden"])
-def test_sources_c10_exports_are_the_same(file_of, tmp_path, kind, which):
+def test_sources_c10_exports_are_the_same(file_of: FileOf, tmp_path: Path, kind: str, which: str) -> None:
     data, outputs = NSX[which], []
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
@@ -71,7 +73,7 @@ def test_sources_c10_exports_are_the_same(file_of, tmp_path, kind, which):
         assert source == of_file
 
 
-def test_sources_c10_two_instruments_side_by_side(file_of, tmp_path):
+def test_sources_c10_two_instruments_side_by_side(file_of: FileOf, tmp_path: Path) -> None:
     data = [b.nsx([(0, b.ramp(30, 4, first=k))]) for k in range(2)]
     with nv.open_nsx(data[0]) as one, nv.open_nsx(Remote(data[1])) as two:
         nv.write_bin([one, two], tmp_path / "a.bin")
@@ -80,7 +82,9 @@ def test_sources_c10_two_instruments_side_by_side(file_of, tmp_path):
     assert (tmp_path / "a.bin").read_bytes() == (tmp_path / "b.bin").read_bytes()
 
 
-def test_sources_c10_a_name_that_is_no_path_is_not_taken_for_one(tmp_path, monkeypatch):
+def test_sources_c10_a_name_that_is_no_path_is_not_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     data = b.plausible("2.3", 3, (9,))[0]
     with nv.open_nsx(data) as ns:
@@ -92,14 +96,14 @@ def test_sources_c10_a_name_that_is_no_path_is_not_taken_for_one(tmp_path, monke
 
 
 @pytest.mark.parametrize("kind", ["file", "update", "temporary"])
-def test_sources_c10_an_open_file_is_not_overwritten(tmp_path, kind):
+def test_sources_c10_an_open_file_is_not_overwritten(tmp_path: Path, kind: str) -> None:
     data = b.plausible("2.3", 3, (9,))[0]
     with given(kind, data, tmp_path) as what, nv.open_nsx(what) as ns:
         refused(lambda path: nv.write_bin(ns, path, overwrite=True), what.name, nv.ExportError, "the recording itself")
 
 
 @every_kind
-def test_sources_c11_check_takes_them_all(file_of, tmp_path, kind):
+def test_sources_c11_check_takes_them_all(file_of: FileOf, tmp_path: Path, kind: str) -> None:
     for name, data in (("s.ns5", NSX["hidden"]), ("s.ns5", NSX["2.3"][:-3]), ("s.nev", NEV["(2, 3)"] + b"tail")):
         with given(kind, data, tmp_path) as what:
             found = [finding._replace(path="") for finding in nv.check(what)]
@@ -108,13 +112,13 @@ def test_sources_c11_check_takes_them_all(file_of, tmp_path, kind):
 
 
 @every_kind
-def test_sources_c11_a_recording_is_a_path(tmp_path, kind):
+def test_sources_c11_a_recording_is_a_path(tmp_path: Path, kind: str) -> None:
     with given(kind, NSX["2.3"], tmp_path) as what:
         refused(nv.open_recording, what, TypeError, "expected the path of a member, found", "open_nsx and open_nev")
 
 
 @every_kind
-def test_sources_c12_only_a_path_may_grow(file_of, tmp_path, kind):
+def test_sources_c12_only_a_path_may_grow(file_of: FileOf, tmp_path: Path, kind: str) -> None:
     with given(kind, NSX["2.3"], tmp_path) as what:
         source = source_of(what)
         assert not source.grows

@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import nevparse as nv
-from nevparse.nsx import NsxFile
+from nevparse.nsx import Chunk, NsxFile
 
 ROOT = Path(nv.__file__).resolve().parents[1]
 
 
-def quietly(path: str | Path, opener: Callable[..., Any] = nv.open_nsx) -> Any:
+def quietly(path: str | Path | bytes, opener: Callable[..., Any] = nv.open_nsx) -> Any:
     """Open what is cut or not counted yet."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", nv.TruncatedFile)
@@ -29,7 +29,8 @@ class Time:
     """Time for those who look again and again: while they sleep, the next thing happens."""
 
     def __init__(self) -> None:
-        self.now, self.events = 0.0, iter(())
+        self.now = 0.0
+        self.events: Iterator[Callable[[], object]] = iter(())
 
     def monotonic(self) -> float:
         return self.now
@@ -79,18 +80,18 @@ def is_beginning(ns: NsxFile, whole: NsxFile, n_settled: int | None = None) -> N
     assert sum(segment.n_samples for segment in ns.segments) == n
 
 
-def together(chunks: Sequence[nv.nsx.Chunk], ns: NsxFile) -> None:
+def together(chunks: Sequence[Chunk], ns: NsxFile) -> None:
     """Chunks hold every sample once, in its place."""
     found: list[list[np.ndarray]] = [[] for _ in ns.segments]
-    for segment, start, samples in chunks:
-        assert start == sum(map(len, found[segment]))
+    for number, start, samples in chunks:
+        assert start == sum(map(len, found[number]))
         assert len(samples) > 0
-        found[segment].append(samples)
+        found[number].append(samples)
     for segment, parts in zip(ns.segments, found, strict=True):
         np.testing.assert_array_equal(np.concatenate(parts), segment.samples)
 
 
-def appended(path: str, data: bytes) -> None:
+def appended(path: str | Path, data: bytes) -> None:
     """Bring a file to what it will be, in place."""
     with open(path, "r+b") as file:
         file.write(data)
@@ -115,5 +116,5 @@ def wait_for(path: Path, n_bytes: int) -> None:
         time.sleep(0.002)
 
 
-def bin_command(path: Path, out: Path, *more: str) -> list[str]:
+def bin_command(path: str | Path, out: Path, *more: str) -> list[str]:
     return ["bin", str(path), str(out), "--gaps", "join", "--follow", *more]

@@ -6,9 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from builders import nsx as b
+from fixture_types import Opened
 
 
-def test_columns_are_taken_by_view_only_where_they_lie_evenly(opened):
+def test_columns_are_taken_by_view_only_where_they_lie_evenly(opened: Opened) -> None:
     raw, samples = b.plausible("2.3", 6, (8,))
     ns = opened(raw)
     for columns, is_view in (([0, 1, 2], 1), ([1, 3, 5], 1), ([4], 1), ([0, 1, 3], 0), ([5, 4], 0), ([2, 2], 0)):
@@ -17,7 +18,7 @@ def test_columns_are_taken_by_view_only_where_they_lie_evenly(opened):
         assert np.shares_memory(taken, ns.segments[0].samples) == bool(is_view), columns
 
 
-def test_microvolts_of_scattered_columns_are_those_of_all(opened):
+def test_microvolts_of_scattered_columns_are_those_of_all(opened: Opened) -> None:
     samples = np.random.default_rng(2).integers(-32768, 32767, (9000, 4)).astype("<i2")
     heads = [b.channel(k + 1, analog=(-100 * k - 1, 8191)) for k in range(4)]
     ns = opened(b.nsx([(0, samples[:5000]), (5000, samples[5000:])], channels=heads))
@@ -42,13 +43,13 @@ def test_microvolts_of_scattered_columns_are_those_of_all(opened):
         ({"segment": -3}, ValueError, r"expected a segment \(0 to 1\), found -3"),
     ],
 )
-def test_a_request_for_what_is_not_there_says_what_is(opened, request_, error, message):
+def test_a_request_for_what_is_not_there_says_what_is(opened: Opened, request_, error, message) -> None:
     ns = opened(b.plausible("2.3")[0])
     with pytest.raises(error, match=message):
         ns.read(**request_)
 
 
-def test_columns_are_chosen_by_number_id_label_or_kind(opened):
+def test_columns_are_chosen_by_number_id_label_or_kind(opened: Opened) -> None:
     heads = [b.channel(4), b.channel(2, label="odd[1]"), b.analog_input(1), b.channel(7, label="elec*")]
     ns = opened(b.nsx([(0, b.ramp(2, 4))], channels=heads))
     assert ns.columns().tolist() == [0, 1, 2, 3]
@@ -66,7 +67,7 @@ def test_columns_are_chosen_by_number_id_label_or_kind(opened):
         ns.columns(kind="other")
 
 
-def test_a_label_twice_is_refused_by_name_and_taken_by_pattern(opened):
+def test_a_label_twice_is_refused_by_name_and_taken_by_pattern(opened: Opened) -> None:
     ns = opened(b.nsx([], channels=[b.channel(1, label="a"), b.channel(2, label="a")]))
     with pytest.raises(ValueError, match=r"label 'a' is in columns \[0, 1\]"):
         ns.columns(labels="a")

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from builders import nsx as b
 from builders import timing as t
+from fixture_types import Opened
 from hypothesis import given
 from hypothesis import strategies as st
 from nsx.blocks_by_definition import block_files, brute_ticks
@@ -17,7 +18,7 @@ from nsx.blocks_by_definition import block_files, brute_ticks
 
 
 @given(block_files(), st.data())
-def test_timing_c08_ticks_and_seconds_are_those_of_every_sample(opened, file, data):
+def test_timing_c08_ticks_and_seconds_are_those_of_every_sample(opened: Opened, file, data) -> None:
     kind, starts, counts, period, tick_rate = file
     with opened(t.blocks(starts, counts, kind, period=period, tick_rate=tick_rate)) as ns:
         for segment, (ticks, _) in zip(ns.segments, brute_ticks(starts, counts, period, tick_rate), strict=True):
@@ -30,14 +31,14 @@ def test_timing_c08_ticks_and_seconds_are_those_of_every_sample(opened, file, da
             np.testing.assert_array_equal(segment.seconds(a, z, origin_tick=origin), after / tick_rate)
 
 
-def test_timing_c08_seconds_of_a_clock_since_1970_keep_the_nanosecond(opened):
+def test_timing_c08_seconds_of_a_clock_since_1970_keep_the_nanosecond(opened: Opened) -> None:
     start = t.EPOCH_NS + 1
     ns = opened(t.ptp(start + np.array([0, 33_333, 66_667], np.uint64)))
     assert ns.segments[0].seconds(origin_tick=start).tolist() == [0, 33_333e-9, 66_667e-9]
 
 
 @given(block_files(overlaps=False), st.data())
-def test_timing_c09_find_is_the_first_sample_not_before(opened, file, data):
+def test_timing_c09_find_is_the_first_sample_not_before(opened: Opened, file, data) -> None:
     kind, starts, counts, period, tick_rate = file
     with opened(t.blocks(starts, counts, kind, period=period, tick_rate=tick_rate)) as ns:
         for segment, (ticks, _) in zip(ns.segments, brute_ticks(starts, counts, period, tick_rate), strict=True):
@@ -59,7 +60,7 @@ def brute_locate(segments, tick):
 
 
 @given(block_files(), st.data())
-def test_timing_c09_locate_is_the_sample_whose_period_holds_the_time(opened, file, data):
+def test_timing_c09_locate_is_the_sample_whose_period_holds_the_time(opened: Opened, file, data) -> None:
     kind, starts, counts, period, tick_rate = file
     segments = list(brute_ticks(starts, counts, period, tick_rate))
     edges = [tick for ticks, end in segments for tick in (ticks[0], ticks[-1], end)]
@@ -71,7 +72,7 @@ def test_timing_c09_locate_is_the_sample_whose_period_holds_the_time(opened, fil
 
 
 @given(st.data(), st.integers(0, 2**32))
-def test_timing_c09_locate_by_the_timestamps_of_packets(opened, data, seed):
+def test_timing_c09_locate_by_the_timestamps_of_packets(opened: Opened, data, seed) -> None:
     n, step = 120, 33_333  # ns, rounded down
     places = data.draw(st.lists(st.integers(0, n - 2), max_size=5, unique=True))
     breaks = {place: data.draw(st.sampled_from([1, 40, 1e5, -3, -30, -1e4])) for place in places}
@@ -85,14 +86,14 @@ def test_timing_c09_locate_by_the_timestamps_of_packets(opened, data, seed):
         assert found == [brute_locate(segments, tick) for tick in wanted]
 
 
-def test_timing_c09_a_time_before_a_reset_is_found_where_it_was_recorded(opened):
+def test_timing_c09_a_time_before_a_reset_is_found_where_it_was_recorded(opened: Opened) -> None:
     ns = opened(t.blocks([0, 0], [9000, 10]))
     assert [held.tolist() for held in ns.locate([5, 10, 8999, 9000])] == [[1, 0, 0, -1], [5, 10, 8999, -1]]
     assert [held.tolist() for held in ns.locate([5, 10], range(1))] == [[0, 0], [5, 10]]
     assert [held.tolist() for held in ns.locate([5, 10], range(1, 2))] == [[1, -1], [5, -1]]
 
 
-def test_timing_c09_a_file_without_samples_holds_no_time(opened):
+def test_timing_c09_a_file_without_samples_holds_no_time(opened: Opened) -> None:
     ns = opened(b.nsx([]))
     assert (ns.segments, ns.gaps) == ((), ())
     assert [held.tolist() for held in ns.locate([0, 5])] == [[-1, -1], [-1, -1]]
@@ -102,7 +103,7 @@ def test_timing_c09_a_file_without_samples_holds_no_time(opened):
 
 
 @given(st.integers(0, 2**32), st.integers(2, 60))
-def test_timing_c11_find_by_timestamps(opened, seed, n):
+def test_timing_c11_find_by_timestamps(opened: Opened, seed, n) -> None:
     ticks = t.stamps(n, jitter_ns=300, seed=seed)
     with opened(t.ptp(ticks)) as ns:
         for tick in [0, 2**64 - 1, *ticks.tolist(), *(ticks + np.uint64(1)).tolist(), *(ticks - np.uint64(1)).tolist()]:

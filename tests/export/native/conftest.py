@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from nevparse.nev import NevFile
 
 
 @pytest.fixture
-def small_buffers(monkeypatch):
+def small_buffers(monkeypatch: pytest.MonkeyPatch):
     """Many steps from little data."""
     for module in (_pump, _cut_nev):
         monkeypatch.setattr(module, "BUFFER_BYTES", 64)
@@ -21,7 +22,7 @@ def small_buffers(monkeypatch):
 
 
 @pytest.fixture
-def cut(out):
+def cut(out: Path):
     """Write an NSx or NEV with options, and give its bytes back; the input is not touched."""
     target = out.with_name("cut")
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import struct
 from datetime import timezone
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from builders import nev as n
 from builders import nsx as b
 from builders import timing as t
+from fixture_types import Cut, NevOf, Opened
 
 from export.native.cutting import NEUTRAL, NEUTRAL_DATE, every_kind, every_nev, refused, taken_apart
 
@@ -32,7 +35,7 @@ def secretive(kind):
 
 
 @every_kind
-def test_writing_c11_nothing_that_was_said_is_left_of_an_nsx(opened, cut, kind):
+def test_writing_c11_nothing_that_was_said_is_left_of_an_nsx(opened: Opened, cut: Cut, kind: str) -> None:
     ns = opened(secretive(kind))
     data = cut(ns, anonymise=True)
     assert SECRET in secretive(kind)
@@ -42,7 +45,7 @@ def test_writing_c11_nothing_that_was_said_is_left_of_an_nsx(opened, cut, kind):
     if kind == "2.1":
         assert data == b.basic_21(2, label="seen") + b.nsx([(0, b.ramp(4, 2))], "2.1")[32:]
     else:
-        header = {"label": "seen", "origin": NEUTRAL, "application": b"Trellis"}
+        header: dict[str, Any] = {"label": "seen", "origin": NEUTRAL, "application": b"Trellis"}
         assert data == b.nsx([(5, b.ramp(4, 2, kind))], kind, channels=heads, **header)
         assert again.time_origin == NEUTRAL_DATE.replace(tzinfo=timezone.utc)
         assert [again.vendor, again.comment, again.label] == [ns.vendor, "", "seen"]
@@ -53,7 +56,7 @@ def test_writing_c11_nothing_that_was_said_is_left_of_an_nsx(opened, cut, kind):
 
 @every_nev
 @pytest.mark.usefixtures("small_buffers")
-def test_writing_c12_nothing_that_was_said_is_left_of_a_nev(nev_of, cut, version, ripple):
+def test_writing_c12_nothing_that_was_said_is_left_of_a_nev(nev_of: NevOf, cut: Cut, version, ripple) -> None:
     make = n.RIPPLE if ripple else n.V3 if version[0] == 3 else n.V2
     headers = [
         n.extended(b"ARRAYNME", SECRET), n.extended(b"ECOMMENT", SECRET), n.extended(b"CCOMMENT", SECRET),
@@ -76,7 +79,7 @@ def test_writing_c12_nothing_that_was_said_is_left_of_a_nev(nev_of, cut, version
         make.more(b"WAVE"),
         make.button(80, 1)[:20] + SECRET.ljust(make.size - 20, b"\0"),
     ]
-    said = {"comment": SECRET, "application": b"Trellis" + SECRET if ripple else SECRET}
+    said: dict[str, Any] = {"comment": SECRET, "application": b"Trellis" + SECRET if ripple else SECRET}
     raw = n.trellis(packets, headers, **said) if ripple else n.nev(packets, headers, version=version, **said)
     nev = nev_of(raw)
     data = cut(nev, anonymise=True)
@@ -101,7 +104,7 @@ def test_writing_c12_nothing_that_was_said_is_left_of_a_nev(nev_of, cut, version
     assert cut(again, anonymise=True) == data
 
 
-def test_writing_c13_timestamps_that_tell_the_date(opened, nev_of, cut, out):
+def test_writing_c13_timestamps_that_tell_the_date(opened: Opened, nev_of: NevOf, cut: Cut, out: Path) -> None:
     stamps = t.stamps(50, start=t.EPOCH_NS)
     ns = opened(t.ptp(stamps))
     base = t.EPOCH_NS // 10**9 * 10**9
@@ -123,7 +126,7 @@ def test_writing_c13_timestamps_that_tell_the_date(opened, nev_of, cut, out):
     assert again.segments[0].start_tick == t.EPOCH_NS - base
 
 
-def test_writing_c13_other_clocks_need_no_base(opened, cut, out):
+def test_writing_c13_other_clocks_need_no_base(opened: Opened, cut: Cut, out: Path) -> None:
     refused(
         out, ValueError, "is for anonymising", lambda: cut(opened(b.nsx([(9, [[1]])])), anonymise=True, base_tick=5)
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import io
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nev as n
 from builders import nsx as b
 from builders import timing as t
+from fixture_types import Cut, NevOf, Opened
 
 import nevparse as nv
 from export.native.cutting import every_kind, every_nev
@@ -22,7 +24,7 @@ from export.native.cutting import every_kind, every_nev
 
 
 @pytest.mark.parametrize("kind", ["2.3", "ptp"])
-def test_writing_c17_memory_does_not_grow_with_the_file(opened, out, kind):
+def test_writing_c17_memory_does_not_grow_with_the_file(opened: Opened, out: Path, kind: str) -> None:
     ns = opened(b.nsx([(0, b.ramp(400_000, 16))], "2.3") if kind == "2.3" else big_ptp(400_000, 16))
     nv.write_nsx(ns, out, channels=[0, 3, 7], start_tick=0, overwrite=True)
     tracemalloc.start()
@@ -39,7 +41,7 @@ def big_ptp(n_samples, n_channels):
     return t.ptp(t.stamps(n_samples), b.ramp(n_samples, n_channels))
 
 
-def test_writing_c17_many_blocks_and_many_buffers(opened, cut):
+def test_writing_c17_many_blocks_and_many_buffers(opened: Opened, cut: Cut) -> None:
     counts = [1, 40_000, 3, 70_000, *[2] * 500, 30_000]
     starts = (np.cumsum([0, *counts[:-1]]) + 100_000 * np.arange(len(counts))).tolist()
     ns = opened(t.blocks(starts, counts))
@@ -48,7 +50,7 @@ def test_writing_c17_many_blocks_and_many_buffers(opened, cut):
     assert cut(ns, channels=[1, 0]) == b.nsx(want, ids=[2, 1])
 
 
-def test_writing_c17_progress_ends_at_the_whole(opened, out):
+def test_writing_c17_progress_ends_at_the_whole(opened: Opened, out: Path) -> None:
     seen = []
     report = nv.write_nsx(opened(b.nsx([(0, b.ramp(200_000, 8))])), out, progress=lambda *now: seen.append(now))
     assert seen[-1] == (report.size_bytes,) * 2
@@ -56,7 +58,7 @@ def test_writing_c17_progress_ends_at_the_whole(opened, out):
     assert sorted(seen) == seen
 
 
-def test_writing_c18_blocks_that_probing_took_for_packets(opened, cut):
+def test_writing_c18_blocks_that_probing_took_for_packets(opened: Opened, cut: Cut) -> None:
     ns = opened(t.hidden_block())
     assert ns.stamped
     again = opened(cut(ns, channels=[2]), "again.ns5")
@@ -67,7 +69,7 @@ def test_writing_c18_blocks_that_probing_took_for_packets(opened, cut):
 
 
 @pytest.mark.parametrize("back", [3, 10, 50_000])
-def test_writing_c18_breaks_that_probing_misses(opened, cut, back):
+def test_writing_c18_breaks_that_probing_misses(opened: Opened, cut: Cut, back) -> None:
     raw = t.ptp(t.stamps(100_000, breaks={100_000 - back - 3: 2, 100_000 - back: -2}))
     ns = opened(raw)
     assert [len(ns.segments), len(ns.exactly().segments)] == [1, 3]
@@ -76,7 +78,7 @@ def test_writing_c18_breaks_that_probing_misses(opened, cut, back):
 
 
 @every_kind
-def test_writing_c20_bytes_and_file_objects(opened, cut, kind):
+def test_writing_c20_bytes_and_file_objects(opened: Opened, cut: Cut, kind: str) -> None:
     raw = b.plausible(kind)[0]
     want, whole = cut(opened(raw), channels=[2, 0], stop_tick=10**12), cut(opened(raw))
     for source in (raw, io.BytesIO(raw), Unmapped(raw)):
@@ -108,7 +110,7 @@ class Unmapped(io.RawIOBase):
 
 
 @every_nev
-def test_writing_c20_nev_of_bytes_and_file_objects(nev_of, cut, version, ripple):
+def test_writing_c20_nev_of_bytes_and_file_objects(nev_of: NevOf, cut: Cut, version, ripple) -> None:
     raw = n.every_kind(version, ripple)
     want = cut(nev_of(raw), electrodes=[1])
     for source in (raw, io.BytesIO(raw), Unmapped(raw)):

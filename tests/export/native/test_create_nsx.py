@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import struct
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nsx as b
+from fixture_types import Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,8 +47,8 @@ descriptions = st.builds(
     label=texts,
 )
 def test_writing_c15_what_is_created_reads_back(
-    opened, out, described, n_samples, version, period, tick_rate, start_tick, date, label
-):
+    opened: Opened, out: Path, described, n_samples, version, period, tick_rate, start_tick, date, label
+) -> None:
     samples = b.ramp(n_samples, len(described))
     report = nv.create_nsx(
         samples, out, described, sampling_rate=30_000 / period, spec=version, tick_rate=tick_rate,
@@ -75,7 +77,7 @@ def test_writing_c15_what_is_created_reads_back(
 
 
 @pytest.mark.parametrize("version", ["2.3", "3.0"])
-def test_writing_c15_is_what_a_builder_makes(out, version):
+def test_writing_c15_is_what_a_builder_makes(out: Path, version) -> None:
     described = [nv.NewChannel(7, "elec7", bank=1, pin=7, high_pass=Filter(0.3, 1, "butterworth")), nv.NewChannel(9)]
     heads = [
         b.channel(7, bank=1, pin=7, low_pass=(0, 0, 0)),
@@ -87,7 +89,7 @@ def test_writing_c15_is_what_a_builder_makes(out, version):
     assert out.read_bytes() == b.nsx([(5, samples)], version, channels=heads, period=15, version=None)
 
 
-def test_writing_c15_a_sunday(out):
+def test_writing_c15_a_sunday(out: Path) -> None:
     new_file(out, time_origin=datetime(2023, 6, 18, 23, 59, 58, 7000, timezone(timedelta(hours=-5))))
     assert struct.unpack_from("<8H", out.read_bytes(), 294) == (2023, 6, 1, 19, 4, 59, 58, 7), "in UTC it is Monday"
     new_file(out, time_origin=datetime(2023, 6, 18, tzinfo=timezone.utc), overwrite=True)
@@ -124,7 +126,7 @@ def new_file(out, samples=None, channels=None, **options):
     ],
     ids=str,
 )
-def test_writing_c16_what_cannot_be_created(out, options, error, match):
+def test_writing_c16_what_cannot_be_created(out: Path, options, error, match) -> None:
     refused(out, error, match, lambda: new_file(out, **options))
 
 
@@ -148,12 +150,12 @@ def test_writing_c16_what_cannot_be_created(out, options, error, match):
     ],
     ids=str,
 )
-def test_writing_c16_channels_that_cannot_be(out, fields, match):
+def test_writing_c16_channels_that_cannot_be(out: Path, fields, match) -> None:
     channel = nv.NewChannel(**{"electrode_id": 1, **fields})
     refused(out, ValueError, match, lambda: new_file(out, channels=[channel]))
 
 
-def test_writing_c16_more_that_cannot_be(out):
+def test_writing_c16_more_that_cannot_be(out: Path) -> None:
     twice = [nv.NewChannel(5), nv.NewChannel(5)]
     refused(out, ValueError, "found more of 5", lambda: new_file(out, b.ramp(5, 2), twice))
     refused(out, ValueError, "digital_range.*nan", lambda: new_file(out, channels=[Channel(0, 1, "neural")]))

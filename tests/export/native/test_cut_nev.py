@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import struct
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nev as n
+from fixture_types import Cut, NevOf, RealFile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,7 +41,9 @@ def kept_packets(packets, version, ripple, electrodes, start, stop):
     start=st.integers(0, 300),
     stop=st.integers(0, 300),
 )
-def test_writing_c08_and_c09_and_c10_a_cut_nev(nev_of, cut, out, version, ripple, electrodes, start, stop):
+def test_writing_c08_and_c09_and_c10_a_cut_nev(
+    nev_of: NevOf, cut: Cut, out: Path, version, ripple, electrodes, start, stop
+) -> None:
     raw = n.every_kind(version, ripple)
     basic, headers, packets = taken_apart(raw)
     of_electrodes = [b"NEUEVWAV", b"NEUEVLBL", b"NEUEVFLT"]
@@ -74,7 +78,7 @@ def test_writing_c08_and_c09_and_c10_a_cut_nev(nev_of, cut, out, version, ripple
 
 
 @every_nev
-def test_writing_c10_kinds(nev_of, cut, version, ripple):
+def test_writing_c10_kinds(nev_of: NevOf, cut: Cut, version, ripple) -> None:
     basic, headers, packets = taken_apart(n.every_kind(version, ripple))
     nev = nev_of(n.every_kind(version, ripple))
     comments = [packets[k] for k in (6, 7, 8, 16, 17)]
@@ -88,14 +92,14 @@ def test_writing_c10_kinds(nev_of, cut, version, ripple):
     assert list(again.electrodes) == [1], "300 had no header"
 
 
-def test_writing_c10_ripples_stimuli_are_electrodes_too(nev_of, cut):
+def test_writing_c10_ripples_stimuli_are_electrodes_too(nev_of: NevOf, cut: Cut) -> None:
     nev = nev_of(n.every_kind((2, 2), True))
     again = nev_of(cut(nev, electrodes=5249), "again.nev")
     assert (again.kinds()["stim"], "spike" in again.kinds(), list(again.electrodes)) == (1, False, [5249])
     np.testing.assert_array_equal(again.events("stim"), nev.events("stim"))
 
 
-def test_writing_c10_real_spikes(real_file, nev_of, cut):
+def test_writing_c10_real_spikes(real_file: RealFile, nev_of: NevOf, cut: Cut) -> None:
     with nv.open_nev(real_file("l101210-001-02.nev")) as nev:
         again = nev_of(cut(nev, electrodes=[3, 90], start_tick=20_000, stop_tick=90_000), "again.nev")
         want = nev.spikes(electrodes=[3, 90], start_tick=20_000, stop_tick=90_000)
@@ -108,7 +112,7 @@ def test_writing_c10_real_spikes(real_file, nev_of, cut):
         assert 0 < inside.sum() < len(digital)
 
 
-def test_writing_c10_packets_that_go_on_before_any_begins(nev_of, cut):
+def test_writing_c10_packets_that_go_on_before_any_begins(nev_of: NevOf, cut: Cut) -> None:
     stray = n.V2.more(b"of nothing")
     raw = n.nev([stray, n.V2.spike(5, 1, 0)], [n.wav(1)])
     assert cut(nev_of(raw)) == raw

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
+from fixture_types import Cut, Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,7 +56,9 @@ def selected(parts, columns, segments, start, stop):
 
 @pytest.mark.usefixtures("small_buffers")
 @given(recordings(), st.data())
-def test_writing_c03_and_c05_and_c09_a_cut_is_what_a_builder_makes_of_the_selection(opened, cut, out, recording, data):
+def test_writing_c03_and_c05_and_c09_a_cut_is_what_a_builder_makes_of_the_selection(
+    opened: Opened, cut: Cut, out: Path, recording, data
+) -> None:
     kind, heads, parts, period, rate = recording
     columns = data.draw(st.lists(st.sampled_from(range(len(heads))), min_size=1, unique=True))
     segments = data.draw(st.none() | st.lists(st.sampled_from(range(len(parts))), min_size=1))
@@ -86,21 +90,21 @@ def test_writing_c03_and_c05_and_c09_a_cut_is_what_a_builder_makes_of_the_select
 @pytest.mark.parametrize(
     "choice", [{"electrodes": [129, 3]}, {"labels": ["ainp1", "elec3"]}, {"channels": [-1, 1]}], ids=str
 )
-def test_writing_c03_channels_in_every_way(opened, cut, choice):
+def test_writing_c03_channels_in_every_way(opened: Opened, cut: Cut, choice) -> None:
     heads, samples = [b.channel(2), b.channel(3), b.analog_input(1)], b.ramp(9, 3)
     ns = opened(b.nsx([(5, samples)], channels=heads))
     assert cut(ns, **choice) == b.nsx([(5, samples[:, [2, 1]])], channels=[heads[2], heads[1]])
     assert cut(ns, kind="neural") == b.nsx([(5, samples[:, :2])], channels=heads[:2])
 
 
-def test_writing_c03_segments_in_every_way(opened, cut):
+def test_writing_c03_segments_in_every_way(opened: Opened, cut: Cut) -> None:
     ns = opened(b.plausible("2.3", 2, (5, 4, 3))[0])
     last = cut(ns, segments=[2])
     assert cut(ns, segments=-1) == cut(ns, segments=slice(2, None)) == cut(ns, segments=np.array([-1, 2])) == last
     assert cut(ns, segments=[2, 0]) == cut(ns, segments=[0, 2]), "in file order"
 
 
-def test_writing_c03_blocks_stay_and_empty_ones_go(opened, cut):
+def test_writing_c03_blocks_stay_and_empty_ones_go(opened: Opened, cut: Cut) -> None:
     ns = opened(WHOLE["empty blocks"])
     assert cut(ns, channels=[1]) == b.nsx([(5, b.ramp(3, 2)[:, 1:]), (9, b.ramp(2, 2)[:, 1:])], ids=[2])
     ns = opened(WHOLE["adjoining"])
@@ -110,7 +114,7 @@ def test_writing_c03_blocks_stay_and_empty_ones_go(opened, cut):
     )
 
 
-def test_writing_c03_headers_of_unknown_kinds_stay(opened, cut):
+def test_writing_c03_headers_of_unknown_kinds_stay(opened: Opened, cut: Cut) -> None:
     wide = b.basic("2.3", 2, header_bytes=314 + 132 + 7) + b.channel(1) + b.channel(2) + b"unknown"
     ns = opened(wide + b.block("2.3", 0, [[1, 2]]))
     want = b.basic("2.3", 1, header_bytes=314 + 66 + 7) + b.channel(2) + b"unknown" + b.block("2.3", 0, [[2]])
@@ -118,7 +122,9 @@ def test_writing_c03_headers_of_unknown_kinds_stay(opened, cut):
 
 
 @given(st.integers(1, 299), st.integers(1, 300), st.sampled_from([1, 3]))
-def test_writing_c04_a_cut_block_starts_at_its_first_samples_own_tick(opened, cut, a, length, period):
+def test_writing_c04_a_cut_block_starts_at_its_first_samples_own_tick(
+    opened: Opened, cut: Cut, a, length, period
+) -> None:
     samples = b.ramp(600, 1)
     ns = opened(b.nsx([(10, samples)], "3.0", period=period, tick_rate=10**9))
     ticks = ns.segments[0].ticks()
@@ -133,7 +139,7 @@ def test_writing_c04_a_cut_block_starts_at_its_first_samples_own_tick(opened, cu
     again.close()
 
 
-def test_writing_c05_packets_keep_their_own_timestamps(opened, cut):
+def test_writing_c05_packets_keep_their_own_timestamps(opened: Opened, cut: Cut) -> None:
     ticks = t.shuffled(t.stamps(300, drift_ppm=80, jitter_ns=90, breaks={200: 900}), {50: [2, 0, 1]})
     ns = opened(t.ptp(ticks))
     again = opened(cut(ns, channels=[1], start_tick=int(ticks[10]), stop_tick=int(ticks[290])), "again.ns5")
@@ -143,14 +149,14 @@ def test_writing_c05_packets_keep_their_own_timestamps(opened, cut):
     np.testing.assert_array_equal(np.concatenate([s.samples for s in again.segments]), b.ramp(300, 2)[10:290, 1:])
 
 
-def test_writing_c06_a_later_part_of_2_1_is_refused(opened, cut, out):
+def test_writing_c06_a_later_part_of_2_1_is_refused(opened: Opened, cut: Cut, out: Path) -> None:
     ns = opened(b.nsx([(0, b.ramp(50, 2))], "2.1", period=3))
     assert cut(ns, stop_tick=30, electrodes=[2]) == b.nsx([(0, b.ramp(10, 2)[:, 1:])], "2.1", ids=[2], period=3)
     refused(out, ValueError, "starts at tick 0, not 33.*create_nsx", lambda: cut(ns, start_tick=31))
 
 
 @pytest.mark.parametrize("kind", ["2.2", "2.3", "ripple"])
-def test_writing_c07_and_c08_where_32_bits_ran_over(opened, cut, kind):
+def test_writing_c07_and_c08_where_32_bits_ran_over(opened: Opened, cut: Cut, kind: str) -> None:
     ns = opened(t.blocks([2**32 - 300, 200, 90_000], [500, 100, 10], kind))
     assert [segment.start_tick for segment in ns.segments] == [2**32 - 300, 2**32 + 90_000]
     late = opened(cut(ns, start_tick=2**32 + 50), "late.ns5")
@@ -162,7 +168,7 @@ def test_writing_c07_and_c08_where_32_bits_ran_over(opened, cut, kind):
     assert across.time_origin == ns.time_origin
 
 
-def test_writing_c07_segments_that_could_not_be_told_apart_are_refused(opened, cut, out):
+def test_writing_c07_segments_that_could_not_be_told_apart_are_refused(opened: Opened, cut: Cut, out: Path) -> None:
     far = t.blocks([0, 2**32 - 300, 90_000], [10, 300, 10])
     ns = opened(far)
     assert len(ns.segments) == 3
@@ -172,7 +178,7 @@ def test_writing_c07_segments_that_could_not_be_told_apart_are_refused(opened, c
 
 
 @pytest.mark.parametrize("start", [t.BOOT_NS, t.EPOCH_NS, t.EPOCH_NS + 37 * 10**9], ids=["boot", "utc", "tai"])
-def test_writing_c08_the_date_stands_for_the_first_sample(opened, cut, start):
+def test_writing_c08_the_date_stands_for_the_first_sample(opened: Opened, cut: Cut, start) -> None:
     ns = opened(t.ptp(t.stamps(60_000, start=start, period=30), period=30))
     ticks = ns.segments[0].ticks()
     again = opened(cut(ns, start_tick=int(ticks[59_000])), "again.ns5")

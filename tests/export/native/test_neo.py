@@ -6,11 +6,13 @@ from __future__ import annotations
 import gc
 import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import nev as n
 from builders import nsx as b
+from fixture_types import FileOf, RealFile
 
 import nevparse as nv
 
@@ -59,7 +61,7 @@ def same_in_neo(path, want, **options):
 
 @pytest.mark.parametrize("anonymise", [False, True])
 @pytest.mark.parametrize("kind", ["2.2", "2.3", "3.0", "ptp", "ripple"])
-def test_writing_c19_cut_samples(file_of, tmp_path, kind, anonymise):
+def test_writing_c19_cut_samples(file_of: FileOf, tmp_path: Path, kind: str, anonymise) -> None:
     raw, samples = b.plausible(kind, 5, (30, 40))
     rate = b.NANOSECONDS if kind == "ptp" else 30_000
     out = tmp_path / "cut.ns5"
@@ -73,7 +75,7 @@ def test_writing_c19_cut_samples(file_of, tmp_path, kind, anonymise):
 
 
 @pytest.mark.parametrize("name", ["mne_real_2.3.ns3", "mne_synthetic_3.0.ns3", "ripple_testData.ns2"])
-def test_writing_c19_real_samples(real_file, tmp_path, name):
+def test_writing_c19_real_samples(real_file: RealFile, tmp_path: Path, name) -> None:
     out = tmp_path / ("cut" + real_file(name).suffix)
     with nv.open_nsx(real_file(name)) as ns:
         nv.write_nsx(ns, out, channels=[4, 2], start_tick=int(ns.segments[0].ticks(20, 21)[0]))
@@ -84,7 +86,7 @@ def test_writing_c19_real_samples(real_file, tmp_path, name):
 
 
 @pytest.mark.parametrize("version", ["2.3", "3.0"])
-def test_writing_c19_new_files(tmp_path, version):
+def test_writing_c19_new_files(tmp_path: Path, version) -> None:
     out, samples = tmp_path / "new.ns3", b.ramp(50, 2)
     described = [nv.NewChannel(5, "left"), nv.NewChannel(9, "right", "mV", (-32767, 32767), (-5000, 5000))]
     nv.create_nsx(samples, out, described, sampling_rate=2000, spec=version, start_tick=600)
@@ -104,7 +106,7 @@ def neo_spikes(path):
     }
 
 
-def test_writing_c19_real_spikes(real_file, tmp_path):
+def test_writing_c19_real_spikes(real_file: RealFile, tmp_path: Path) -> None:
     whole, out = tmp_path / "whole.nev", tmp_path / "cut.nev"
     shutil.copyfile(real_file("l101210-001-02.nev"), whole)
     with nv.open_nev(whole) as nev:
@@ -119,7 +121,7 @@ def test_writing_c19_real_spikes(real_file, tmp_path):
 
 
 @pytest.mark.parametrize("version", [(2, 3), (3, 0)])
-def test_writing_c19_anonymous_events(file_of, tmp_path, version):
+def test_writing_c19_anonymous_events(file_of: FileOf, tmp_path: Path, version) -> None:
     make, out = (n.V3 if version[0] == 3 else n.V2), tmp_path / "cut.nev"
     room = (make.size - make.stamp - 4) // 2
     packets = [make.spike(10 + k, 1, k % 2, range(k, k + room)) for k in range(6)] + [make.comment(99, b"J. Doe")]

@@ -5,19 +5,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from builders import nev as n
 from builders import nsx as b
+from fixture_types import Cut, NevOf, Opened
 
 import nevparse as nv
 from export.native.cutting import refused
 from nevparse import _outputs
 
 
-def test_writing_c14_the_input_is_never_written(opened, nev_of):
-    for file, write in ((opened(b.plausible("2.3")[0]), nv.write_nsx), (nev_of(n.every_kind((2, 3))), nv.write_nev)):
+def test_writing_c14_the_input_is_never_written(opened: Opened, nev_of: NevOf) -> None:
+    ns, nev = opened(b.plausible("2.3")[0]), nev_of(n.every_kind((2, 3)))
+    cases: list[tuple[Any, Any]] = [(ns, nv.write_nsx), (nev, nv.write_nev)]
+    for file, write in cases:
         before = Path(file.path).read_bytes()
         folder, name = os.path.split(file.path)
         names = [file.path, os.path.join(folder, ".", name)]
@@ -34,7 +38,7 @@ def test_writing_c14_the_input_is_never_written(opened, nev_of):
             os.unlink(other)
 
 
-def test_writing_c14_what_is_in_the_way(opened, out, monkeypatch):
+def test_writing_c14_what_is_in_the_way(opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ns = opened(b.plausible("2.3")[0])
     out.write_bytes(b"mine")
     with pytest.raises(nv.ExportError, match="exists; choose another name"):
@@ -69,7 +73,7 @@ def test_writing_c14_what_is_in_the_way(opened, out, monkeypatch):
     ],
     ids=str,
 )
-def test_writing_c14_selections_that_are_refused(opened, cut, out, options, error, match):
+def test_writing_c14_selections_that_are_refused(opened: Opened, cut: Cut, out: Path, options, error, match) -> None:
     refused(out, error, match, lambda: cut(opened(b.plausible("2.3")[0]), **options))
 
 
@@ -87,22 +91,25 @@ def test_writing_c14_selections_that_are_refused(opened, cut, out, options, erro
     ],
     ids=str,
 )
-def test_writing_c14_nev_selections_that_are_refused(nev_of, cut, out, options, error, match):
+def test_writing_c14_nev_selections_that_are_refused(nev_of: NevOf, cut: Cut, out: Path, options, error, match) -> None:
     refused(out, error, match, lambda: cut(nev_of(n.every_kind((2, 3))), **options))
 
 
-def test_writing_c14_nothing_is_left_where_writing_fails(opened, out, monkeypatch):
+def test_writing_c14_nothing_is_left_where_writing_fails(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ns = opened(b.plausible("2.3")[0])
     monkeypatch.setattr(_outputs.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
     refused(out, nv.ExportError, "could not be written", lambda: nv.write_nsx(ns, out))
 
 
-def test_writing_c14_an_input_that_shrinks(opened, out):
+def test_writing_c14_an_input_that_shrinks(opened: Opened, out: Path) -> None:
     ns = opened(b.nsx([(0, b.ramp(100_000, 4))]))
     _ = ns.segments
     os.truncate(ns.path, 1000)
     refused(out, nv.ExportError, "shorter", lambda: nv.write_nsx(ns, out, channels=[1]))
 
 
-def test_writing_c14_an_array_is_not_a_recording(out):
-    refused(out, TypeError, "create_nsx", lambda: nv.write_nsx(np.zeros((3, 3), np.int16), out))
+def test_writing_c14_an_array_is_not_a_recording(out: Path) -> None:
+    samples: Any = np.zeros((3, 3), np.int16)
+    refused(out, TypeError, "create_nsx", lambda: nv.write_nsx(samples, out))

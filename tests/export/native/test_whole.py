@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from builders import nev as n
 from builders import nsx as b
+from fixture_types import Cut, NevOf, Opened, RealFile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,9 @@ from export.native.cutting import WHOLE, every_kind, every_nev, quietly
 
 @pytest.mark.usefixtures("small_buffers")
 @given(kind=st.sampled_from(b.KINDS), n_channels=st.integers(1, 9), n_samples=st.lists(st.integers(1, 30), min_size=1))
-def test_writing_c01_the_whole_of_a_file_is_its_bytes(opened, cut, kind, n_channels, n_samples):
+def test_writing_c01_the_whole_of_a_file_is_its_bytes(
+    opened: Opened, cut: Cut, kind: str, n_channels, n_samples
+) -> None:
     raw, _ = b.plausible(kind, n_channels, tuple(n_samples))
     ns = opened(raw)
     assert cut(ns) == raw
@@ -29,14 +32,16 @@ def test_writing_c01_the_whole_of_a_file_is_its_bytes(opened, cut, kind, n_chann
 
 
 @pytest.mark.parametrize("what", WHOLE)
-def test_writing_c01_the_whole_of_an_odd_file_is_its_bytes(opened, cut, what):
+def test_writing_c01_the_whole_of_an_odd_file_is_its_bytes(opened: Opened, cut: Cut, what: str) -> None:
     ns = quietly(opened, WHOLE[what])
     assert ns.damage == ()
     assert cut(ns) == WHOLE[what]
 
 
 @pytest.mark.parametrize("what", ["over 32 bits", "adjoining", "a hidden block", "the clock set back", "shuffled"])
-def test_writing_c01_and_c03_taking_it_block_by_block_gives_the_same(opened, cut, what, monkeypatch):
+def test_writing_c01_and_c03_taking_it_block_by_block_gives_the_same(
+    opened: Opened, cut: Cut, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without the way that copies the whole."""
     ns = opened(WHOLE[what])
     monkeypatch.setattr(ns, "damage", (None,))
@@ -45,14 +50,14 @@ def test_writing_c01_and_c03_taking_it_block_by_block_gives_the_same(opened, cut
 
 @every_nev
 @pytest.mark.usefixtures("small_buffers")
-def test_writing_c01_the_whole_of_a_nev_is_its_bytes(nev_of, cut, version, ripple):
+def test_writing_c01_the_whole_of_a_nev_is_its_bytes(nev_of: NevOf, cut: Cut, version, ripple) -> None:
     raw = n.every_kind(version, ripple)
     nev = nev_of(raw)
     assert cut(nev) == raw
     assert cut(nev, start_tick=0, electrodes=[*nev.electrodes, 300]) == raw, "the same, packet by packet"
 
 
-def test_writing_c01_a_nev_without_packets(nev_of, cut):
+def test_writing_c01_a_nev_without_packets(nev_of: NevOf, cut: Cut) -> None:
     raw = n.nev(headers=[n.wav(1)])
     assert cut(nev_of(raw)) == raw
 
@@ -62,19 +67,21 @@ def test_writing_c01_a_nev_without_packets(nev_of, cut):
     ["mne_real_2.3.ns3", "mne_synthetic_2.2.ns3", "mne_synthetic_3.0.ns3", "l101210-001.ns2", "l101210-001-02.nev",
      "limblab_datafile001.nev", "ripple_testData.nev", "ripple_testData.ns2", "ripple_hires.nf3", "labwritten.ns1"],
 )  # fmt: skip
-def test_writing_c01_real_recordings(real_file, cut, name):
+def test_writing_c01_real_recordings(real_file: RealFile, cut: Cut, name) -> None:
     path = real_file(name)
-    with (nv.open_nev if path.suffix == ".nev" else nv.open_nsx)(path) as file:
-        assert cut(file) == path.read_bytes()
-        some = {"start_tick": 0} if path.suffix == ".nev" else {"channels": range(file.n_channels)}
-        assert cut(file, **some) == path.read_bytes()
+    if path.suffix == ".nev":
+        with nv.open_nev(path) as nev:
+            assert cut(nev) == cut(nev, start_tick=0) == path.read_bytes()
+    else:
+        with nv.open_nsx(path) as ns:
+            assert cut(ns) == cut(ns, channels=range(ns.n_channels)) == path.read_bytes()
 
 
 # --------------------------------------------------------------------------------------------------------- crashes
 
 
 @every_kind
-def test_writing_c02_a_crash_cut_file_comes_out_whole(opened, cut, kind):
+def test_writing_c02_a_crash_cut_file_comes_out_whole(opened: Opened, cut: Cut, kind: str) -> None:
     raw, _ = b.plausible(kind, 3, (40, 25))
     short = quietly(opened, raw[:-50])
     data = cut(short)
@@ -88,36 +95,36 @@ def test_writing_c02_a_crash_cut_file_comes_out_whole(opened, cut, kind):
     assert cut(again) == data
 
 
-def test_writing_c02_a_block_that_was_never_closed(opened, cut):
+def test_writing_c02_a_block_that_was_never_closed(opened: Opened, cut: Cut) -> None:
     samples = b.ramp(20, 2)
     open_ = b.nsx([]) + b.block("2.3", 700, samples, n_samples=0)
     assert cut(quietly(opened, open_ + b"\x07")) == b.nsx([(700, samples)])
 
 
-def test_writing_c02_what_is_no_block_is_left_out(opened, cut):
+def test_writing_c02_what_is_no_block_is_left_out(opened: Opened, cut: Cut) -> None:
     raw = b.nsx([(700, b.ramp(9, 2))])
     assert cut(quietly(opened, raw + b"\xfejunk that is no header")) == raw
 
 
-def test_writing_c02_a_wrong_count_of_header_bytes_is_put_right(opened, cut):
+def test_writing_c02_a_wrong_count_of_header_bytes_is_put_right(opened: Opened, cut: Cut) -> None:
     wrong = b.nsx([(700, b.ramp(9, 2))], header_bytes=17)
     assert cut(quietly(opened, wrong)) == b.nsx([(700, b.ramp(9, 2))])
 
 
 @every_nev
-def test_writing_c02_a_cut_nev_comes_out_whole(nev_of, cut, version, ripple):
+def test_writing_c02_a_cut_nev_comes_out_whole(nev_of: NevOf, cut: Cut, version, ripple) -> None:
     raw = n.every_kind(version, ripple)
     size = struct.unpack_from("<I", raw, 16)[0]
     assert cut(quietly(nev_of, raw[:-7])) == raw[:-size]
 
 
-def test_writing_c02_a_nev_with_a_wrong_count_of_headers(nev_of, cut):
+def test_writing_c02_a_nev_with_a_wrong_count_of_headers(nev_of: NevOf, cut: Cut) -> None:
     packets, headers = [n.V2.spike(5, 1, 0)], [n.wav(1), n.wav(2)]
     wrong = n.nev(packets, headers, n_extended=1)
     assert cut(quietly(nev_of, wrong)) == n.nev(packets, headers[:1])
 
 
-def test_writing_c02_real_recordings(real_file, opened, nev_of, cut):
+def test_writing_c02_real_recordings(real_file: RealFile, opened: Opened, nev_of: NevOf, cut: Cut) -> None:
     nev = quietly(nv.open_nev, real_file("labwritten.NEV"))
     with nev:
         data = cut(nev)
