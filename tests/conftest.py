@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,15 +90,34 @@ def real_file() -> Callable[[str], Path]:
 
 @pytest.fixture
 def file_of(tmp_path: Path) -> Callable[..., str]:
-    """Write bytes to a file in the test's own folder and return its path."""
+    """Write bytes to a file in the test's own folder and return its path.
+
+    A name that was written before is written in a folder of its own: what an earlier example still holds open, or
+    mapped, cannot be written everywhere.
+    """
+    times: Counter[str] = Counter()
 
     def write(data: bytes, name: str = "s.ns5") -> str:
-        path = tmp_path / name
-        path.unlink(missing_ok=True)  # never through a map that an earlier example may still hold
-        path.write_bytes(data)
-        return str(path)
+        times[name] += 1
+        folder = tmp_path if times[name] == 1 else tmp_path / str(times[name])
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+        return str(folder / name)
 
     return write
+
+
+@pytest.fixture
+def new_folder(tmp_path: Path) -> Callable[[], Path]:
+    """Make folders, one for each example of a test, which may hold its files open for a while."""
+    numbers = itertools.count()
+
+    def make() -> Path:
+        folder = tmp_path / f"example-{next(numbers)}"
+        folder.mkdir()
+        return folder
+
+    return make
 
 
 @pytest.fixture

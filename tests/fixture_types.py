@@ -12,6 +12,7 @@ from nevparse.nsx import NsxFile
 FileOf = Callable[..., str]  # (data, name): the path of a file that holds them
 Opened = Callable[..., NsxFile]  # (data, name, options of open_nsx)
 NevOf = Callable[..., NevFile]  # (data, name)
+NewFolder = Callable[[], Path]
 RealFile = Callable[[str], Path]
 Cut = Callable[..., bytes]  # (open file, options of write_nsx or write_nev)
 Command = Callable[..., tuple[int, str, str]]  # arguments: exit code, standard output, standard error

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,8 @@ from nevparse._cached import cached_property
 from nevparse.nev import NevFile
 from nevparse.nsx import NsxFile
 
+PathOf = Callable[[str], str]
+
 N_THREADS = 4
 PATIENCE_S = 30
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system starts every process anew")
@@ -48,7 +51,7 @@ every_file = pytest.mark.parametrize("what", FILES)
 
 
 @pytest.fixture(autouse=True)
-def threads_change_often():
+def threads_change_often() -> Iterator[None]:
     """Let threads meet in the middle of everything."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
@@ -57,7 +60,7 @@ def threads_change_often():
 
 
 @pytest.fixture(params=["positional", "seeking"])
-def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same test with the system's positional reads, and with those of systems that have none."""
     if request.param == "seeking":
         monkeypatch.delattr(os, "pread", raising=False)
@@ -65,7 +68,7 @@ def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def path_of(file_of: FileOf):
+def path_of(file_of: FileOf) -> PathOf:
     def write(what):
         return file_of(FILES[what], "s.nev" if what.startswith("nev") else "s.ns5")
 
@@ -109,7 +112,7 @@ def together(calls):
 @pytest.mark.usefixtures("either_way")
 @searched("n_tries", 1, 10)
 @every_file
-def test_many_threads_read_one_file_as_one_thread_does(path_of, what: str, n_tries) -> None:
+def test_many_threads_read_one_file_as_one_thread_does(path_of: PathOf, what: str, n_tries) -> None:
     path = path_of(what)
     with open_file(path) as file:
         alone = all_of(file)
@@ -119,7 +122,7 @@ def test_many_threads_read_one_file_as_one_thread_does(path_of, what: str, n_tri
 
 
 @every_file
-def test_threads_that_race_get_one_and_the_same(path_of, what: str) -> None:
+def test_threads_that_race_get_one_and_the_same(path_of: PathOf, what: str) -> None:
     name = "electrodes" if what.startswith("nev") else "segments"
     for _ in range(3):
         with open_file(path_of(what)) as file:
@@ -166,7 +169,7 @@ def test_threads_export_one_file_to_several_targets(file_of: FileOf, tmp_path: P
 @pytest.mark.usefixtures("either_way")
 @searched("n_tries", 2, 10)
 @every_file
-def test_closing_while_others_read_is_a_clean_error(path_of, what: str, n_tries) -> None:
+def test_closing_while_others_read_is_a_clean_error(path_of: PathOf, what: str, n_tries) -> None:
     path = path_of(what)
     with open_file(path) as file:
         alone = all_of(file)
@@ -265,7 +268,7 @@ def test_files_are_handed_to_processes_however_they_start(file_of: FileOf, metho
 
 
 @every_file
-def test_a_closed_file_can_be_handed_on_too(path_of, what: str) -> None:
+def test_a_closed_file_can_be_handed_on_too(path_of: PathOf, what: str) -> None:
     with open_file(path_of(what)) as file:
         alone = all_of(file)
     with pickle.loads(pickle.dumps(file)) as again:
@@ -302,7 +305,9 @@ def in_child(call):
 @ALLOW_FORK
 @pytest.mark.parametrize("lacking", [(), ("preadv",)], ids=["preadv", "pread"])
 @every_file
-def test_a_file_opened_before_a_fork_serves_both(path_of, what: str, lacking, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_opened_before_a_fork_serves_both(
+    path_of: PathOf, what: str, lacking, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both have one handle, whose offset they share: neither may move it."""
     for name in lacking:
         monkeypatch.delattr(os, name, raising=False)
@@ -389,7 +394,7 @@ def test_a_fork_while_a_thread_works_something_out_locks_nothing(
 
 
 @every_file
-def test_arrays_outlive_the_file_and_its_object(path_of, what: str) -> None:
+def test_arrays_outlive_the_file_and_its_object(path_of: PathOf, what: str) -> None:
     path = path_of(what)
     file = open_file(path)
     if what.startswith("nev"):
@@ -405,7 +410,7 @@ def test_arrays_outlive_the_file_and_its_object(path_of, what: str) -> None:
 
 
 @every_file
-def test_a_file_can_be_moved_and_removed_once_it_is_closed(path_of, what: str, tmp_path: Path) -> None:
+def test_a_file_can_be_moved_and_removed_once_it_is_closed(path_of: PathOf, what: str, tmp_path: Path) -> None:
     path = path_of(what)
     with open_file(path) as file:
         all_of(file)

@@ -23,7 +23,7 @@ ELECTRODES = (1, 3, 4, 7, 9, 12, 15, 18, 18, 21, 24, 29, 32, 32)  # neighbours a
 
 
 @pytest.fixture(autouse=True)
-def no_file_left_open():
+def no_file_left_open() -> None:
     """Kilosort keeps its log."""
 
 

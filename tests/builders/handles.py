@@ -8,6 +8,13 @@ import os
 _HANDLES = "/proc/self/fd"
 
 
+def replaced(path: str, data: bytes) -> None:
+    """Put another file in the place of one that is closed, and leave alone what maps the old one."""
+    os.unlink(path)
+    with open(path, "xb") as file:
+        file.write(data)
+
+
 def open_files() -> list[str]:
     """Every regular file this process holds open, or mapped through a handle; nothing where /proc is absent."""
     targets = []

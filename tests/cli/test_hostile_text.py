@@ -8,6 +8,7 @@ import io
 import json
 import os
 import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ import nevparse as nv
 from nevparse import cli
 from nevparse._event_table import cells_of
 from nevparse._units import json_text, visible
+
+RecordingOf = Callable[[str], str]
 
 # what a file's 8-bit text fields can hold; C1 controls come of bytes that cp1252 lacks, which are read as latin-1
 IN_BYTES = {
@@ -83,7 +86,7 @@ def nev_with(what: str) -> bytes:
 
 
 @pytest.fixture
-def recording(file_of: FileOf, request: pytest.FixtureRequest):
+def recording(file_of: FileOf, request: pytest.FixtureRequest) -> RecordingOf:
     """Write what goes by a name, as both files of a recording; returns its base name."""
 
     def write(what: str) -> str:
@@ -95,14 +98,14 @@ def recording(file_of: FileOf, request: pytest.FixtureRequest):
 
 @every_text
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_nothing_but_printable_text_comes_out(recording, what: str, arguments) -> None:
+def test_nothing_but_printable_text_comes_out(recording: RecordingOf, what: str, arguments) -> None:
     base = recording(what)
     for name in (base, base + ".nev"):
         printed(arguments, name)  # which judges what it prints
 
 
 @every_text
-def test_texts_arrive_whole_and_escaped(recording, what: str) -> None:
+def test_texts_arrive_whole_and_escaped(recording: RecordingOf, what: str) -> None:
     base, text = recording(what), text_of(what)
     lines = printed(("events", "--json", "--kind", "comment"), base).splitlines()
     assert [json.loads(line)["text"] for line in lines] == [text], "JSON gives back the very text"
@@ -142,7 +145,7 @@ def test_an_export_names_nothing_by_a_label(
 
 
 @pytest.fixture(autouse=True)
-def _files_are_cut(recwarn: pytest.WarningsRecorder):
+def _files_are_cut(recwarn: pytest.WarningsRecorder) -> Iterator[None]:
     yield
     assert all(issubclass(warning.category, nv.NevParseWarning) for warning in recwarn)
     recwarn.clear()

@@ -11,7 +11,7 @@ from nevparse._breaks import Steps
 
 
 @pytest.fixture
-def small_buffers(monkeypatch: pytest.MonkeyPatch):
+def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps from little data."""
     monkeypatch.setattr(_pump, "BUFFER_BYTES", 64)
     monkeypatch.setattr(_plan, "_RESAMPLED_ROWS", 50)
@@ -19,7 +19,7 @@ def small_buffers(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def blind(monkeypatch: pytest.MonkeyPatch):
+def blind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Probing that finds nothing at all."""
     nothing = np.empty(0, np.intp)
     monkeypatch.setattr(_stamps, "find_breaks", lambda stamps, clock: Steps(nothing, nothing))

@@ -3,7 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
+
+import nevparse as nv
+
+Read = Callable[..., Any]  # bytes, options: a map or a configuration
+Refused = Callable[[bytes], nv.FormatError]
 
 LEGEND = """// Auto generated mapfile\t\t
 //\t\t

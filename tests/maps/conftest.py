@@ -7,10 +7,11 @@ import pytest
 from fixture_types import FileOf
 
 import nevparse as nv
+from maps.arrays import Read, Refused
 
 
 @pytest.fixture
-def read(file_of: FileOf):
+def read(file_of: FileOf) -> Read:
     """Write maps and read them."""
 
     def read_(*data: bytes, **options):
@@ -21,7 +22,7 @@ def read(file_of: FileOf):
 
 
 @pytest.fixture
-def refused(read):
+def refused(read: Read) -> Refused:
     """The error of a map that is refused."""
 
     def refused_(data: bytes) -> nv.FormatError:

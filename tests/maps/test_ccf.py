@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
+from maps.arrays import Read, Refused
 from nevparse import _ccf
 
 HEAD = "<?xml version='1.0' encoding='UTF-8'?>\n"
@@ -56,12 +57,12 @@ def ccf_of(*items: str, more: str = "", version: str = "12", head: str = HEAD) -
 
 
 @pytest.fixture
-def read(file_of: FileOf):
+def read(file_of: FileOf) -> Read:
     return lambda data: nv.read_ccf(file_of(data, "s.ccf"))
 
 
 @pytest.fixture
-def refused(file_of: FileOf):
+def refused(file_of: FileOf) -> Refused:
     def refused_(data: bytes) -> nv.FormatError:
         path = file_of(data, "s.ccf")
         with pytest.raises(nv.FormatError) as caught:
@@ -76,7 +77,7 @@ def refused(file_of: FileOf):
 # ------------------------------------------------------------------------------------------------------- what is read
 
 
-def test_maps_c14_the_whole_file_is_dictionaries_lists_and_numbers(read) -> None:
+def test_maps_c14_the_whole_file_is_dictionaries_lists_and_numbers(read: Read) -> None:
     more = (
         "<Sorting><Detect Type='cbPKT_SS_DETECT'><Threshold Type='single'>0.5</Threshold></Detect></Sorting>"
         "<Odd Type='Array'><a Type='int32_t'>-3</a><a Type='Array'><b Type='UINT8'> 4\n</b></a>"
@@ -98,7 +99,7 @@ def test_maps_c14_the_whole_file_is_dictionaries_lists_and_numbers(read) -> None
     assert found.settings["ChanInfo"] == [{"label": "chan1", "chan": 1, "bank": 1, "term": 1}]
 
 
-def test_maps_c15_items_with_a_number_are_channels(read) -> None:
+def test_maps_c15_items_with_a_number_are_channels(read: Read) -> None:
     empty = "<ChanInfo_item Type='cbPKT_CHANINFO' label=''></ChanInfo_item>"
     channels = read(ccf_of(item(33), empty, whole(2), item(130, leaf("label", "ainp2", "cstring")))).channels
     assert channels["channel"].tolist() == [33, 2, 130]
@@ -108,7 +109,7 @@ def test_maps_c15_items_with_a_number_are_channels(read) -> None:
     assert {name: array.dtype.kind for name, array in channels.items() if len(array) != 3} == {}
 
 
-def test_maps_c15_what_the_file_does_not_say_is_missing(read) -> None:
+def test_maps_c15_what_the_file_does_not_say_is_missing(read: Read) -> None:
     channels = read(ccf_of(item(7))).channels
     for name, value in channels.items():
         wanted = {"i": [-1], "f": ["nan"], "b": [False], "O": [""]}[value.dtype.kind]
@@ -120,7 +121,7 @@ def test_maps_c15_what_the_file_does_not_say_is_missing(read) -> None:
         assert len(read(b"<CCF>" + odd + b"</CCF>").channels["channel"]) == 0
 
 
-def test_maps_c16_scale_filters_and_threshold(read) -> None:
+def test_maps_c16_scale_filters_and_threshold(read: Read) -> None:
     millivolts = {**SCALE, "digmin": -32767, "digmax": 32767, "anamin": -5000, "anamax": 5000}
     flat, offset = {**SCALE, "digmax": -32764}, {**SCALE, "anamin": 0, "anamax": 16382}
     channels = read(ccf_of(
@@ -136,7 +137,7 @@ def test_maps_c16_scale_filters_and_threshold(read) -> None:
     assert channels["units"].tolist() == ["uV", "mV", "uV", "MPa", "uV"]
 
 
-def test_maps_c17_sample_groups_and_options(read) -> None:
+def test_maps_c17_sample_groups_and_options(read: Read) -> None:
     off = item(9, f"<options>{leaf('ainpopts', 0x102)}{leaf('spkopts', 0x10100)}</options>")
     channels = read(ccf_of(*[whole(group + 1, group=group) for group in range(8)], off)).channels
     assert channels["sample_group"].tolist() == [*range(8), -1]
@@ -151,7 +152,7 @@ def test_maps_c17_sample_groups_and_options(read) -> None:
 
 
 @pytest.mark.parametrize("data", [b"cbCCF 3.9\0\0\0" + bytes(range(256)), b"cbCCF", b"cbCCF \xff\x1b[31m"])
-def test_maps_c18_a_binary_configuration_is_refused_in_one_line(refused, data) -> None:
+def test_maps_c18_a_binary_configuration_is_refused_in_one_line(refused: Refused, data) -> None:
     error = refused(data)
     assert "open it in a newer Central and save it again" in error.expected
     assert "a binary one (cbCCF" in error.found
@@ -169,7 +170,7 @@ DECLARATIONS = {
 
 
 @pytest.mark.parametrize("kind", list(DECLARATIONS))
-def test_maps_c19_declarations_are_refused_and_nothing_is_expanded(refused, kind: str) -> None:
+def test_maps_c19_declarations_are_refused_and_nothing_is_expanded(refused: Refused, kind: str) -> None:
     data = ccf_of(item(1, leaf("label", "&l11;", "cstring")), head=HEAD + DECLARATIONS[kind])
     tracemalloc.start()
     error = refused(data)
@@ -181,17 +182,19 @@ def test_maps_c19_declarations_are_refused_and_nothing_is_expanded(refused, kind
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-7", "cp037"])
-def test_maps_c19_no_encoding_hides_a_declaration(refused, encoding) -> None:
+def test_maps_c19_no_encoding_hides_a_declaration(refused: Refused, encoding) -> None:
     head = f"<?xml version='1.0' encoding='{encoding}'?>" + DECLARATIONS["laughs"]
     error = refused(f"{head}<CCF>&l11;</CCF>".encode(encoding))
     assert error.expected in ("well-formed XML", "XML without declarations of types or entities")
 
 
-def test_maps_c19_an_entity_that_is_not_declared_is_refused(refused) -> None:
+def test_maps_c19_an_entity_that_is_not_declared_is_refused(refused: Refused) -> None:
     assert refused(b"<CCF>&l11;</CCF>").found == "undefined entity"
 
 
-def test_maps_c19_size_number_and_depth_are_bounded(refused, read, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_maps_c19_size_number_and_depth_are_bounded(
+    refused: Refused, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deep = b"<CCF>" + b"<a>" * 31 + b"</a>" * 31 + b"</CCF>"
     assert read(deep).settings
     error = refused(b"<CCF>" + b"<a>" * 32 + b"</a>" * 32 + b"</CCF>")
@@ -216,7 +219,7 @@ def test_maps_c19_size_number_and_depth_are_bounded(refused, read, monkeypatch: 
         (b"<CCF Type='Array'></CCF>", "nothing in it", 0),
     ],
 )
-def test_maps_c14_what_is_no_configuration_is_refused_with_its_place(refused, data, found, offset) -> None:
+def test_maps_c14_what_is_no_configuration_is_refused_with_its_place(refused: Refused, data, found, offset) -> None:
     error = refused(data)
     assert (error.found, error.offset) == (found, offset)
 
@@ -224,7 +227,7 @@ def test_maps_c14_what_is_no_configuration_is_refused_with_its_place(refused, da
 @pytest.mark.parametrize(
     ("raw", "text"), [(b"\xb5V", "µV"), (b"\x80", "€"), (b"\x81\x80", "\x81\x80"), ("µ".encode(), "µ")]
 )
-def test_maps_c20_labels_that_are_no_utf8_are_those_of_windows(read, raw, text) -> None:
+def test_maps_c20_labels_that_are_no_utf8_are_those_of_windows(read: Read, raw, text) -> None:
     data = ccf_of(item(1, leaf("label", "LABEL", "cstring"))).replace(b"LABEL", raw)
     assert read(data).channels["label"].tolist() == [text]
     assert read(b"\xef\xbb\xbf" + ccf_of(item(1))).channels["channel"].tolist() == [1]
@@ -260,7 +263,7 @@ VALUES = st.integers() | st.floats() | st.text("0123456789eE+-._ x", max_size=30
 
 
 @given(st.lists(VALUES, min_size=8, max_size=8), st.sampled_from(["INT32", "double", "cstring", ""]))
-def test_maps_c21_any_values_are_a_configuration(read, values, kind: str) -> None:
+def test_maps_c21_any_values_are_a_configuration(read: Read, values, kind: str) -> None:
     level, high, group, *scale = values
     ends = dict(zip(("digmin", "digmax", "anamin", "anamax"), scale, strict=False))
     data = whole(1, level=level, high=high, group=group, scale=ends).replace("INT32", kind).replace("UINT32", kind)
@@ -289,7 +292,7 @@ def test_maps_c21_xml_is_imported_by_reading_only(file_of: FileOf) -> None:
     subprocess.run([sys.executable, "-c", code, file_of(ccf_of(item(1)))], check=True, cwd=root, timeout=60)
 
 
-def test_configurations_travel_to_workers(read) -> None:
+def test_configurations_travel_to_workers(read: Read) -> None:
     found = read(ccf_of(whole(1)))
     again = pickle.loads(pickle.dumps(found))
     assert again.settings == found.settings

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from maps.arrays import LEGEND, channel, channels, cmp_of, rows_of
+from maps.arrays import LEGEND, Read, Refused, channel, channels, cmp_of, rows_of
 from nevparse.maps import MapElectrode
 
 # ------------------------------------------------------------------------------------------------------- what is read
@@ -24,24 +24,24 @@ from nevparse.maps import MapElectrode
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("head", [LEGEND, "Cerebus mapping for array 4391-5\n", LEGEND.replace("//\t", "  //\t")])
-def test_maps_c01_comments_blank_lines_and_line_ends_mean_nothing(read, head, end) -> None:
+def test_maps_c01_comments_blank_lines_and_line_ends_mean_nothing(read: Read, head, end) -> None:
     text = head + "\n\t\t\t\n 0  5 A  1 chan1 \t\t\n1\t5   \tA\t2\tchan2 // the second\n\n//1 4 B 1 no\n\t\t\n"
     arrays = read(text.replace("\n", end).encode())
     assert arrays.descriptions == ("Cerebus mapping for array 4391-5",)
     assert arrays.electrodes == (MapElectrode(0, 5, 1, 1, "chan1"), MapElectrode(1, 5, 1, 2, "chan2"))
 
 
-def test_maps_c01_a_description_that_is_not_there_costs_no_electrode(read) -> None:
+def test_maps_c01_a_description_that_is_not_there_costs_no_electrode(read: Read) -> None:
     arrays = read(b"// no description\n0 0 A 1 one\n1 0 A 2 two")
     assert (arrays.descriptions, len(arrays.electrodes)) == (("",), 2)
 
 
-def test_maps_c01_what_an_old_editor_puts_at_the_end_is_no_line(read) -> None:
+def test_maps_c01_what_an_old_editor_puts_at_the_end_is_no_line(read: Read) -> None:
     assert len(read(cmp_of(rows_of()) + b"\x1a").electrodes) == 96
 
 
 @given(order=st.permutations(range(40)))
-def test_maps_c02_rows_stand_in_any_order(read, order) -> None:
+def test_maps_c02_rows_stand_in_any_order(read: Read, order) -> None:
     rows = rows_of(40)
     whole, mixed = read(cmp_of(rows)), read(cmp_of([rows[k] for k in order]))
     assert set(whole.electrodes) == set(mixed.electrodes)
@@ -49,31 +49,31 @@ def test_maps_c02_rows_stand_in_any_order(read, order) -> None:
     np.testing.assert_array_equal(of[0].um, of[1].um)
 
 
-def test_maps_c02_a_label_may_be_missing_and_may_have_spaces(read) -> None:
+def test_maps_c02_a_label_may_be_missing_and_may_have_spaces(read: Read) -> None:
     arrays = read(b"map\n0 0 A 1\n1 0 A 2 left 2\n2 0 A 3 7")
     assert [electrode.label for electrode in arrays.electrodes] == ["", "left 2", "7"]
 
 
-def test_maps_c03_a_comment_of_field_names_says_which_is_which(read) -> None:
+def test_maps_c03_a_comment_of_field_names_says_which_is_which(read: Read) -> None:
     arrays = read(b"map\n// label, elec bank row col\nx 5 C 4 3\n//c r b e\n1 2 a 3\n//c r b e l and more\n2 2 A 4 y z")
     assert arrays.electrodes[0] == MapElectrode(3, 4, 3, 5, "x")
     assert arrays.electrodes[1] == MapElectrode(1, 2, 1, 3, "")
     assert arrays.pitches_um == (400.0,)
 
 
-def test_maps_c03_an_unknown_comment_leaves_the_fields_as_they_were(read) -> None:
+def test_maps_c03_an_unknown_comment_leaves_the_fields_as_they_were(read: Read) -> None:
     arrays = read(b"map\n//row col bank elec\n1 2 A 3\n// bank B\n//c c r b e\n//c r b e what\n2 5 A 4")
     assert [(electrode.column, electrode.row) for electrode in arrays.electrodes] == [(2, 1), (5, 2)]
 
 
-def test_maps_c03_with_sizes_columns_and_rows_are_micrometres(read) -> None:
+def test_maps_c03_with_sizes_columns_and_rows_are_micrometres(read: Read) -> None:
     arrays = read(b"probe\n//col row bank elec size label\n0 0 A 1 12 one\n20 40 A 2 12")
     assert [electrode.label for electrode in arrays.electrodes] == ["one", ""]
     assert arrays.positions_of(channels(2)).um.tolist() == [[0, 0], [20, 40]]
     assert arrays.positions_of(channels(2), pitch_um=2).um.tolist() == [[0, 0], [40, 80]]
 
 
-def test_maps_c04_x_is_to_the_right_and_y_upwards_at_400_um(read) -> None:
+def test_maps_c04_x_is_to_the_right_and_y_upwards_at_400_um(read: Read) -> None:
     arrays = read(b"map\n0 1 A 1 upper left\n3 0 A 2 lower right")
     of = arrays.positions_of(channels(2))
     assert of.um.tolist() == [[0, 400], [1200, 0]]
@@ -84,12 +84,12 @@ def test_maps_c04_x_is_to_the_right_and_y_upwards_at_400_um(read) -> None:
 
 
 @pytest.mark.parametrize("pitch", [0, -400, float("nan"), float("inf")])
-def test_maps_c04_a_pitch_is_a_distance(read, pitch) -> None:
+def test_maps_c04_a_pitch_is_a_distance(read: Read, pitch) -> None:
     with pytest.raises(ValueError, match="expected a pitch in µm above 0"):
         read(b"map\n0 1 A 1").positions_of(channels(1), pitch_um=pitch)
 
 
-def test_maps_c05_bank_a_is_bank_1_as_in_the_recording(read, opened: Opened) -> None:
+def test_maps_c05_bank_a_is_bank_1_as_in_the_recording(read: Read, opened: Opened) -> None:
     rows = ["9\t9\tA\t1", "0 0 A 32 ", "5 5 d 7", "5 6 D 255"]
     arrays = read(cmp_of(rows))
     assert [(electrode.bank, electrode.pin) for electrode in arrays.electrodes] == [(1, 1), (1, 32), (4, 7), (4, 255)]
@@ -113,11 +113,11 @@ def test_maps_c05_bank_a_is_bank_1_as_in_the_recording(read, opened: Opened) -> 
         (b"map\n0 0 A 1 \x80\n", "€"),
     ],
 )
-def test_maps_c06_text_is_that_of_windows_or_marked_utf8(read, data, label) -> None:
+def test_maps_c06_text_is_that_of_windows_or_marked_utf8(read: Read, data, label) -> None:
     assert read(data).electrodes[0].label == label
 
 
-def test_maps_c06_labels_are_those_of_the_recording(read, opened: Opened) -> None:
+def test_maps_c06_labels_are_those_of_the_recording(read: Read, opened: Opened) -> None:
     ns = opened(b.nsx([(0, np.zeros((1, 1)))], "2.3", channels=[b.channel(1, label="µ1".encode())]))
     assert read("map\n3 0 A 1 µ1\n".encode()).positions_of(ns.channels, by="label").um.tolist() == [[1200, 0]]
 
@@ -130,7 +130,7 @@ def test_maps_c06_labels_are_those_of_the_recording(read, opened: Opened) -> Non
     ["0 1 B x elec", "0 1 B", "x", "0 1 2 1", "0 1 BA 1", "0 1 AB 1", "0 1 * 1", "0 1 B 0", "0 1 B 256", "-1 0 B 1",
      "0.5 0 B 1", "1_0 0 B 1", "١ 0 B 1", "0 1 Ä 1", "0 1 B ²", "1" * 5000 + " 0 B 1", "1000000 0 B 1", "more 2"],
 )  # fmt: skip
-def test_maps_c07_a_line_that_is_no_electrode_is_refused_with_its_place(refused, line) -> None:
+def test_maps_c07_a_line_that_is_no_electrode_is_refused_with_its_place(refused: Refused, line) -> None:
     before = b"\xef\xbb\xbf" + LEGEND.encode() + b"0\t0\tA\t1\telec1\r\n"
     error = refused(before + line.encode() + b"\n1 1 A 2\n")
     assert error.offset == len(before)
@@ -146,7 +146,7 @@ def test_maps_c07_a_line_that_is_no_electrode_is_refused_with_its_place(refused,
         (["0 0 A 1", "1 0 A 2", "2 0 a 1 x"], 2, "A1 again, which line 8 has"),
     ],
 )
-def test_maps_c07_two_electrodes_at_one_place_or_pin_are_refused(refused, rows, where, what: str) -> None:
+def test_maps_c07_two_electrodes_at_one_place_or_pin_are_refused(refused: Refused, rows, where, what: str) -> None:
     data = cmp_of(rows)
     error = refused(data)
     assert error.offset == data.index(rows[where].encode())
@@ -168,7 +168,7 @@ def test_maps_c07_two_electrodes_at_one_place_or_pin_are_refused(refused, rows, 
         (b"map\n" + b" " * 2**20, "more", 2**20),
     ],
 )
-def test_maps_c07_what_is_no_map_is_refused(refused, data, found, offset) -> None:
+def test_maps_c07_what_is_no_map_is_refused(refused: Refused, data, found, offset) -> None:
     error = refused(data)
     assert found in error.found
     assert error.offset == offset

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from maps.arrays import AINP, channel, channels, cmp_of, rows_of
+from maps.arrays import AINP, Read, channel, channels, cmp_of, rows_of
 from nevparse.maps import ARRAY_GAP_UM
 
 # -------------------------------------------------------------------------------------------------------------- joins
 
 
-def test_maps_c08_channels_are_joined_by_bank_and_pin(read) -> None:
+def test_maps_c08_channels_are_joined_by_bank_and_pin(read: Read) -> None:
     arrays = read(cmp_of(rows_of(96, name="elec1-{}")))
     order = random.Random(1).sample(range(96), 96)
     mixed = [channels()[k] for k in order]
@@ -29,7 +29,7 @@ def test_maps_c08_channels_are_joined_by_bank_and_pin(read) -> None:
     assert arrays.positions_of(mixed).um.tolist() == [place[c.bank, c.pin] for c in mixed]
 
 
-def test_maps_c08_by_label_and_by_id_on_request(read) -> None:
+def test_maps_c08_by_label_and_by_id_on_request(read: Read) -> None:
     arrays = read(cmp_of(rows_of(96, name="site{}")))
     by_pin = arrays.positions_of(channels())
     elsewhere = [channel(k, bank=3 - k // 32, label=f"site{k + 1}") for k in range(96)]
@@ -40,7 +40,7 @@ def test_maps_c08_by_label_and_by_id_on_request(read) -> None:
     assert "joined by electrode id" in of.statement
 
 
-def test_maps_c08_of_version_2_1_electrodes_are_joined_by_id(read, opened: Opened) -> None:
+def test_maps_c08_of_version_2_1_electrodes_are_joined_by_id(read: Read, opened: Opened) -> None:
     ns = opened(b.nsx([(0, np.zeros((1, 3)))], "2.1", channels=[b.channel(k, kind="2.1") for k in (1, 33, 2)]))
     arrays = read(b"map\n0 0 A 1\n1 0 A 2\n2 0 B 1")
     with pytest.raises(ValueError, match=r"expected bank and pin .* found channels without: column 0 ''.*by='id'"):
@@ -56,19 +56,19 @@ def test_maps_c08_of_version_2_1_electrodes_are_joined_by_id(read, opened: Opene
         ("id", [channel(0), channel(1), channel(1)], "column 1 'elec2' and column 1 'elec2'"),
     ],
 )
-def test_maps_c08_what_cannot_be_told_apart_is_refused(read, by, names, what: str) -> None:
+def test_maps_c08_what_cannot_be_told_apart_is_refused(read: Read, by, names, what: str) -> None:
     with pytest.raises(ValueError, match="found the same for") as caught:
         read(b"map\n0 0 A 1 elec1\n1 0 A 2 elec2").positions_of(names, by=by)
     assert what in str(caught.value)
     assert f"by={by!r}" not in str(caught.value)
 
 
-def test_maps_c08_labels_that_repeat_in_the_map_are_no_way_to_join(read) -> None:
+def test_maps_c08_labels_that_repeat_in_the_map_are_no_way_to_join(read: Read) -> None:
     with pytest.raises(ValueError, match="the same for A1 'x' of the map and A2 'x' of the map"):
         read(b"map\n0 0 A 1 x\n1 0 A 2 x").positions_of([channel(0, label="x")], by="label")
 
 
-def test_maps_c08_a_way_to_join_that_is_none_is_refused(read) -> None:
+def test_maps_c08_a_way_to_join_that_is_none_is_refused(read: Read) -> None:
     with pytest.raises(ValueError, match="expected by='pin' or by='label' or by='id', found 'bank'"):
         read(b"map\n0 0 A 1 x").positions_of(channels(1), by="bank")
 
@@ -87,7 +87,7 @@ def test_maps_c08_a_way_to_join_that_is_none_is_refused(read) -> None:
     ],
 )
 def test_maps_c09_a_map_of_other_electrodes_is_refused_with_both_sides(
-    read, of_map, of_recording, partial, said
+    read: Read, of_map, of_recording, partial, said
 ) -> None:
     arrays = read(cmp_of(rows_of(of_map)))
     wanted = channels(of_recording[1], of_recording[0])
@@ -97,7 +97,7 @@ def test_maps_c09_a_map_of_other_electrodes_is_refused_with_both_sides(
         assert said in str(caught.value)
 
 
-def test_maps_c09_by_other_keys_both_sides_are_listed_too(read) -> None:
+def test_maps_c09_by_other_keys_both_sides_are_listed_too(read: Read) -> None:
     arrays = read(cmp_of(rows_of(20, name="a{}")))
     with pytest.raises(ValueError, match=r"by label the channels have 20 \(elec1, elec10, .* and 8 more\)"):
         arrays.positions_of(channels(20), by="label")
@@ -109,19 +109,19 @@ def test_maps_c09_by_other_keys_both_sides_are_listed_too(read) -> None:
         arrays.positions_of([channel(0, bank=200, pin=1)])
 
 
-def test_maps_c09_part_of_an_array_is_taken_on_request(read) -> None:
+def test_maps_c09_part_of_an_array_is_taken_on_request(read: Read) -> None:
     arrays = read(cmp_of(rows_of()))
     whole = arrays.positions_of(channels()).um
     np.testing.assert_array_equal(arrays.positions_of(channels()[5:40:5], partial=True).um, whole[5:40:5])
 
 
 @pytest.mark.parametrize("wanted", [[], [AINP], [channel(0, kind="other", bank=7)]])
-def test_maps_c09_a_choice_that_chooses_no_electrode_is_refused(read, wanted) -> None:
+def test_maps_c09_a_choice_that_chooses_no_electrode_is_refused(read: Read, wanted) -> None:
     with pytest.raises(ValueError, match=r"expected (at least one channel|a map of the electrodes)"):
         read(b"map\n0 0 A 1").positions_of(wanted, partial=True)
 
 
-def test_maps_c10_analog_inputs_are_named_and_have_no_place(read, opened: Opened) -> None:
+def test_maps_c10_analog_inputs_are_named_and_have_no_place(read: Read, opened: Opened) -> None:
     arrays = read(cmp_of(rows_of(2)))
     heads = [b.channel(1, pin=1), b.analog_input(1, bank=1), b.channel(2, pin=2), b.analog_input(2)]
     of = arrays.positions_of(opened(b.nsx([(0, np.zeros((1, 4)))], "2.3", channels=heads)).channels)
@@ -132,7 +132,7 @@ def test_maps_c10_analog_inputs_are_named_and_have_no_place(read, opened: Opened
     assert arrays.positions_of([*channels(2), channel(5, kind="other", bank=9)]).unplaced == (2,)
 
 
-def test_maps_c10_names_are_safe_to_print(read) -> None:
+def test_maps_c10_names_are_safe_to_print(read: Read) -> None:
     assert read(b"map\n0 0 A 1").positions_of(
         [channel(0), channel(1, label="\x1b[31m", kind="other")]
     ).unplaced_names == ("column 1 '\\\\x1b[31m'",)
@@ -141,7 +141,7 @@ def test_maps_c10_names_are_safe_to_print(read) -> None:
 # ----------------------------------------------------------------------------------------------------- several arrays
 
 
-def test_maps_c11_arrays_stand_side_by_side(read) -> None:
+def test_maps_c11_arrays_stand_side_by_side(read: Read) -> None:
     a, z = cmp_of(rows_of(64, 8, "elec1-{}")), cmp_of(rows_of(64, 8, "elec1-{}"), "second\n")
     arrays = read(a, z, first_bank="ac")
     assert arrays.descriptions == ("Cerebus mapping for array 4391-5", "second")
@@ -153,13 +153,13 @@ def test_maps_c11_arrays_stand_side_by_side(read) -> None:
     assert "a.cmp, b.cmp" in of.statement
 
 
-def test_maps_c11_arrays_of_one_file_stand_where_it_has_them(read) -> None:
+def test_maps_c11_arrays_of_one_file_stand_where_it_has_them(read: Read) -> None:
     of = read(b"two arrays\n0 18 B 1 elec2-1\n0 6 A 2 elec1-1").positions_of([channel(1), channel(32)])
     assert of.um.tolist() == [[0, 6 * 400], [0, 18 * 400]]
     assert of.arrays.tolist() == [1, 1]
 
 
-def test_maps_c11_what_is_far_to_the_right_already_stays(read) -> None:
+def test_maps_c11_what_is_far_to_the_right_already_stays(read: Read) -> None:
     near, far = b"map\n7 0 A 1", b"map\n30 0 A 1"
     wanted = [channel(0), channel(32)]
     assert read(near, near, first_bank="AB").positions_of(wanted).um[:, 0].tolist() == [2800, 6800]
@@ -170,7 +170,7 @@ def test_maps_c11_what_is_far_to_the_right_already_stays(read) -> None:
     st.lists(st.tuples(st.integers(1, 9), st.integers(0, 30)), min_size=1, max_size=4),
     st.sampled_from([None, 50.0, 9999]),
 )
-def test_maps_c11_no_electrode_lies_on_another(read, shapes, pitch) -> None:
+def test_maps_c11_no_electrode_lies_on_another(read: Read, shapes, pitch) -> None:
     files = [cmp_of([f"{shift + k % 3} {k // 3} A {k + 1}" for k in range(n)]) for n, shift in shapes]
     arrays = read(*files, first_bank="ACEG"[: len(files)])
     wanted = [channel(k, bank=2 * i + 1, pin=k + 1) for i, (n, _) in enumerate(shapes) for k in range(n)]
@@ -180,7 +180,7 @@ def test_maps_c11_no_electrode_lies_on_another(read, shapes, pitch) -> None:
         assert of.um[of.arrays == other, 0].min() - of.um[of.arrays == one, 0].max() >= ARRAY_GAP_UM
 
 
-def test_maps_c11_two_headstages_whose_maps_both_start_at_a(read) -> None:
+def test_maps_c11_two_headstages_whose_maps_both_start_at_a(read: Read) -> None:
     data = cmp_of(rows_of(128, 12, "elec1-{}"))
     with pytest.raises(ValueError, match=r"found A1 in both .*a\.cmp and .*b\.cmp: say with first_bank"):
         read(data, data)
@@ -192,12 +192,12 @@ def test_maps_c11_two_headstages_whose_maps_both_start_at_a(read) -> None:
 
 
 @pytest.mark.parametrize("first_bank", ["", "AB", "1", "Ä"])
-def test_maps_c11_first_bank_is_a_letter_a_file(read, first_bank) -> None:
+def test_maps_c11_first_bank_is_a_letter_a_file(read: Read, first_bank) -> None:
     with pytest.raises(ValueError, match="expected first_bank as 1 letters A to Z"):
         read(b"map\n0 0 A 1", first_bank=first_bank)
 
 
-def test_maps_c11_there_is_no_bank_beyond_z(read) -> None:
+def test_maps_c11_there_is_no_bank_beyond_z(read: Read) -> None:
     assert read(b"map\n0 0 A 1", first_bank="z").electrodes[0].location == "Z1"
     with pytest.raises(ValueError, match="expected banks up to Z"):
         read(b"map\n0 0 B 1", first_bank="Z")
@@ -230,7 +230,7 @@ def test_maps_c12_the_grid_has_the_usual_pitch_and_needs_channels() -> None:
 # ------------------------------------------------------------------------------------------------------ any bytes
 
 
-def test_maps_and_positions_cannot_be_changed_and_travel_to_workers(read) -> None:
+def test_maps_and_positions_cannot_be_changed_and_travel_to_workers(read: Read) -> None:
     arrays = read(cmp_of(rows_of()))
     assert pickle.loads(pickle.dumps(arrays)) == arrays
     of = pickle.loads(pickle.dumps(arrays.positions_of([*channels(), AINP])))

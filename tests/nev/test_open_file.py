@@ -4,25 +4,25 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
+from builders.handles import replaced
 from builders.nev import every_kind, nev, wav
 
 from nev.files import VERSIONS, Opener, some_spikes
 from nevparse.errors import FormatError
 
 
-def test_nev_c44_pickles_as_its_path_and_refuses_other_headers(opened: Opener, file_of: Callable[..., str]) -> None:
+def test_nev_c44_pickles_as_its_path_and_refuses_other_headers(opened: Opener) -> None:
     file = opened(some_spikes())
     frozen = pickle.dumps(file)
     with pickle.loads(frozen) as again:
         assert np.array_equal(again.spikes(), file.spikes())
     file.close()
-    file_of(nev(headers=[wav(9)]), "s.nev")
+    replaced(file.path, nev(headers=[wav(9)]))
     with pytest.raises(FormatError, match="headers of the file that was pickled"):
         pickle.loads(frozen)
 

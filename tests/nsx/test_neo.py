@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def neo_segments(reader):
 
 
 @pytest.fixture(autouse=True)
-def neo_lets_go():
+def neo_lets_go() -> Iterator[None]:
     yield
     gc.collect()
 

@@ -14,11 +14,7 @@ from hypothesis import given
 
 from nevparse._clock import Gap
 from nsx.blocks_by_definition import block_files, brute_segments, shape
-
-
-def all_samples(ns):
-    return np.concatenate([segment.samples for segment in ns.segments])
-
+from nsx.files import all_samples
 
 # ------------------------------------------------------------------------------------------------ blocks and segments
 

@@ -12,10 +12,7 @@ from fixture_types import Opened
 from nevparse._source import Source
 from nevparse._stamps import PacketIndex
 from nsx.blocks_by_definition import shape
-
-
-def all_samples(ns):
-    return np.concatenate([segment.samples for segment in ns.segments])
+from nsx.files import all_samples
 
 
 def test_timing_c10_nanoseconds_alone_do_not_make_one_sample_packets(opened: Opened) -> None:

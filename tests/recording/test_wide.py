@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 import nevparse as nv
 from nevparse.binfile import BinFile
+
+OpenedTogether = Callable[..., list[nv.nsx.NsxFile]]
 
 FileOf = Callable[..., str]
 Stretch = tuple[int, int]  # first tick, samples
@@ -47,7 +49,7 @@ def read(file: BinFile) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture
-def opened(file_of: FileOf):
+def opened(file_of: FileOf) -> Iterator[OpenedTogether]:
     """Write instruments' files and open them all."""
     with ExitStack() as stack:
 
@@ -97,7 +99,9 @@ def test_timing_c40_a_wide_row_holds_every_instruments_sample_of_its_time(file_o
     assert seen == (list(every) if policy == "fill" else sorted(both))
 
 
-def test_timing_c41_error_refuses_what_any_instrument_lacks_and_takes_what_all_have(opened, tmp_path: Path) -> None:
+def test_timing_c41_error_refuses_what_any_instrument_lacks_and_takes_what_all_have(
+    opened: OpenedTogether, tmp_path: Path
+) -> None:
     files = opened(instrument(0, [(0, 100), (150, 100)], 2), instrument(1, [(20, 230)], 3))
     with pytest.raises(nv.GapError, match="50 samples") as refused:
         nv.write_bin(files, tmp_path / "w.bin")
@@ -107,7 +111,9 @@ def test_timing_c41_error_refuses_what_any_instrument_lacks_and_takes_what_all_h
     assert (ticks[0], ticks[-1]) == (20, 99)
 
 
-def test_timing_c42_the_same_choice_of_columns_is_made_of_each_instrument(opened, tmp_path: Path) -> None:
+def test_timing_c42_the_same_choice_of_columns_is_made_of_each_instrument(
+    opened: OpenedTogether, tmp_path: Path
+) -> None:
     files = opened(instrument(0, [(0, 50)], 4), instrument(1, [(0, 50)], 4))
     report = nv.write_bin(files, tmp_path / "w.bin", electrodes=[3, 1])
     samples, ticks = read(report)
@@ -134,7 +140,9 @@ def _place(ticks: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("policy", ["join", "fill"])
-def test_timing_c43_drifting_instruments_stay_within_a_sample_of_the_grid(opened, tmp_path: Path, policy) -> None:
+def test_timing_c43_drifting_instruments_stay_within_a_sample_of_the_grid(
+    opened: OpenedTogether, tmp_path: Path, policy
+) -> None:
     one, _ = hub(1, 10**15, 90_000, 60)
     other, _ = hub(2, 10**15 + 123_456_789, 90_000, -45, lost_at=50_000)
     report = nv.write_bin(opened(one, other), tmp_path / "w.bin", gaps=policy)
@@ -150,7 +158,9 @@ def test_timing_c43_drifting_instruments_stay_within_a_sample_of_the_grid(opened
     assert lost.sum() == (1 if policy == "join" else 0)
 
 
-def test_timing_c44_instruments_without_common_time_are_refused_with_their_ranges(opened, tmp_path: Path) -> None:
+def test_timing_c44_instruments_without_common_time_are_refused_with_their_ranges(
+    opened: OpenedTogether, tmp_path: Path
+) -> None:
     files = opened(instrument(0, [(0, 10)], 1), instrument(1, [(500, 10)], 1))
     for policy in ("error", "join", "split", "fill"):
         with pytest.raises(nv.GapError, match=r"ticks 0 to 10; .*ticks 500 to 510"):
@@ -158,7 +168,9 @@ def test_timing_c44_instruments_without_common_time_are_refused_with_their_range
     assert not list(tmp_path.glob("w*"))
 
 
-def test_instruments_of_another_rate_or_type_or_without_samples_are_refused(opened, tmp_path: Path) -> None:
+def test_instruments_of_another_rate_or_type_or_without_samples_are_refused(
+    opened: OpenedTogether, tmp_path: Path
+) -> None:
     plain = instrument(0, [(0, 10)], 1)
     slower = b.nsx([(0, np.ones((4, 1), np.int16))], period=15)
     floats = b.nsx([(0, np.ones((4, 1), np.float32))], "nfx")
@@ -167,13 +179,13 @@ def test_instruments_of_another_rate_or_type_or_without_samples_are_refused(open
             nv.write_bin(opened(plain, other), tmp_path / "w.bin")
 
 
-def test_an_instrument_whose_clock_was_set_back_is_refused(opened, tmp_path: Path) -> None:
+def test_an_instrument_whose_clock_was_set_back_is_refused(opened: OpenedTogether, tmp_path: Path) -> None:
     files = opened(instrument(0, [(100, 50), (20, 50)], 1), instrument(1, [(0, 200)], 1))
     with pytest.raises(nv.GapError, match="one by one"):
         nv.write_bin(files, tmp_path / "w.bin", gaps="join")
 
 
-def test_no_instrument_is_overwritten(opened, tmp_path: Path) -> None:
+def test_no_instrument_is_overwritten(opened: OpenedTogether, tmp_path: Path) -> None:
     files = opened(instrument(0, [(0, 50)], 1), instrument(1, [(0, 50)], 1))
     before = Path(files[1].path).read_bytes()
     with pytest.raises(nv.ExportError, match="the recording itself"):
@@ -181,7 +193,7 @@ def test_no_instrument_is_overwritten(opened, tmp_path: Path) -> None:
     assert Path(files[1].path).read_bytes() == before
 
 
-def test_filling_with_the_last_sample_holds_each_instruments_own(opened, tmp_path: Path) -> None:
+def test_filling_with_the_last_sample_holds_each_instruments_own(opened: OpenedTogether, tmp_path: Path) -> None:
     files = opened(instrument(0, [(0, 10), (20, 10)], 2), instrument(1, [(0, 30)], 2))
     samples, ticks = read(nv.write_bin(files, tmp_path / "w.bin", gaps="fill", fill="hold"))
     held = of_time(np.array([9]), 2, 0)[0]
@@ -189,7 +201,7 @@ def test_filling_with_the_last_sample_holds_each_instruments_own(opened, tmp_pat
     np.testing.assert_array_equal(samples[:, 2:], of_time(ticks, 2, 1))
 
 
-def test_a_thousand_channels_stream_in_bounded_batches(opened, tmp_path: Path) -> None:
+def test_a_thousand_channels_stream_in_bounded_batches(opened: OpenedTogether, tmp_path: Path) -> None:
     files = opened(*(instrument(k, [(k, 3_000)], 144) for k in range(8)))
     report = nv.write_bin(files, tmp_path / "w.bin", channels=slice(0, 128))
     samples, ticks = read(report)
@@ -197,7 +209,9 @@ def test_a_thousand_channels_stream_in_bounded_batches(opened, tmp_path: Path) -
     np.testing.assert_array_equal(samples, np.hstack([of_time(ticks, 144, k)[:, :128] for k in range(8)]))
 
 
-def test_a_sample_that_falls_on_the_row_of_the_one_before_is_left_out_and_counted(opened, tmp_path: Path) -> None:
+def test_a_sample_that_falls_on_the_row_of_the_one_before_is_left_out_and_counted(
+    opened: OpenedTogether, tmp_path: Path
+) -> None:
     files = opened(instrument(0, [(0, 50), (49, 50)], 1), instrument(1, [(0, 99)], 1))
     report = nv.write_bin(files, tmp_path / "w.bin")
     samples, ticks = read(report)
@@ -206,7 +220,9 @@ def test_a_sample_that_falls_on_the_row_of_the_one_before_is_left_out_and_counte
     np.testing.assert_array_equal(samples[:, :1], of_time(ticks, 1, 0))
 
 
-def test_an_instrument_that_hardly_recorded_is_not_filled_without_being_allowed(opened, tmp_path: Path) -> None:
+def test_an_instrument_that_hardly_recorded_is_not_filled_without_being_allowed(
+    opened: OpenedTogether, tmp_path: Path
+) -> None:
     files = opened(instrument(0, [(0, 1)], 1), instrument(1, [(0, 1), (3_000, 1)], 1), instrument(2, [(0, 300)], 1))
     with pytest.raises(nv.GapError, match=r"600 rows .* for 303 recorded.*max_fill"):
         nv.write_bin(files, tmp_path / "w.bin", gaps="fill", max_fill=1.9)

@@ -4,24 +4,25 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from fixture_types import FileOf
 
 import nevparse as nv
-from source.kinds import WANTED, result_of
+from source.kinds import WANTED, AsAFile, result_of
 
 
 @pytest.fixture
-def quiet():
+def quiet() -> Iterator[None]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", nv.NevParseWarning)
         yield
 
 
 @pytest.fixture
-def as_a_file(file_of: FileOf):
+def as_a_file(file_of: FileOf) -> AsAFile:
     """What the file itself gives, asked once."""
 
     def result(surface, data):

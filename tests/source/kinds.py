@@ -228,6 +228,7 @@ def result_of(surface, what):
     return found, [(w.category.__name__, str(w.message).replace(name, "<it>")) for w in warned]
 
 
+AsAFile = Callable[[Any, bytes], Any]  # (surface, bytes): what a file of them gives
 WANTED: dict[tuple[Any, bytes], Any] = {}
 
 

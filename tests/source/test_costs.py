@@ -20,7 +20,7 @@ LONG = 20 * 16384
 
 
 @pytest.fixture(scope="module")
-def long_ptp():
+def long_ptp() -> tuple[bytes, np.ndarray]:
     """Eleven seconds of 30 channels, one of them lost for a moment: 24 MB."""
     ticks = t.stamps(LONG, breaks={200_000: 3000})
     return t.ptp(ticks, np.zeros((LONG, 30), np.int16)), ticks
@@ -32,7 +32,7 @@ def cost(remote, call):
     return remote.sent - before
 
 
-def test_sources_c03_opening_costs_headers(long_ptp) -> None:
+def test_sources_c03_opening_costs_headers(long_ptp: tuple[bytes, np.ndarray]) -> None:
     data, _ = long_ptp
     remote = Remote(data)
     assert cost(remote, lambda: nv.open_nsx(remote)) < 314 + 66 * 30 + 5000
@@ -51,7 +51,9 @@ def test_sources_c03_samples_of_blocks_cost_their_own_bytes() -> None:
         assert cost(remote, lambda: list(ns.chunks(1000))) == 100_000 * 60
 
 
-def test_sources_c03_samples_of_packets_cost_their_own_bytes_and_a_search_a_few(long_ptp) -> None:
+def test_sources_c03_samples_of_packets_cost_their_own_bytes_and_a_search_a_few(
+    long_ptp: tuple[bytes, np.ndarray],
+) -> None:
     data, ticks = long_ptp
     remote, packet = Remote(data), 13 + 60
     with nv.open_nsx(remote) as ns:
@@ -66,7 +68,9 @@ def test_sources_c03_samples_of_packets_cost_their_own_bytes_and_a_search_a_few(
         assert [part.tolist() for part in ns.locate(wanted)] == [[0, 0, 1], [5, 100_000, 250_000 - 200_001]]
 
 
-def test_sources_c03_a_search_for_very_many_reads_the_file_once_and_keeps_little(long_ptp) -> None:
+def test_sources_c03_a_search_for_very_many_reads_the_file_once_and_keeps_little(
+    long_ptp: tuple[bytes, np.ndarray],
+) -> None:
     data, ticks = long_ptp
     remote = Remote(data)
     with nv.open_nsx(remote) as ns:
@@ -77,7 +81,7 @@ def test_sources_c03_a_search_for_very_many_reads_the_file_once_and_keeps_little
     assert (sample == np.concatenate([np.arange(200_001), np.arange(LONG - 200_001)])).all()
 
 
-def test_sources_c03_every_timestamp_is_read_a_few_megabytes_at_a_time(long_ptp) -> None:
+def test_sources_c03_every_timestamp_is_read_a_few_megabytes_at_a_time(long_ptp: tuple[bytes, np.ndarray]) -> None:
     data, _ = long_ptp
     remote = Remote(data)
     most: list[int] = []

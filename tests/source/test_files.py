@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from nevparse._file_source import FileSource
 
 
 @pytest.fixture(params=["posix", "portable"])
-def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same test with the system's positional reads, and without."""
     if request.param == "posix" and not hasattr(os, "preadv"):
         pytest.skip("os.preadv is not there")
@@ -27,14 +28,14 @@ def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def source(file_of: FileOf):
+def source(file_of: FileOf) -> Iterator[FileSource]:
     source = FileSource(file_of(bytes(range(100))))
     yield source
     source.close()
 
 
 @pytest.mark.usefixtures("either_way")
-def test_reading_by_position(source) -> None:
+def test_reading_by_position(source: FileSource) -> None:
     assert source.peek(4, 10) == bytes([10, 11, 12, 13])
     assert source.peek(50, 90) == bytes(range(90, 100)), "fewer only where the file ends"
     assert source.peek(5, 100) == source.peek(5, 500) == b""
@@ -58,7 +59,7 @@ def test_files_and_exports_are_the_same_either_way(file_of: FileOf, tmp_path: Pa
 
 
 @pytest.mark.usefixtures("either_way")
-def test_a_file_read_in_pieces_is_put_together(source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_read_in_pieces_is_put_together(source: FileSource, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = source._readinto_at
     monkeypatch.setattr(source, "_readinto_at", lambda buffer, offset: whole(buffer[:3], offset))
     buffer = memoryview(bytearray(20))
@@ -80,7 +81,7 @@ def test_arrays_stay_valid_after_close_and_the_handle_does_not(file_of: FileOf, 
         ns.read()
 
 
-def test_a_closed_file_says_so(source) -> None:
+def test_a_closed_file_says_so(source: FileSource) -> None:
     source.close()
     for attempt in (lambda: source.peek(1, 0), lambda: source.view(np.dtype("u1"), (3,), 0)):
         with pytest.raises(ValueError, match="closed"):
@@ -104,12 +105,12 @@ def test_a_closed_file_is_let_go_of_though_its_object_lives(file_of: FileOf, kin
     ("shape", "offset", "row_bytes"),
     [((101,), 0, None), ((1,), 100, None), ((50,), 51, None), ((1,), -1, None), ((2, 2), 0, 99), ((2**62,), 0, None)],
 )
-def test_no_view_reaches_beyond_the_file(source, shape, offset, row_bytes) -> None:
+def test_no_view_reaches_beyond_the_file(source: FileSource, shape, offset, row_bytes) -> None:
     with pytest.raises(nv.FormatError, match=r"expected .* bytes, found"):
         source.view(np.dtype("u1"), shape, offset, row_bytes)
 
 
-def test_views_are_read_only_strided_and_share_one_map(source) -> None:
+def test_views_are_read_only_strided_and_share_one_map(source: FileSource) -> None:
     rows = source.view(np.dtype("u1"), (3, 2), 10, 30)
     assert rows.tolist() == [[10, 11], [40, 41], [70, 71]]
     assert source.view(np.dtype("u1"), (0, 5), 100).shape == (0, 5)

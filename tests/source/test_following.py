@@ -14,7 +14,7 @@ from builders import nsx as b
 from builders import timing as t
 from builders.growing import Growing, ends, growing, stamped
 from builders.recorders import COUNTS, Recorder, odd_ends
-from fixture_types import FileOf, Opened
+from fixture_types import FileOf, NewFolder, Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,9 +28,8 @@ from source.watching import Time, appended, quietly, same, samples_of, together
 
 
 @given(st.data(), growing(("2.1", *b.BLOCK_KINDS)), st.sampled_from(COUNTS), st.integers(1, 12))
-def test_growing_c09_follow_gives_each_sample_once(tmp_path: Path, data, made, counts, n_each) -> None:
-    path = tmp_path / "s.ns5"
-    path.unlink(missing_ok=True)
+def test_growing_c09_follow_gives_each_sample_once(new_folder: NewFolder, data, made, counts, n_each) -> None:
+    path = new_folder() / "s.ns5"
     steps, now = ends(data.draw, made.start, len(made.data)), Time()
     with Recorder(path, made.data, made.blocks, counts) as recorder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(_following, "time", now)

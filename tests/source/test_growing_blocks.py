@@ -13,7 +13,7 @@ import pytest
 from builders import nsx as b
 from builders.growing import Growing, ends, growing
 from builders.recorders import COUNTS, Recorder
-from fixture_types import FileOf
+from fixture_types import FileOf, NewFolder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,14 +23,11 @@ from source.watching import edges_of, is_beginning, quietly, same, samples_of, t
 
 @given(st.data(), growing(), st.sampled_from(COUNTS))
 def test_growing_c01_and_c02_blocks_that_grow_are_the_beginning_of_what_they_become(
-    tmp_path: Path, data, made, counts
+    new_folder: NewFolder, file_of: FileOf, data, made, counts
 ) -> None:
-    path = tmp_path / "s.ns5"
-    path.unlink(missing_ok=True)
+    path = new_folder() / "s.ns5"
     steps = ends(data.draw, made.start, len(made.data))
-    (tmp_path / "whole.ns5").unlink(missing_ok=True)
-    (tmp_path / "whole.ns5").write_bytes(made.data)
-    with Recorder(path, made.data, made.blocks, counts) as recorder, nv.open_nsx(tmp_path / "whole.ns5") as whole:
+    with Recorder(path, made.data, made.blocks, counts) as recorder, nv.open_nsx(file_of(made.data)) as whole:
         recorder.upto(steps[0])
         with quietly(path) as ns:
             for at in steps:
@@ -118,10 +115,9 @@ def test_growing_c03_a_file_that_shrinks_or_is_begun_anew_is_an_error(file_of: F
 
 
 @given(st.data(), st.sampled_from(COUNTS))
-def test_growing_c04_timestamps_of_32_bits_run_over_while_it_grows(tmp_path: Path, data, counts) -> None:
+def test_growing_c04_timestamps_of_32_bits_run_over_while_it_grows(new_folder: NewFolder, data, counts) -> None:
     made = Growing("2.3", [2**32 - 900, 2**32 - 300, 10, 900], [30, 20, 10, 10])
-    path = tmp_path / "s.ns5"
-    path.unlink(missing_ok=True)
+    path = new_folder() / "s.ns5"
     with Recorder(path, made.data, made.blocks, counts) as recorder:
         recorder.upto(made.start)
         with quietly(path) as ns:

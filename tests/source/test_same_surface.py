@@ -24,6 +24,7 @@ from source.kinds import (
     NEV,
     NOT_COMPARED,
     NSX,
+    AsAFile,
     Remote,
     every_kind,
     everything_of,
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @every_kind
-def test_sources_c01_every_file_reads_as_it_does_by_its_path(as_a_file, tmp_path: Path, kind: str) -> None:
+def test_sources_c01_every_file_reads_as_it_does_by_its_path(as_a_file: AsAFile, tmp_path: Path, kind: str) -> None:
     for surface, files in ((nsx_surface, NSX), (nev_surface, NEV)):
         for which, data in files.items():
             with given(kind, data, tmp_path) as what:
@@ -53,7 +54,7 @@ def test_sources_c01_scales_come_from_a_nev_of_any_kind(tmp_path: Path, kind: st
     assert [channel.uv_per_bit for channel in ns.channels[:2]] == [0.25, 1.0]
 
 
-def test_sources_c01_the_comparison_sees_a_difference(as_a_file) -> None:
+def test_sources_c01_the_comparison_sees_a_difference(as_a_file: AsAFile) -> None:
     for changed in (b.plausible("2.3", 3, (5, 3))[0], b.nsx([(1, b.ramp(9, 3))])):
         assert result_of(nsx_surface, changed) != as_a_file(nsx_surface, NSX["2.3"])
 
@@ -116,7 +117,7 @@ def damaged(data, rng):
 
 @searched("n_tries", 6, 100)
 @pytest.mark.parametrize("which", [*b.KINDS, *NEV])
-def test_sources_c08_damage_is_told_of_alike(as_a_file, tmp_path: Path, which: str, n_tries) -> None:
+def test_sources_c08_damage_is_told_of_alike(as_a_file: AsAFile, tmp_path: Path, which: str, n_tries) -> None:
     if which in b.KINDS:
         surface, data = nsx_surface, b.plausible(which, 2, (3, 2))[0]
     else:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from fixture_types import Cut
 
 import nevparse as nv
 from nevparse import _cut_nev, _planned, _pump
@@ -14,7 +15,7 @@ from nevparse.nev import NevFile
 
 
 @pytest.fixture
-def small_buffers(monkeypatch: pytest.MonkeyPatch):
+def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps from little data."""
     for module in (_pump, _cut_nev):
         monkeypatch.setattr(module, "BUFFER_BYTES", 64)
@@ -22,7 +23,7 @@ def small_buffers(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def cut(out: Path):
+def cut(out: Path) -> Cut:
     """Write an NSx or NEV with options, and give its bytes back; the input is not touched."""
     target = out.with_name("cut")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning") 
 
 
 @pytest.fixture(autouse=True)
-def neo_lets_go():
+def neo_lets_go() -> Iterator[None]:
     yield
     gc.collect()
 
