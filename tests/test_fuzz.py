@@ -96,7 +96,7 @@ def test_a_sidecar_can_be_read_though_a_sample_takes_longer_than_63_bits_hold(op
     assert described.tick_to_row([10**13, 5]).tolist() == [0, -1]
 
 
-def test_instruments_side_by_side_near_the_end_of_64_bits(file_of: FileOf, tmp_path: Path) -> None:
+def test_instruments_near_the_end_of_64_bits_are_exported_side_by_side(file_of: FileOf, tmp_path: Path) -> None:
     """The row nearest to a sample may lie beyond the last tick there is."""
     start = 2**64 - 2 - 190_000  # 5.7 samples: row 6 would be that of a later tick
     data = t.ptp([start, start + 33_333, 2**64 - 2])

@@ -250,7 +250,7 @@ def test_a_nev_is_no_nsx(main: Command, file_of: FileOf, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("action", ["bin", "info"])
-def test_paths_that_cannot_be_opened(
+def test_paths_that_cannot_be_opened_are_said_to_be_so(
     main: Command, file_of: FileOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action
 ) -> None:
     arguments = [tmp_path / "o.bin"] if action == "bin" else []
@@ -287,7 +287,7 @@ def test_no_command_is_unusable_and_help_is_not(main: Command) -> None:
 # ------------------------------------------------------------------------------------------------- as a user runs it
 
 
-def test_a_whole_run_in_a_process_of_its_own(recording: str, tmp_path: Path) -> None:
+def test_a_process_of_its_own_prints_and_writes_what_is_promised(recording: str, tmp_path: Path) -> None:
     done = run("bin", recording, tmp_path / "o.bin", "--channels", "0:6")
     assert (done.returncode, done.stderr) == (0, b""), "no progress where no one watches"
     assert np.fromfile(tmp_path / "o.bin", "<i2").tobytes() == b.ramp(3000, 8)[:, :6].tobytes()

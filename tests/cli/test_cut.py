@@ -33,7 +33,7 @@ def main(capsys: pytest.CaptureFixture[str]) -> Command:
     return call
 
 
-def test_writing_c21_cut_from_a_shell(main: Command, opened: Opened, out: Path) -> None:
+def test_writing_c21_the_command_cuts_what_the_library_cuts(main: Command, opened: Opened, out: Path) -> None:
     ns = opened(b.plausible("2.3", 4, (30_000, 30_000))[0])
     same = {
         (): {},
@@ -90,7 +90,7 @@ def test_writing_c21_a_nev_is_cut_at_the_times_of_its_samples(
         assert taken_apart(out.read_bytes())[2] == packets[10:], "2.x has no time zone; it is taken as UTC"
 
 
-def test_writing_c21_one_line_for_what_is_refused(
+def test_writing_c21_what_is_refused_is_said_in_one_line(
     main: Command, opened: Opened, nev_of: NevOf, file_of: FileOf, out: Path
 ) -> None:
     ns, nev = opened(b.plausible("2.1")[0]), nev_of(n.every_kind((2, 3)), "t.nev")

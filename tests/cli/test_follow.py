@@ -56,7 +56,7 @@ def test_growing_c23_the_second_time_it_breaks_off(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no such signals to another process; raised within it above")
-def test_growing_c23_a_command_of_its_own_that_is_interrupted(tmp_path: Path, out: Path) -> None:
+def test_growing_c23_an_interrupted_process_leaves_whole_files(tmp_path: Path, out: Path) -> None:
     made = Growing("2.3", [0], [100])
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[0].rows + 40)

@@ -62,7 +62,7 @@ def test_growing_c14_a_live_export_is_the_later_export(
 
 @FEWER
 @given(st.data(), stamped(), st.booleans())
-def test_growing_c14_a_live_export_of_packets_with_their_timestamps(
+def test_growing_c14_a_live_export_of_packets_is_the_later_export(
     tmp_path_factory: pytest.TempPathFactory, data, ticks, sort
 ) -> None:
     folder, now, raw = tmp_path_factory.mktemp("live"), Time(), t.ptp(ticks)
@@ -96,7 +96,7 @@ def test_growing_c14_rows_wait_for_what_decides_about_them(
     assert contents(out.parent) == exported(tmp_path / "later", path, gaps="fill", sort=True)
 
 
-def test_growing_c14_a_part_of_a_plan() -> None:
+def test_growing_c14_a_part_of_a_plan_is_what_the_plan_says_there() -> None:
     clock = Clock(100, 3, 1000)
     plan: list[Span | Fill] = [Span(0, 10, 0, 5), Fill(10, 6, 700), Span(16, 4, 1, 0)]
     assert between(plan, 0, 20, clock) == plan
@@ -132,7 +132,9 @@ def test_growing_c05_and_c14_what_looked_like_packets_is_exported_as_blocks(
     assert contents(out.parent) == exported(tmp_path / "later", tmp_path / "s.ns5", gaps="join")
 
 
-def test_growing_c14_a_probe_that_took_blocks_for_packets(file_of: FileOf, out: Path, clock: Time) -> None:
+def test_growing_c14_what_probing_took_for_packets_is_exported_as_blocks(
+    file_of: FileOf, out: Path, clock: Time
+) -> None:
     raw = t.hidden_block()
     path = file_of(raw[: -39 * 53])
     with quietly(path) as ns:

@@ -51,7 +51,7 @@ def test_timing_c31_of_a_nev_that_of_its_first_recording_event(file_of: FileOf) 
         assert nev.datetime(60_000) - nev.time_origin == timedelta(seconds=2)
 
 
-def test_timing_c32_nanoseconds_since_the_clock_was_started(opened: Opened) -> None:
+def test_timing_c32_nanoseconds_since_the_clock_was_started_are_dated_by_the_header(opened: Opened) -> None:
     ns = opened(t.ptp(t.stamps(10)))
     assert ns.datetime(t.BOOT_NS) == ORIGIN
     assert ns.datetime(t.BOOT_NS + 1_500_000_000) == ORIGIN + timedelta(seconds=1.5)
@@ -59,7 +59,7 @@ def test_timing_c32_nanoseconds_since_the_clock_was_started(opened: Opened) -> N
 
 
 @pytest.mark.parametrize("off_s", [0, 9, -9])
-def test_timing_c33_nanoseconds_since_1970_as_utc(opened: Opened, off_s) -> None:
+def test_timing_c33_nanoseconds_since_1970_are_taken_as_utc(opened: Opened, off_s) -> None:
     start = t.EPOCH_NS + off_s * t.NS
     ns = opened(t.ptp(t.stamps(10, start=start)))
     assert ns.datetime(start + 1_000) == ORIGIN + timedelta(seconds=off_s, microseconds=1), "the clock is finer"
@@ -67,21 +67,21 @@ def test_timing_c33_nanoseconds_since_1970_as_utc(opened: Opened, off_s) -> None
 
 
 @pytest.mark.parametrize("off_s", [0, 9, -9])
-def test_timing_c33_as_atomic_time_which_is_37_seconds_ahead(opened: Opened, off_s) -> None:
+def test_timing_c33_atomic_time_is_known_by_being_37_seconds_ahead(opened: Opened, off_s) -> None:
     start = t.EPOCH_NS + (37 + off_s) * t.NS
     ns = opened(t.ptp(t.stamps(10, start=start)))
     assert ns.datetime(start) == ORIGIN + timedelta(seconds=off_s)
     assert "TAI" in ns.time_base.note
 
 
-def test_timing_c33_off_the_date(opened: Opened) -> None:
+def test_timing_c33_where_clock_and_date_disagree_the_date_is_believed(opened: Opened) -> None:
     start = t.EPOCH_NS - 3600 * t.NS
     ns = opened(t.ptp(t.stamps(10, start=start)))
     assert ns.datetime(start) == ORIGIN, "the date is believed"
     assert "-3600 s off that date" in ns.time_base.note
 
 
-def test_timing_c33_without_a_date(opened: Opened) -> None:
+def test_timing_c33_without_a_date_only_a_clock_since_1970_tells_the_time(opened: Opened) -> None:
     no_date = (0,) * 8
     ns = opened(t.ptp(t.stamps(10, start=t.EPOCH_NS), origin=no_date))
     assert ns.datetime(t.EPOCH_NS) == ORIGIN

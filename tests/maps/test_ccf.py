@@ -121,7 +121,7 @@ def test_maps_c15_what_the_file_does_not_say_is_missing(read: Read) -> None:
         assert len(read(b"<CCF>" + odd + b"</CCF>").channels["channel"]) == 0
 
 
-def test_maps_c16_scale_filters_and_threshold(read: Read) -> None:
+def test_maps_c16_scale_filters_and_threshold_are_in_microvolts_and_hertz(read: Read) -> None:
     millivolts = {**SCALE, "digmin": -32767, "digmax": 32767, "anamin": -5000, "anamax": 5000}
     flat, offset = {**SCALE, "digmax": -32764}, {**SCALE, "anamin": 0, "anamax": 16382}
     channels = read(ccf_of(
@@ -137,7 +137,7 @@ def test_maps_c16_scale_filters_and_threshold(read: Read) -> None:
     assert channels["units"].tolist() == ["uV", "mV", "uV", "MPa", "uV"]
 
 
-def test_maps_c17_sample_groups_and_options(read: Read) -> None:
+def test_maps_c17_sample_groups_are_rates_and_options_are_flags(read: Read) -> None:
     off = item(9, f"<options>{leaf('ainpopts', 0x102)}{leaf('spkopts', 0x10100)}</options>")
     channels = read(ccf_of(*[whole(group + 1, group=group) for group in range(8)], off)).channels
     assert channels["sample_group"].tolist() == [*range(8), -1]

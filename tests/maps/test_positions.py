@@ -29,7 +29,7 @@ def test_maps_c08_channels_are_joined_by_bank_and_pin(read: Read) -> None:
     assert arrays.positions_of(mixed).um.tolist() == [place[c.bank, c.pin] for c in mixed]
 
 
-def test_maps_c08_by_label_and_by_id_on_request(read: Read) -> None:
+def test_maps_c08_channels_are_joined_by_label_or_id_on_request(read: Read) -> None:
     arrays = read(cmp_of(rows_of(96, name="site{}")))
     by_pin = arrays.positions_of(channels())
     elsewhere = [channel(k, bank=3 - k // 32, label=f"site{k + 1}") for k in range(96)]
@@ -180,7 +180,7 @@ def test_maps_c11_no_electrode_lies_on_another(read: Read, shapes, pitch) -> Non
         assert of.um[of.arrays == other, 0].min() - of.um[of.arrays == one, 0].max() >= ARRAY_GAP_UM
 
 
-def test_maps_c11_two_headstages_whose_maps_both_start_at_a(read: Read) -> None:
+def test_maps_c11_maps_that_both_start_at_bank_a_are_told_apart_by_their_first_bank(read: Read) -> None:
     data = cmp_of(rows_of(128, 12, "elec1-{}"))
     with pytest.raises(ValueError, match=r"found A1 in both .*a\.cmp and .*b\.cmp: say with first_bank"):
         read(data, data)

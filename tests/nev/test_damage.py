@@ -88,7 +88,9 @@ def only_our_warnings() -> Any:
 
 @searched("step", 13, 1)
 @pytest.mark.parametrize(("version", "ripple"), FLAVOURS)
-def test_nev_c47_cut_at_every_byte(tmp_path: Path, version: Any, ripple: bool, step: int) -> None:
+def test_nev_c47_a_file_cut_at_any_byte_gives_data_or_a_format_error(
+    tmp_path: Path, version: Any, ripple: bool, step: int
+) -> None:
     whole = tiny(version, ripple)
     for n_bytes in range(0, len(whole) + 1, step):
         judge(tmp_path / "cut.nev", whole[:n_bytes])
@@ -118,7 +120,9 @@ def _written(path: Path, data: bytes) -> Path:
 
 @searched("n_flips", 40, 2000)
 @pytest.mark.parametrize(("version", "ripple"), FLAVOURS)
-def test_nev_c47_flipped_bytes(tmp_path: Path, version: Any, ripple: bool, n_flips: int) -> None:
+def test_nev_c47_flipped_bytes_give_data_or_a_format_error(
+    tmp_path: Path, version: Any, ripple: bool, n_flips: int
+) -> None:
     whole, chance = tiny(version, ripple), random.Random(f"{version}{ripple}")
     for _ in range(n_flips):
         data = bytearray(whole)
@@ -128,7 +132,9 @@ def test_nev_c47_flipped_bytes(tmp_path: Path, version: Any, ripple: bool, n_fli
 
 
 @given(data=st.binary(max_size=300), version=st.sampled_from([(2, 2), (2, 3), (3, 0)]), size=st.integers(12, 40))
-def test_nev_c47_any_bytes_as_packets(tmp_path: Path, data: bytes, version: Any, size: int) -> None:
+def test_nev_c47_any_bytes_as_packets_give_data_or_a_format_error(
+    tmp_path: Path, data: bytes, version: Any, size: int
+) -> None:
     judge(tmp_path / "any.nev", nev(version=version, packet_bytes=size, headers=[wav(1)], tail=data))
 
 

@@ -27,14 +27,14 @@ def test_nev_c23_bit_7_of_the_reason_parts_serial_from_digital(opened: Opener, v
 
 
 @pytest.mark.parametrize("version", [(2, 0), (2, 1), (2, 2)])
-def test_nev_c24_analog_inputs_before_2_3(opened: Opener, version: Any) -> None:
+def test_nev_c24_before_2_3_digital_events_hold_five_analog_inputs(opened: Opener, version: Any) -> None:
     levels = [-5000, 5000, -1, 0, 1]
     file = opened(nev([V2.digital(5, 2, 0x37, struct.pack("<5h", *levels))], version=version))
     assert file.events("digital")["analog_mv"].tolist() == [levels]
     assert file.events("digital")["value"].tolist() == [0x37]
 
 
-def test_nev_c24_changed_bits_of_3_0(opened: Opener) -> None:
+def test_nev_c24_in_3_0_digital_events_say_which_bits_changed(opened: Opener) -> None:
     recorded = bytes.fromhex("B16ED10000000000 0000 0100 BFBF 0000 BF000000 01000000".replace(" ", ""))
     file = opened(nev([recorded.ljust(108, b"\0")], version=(3, 0)))
     assert file.events("digital").tolist() == [(13_725_361, 1, 0xBFBF, 0xBF, 1)]
@@ -79,21 +79,23 @@ def test_nev_c25_blackrock_has_no_stimulation_ids(opened: Opener) -> None:
     ],
 )
 @pytest.mark.parametrize("version", [(2, 3), (3, 0)])
-def test_nev_c26_comments_by_character_set(opened: Opener, version: Any, raw: bytes, charset: int, text: str) -> None:
+def test_nev_c26_comments_are_read_by_their_character_set(
+    opened: Opener, version: Any, raw: bytes, charset: int, text: str
+) -> None:
     file = opened(nev([MAKERS[version].comment(5, raw, charset)], version=version))
     (comment,) = file.comments()
     assert (comment.tick, comment.text, comment.charset) == (5, text, charset)
     assert file.events("comment")["text"].tolist() == [text]
 
 
-def test_nev_c26_neuromotive_regions(opened: Opener) -> None:
+def test_nev_c26_neuromotive_regions_come_with_their_number_and_event(opened: Opener) -> None:
     packets = [V2.comment(5, b"roi:3:Enter:77:", 255, 0, 0x0103), V2.comment(6, b"", 255, 0, 0x0903)]
     first, second = opened(nev(packets)).comments()
     assert (first.text, first.roi, first.color) == ("roi:3:Enter:77:", (3, "enter"), None)
     assert second.roi == (3, "9")
 
 
-def test_nev_c26_an_odd_number_of_utf_16_bytes(opened: Opener) -> None:
+def test_nev_c26_half_a_letter_of_utf_16_is_left_out(opened: Opener) -> None:
     make = Maker(size=12 + 5)
     assert opened(nev([make.comment(5, "abc".encode("utf-16-le")[:5], 1)])).comments()[0].text == "ab"
 
@@ -115,7 +117,7 @@ def test_nev_c27_colour_is_red_green_blue_alpha(opened: Opener) -> None:
         ((3, 0), 30_000, 1000, 1001, None),
     ],
 )
-def test_nev_c27_start_by_version_and_clock(
+def test_nev_c27_when_a_comment_was_begun_is_read_by_version_and_clock(
     opened: Opener, version: Any, tick_rate: int, tick: int, data: int, started: int | None
 ) -> None:
     packets = [MAKERS[version].comment(tick, b"x", 0, 1, data)]
@@ -165,7 +167,7 @@ def test_nev_c30_tracked_points_by_the_type_of_their_object(opened: Opener, vers
     assert points_of[4] == [[1, 2]]  # no such object: 2-D
 
 
-def test_nev_c30_more_points_than_the_packet_holds(opened: Opener) -> None:
+def test_nev_c30_points_that_the_packet_does_not_hold_are_left_out(opened: Opener) -> None:
     file = opened(nev([Maker(24).tracking(9, 0, 0, 0, 500, struct.pack("<5H", 1, 2, 3, 4, 5))]))
     (event,) = file.events("tracking")
     assert file.tracked_points(event).tolist() == [[1, 2], [3, 4]]
@@ -173,7 +175,7 @@ def test_nev_c30_more_points_than_the_packet_holds(opened: Opener) -> None:
     assert event["points"].tolist() == [1, 2, 3, 4, 5]
 
 
-def test_nev_c31_buttons(opened: Opener) -> None:
+def test_nev_c31_a_button_comes_with_what_was_done_to_it(opened: Opener) -> None:
     assert opened(nev([V2.button(1, 1), V2.button(2, 2)])).events("button").tolist() == [(1, 1), (2, 2)]
 
 

@@ -35,7 +35,9 @@ def test_nev_c08_an_electrode_is_joined_by_id_from_any_order(opened: Opener) -> 
 
 
 @pytest.mark.parametrize(("factor", "uv"), [(250, 0.25), (1000, 1.0), (65_535, 65.535), (21_516, 5e6 / 32_767)])
-def test_nev_c09_microvolts_per_bit(opened: Opener, factor: int, uv: float) -> None:
+def test_nev_c09_microvolts_per_bit_are_what_the_header_says_in_nanovolts(
+    opened: Opener, factor: int, uv: float
+) -> None:
     file = opened(nev([V2.spike(1, 5, 0, [4])], [wav(5, factor=factor)]))
     assert file.electrodes[5].uv_per_bit == pytest.approx(uv, rel=1e-12)
     scaled = file.to_uv(file.spikes())
@@ -99,7 +101,7 @@ def test_nev_c15_trigger_levels_are_signed(opened: Opener, number: bytes, versio
     assert found.analog_levels_mv == (-500, 500, -5000, 0, 7)
 
 
-def test_nev_c16_cameras_objects_and_inputs(opened: Opener) -> None:
+def test_nev_c16_cameras_objects_and_inputs_have_their_names_and_kinds(opened: Opener) -> None:
     camera = extended(b"VIDEOSYN", struct.pack("<H16sf", 2, b"sixteen letters!", 29.5))
     thing = extended(b"TRACKOBJ", struct.pack("<HHH16s", 3, 4, 260, b"hand"))
     odd = extended(b"TRACKOBJ", struct.pack("<HHH16s", 77, 5, 1, b""))

@@ -55,7 +55,7 @@ def test_nev_c02_the_magic_says_the_width_of_timestamps(opened: Opener) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_nev_c03_basic_header(opened: Opener, version: Any) -> None:
+def test_nev_c03_the_basic_header_says_rates_sizes_and_texts(opened: Opener, version: Any) -> None:
     rates: dict[str, Any] = {"tick_rate": 10**9, "sample_rate": 20_000}
     texts: dict[str, Any] = {"application": b"app", "comment": b"said\0garbage"}
     file = opened(nev(version=version, packet_bytes=128, **rates, **texts))

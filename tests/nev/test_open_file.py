@@ -58,7 +58,7 @@ def test_nev_c45_threads_share_a_file(opened: Opener) -> None:
 
 
 @pytest.mark.parametrize(("version", "ripple"), [*((version, False) for version in VERSIONS), ((2, 2), True)])
-def test_nev_c46_every_kind_of_every_version(opened: Opener, version: Any, ripple: bool) -> None:
+def test_nev_c46_every_kind_of_event_is_counted_in_every_version(opened: Opener, version: Any, ripple: bool) -> None:
     file = opened(every_kind(version, ripple))
     new = {"log": 1, "config": 1, "recording": 1, "unknown": 1} if version == (3, 0) else {"config": 1, "unknown": 3}
     counts = {"spike": 4, "digital": 1, "serial": 1, "comment": 4, "video_sync": 1, "tracking": 1, "button": 1} | new

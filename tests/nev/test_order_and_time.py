@@ -40,7 +40,9 @@ def test_nev_c37_packets_stand_as_in_the_file_and_sort_is_stable(opened: Opener)
         ([90_000, 5, 6, 90_000, 7, 8], [(1, 90_000, 5), (4, 90_000, 7)]),
     ],
 )
-def test_nev_c38_what_is_a_reset(opened: Opener, version: Any, ticks: list[int], resets: list[Any]) -> None:
+def test_nev_c38_a_reset_is_a_clock_that_goes_far_back_and_stays_there(
+    opened: Opener, version: Any, ticks: list[int], resets: list[Any]
+) -> None:
     make = MAKERS[version]
     packets = [make.spike(tick, 1, 0) for tick in ticks]
     packets.insert(1, make.packet(0, 0x8001, b""))  # an unknown one in between changes nothing but the count
@@ -63,7 +65,7 @@ def test_nev_c39_a_reset_parts_what_sorting_may_not_mix(opened: Opener) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_nev_c40_whose_time_the_origin_is(opened: Opener, version: Any) -> None:
+def test_nev_c40_the_origin_says_whose_time_it_is(opened: Opener, version: Any) -> None:
     file = opened(nev(version=version))
     aware = version == (3, 0)
     assert file.time_origin == datetime(2024, 3, 14, 19, 9, 47, 630_000, timezone.utc if aware else None)

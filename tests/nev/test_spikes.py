@@ -41,7 +41,9 @@ def test_nev_c18_before_2_3_no_width_is_stated(opened: Opener, version: Any) -> 
 
 @pytest.mark.parametrize(("width", "code"), [(0, "b"), (1, "b"), (2, "h"), (4, "i")])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_nev_c19_samples_of_8_16_and_32_bits(opened: Opener, version: Any, width: int, code: str) -> None:
+def test_nev_c19_waveforms_may_have_samples_of_8_16_and_32_bits(
+    opened: Opener, version: Any, width: int, code: str
+) -> None:
     samples = [-3, 100, -128]
     packets = [MAKERS[version].spike(1, 2, 0, samples, code)]
     file = opened(nev(packets, [wav(2, sample_bytes=width, rest=points(3))], version=version, flags=0))
@@ -101,7 +103,7 @@ def test_nev_c20_an_electrode_that_is_nowhere_is_a_key_error(opened: Opener) -> 
     ("unit", "name"),
     [(0, "unclassified"), (1, "unit"), (16, "unit"), (17, "reserved"), (254, "reserved"), (255, "noise")],
 )
-def test_nev_c21_unit_classes(unit: int, name: str) -> None:
+def test_nev_c21_a_unit_is_unclassified_a_unit_noise_or_reserved(unit: int, name: str) -> None:
     assert NevFile.unit_class(unit) == name
     assert NevFile.unit_class(np.uint8(unit)) == name
 

@@ -136,7 +136,7 @@ def known_differences():
 
 
 @pytest.mark.parametrize("what", list(known_differences()))
-def test_known_neo_differences(file_of: FileOf, what: str) -> None:
+def test_where_neo_is_known_to_differ_ours_is_what_the_bytes_say(file_of: FileOf, what: str) -> None:
     """Ours is asserted against what was built; that neo still differs, so that a mended neo is noticed."""
     data, theirs, ours = known_differences()[what]
     path = file_of(data)

@@ -48,7 +48,7 @@ def opened(real_file: RealFile) -> Iterator[Opened]:
 
 
 @EVERY
-def test_identity_rate_and_segments(opened: Opened, name) -> None:
+def test_identity_rate_and_segments_of_recordings_are_what_another_decoder_found(opened: Opened, name) -> None:
     spec, vendor, n_channels, rate, samples, ticks, _ = FACTS[name]
     ns = opened(name)
     assert (ns.spec, ns.vendor, ns.n_channels, len(ns.channels)) == (spec, vendor, n_channels, n_channels)
@@ -91,7 +91,7 @@ def test_nsx_c08_garbage_behind_the_first_nul_is_not_text(opened: Opened) -> Non
     assert all(character.isprintable() for character in ns.label + ns.comment)
 
 
-def test_nsx_c12_and_c16_of_a_blackrock_recording(opened: Opened) -> None:
+def test_nsx_c12_and_c16_scale_and_filters_of_a_blackrock_recording_are_known(opened: Opened) -> None:
     channel = opened("mne_real_2.3.ns3").channels[0]
     assert (channel.electrode_id, channel.bank, channel.pin, channel.kind) == (1, 1, 1, "neural")
     assert (channel.digital_range, channel.analog_range) == ((-32764, 32764), (-8191, 8191))
@@ -105,14 +105,14 @@ def test_nsx_c09_the_period_decides_where_the_label_says_otherwise(opened: Opene
     assert (ns.label, ns.period, ns.sampling_rate) == ("1 kS/s", 15, 2000.0)
 
 
-def test_nsx_c21_two_blocks_of_a_3_0_file(opened: Opened) -> None:
+def test_nsx_c21_both_blocks_of_a_3_0_recording_are_read(opened: Opened) -> None:
     ns = opened("mne_synthetic_3.0.ns3")
     blocks = [block for segment in ns.segments for block in segment.blocks]
     assert len(blocks) == 2
     assert sum(len(block) for block in blocks) == ns.n_samples
 
 
-def test_nsx_c03_and_c15_of_a_2_1_recording_and_its_nev(opened: Opened, real_file: RealFile) -> None:
+def test_nsx_c03_and_c15_a_2_1_recording_takes_its_scale_from_its_nev(opened: Opened, real_file: RealFile) -> None:
     ns = opened("l101210-001.ns2", nev=real_file("l101210-001-02.nev"))
     assert ns.electrode_ids.tolist() == [137, 138, 139, 140, 141, 143]
     assert {channel.kind for channel in ns.channels} == {"analog"}
@@ -122,7 +122,7 @@ def test_nsx_c03_and_c15_of_a_2_1_recording_and_its_nev(opened: Opened, real_fil
     np.testing.assert_allclose(ns.read(unit="uV"), ns.read() * (5e6 / 32767), rtol=1e-6)
 
 
-def test_nsx_c18_and_c19_of_a_ripple_recording(opened: Opened) -> None:
+def test_nsx_c18_and_c19_inputs_and_application_of_a_ripple_recording_are_known(opened: Opened) -> None:
     ns = opened("ripple_testData.ns2")
     assert ns.application.startswith("Trellis.exe[1.4.3.338]")
     assert ns.processor_tick == 410825880
@@ -133,7 +133,7 @@ def test_nsx_c18_and_c19_of_a_ripple_recording(opened: Opened) -> None:
     assert ns.channels[0].uv_per_bit == pytest.approx(6553 / 32767)
 
 
-def test_nsx_c20_of_a_ripple_float_recording(opened: Opened, real_file: RealFile) -> None:
+def test_nsx_c20_a_ripple_float_recording_is_in_microvolts(opened: Opened, real_file: RealFile) -> None:
     ns = opened("ripple_hires.nf3")
     (channel,) = ns.channels
     assert ns.dtype == np.float32
@@ -147,7 +147,7 @@ def test_nsx_c20_of_a_ripple_float_recording(opened: Opened, real_file: RealFile
     assert not math.isnan(channel.high_pass.corner_hz)
 
 
-def test_nsx_c29_blocks_of_one_sample_in_a_file_of_a_lab(opened: Opened) -> None:
+def test_nsx_c29_blocks_of_one_sample_in_a_file_of_a_lab_are_kept(opened: Opened) -> None:
     ns = opened("labwritten.ns1")
     assert [segment.samples.shape for segment in ns.segments] == [(1, 1), (1, 1)]
     assert len(ns.gaps) == 1

@@ -43,7 +43,9 @@ def test_timing_c01_blocks_break_where_half_a_sample_is_missing_or_double(opened
         (1, 1000, 1, True),
     ],
 )
-def test_timing_c01_the_rule_in_figures(opened: Opened, period, tick_rate, late, broken) -> None:
+def test_timing_c01_half_a_sample_that_is_a_tick_or_more_breaks_a_segment(
+    opened: Opened, period, tick_rate, late, broken
+) -> None:
     n = 30  # a whole number of ticks at any of these rates
     starts = [1000, 1000 + n * period * tick_rate // 30_000 + late]
     ns = opened(t.blocks(starts, [n, 5], "3.0", period=period, tick_rate=tick_rate))
@@ -79,7 +81,7 @@ def test_timing_c03_empty_blocks_leave_no_trace_and_blocks_of_one_sample_stay(op
     assert ns.gaps[1].missing_samples == -1
 
 
-def test_timing_c03_thousands_of_blocks(opened: Opened) -> None:
+def test_timing_c03_thousands_of_blocks_are_each_a_segment(opened: Opened) -> None:
     ns = opened(t.blocks([k * 100 for k in range(3000)], [1] * 3000))
     assert len(ns.segments) == 3000
     assert {(gap.kind, gap.missing_samples) for gap in ns.gaps} == {("loss", 99)}
@@ -102,13 +104,15 @@ def test_timing_c03_thousands_of_blocks(opened: Opened) -> None:
         (999, "reset", -9001),
     ],
 )
-def test_timing_c04_pause_loss_overlap_and_reset(opened: Opened, next_tick, kind: str, missing) -> None:
+def test_timing_c04_a_gap_is_a_pause_a_loss_an_overlap_or_a_reset(
+    opened: Opened, next_tick, kind: str, missing
+) -> None:
     """0.1 s parts pause from loss, and overlap from reset."""
     ns = opened(t.blocks([1000, next_tick], [9000, 10]))
     assert ns.gaps == (Gap(0, kind, missing, float(missing), missing / 30_000),)
 
 
-def test_timing_c04_a_pause_in_every_framing(opened: Opened) -> None:
+def test_timing_c04_a_pause_is_one_in_every_framing(opened: Opened) -> None:
     for kind, rate in (("2.2", 30_000), ("2.3", 30_000), ("3.0", 30_000), ("ptp", t.NS)):
         raw, samples = b.plausible(kind, 2, (7, 5))
         with opened(raw) as ns:
@@ -167,7 +171,7 @@ def test_timing_c07_ticks_count_on_where_32_bits_run_over(opened: Opened) -> Non
     assert ns.segments[0].ticks(99, 102).tolist() == [END - 1, END, END + 1]
 
 
-def test_timing_c07_inside_a_block_and_across_a_pause(opened: Opened) -> None:
+def test_timing_c07_ticks_count_on_inside_a_block_and_across_a_pause(opened: Opened) -> None:
     assert shape(opened(t.blocks([END - 10, 40], [50, 5]))) == [(END - 10, 55)]
     ns = opened(t.blocks([END - 20 * 60 * 30_000, 20 * 60 * 30_000], [50, 5]))
     assert [gap.kind for gap in ns.gaps] == ["pause"]

@@ -111,7 +111,7 @@ def known_differences():
 
 
 @pytest.mark.parametrize("what", known_differences())
-def test_known_neo_differences(file_of: FileOf, what: str) -> None:
+def test_where_neo_is_known_to_differ_ours_is_what_the_bytes_say(file_of: FileOf, what: str) -> None:
     """Ours is asserted against what was built; that neo still differs, so that a mended neo is noticed."""
     data, theirs, ours = known_differences()[what]
     path = file_of(data)
@@ -120,7 +120,7 @@ def test_known_neo_differences(file_of: FileOf, what: str) -> None:
         assert [segment.n_samples for segment in ns.segments] == ours
 
 
-def test_known_neo_difference_of_spikes_in_a_pause(tmp_path: Path) -> None:
+def test_a_spike_in_a_pause_belongs_to_no_segment_though_neo_gives_it_one(tmp_path: Path) -> None:
     """neo gives a spike of a pause to the segment before it; it belongs to none."""
     (tmp_path / "s.ns5").write_bytes(t.blocks([0, 9000], [3000, 3000]))
     spikes = [10, 5000, 9010]

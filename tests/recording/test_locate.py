@@ -50,7 +50,9 @@ def test_timing_c37_each_file_by_its_own_rate_and_start(folder: Folder) -> None:
     nsx_rate=st.sampled_from([30_000, t.NS, 10**6]),
     period=st.sampled_from([1, 3, 30]),
 )
-def test_timing_c37_different_tick_rates(folder: Folder, ticks, nev_rate, nsx_rate, period) -> None:
+def test_timing_c37_times_are_located_whatever_the_tick_rates(
+    folder: Folder, ticks, nev_rate, nsx_rate, period
+) -> None:
     """By whole numbers: the tick of the file that is not after the NEV's, then the sample."""
     start, n = 1000, 500
     folder.write(
@@ -85,7 +87,7 @@ def test_timing_c37_a_time_that_is_too_far_for_the_files_clock_is_nowhere(folder
     assert located(rec, [seconds * 30_000, 8_700], 5) == [NOWHERE, (0, 0)]
 
 
-def test_timing_c37_by_the_timestamps_of_packets(folder: Folder) -> None:
+def test_timing_c37_times_are_located_by_the_timestamps_of_packets(folder: Folder) -> None:
     ticks = t.stamps(300, jitter_ns=300, breaks={100: 50})
     rec = folder.write(s__nev=t.spike_nev([0], (3, 0), t.NS), s__ns6=t.ptp(ticks)).open()
     assert located(rec, ticks, 6) == [(0, k) for k in range(101)] + [(1, k) for k in range(199)]
@@ -160,7 +162,7 @@ def test_timing_c39_packets_tell_that_32_bits_ran_over(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize("kind", ["2.3", "ptp"])
-def test_timing_c45_rows_of_spikes_in_an_export(folder: Folder, kind: str) -> None:
+def test_timing_c45_spikes_have_their_rows_in_every_kind_of_export(folder: Folder, kind: str) -> None:
     if kind == "ptp":
         ticks = t.stamps(30, breaks={9: 20, 19: 4})
         rec = folder.write(s__nev=t.spike_nev([0], (3, 0), t.NS), s__ns5=t.ptp(ticks)).open()
@@ -180,7 +182,7 @@ def test_timing_c45_rows_of_spikes_in_an_export(folder: Folder, kind: str) -> No
         assert rows.tolist() == b.ramp(30, 2).tolist(), "the sample of that time"
 
 
-def test_timing_c45_by_each_clock(folder: Folder) -> None:
+def test_timing_c45_spikes_have_their_rows_by_each_files_clock(folder: Folder) -> None:
     rec = folder.write(s__nev=t.spike_nev([0], (3, 0), 30_000), s__ns5=nsx((0, 500), kind="3.0", tick_rate=t.NS)).open()
     report = nv.write_bin(rec.nsx[5], folder.path / "s.bin", start_tick=3_333_333)
     assert rec.spike_rows(report, [99, 100, 101, 499, 500]).tolist() == [-1, 0, 1, 399, -1]

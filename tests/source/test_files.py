@@ -35,7 +35,7 @@ def source(file_of: FileOf) -> Iterator[FileSource]:
 
 
 @pytest.mark.usefixtures("either_way")
-def test_reading_by_position(source: FileSource) -> None:
+def test_reading_by_position_gives_what_stands_there(source: FileSource) -> None:
     assert source.peek(4, 10) == bytes([10, 11, 12, 13])
     assert source.peek(50, 90) == bytes(range(90, 100)), "fewer only where the file ends"
     assert source.peek(5, 100) == source.peek(5, 500) == b""
@@ -127,7 +127,7 @@ def test_a_file_that_shrank_is_not_mapped(file_of: FileOf) -> None:
             ns.read()
 
 
-def test_offsets_beyond_4_gib(tmp_path: Path) -> None:
+def test_offsets_beyond_4_gib_are_exact(tmp_path: Path) -> None:
     """Two blocks, the first of 4 GiB of holes: what is behind it is found, viewed, counted and exported."""
     path, rows = tmp_path / "large.ns5", (1 << 30) + 7
     head, tail = b.nsx([], "2.3"), b.ramp(5, 2)

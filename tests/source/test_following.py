@@ -92,7 +92,7 @@ def test_growing_c10_follow_ends_by_its_timeout_and_at_once_for_0(opened: Opened
 
 @pytest.mark.parametrize("kind", ["2.1", "2.3", "3.0", "ptp"])
 @pytest.mark.parametrize("n_first", [0, 1, 2])
-def test_growing_c11_a_file_of_headers_alone_and_of_few_samples(
+def test_growing_c11_a_file_of_headers_alone_or_of_few_samples_can_be_followed(
     file_of: FileOf, out: Path, clock: Time, kind: str, n_first
 ) -> None:
     ticks = 7 * 10**9 if kind == "ptp" else 7 * 30000

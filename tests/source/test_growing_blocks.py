@@ -42,7 +42,7 @@ def test_growing_c01_and_c02_blocks_that_grow_are_the_beginning_of_what_they_bec
 
 
 @given(st.data(), growing(["2.1"]))
-def test_growing_c01_samples_without_blocks(file_of: FileOf, data, made) -> None:
+def test_growing_c01_samples_without_blocks_are_there_once_they_are_whole(file_of: FileOf, data, made) -> None:
     path = file_of(made.data[: made.start])
     with quietly(path) as ns:
         for at in ends(data.draw, made.start, len(made.data)):
@@ -128,7 +128,7 @@ def test_growing_c04_timestamps_of_32_bits_run_over_while_it_grows(new_folder: N
             assert [segment.start_tick for segment in ns.segments][2:] == [2**32 + 10, 2**32 + 900]
 
 
-def test_growing_c04_a_thousand_blocks(tmp_path: Path) -> None:
+def test_growing_c04_a_thousand_blocks_are_each_a_segment(tmp_path: Path) -> None:
     n = [1 + k % 3 for k in range(1000)]
     made = Growing("2.2", [k * 40 for k in range(1000)], n)
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:

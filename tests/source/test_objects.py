@@ -52,7 +52,7 @@ def test_sources_c04_the_position_of_a_file_of_the_system_stays_and_its_end_does
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_sources_c04_a_file_of_the_system_where_nothing_is_read_at_a_place(
+def test_sources_c04_a_file_is_read_where_the_system_cannot_read_at_a_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.delattr(os, "pread", raising=False)
@@ -65,7 +65,7 @@ def test_sources_c04_a_file_of_the_system_where_nothing_is_read_at_a_place(
         assert nv.write_bin(ns, tmp_path / "o.bin").n_samples == 9
 
 
-def test_sources_c04_a_name_to_print(tmp_path: Path) -> None:
+def test_sources_c04_every_source_has_a_name_to_print(tmp_path: Path) -> None:
     data = b.plausible("2.3")[0]
     names = {}
     for kind in KINDS:
@@ -109,7 +109,7 @@ def test_sources_c05_threads_share_one_object() -> None:
 
 
 @pytest.mark.parametrize("which", ["2.3", "ptp"])
-def test_sources_c06_an_object_that_became_shorter(which: str, out: Path) -> None:
+def test_sources_c06_an_object_that_became_shorter_is_an_error(which: str, out: Path) -> None:
     data, _ = b.plausible(which, 3, (50,))
     remote = Remote(data)
     with nv.open_nsx(remote) as ns:
@@ -124,7 +124,7 @@ def test_sources_c06_an_object_that_became_shorter(which: str, out: Path) -> Non
 
 
 @pytest.mark.parametrize("which", ["2.3", "ptp"])
-def test_sources_c06_an_object_that_fails_midway(which: str, out: Path) -> None:
+def test_sources_c06_an_object_that_fails_midway_passes_its_error_on(which: str, out: Path) -> None:
     data, samples = b.plausible(which, 3, (50,))
     remote = Remote(data)
     with nv.open_nsx(remote) as ns:
@@ -143,7 +143,7 @@ def test_sources_c06_an_object_that_fails_midway(which: str, out: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", [None, "text", b"far too much", 5])
-def test_sources_c06_an_object_that_answers_nonsense(answer) -> None:
+def test_sources_c06_an_object_that_answers_nonsense_is_an_error(answer) -> None:
     remote = Remote(b.plausible("2.3")[0])
     vars(remote)["read"] = lambda n_bytes: answer if n_bytes else b""
     with pytest.raises(TypeError, match=r"<Remote>: expected up to \d+ bytes from its read\(\)"):
@@ -151,7 +151,7 @@ def test_sources_c06_an_object_that_answers_nonsense(answer) -> None:
 
 
 @pytest.mark.parametrize("opener", [nv.open_nsx, nv.open_nev, nv.check])
-def test_sources_c07_what_cannot_be_opened(tmp_path: Path, opener) -> None:
+def test_sources_c07_what_cannot_be_opened_is_said_with_what_can(tmp_path: Path, opener) -> None:
     path = tmp_path / "s.ns5"
     path.write_bytes(b.plausible("2.3")[0])
     for nothing in (None, 5, 1.5, [1], object()):

@@ -73,7 +73,7 @@ def test_sources_c10_exports_are_the_same(file_of: FileOf, tmp_path: Path, kind:
         assert source == of_file
 
 
-def test_sources_c10_two_instruments_side_by_side(file_of: FileOf, tmp_path: Path) -> None:
+def test_sources_c10_instruments_side_by_side_are_exported_as_files_are(file_of: FileOf, tmp_path: Path) -> None:
     data = [b.nsx([(0, b.ramp(30, 4, first=k))]) for k in range(2)]
     with nv.open_nsx(data[0]) as one, nv.open_nsx(Remote(data[1])) as two:
         nv.write_bin([one, two], tmp_path / "a.bin")

@@ -103,7 +103,7 @@ def test_timing_c09_a_file_without_samples_holds_no_time(opened: Opened) -> None
 
 
 @given(st.integers(0, 2**32), st.integers(2, 60))
-def test_timing_c11_find_by_timestamps(opened: Opened, seed, n) -> None:
+def test_timing_c11_a_sample_is_found_by_its_own_timestamp(opened: Opened, seed, n) -> None:
     ticks = t.stamps(n, jitter_ns=300, seed=seed)
     with opened(t.ptp(ticks)) as ns:
         for tick in [0, 2**64 - 1, *ticks.tolist(), *(ticks + np.uint64(1)).tolist(), *(ticks - np.uint64(1)).tolist()]:

@@ -41,7 +41,7 @@ def big_ptp(n_samples, n_channels):
     return t.ptp(t.stamps(n_samples), b.ramp(n_samples, n_channels))
 
 
-def test_writing_c17_many_blocks_and_many_buffers(opened: Opened, cut: Cut) -> None:
+def test_writing_c17_many_blocks_are_cut_through_many_buffers(opened: Opened, cut: Cut) -> None:
     counts = [1, 40_000, 3, 70_000, *[2] * 500, 30_000]
     starts = (np.cumsum([0, *counts[:-1]]) + 100_000 * np.arange(len(counts))).tolist()
     ns = opened(t.blocks(starts, counts))
@@ -58,7 +58,7 @@ def test_writing_c17_progress_ends_at_the_whole(opened: Opened, out: Path) -> No
     assert sorted(seen) == seen
 
 
-def test_writing_c18_blocks_that_probing_took_for_packets(opened: Opened, cut: Cut) -> None:
+def test_writing_c18_blocks_that_probing_took_for_packets_are_cut_as_blocks(opened: Opened, cut: Cut) -> None:
     ns = opened(t.hidden_block())
     assert ns.stamped
     again = opened(cut(ns, channels=[2]), "again.ns5")
@@ -69,7 +69,7 @@ def test_writing_c18_blocks_that_probing_took_for_packets(opened: Opened, cut: C
 
 
 @pytest.mark.parametrize("back", [3, 10, 50_000])
-def test_writing_c18_breaks_that_probing_misses(opened: Opened, cut: Cut, back) -> None:
+def test_writing_c18_breaks_that_probing_misses_are_cut_where_they_are(opened: Opened, cut: Cut, back) -> None:
     raw = t.ptp(t.stamps(100_000, breaks={100_000 - back - 3: 2, 100_000 - back: -2}))
     ns = opened(raw)
     assert [len(ns.segments), len(ns.exactly().segments)] == [1, 3]
@@ -78,7 +78,7 @@ def test_writing_c18_breaks_that_probing_misses(opened: Opened, cut: Cut, back) 
 
 
 @every_kind
-def test_writing_c20_bytes_and_file_objects(opened: Opened, cut: Cut, kind: str) -> None:
+def test_writing_c20_bytes_and_file_objects_are_cut_as_files_are(opened: Opened, cut: Cut, kind: str) -> None:
     raw = b.plausible(kind)[0]
     want, whole = cut(opened(raw), channels=[2, 0], stop_tick=10**12), cut(opened(raw))
     for source in (raw, io.BytesIO(raw), Unmapped(raw)):
@@ -110,7 +110,9 @@ class Unmapped(io.RawIOBase):
 
 
 @every_nev
-def test_writing_c20_nev_of_bytes_and_file_objects(nev_of: NevOf, cut: Cut, version, ripple) -> None:
+def test_writing_c20_events_of_bytes_and_file_objects_are_cut_as_files_are(
+    nev_of: NevOf, cut: Cut, version, ripple
+) -> None:
     raw = n.every_kind(version, ripple)
     want = cut(nev_of(raw), electrodes=[1])
     for source in (raw, io.BytesIO(raw), Unmapped(raw)):

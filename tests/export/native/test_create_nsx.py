@@ -77,7 +77,7 @@ def test_writing_c15_what_is_created_reads_back(
 
 
 @pytest.mark.parametrize("version", ["2.3", "3.0"])
-def test_writing_c15_is_what_a_builder_makes(out: Path, version) -> None:
+def test_writing_c15_a_new_file_is_what_a_builder_makes(out: Path, version) -> None:
     described = [nv.NewChannel(7, "elec7", bank=1, pin=7, high_pass=Filter(0.3, 1, "butterworth")), nv.NewChannel(9)]
     heads = [
         b.channel(7, bank=1, pin=7, low_pass=(0, 0, 0)),
@@ -89,7 +89,7 @@ def test_writing_c15_is_what_a_builder_makes(out: Path, version) -> None:
     assert out.read_bytes() == b.nsx([(5, samples)], version, channels=heads, period=15, version=None)
 
 
-def test_writing_c15_a_sunday(out: Path) -> None:
+def test_writing_c15_the_day_of_the_week_is_that_of_utc(out: Path) -> None:
     new_file(out, time_origin=datetime(2023, 6, 18, 23, 59, 58, 7000, timezone(timedelta(hours=-5))))
     assert struct.unpack_from("<8H", out.read_bytes(), 294) == (2023, 6, 1, 19, 4, 59, 58, 7), "in UTC it is Monday"
     new_file(out, time_origin=datetime(2023, 6, 18, tzinfo=timezone.utc), overwrite=True)
@@ -126,7 +126,7 @@ def new_file(out, samples=None, channels=None, **options):
     ],
     ids=str,
 )
-def test_writing_c16_what_cannot_be_created(out: Path, options, error, match) -> None:
+def test_writing_c16_what_cannot_be_written_is_refused(out: Path, options, error, match) -> None:
     refused(out, error, match, lambda: new_file(out, **options))
 
 
@@ -150,12 +150,12 @@ def test_writing_c16_what_cannot_be_created(out: Path, options, error, match) ->
     ],
     ids=str,
 )
-def test_writing_c16_channels_that_cannot_be(out: Path, fields, match) -> None:
+def test_writing_c16_channels_that_cannot_be_written_are_refused(out: Path, fields, match) -> None:
     channel = nv.NewChannel(**{"electrode_id": 1, **fields})
     refused(out, ValueError, match, lambda: new_file(out, channels=[channel]))
 
 
-def test_writing_c16_more_that_cannot_be(out: Path) -> None:
+def test_writing_c16_doubled_electrodes_and_files_in_the_way_are_refused(out: Path) -> None:
     twice = [nv.NewChannel(5), nv.NewChannel(5)]
     refused(out, ValueError, "found more of 5", lambda: new_file(out, b.ramp(5, 2), twice))
     refused(out, ValueError, "digital_range.*nan", lambda: new_file(out, channels=[Channel(0, 1, "neural")]))

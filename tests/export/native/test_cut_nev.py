@@ -41,7 +41,7 @@ def kept_packets(packets, version, ripple, electrodes, start, stop):
     start=st.integers(0, 300),
     stop=st.integers(0, 300),
 )
-def test_writing_c08_and_c09_and_c10_a_cut_nev(
+def test_writing_c08_and_c09_and_c10_a_cut_nev_is_what_a_builder_makes_of_the_selection(
     nev_of: NevOf, cut: Cut, out: Path, version, ripple, electrodes, start, stop
 ) -> None:
     raw = n.every_kind(version, ripple)
@@ -78,7 +78,7 @@ def test_writing_c08_and_c09_and_c10_a_cut_nev(
 
 
 @every_nev
-def test_writing_c10_kinds(nev_of: NevOf, cut: Cut, version, ripple) -> None:
+def test_writing_c10_events_are_chosen_by_kind(nev_of: NevOf, cut: Cut, version, ripple) -> None:
     basic, headers, packets = taken_apart(n.every_kind(version, ripple))
     nev = nev_of(n.every_kind(version, ripple))
     comments = [packets[k] for k in (6, 7, 8, 16, 17)]
@@ -99,7 +99,7 @@ def test_writing_c10_ripples_stimuli_are_electrodes_too(nev_of: NevOf, cut: Cut)
     np.testing.assert_array_equal(again.events("stim"), nev.events("stim"))
 
 
-def test_writing_c10_real_spikes(real_file: RealFile, nev_of: NevOf, cut: Cut) -> None:
+def test_writing_c10_real_spikes_are_cut_by_electrode_and_time(real_file: RealFile, nev_of: NevOf, cut: Cut) -> None:
     with nv.open_nev(real_file("l101210-001-02.nev")) as nev:
         again = nev_of(cut(nev, electrodes=[3, 90], start_tick=20_000, stop_tick=90_000), "again.nev")
         want = nev.spikes(electrodes=[3, 90], start_tick=20_000, stop_tick=90_000)
@@ -112,7 +112,7 @@ def test_writing_c10_real_spikes(real_file: RealFile, nev_of: NevOf, cut: Cut) -
         assert 0 < inside.sum() < len(digital)
 
 
-def test_writing_c10_packets_that_go_on_before_any_begins(nev_of: NevOf, cut: Cut) -> None:
+def test_writing_c10_packets_that_go_on_before_any_begins_stay_in_the_whole_alone(nev_of: NevOf, cut: Cut) -> None:
     stray = n.V2.more(b"of nothing")
     raw = n.nev([stray, n.V2.spike(5, 1, 0)], [n.wav(1)])
     assert cut(nev_of(raw)) == raw

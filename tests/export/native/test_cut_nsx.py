@@ -90,14 +90,14 @@ def test_writing_c03_and_c05_and_c09_a_cut_is_what_a_builder_makes_of_the_select
 @pytest.mark.parametrize(
     "choice", [{"electrodes": [129, 3]}, {"labels": ["ainp1", "elec3"]}, {"channels": [-1, 1]}], ids=str
 )
-def test_writing_c03_channels_in_every_way(opened: Opened, cut: Cut, choice) -> None:
+def test_writing_c03_channels_are_chosen_in_every_way(opened: Opened, cut: Cut, choice) -> None:
     heads, samples = [b.channel(2), b.channel(3), b.analog_input(1)], b.ramp(9, 3)
     ns = opened(b.nsx([(5, samples)], channels=heads))
     assert cut(ns, **choice) == b.nsx([(5, samples[:, [2, 1]])], channels=[heads[2], heads[1]])
     assert cut(ns, kind="neural") == b.nsx([(5, samples[:, :2])], channels=heads[:2])
 
 
-def test_writing_c03_segments_in_every_way(opened: Opened, cut: Cut) -> None:
+def test_writing_c03_segments_are_chosen_in_every_way(opened: Opened, cut: Cut) -> None:
     ns = opened(b.plausible("2.3", 2, (5, 4, 3))[0])
     last = cut(ns, segments=[2])
     assert cut(ns, segments=-1) == cut(ns, segments=slice(2, None)) == cut(ns, segments=np.array([-1, 2])) == last
@@ -156,7 +156,7 @@ def test_writing_c06_a_later_part_of_2_1_is_refused(opened: Opened, cut: Cut, ou
 
 
 @pytest.mark.parametrize("kind", ["2.2", "2.3", "ripple"])
-def test_writing_c07_and_c08_where_32_bits_ran_over(opened: Opened, cut: Cut, kind: str) -> None:
+def test_writing_c07_and_c08_ticks_that_ran_over_32_bits_stay_as_recorded(opened: Opened, cut: Cut, kind: str) -> None:
     ns = opened(t.blocks([2**32 - 300, 200, 90_000], [500, 100, 10], kind))
     assert [segment.start_tick for segment in ns.segments] == [2**32 - 300, 2**32 + 90_000]
     late = opened(cut(ns, start_tick=2**32 + 50), "late.ns5")

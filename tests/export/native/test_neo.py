@@ -62,7 +62,7 @@ def same_in_neo(path, want, **options):
 
 @pytest.mark.parametrize("anonymise", [False, True])
 @pytest.mark.parametrize("kind", ["2.2", "2.3", "3.0", "ptp", "ripple"])
-def test_writing_c19_cut_samples(file_of: FileOf, tmp_path: Path, kind: str, anonymise) -> None:
+def test_writing_c19_neo_reads_cut_samples(file_of: FileOf, tmp_path: Path, kind: str, anonymise) -> None:
     raw, samples = b.plausible(kind, 5, (30, 40))
     rate = b.NANOSECONDS if kind == "ptp" else 30_000
     out = tmp_path / "cut.ns5"
@@ -76,7 +76,7 @@ def test_writing_c19_cut_samples(file_of: FileOf, tmp_path: Path, kind: str, ano
 
 
 @pytest.mark.parametrize("name", ["mne_real_2.3.ns3", "mne_synthetic_3.0.ns3", "ripple_testData.ns2"])
-def test_writing_c19_real_samples(real_file: RealFile, tmp_path: Path, name) -> None:
+def test_writing_c19_neo_reads_samples_cut_from_recordings(real_file: RealFile, tmp_path: Path, name) -> None:
     out = tmp_path / ("cut" + real_file(name).suffix)
     with nv.open_nsx(real_file(name)) as ns:
         nv.write_nsx(ns, out, channels=[4, 2], start_tick=int(ns.segments[0].ticks(20, 21)[0]))
@@ -87,7 +87,7 @@ def test_writing_c19_real_samples(real_file: RealFile, tmp_path: Path, name) -> 
 
 
 @pytest.mark.parametrize("version", ["2.3", "3.0"])
-def test_writing_c19_new_files(tmp_path: Path, version) -> None:
+def test_writing_c19_neo_reads_new_files(tmp_path: Path, version) -> None:
     out, samples = tmp_path / "new.ns3", b.ramp(50, 2)
     described = [nv.NewChannel(5, "left"), nv.NewChannel(9, "right", "mV", (-32767, 32767), (-5000, 5000))]
     nv.create_nsx(samples, out, described, sampling_rate=2000, spec=version, start_tick=600)
@@ -107,7 +107,7 @@ def neo_spikes(path):
     }
 
 
-def test_writing_c19_real_spikes(real_file: RealFile, tmp_path: Path) -> None:
+def test_writing_c19_neo_reads_spikes_cut_from_recordings(real_file: RealFile, tmp_path: Path) -> None:
     whole, out = tmp_path / "whole.nev", tmp_path / "cut.nev"
     shutil.copyfile(real_file("l101210-001-02.nev"), whole)
     with nv.open_nev(whole) as nev:
@@ -122,7 +122,7 @@ def test_writing_c19_real_spikes(real_file: RealFile, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [(2, 3), (3, 0)])
-def test_writing_c19_anonymous_events(file_of: FileOf, tmp_path: Path, version) -> None:
+def test_writing_c19_neo_reads_anonymous_events(file_of: FileOf, tmp_path: Path, version) -> None:
     make, out = (n.V3 if version[0] == 3 else n.V2), tmp_path / "cut.nev"
     room = (make.size - make.stamp - 4) // 2
     packets = [make.spike(10 + k, 1, k % 2, range(k, k + room)) for k in range(6)] + [make.comment(99, b"J. Doe")]

@@ -38,7 +38,9 @@ def test_writing_c14_the_input_is_never_written(opened: Opened, nev_of: NevOf) -
             os.unlink(other)
 
 
-def test_writing_c14_what_is_in_the_way(opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_c14_what_is_in_the_way_is_kept_unless_overwritten(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ns = opened(b.plausible("2.3")[0])
     out.write_bytes(b"mine")
     with pytest.raises(nv.ExportError, match="exists; choose another name"):
@@ -103,7 +105,7 @@ def test_writing_c14_nothing_is_left_where_writing_fails(
     refused(out, nv.ExportError, "could not be written", lambda: nv.write_nsx(ns, out))
 
 
-def test_writing_c14_an_input_that_shrinks(opened: Opened, out: Path) -> None:
+def test_writing_c14_an_input_that_shrinks_leaves_nothing(opened: Opened, out: Path) -> None:
     ns = opened(b.nsx([(0, b.ramp(100_000, 4))]))
     _ = ns.segments
     os.truncate(ns.path, 1000)

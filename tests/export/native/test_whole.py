@@ -57,7 +57,7 @@ def test_writing_c01_the_whole_of_a_nev_is_its_bytes(nev_of: NevOf, cut: Cut, ve
     assert cut(nev, start_tick=0, electrodes=[*nev.electrodes, 300]) == raw, "the same, packet by packet"
 
 
-def test_writing_c01_a_nev_without_packets(nev_of: NevOf, cut: Cut) -> None:
+def test_writing_c01_a_nev_without_packets_is_its_bytes(nev_of: NevOf, cut: Cut) -> None:
     raw = n.nev(headers=[n.wav(1)])
     assert cut(nev_of(raw)) == raw
 
@@ -67,7 +67,7 @@ def test_writing_c01_a_nev_without_packets(nev_of: NevOf, cut: Cut) -> None:
     ["mne_real_2.3.ns3", "mne_synthetic_2.2.ns3", "mne_synthetic_3.0.ns3", "l101210-001.ns2", "l101210-001-02.nev",
      "limblab_datafile001.nev", "ripple_testData.nev", "ripple_testData.ns2", "ripple_hires.nf3", "labwritten.ns1"],
 )  # fmt: skip
-def test_writing_c01_real_recordings(real_file: RealFile, cut: Cut, name) -> None:
+def test_writing_c01_real_recordings_come_out_byte_for_byte(real_file: RealFile, cut: Cut, name) -> None:
     path = real_file(name)
     if path.suffix == ".nev":
         with nv.open_nev(path) as nev:
@@ -95,7 +95,7 @@ def test_writing_c02_a_crash_cut_file_comes_out_whole(opened: Opened, cut: Cut, 
     assert cut(again) == data
 
 
-def test_writing_c02_a_block_that_was_never_closed(opened: Opened, cut: Cut) -> None:
+def test_writing_c02_a_block_that_was_never_closed_is_closed(opened: Opened, cut: Cut) -> None:
     samples = b.ramp(20, 2)
     open_ = b.nsx([]) + b.block("2.3", 700, samples, n_samples=0)
     assert cut(quietly(opened, open_ + b"\x07")) == b.nsx([(700, samples)])
@@ -124,7 +124,9 @@ def test_writing_c02_a_nev_with_a_wrong_count_of_headers(nev_of: NevOf, cut: Cut
     assert cut(quietly(nev_of, wrong)) == n.nev(packets, headers[:1])
 
 
-def test_writing_c02_real_recordings(real_file: RealFile, opened: Opened, nev_of: NevOf, cut: Cut) -> None:
+def test_writing_c02_real_recordings_come_out_whole(
+    real_file: RealFile, opened: Opened, nev_of: NevOf, cut: Cut
+) -> None:
     nev = quietly(nv.open_nev, real_file("labwritten.NEV"))
     with nev:
         data = cut(nev)
