@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,21 +15,56 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders.handles import open_files
 from hypothesis import HealthCheck, settings
+from source.watching import Time
 
 import nevparse as nv
+from nevparse.source import growth
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 # tmp_path is shared between the examples of one test, which write their file anew: nothing is carried over
-_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
-settings.register_profile("here", max_examples=60, **_COMMON)
-settings.register_profile("ci", max_examples=100, derandomize=True, database=None, **_COMMON)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+_COMMON: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+_ALIKE: dict[str, Any] = {"derandomize": True, "database": None}  # where a run is to find what another one found
+QUICK, THOROUGH = 20, 100  # examples of each property
 
 # Of the interop extra; without all of them its tests are not collected, and the summary says so
 _ABSENT = [name for name in ("spikeinterface", "probeinterface", "distributed", "fsspec") if find_spec(name) is None]
 collect_ignore = ["test_interop.py"] if _ABSENT else []
+
+
+def deselects(config: pytest.Config, marker: str) -> bool:
+    """Whether a run leaves out what has a marker: what is not named is not left out."""
+    named = re.findall(rf"(\bnot\s+)?\b{marker}\b", config.getoption("markexpr"))
+    return bool(named) and all(named)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test is imported, as each takes over what is set then."""
+    examples = QUICK if deselects(config, "thorough") else THOROUGH
+    alike = _ALIKE if os.environ.get("CI") else {}
+    settings.register_profile("nevparse", max_examples=examples, **_COMMON, **alike)
+    settings.load_profile("nevparse")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the sorter out of every run that chooses by markers and does not name it."""
+    expression = config.getoption("markexpr")
+    if expression and "kilosort" not in expression:
+        left_out = [item for item in items if item.get_closest_marker("kilosort")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_collection_finish() -> None:
+    """Let the many collections in the tests pass over all that is loaded by now."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -52,15 +90,34 @@ def real_file() -> Callable[[str], Path]:
 
 @pytest.fixture
 def file_of(tmp_path: Path) -> Callable[..., str]:
-    """Write bytes to a file in the test's own folder and return its path."""
+    """Write bytes to a file in the test's own folder and return its path.
+
+    A name that was written before is written in a folder of its own: what an earlier example still holds open, or
+    mapped, cannot be written everywhere.
+    """
+    times: Counter[str] = Counter()
 
     def write(data: bytes, name: str = "s.ns5") -> str:
-        path = tmp_path / name
-        path.unlink(missing_ok=True)  # never through a map that an earlier example may still hold
-        path.write_bytes(data)
-        return str(path)
+        times[name] += 1
+        folder = tmp_path if times[name] == 1 else tmp_path / str(times[name])
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+        return str(folder / name)
 
     return write
+
+
+@pytest.fixture
+def new_folder(tmp_path: Path) -> Callable[[], Path]:
+    """Make folders, one for each example of a test, which may hold its files open for a while."""
+    numbers = itertools.count()
+
+    def make() -> Path:
+        folder = tmp_path / f"example-{next(numbers)}"
+        folder.mkdir()
+        return folder
+
+    return make
 
 
 @pytest.fixture
@@ -68,13 +125,35 @@ def opened(file_of: Callable[..., str]) -> Iterator[Callable[..., nv.nsx.file.Ns
     """Write an NSx and open it; it is closed behind the test."""
     files = []
 
-    def open_(data: bytes, name: str = "s.ns5") -> nv.nsx.file.NsxFile:
-        files.append(nv.open_nsx(file_of(data, name)))
+    def open_(data: bytes, name: str = "s.ns5", **options: Any) -> nv.nsx.file.NsxFile:
+        files.append(nv.open_nsx(file_of(data, name), **options))
         return files[-1]
 
     yield open_
     for file in files:
         file.close()
+
+
+@pytest.fixture
+def nev_of(file_of: Callable[..., str]) -> Iterator[Callable[..., nv.nev.file.NevFile]]:
+    """Write a NEV and open it; it is closed behind the test."""
+    files = []
+
+    def open_(data: bytes, name: str = "s.nev") -> nv.nev.file.NevFile:
+        files.append(nv.open_nev(file_of(data, name)))
+        return files[-1]
+
+    yield open_
+    for file in files:
+        file.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """Time that passes only where somebody sleeps, for those who look at a growing file again and again."""
+    found = Time()
+    monkeypatch.setattr(growth, "time", found)
+    return found
 
 
 @pytest.fixture
@@ -90,18 +169,6 @@ def strict_floating_point() -> Iterator[None]:
     """Overflow, division by zero and NaN made by accident are errors."""
     with np.errstate(all="raise"):
         yield
-
-
-def open_files() -> list[str]:
-    """Every regular file this process holds open, or mapped through a handle; nothing where /proc is absent."""
-    fds = Path("/proc/self/fd")
-    targets = []
-    for fd in fds.iterdir() if fds.is_dir() else ():
-        try:
-            targets.append(os.readlink(fd))
-        except OSError:  # noqa: PERF203 - the handle that lists the folder is gone
-            continue
-    return [target for target in targets if target.startswith("/") and not target.startswith(("/dev/", "/proc/"))]
 
 
 @pytest.fixture(autouse=True)

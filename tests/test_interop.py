@@ -13,21 +13,24 @@ import pickle
 import re
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
-import builders as b
 import dask
 import dask.array as da
 import fsspec
 import numpy as np
 import probeinterface
 import pytest
-import sorting_builders as sb
 import spikeinterface as si
-import timing_builders as t
-from conftest import open_files
+from builders import nsx as b
+from builders import sorting as sb
+from builders import timing as t
+from builders.handles import open_files
 from dask.distributed import Client, LocalCluster
+from fixture_types import FileOf, Opened
 
 import nevparse as nv
 
@@ -37,12 +40,12 @@ pytestmark = pytest.mark.filterwarnings("default")  # of others
 
 
 @pytest.fixture(autouse=True)
-def strict_floating_point():
+def strict_floating_point() -> None:
     """Others' arithmetic is their own affair."""
 
 
 @pytest.fixture(autouse=True)
-def no_file_left_open():
+def no_file_left_open() -> Iterator[None]:
     """As everywhere, but a cluster lets go when it comes to it."""
     before, deadline = set(open_files()), time.monotonic() + 30
     yield
@@ -53,7 +56,7 @@ def no_file_left_open():
 
 
 @pytest.fixture(scope="module")
-def client():
+def client() -> Iterator[Client]:
     """Two processes of Dask's."""
     with (
         dask.config.set({"temporary-directory": None, "distributed.worker.memory.terminate": False}),
@@ -64,7 +67,7 @@ def client():
 
 
 @pytest.fixture
-def recording(file_of):
+def recording(file_of: FileOf) -> str:
     """32 electrodes in a map that starts with the last one, and an analog input."""
     heads = [b.channel(k + 1, pin=k + 1, label=f"chan {k + 1}", analog=(-100 * k - 50, 8191)) for k in range(32)]
     path = file_of(b.nsx([(1000, b.ramp(500, 33)), (1500, b.ramp(80, 33))], channels=[*heads, b.analog_input(1)]))
@@ -73,7 +76,7 @@ def recording(file_of):
 
 
 @pytest.fixture
-def folder(recording, tmp_path):
+def folder(recording: str, tmp_path: Path) -> Path:
     with nv.open_nsx(recording) as ns:
         nv.write_sorter(ns, tmp_path / "here", cmp=Path(recording).with_suffix(".cmp"))
     shutil.move(tmp_path / "here", tmp_path / "moved")
@@ -83,7 +86,7 @@ def folder(recording, tmp_path):
 # -------------------------------------------------------------------------------------------------- sorters' folders
 
 
-def test_sorters_c08_and_c10_spikeinterface_loads_what_we_read(recording, folder):
+def test_sorters_c08_and_c10_spikeinterface_loads_what_we_read(recording: str, folder: Path) -> None:
     loaded = si.load(folder)
     with nv.open_nsx(recording) as ns:
         neural, volts = ns.read(channels=slice(0, 32)), ns.read(channels=slice(0, 32), unit="uV")
@@ -101,7 +104,7 @@ def test_sorters_c08_and_c10_spikeinterface_loads_what_we_read(recording, folder
     assert loaded.get_channel_groups().tolist() == [0] * 32
 
 
-def test_sorters_c08_and_c10_what_spikeinterface_makes_of_it_can_be_handed_on(folder, tmp_path):
+def test_sorters_c08_and_c10_what_spikeinterface_makes_of_it_can_be_handed_on(folder: Path, tmp_path: Path) -> None:
     loaded = si.load(folder)
     part = loaded.select_channels([7, 3]).frame_slice(10, 50)
     again = si.load(pickle.loads(pickle.dumps(part.to_dict())))
@@ -109,7 +112,7 @@ def test_sorters_c08_and_c10_what_spikeinterface_makes_of_it_can_be_handed_on(fo
     np.testing.assert_array_equal(again.get_channel_locations(), loaded.get_channel_locations([7, 3]))
 
 
-def test_sorters_c13_spikeinterface_has_a_segment_for_each_of_ours(opened, tmp_path):
+def test_sorters_c13_spikeinterface_has_a_segment_for_each_of_ours(opened: Opened, tmp_path: Path) -> None:
     ns = opened(t.blocks([1000, 31000, 76000], [50, 40, 30]))
     nv.write_sorter(ns, tmp_path / "split", gaps="split")
     loaded = si.load(tmp_path / "split")
@@ -120,7 +123,7 @@ def test_sorters_c13_spikeinterface_has_a_segment_for_each_of_ours(opened, tmp_p
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_sorters_c08_and_c09_every_kind_of_file_loads(opened, tmp_path, kind):
+def test_sorters_c08_and_c09_every_kind_of_file_loads(opened: Opened, tmp_path: Path, kind: str) -> None:
     data, samples = b.plausible(kind, 3, (60,))
     ns = opened(data)
     with pytest.warns(nv.UnknownScale) if kind == "2.1" else nullcontext():
@@ -134,7 +137,7 @@ def test_sorters_c08_and_c09_every_kind_of_file_loads(opened, tmp_path, kind):
         np.testing.assert_allclose(loaded.get_traces(return_in_uV=True), ns.read(unit="uV"), rtol=1e-6)
 
 
-def test_sorters_c05_probeinterface_reads_the_probe(folder):
+def test_sorters_c05_probeinterface_reads_the_probe(folder: Path) -> None:
     (probe,) = probeinterface.read_probeinterface(folder / "probe.json").probes
     kilosort = json.loads((folder / "kilosort_probe.json").read_text())
     assert probe.get_contact_count() == 32
@@ -146,11 +149,11 @@ def test_sorters_c05_probeinterface_reads_the_probe(folder):
     assert probeinterface.read_probeinterface(folder / "again.json").probes[0] == probe
 
 
-def test_sorters_c06_params_are_read_as_phy_reads_them(recording, folder):
-    params = {}
+def test_sorters_c06_params_are_read_as_phy_reads_them(recording: str, folder: Path) -> None:
+    params: dict[str, Any] = {}
     exec((folder / "params.py").read_text(), {}, params)
     (path,) = params["dat_path"]
-    data = np.memmap(folder / path, np.dtype(params["dtype"]), "r", offset=params["offset"])
+    data: Any = np.memmap(folder / path, str(params["dtype"]), "r", offset=params["offset"])
     with nv.open_nsx(recording) as ns:
         np.testing.assert_array_equal(data.reshape(-1, params["n_channels_dat"]), ns.read(channels=slice(0, 32)))
 
@@ -159,7 +162,9 @@ def test_sorters_c06_params_are_read_as_phy_reads_them(recording, folder):
 
 
 @pytest.mark.parametrize("two_blocks", [False, True])
-def test_clusters_c04_and_c06_dask_takes_a_segment_without_its_samples(opened, client, monkeypatch, two_blocks):
+def test_clusters_c04_and_c06_dask_takes_a_segment_without_its_samples(
+    opened: Opened, client: Client, monkeypatch: pytest.MonkeyPatch, two_blocks
+) -> None:
     samples = np.random.default_rng(1).integers(-3000, 3000, (20_000, 16)).astype("<i2")
     blocks = [(0, samples[:9_999]), (9_999, samples[9_999:])] if two_blocks else [(0, samples)]
     ns = opened(b.nsx(blocks))
@@ -189,7 +194,7 @@ def handles_of(path):
     return [fd for fd in there if (fds / fd).is_symlink() and os.readlink(fds / fd) == path]
 
 
-def test_clusters_c05_workers_let_go_of_the_file(opened, client):
+def test_clusters_c05_workers_let_go_of_the_file(opened: Opened, client: Client) -> None:
     ns = opened(b.nsx([(0, b.ramp(6000, 4))]))
     lazy = da.from_array(ns.segments[0], chunks=(500, 4), inline_array=True)
     assert int(lazy.astype("int64").sum().compute(scheduler=client)) == int(b.ramp(6000, 4).sum(dtype=np.int64))
@@ -204,7 +209,7 @@ def test_clusters_c05_workers_let_go_of_the_file(opened, client):
     assert not any(held)
 
 
-def test_clusters_c07_a_hundred_recordings_one_of_them_no_recording(client, tmp_path):
+def test_clusters_c07_a_hundred_recordings_one_of_them_no_recording(client: Client, tmp_path: Path) -> None:
     raw, bins = tmp_path / "raw", tmp_path / "bins"
     raw.mkdir()
     bins.mkdir()
@@ -249,7 +254,7 @@ def test_clusters_c07_a_hundred_recordings_one_of_them_no_recording(client, tmp_
 
 
 @pytest.fixture(params=["memory", "local", "zip"])
-def remote(request, tmp_path):
+def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Any, np.ndarray]]:
     """One recording behind several of fsspec's file systems, and its samples."""
     data, samples = b.plausible("2.3", 3, (300, 200))
     (tmp_path / "s.ns5").write_bytes(data)
@@ -265,7 +270,7 @@ def remote(request, tmp_path):
         yield file, samples
 
 
-def test_files_of_fsspec_are_read_like_any(remote, tmp_path):
+def test_files_of_fsspec_are_read_like_any(remote: tuple[Any, np.ndarray], tmp_path: Path) -> None:
     file, samples = remote
     with nv.open_nsx(file) as ns:
         np.testing.assert_array_equal(np.concatenate([np.asarray(segment) for segment in ns.segments]), samples)
@@ -275,7 +280,7 @@ def test_files_of_fsspec_are_read_like_any(remote, tmp_path):
     assert not file.closed
 
 
-def test_a_segment_of_a_remote_file_goes_to_a_worker(client, tmp_path):
+def test_a_segment_of_a_remote_file_goes_to_a_worker(client: Client, tmp_path: Path) -> None:
     data, samples = b.plausible("2.3", 3, (300,))
     (tmp_path / "s.ns5").write_bytes(data)
     with fsspec.open((tmp_path / "s.ns5").as_uri(), "rb") as file, nv.open_nsx(file) as ns:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-import sorting_builders as sb
+from builders import sorting as sb
 
 import nevparse as nv
 
@@ -22,7 +23,7 @@ ELECTRODES = (1, 3, 4, 7, 9, 12, 15, 18, 18, 21, 24, 29, 32, 32)  # neighbours a
 
 
 @pytest.fixture(autouse=True)
-def no_file_left_open():
+def no_file_left_open() -> None:
     """Kilosort keeps its log."""
 
 
@@ -37,7 +38,7 @@ def matched(found, planted):
 
 @pytest.mark.kilosort
 @pytest.mark.filterwarnings("default")  # of others
-def test_planted_spikes_come_back_at_their_ticks(tmp_path):
+def test_planted_spikes_come_back_at_their_ticks(tmp_path: Path) -> None:
     from kilosort import run_kilosort
     from kilosort.io import load_probe
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The notes for people: their tables are those of `spec.py`, and every claim in them has a test."""
+"""The notes for people: their tables are those of `format/tables.py`, and every claim in them has a test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CLAIM = re.compile(r"^- \*\*C(\d\d)\*\*", re.MULTILINE)
 _TEST = re.compile(r"test_([a-z]+)_((?:c\d\d_(?:and_)?)+)")
 
 
-def tables():
+def tables_in_notes():
     """(file, heading, rows as the layouts have them) of every offset table of the notes."""
     for note in NOTES:
         for heading, body in _TABLE.findall(note.read_text(encoding="utf-8")):
@@ -34,7 +34,7 @@ def tables():
 @cache
 def named_for_claims():
     """(note, its claims) of every test that is named for some."""
-    texts = (path.read_text(encoding="utf-8") for path in TESTS.glob("test_*.py"))
+    texts = (path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py"))
     names = (item.name for text in texts for item in ast.walk(ast.parse(text)) if isinstance(item, ast.FunctionDef))
     return [(named[1], re.findall(r"c(\d\d)", named[2])) for named in map(_TEST.match, names) if named]
 
@@ -44,33 +44,33 @@ def claims_tested(note):
     return {number for name, numbers in named_for_claims() for number in numbers if name == note}
 
 
-@pytest.mark.parametrize(("heading", "rows"), list(tables()))
-def test_every_table_is_one_of_spec_py(heading, rows):
+@pytest.mark.parametrize(("heading", "rows"), list(tables_in_notes()))
+def test_every_table_is_one_of_spec_py(heading, rows) -> None:
     same_name = [item for item in LAYOUTS.values() if heading == item.name or heading.startswith(item.name + " ")]
-    assert same_name, f"no layout of spec.py is called {heading!r}"
+    assert same_name, f"no layout of format/tables.py is called {heading!r}"
     if rows not in [item.rows for item in same_name]:
         closest = max(same_name, key=lambda item: len(set(item.rows) & set(rows)))
         assert rows == closest.rows
 
 
 @pytest.mark.parametrize("name", list(LAYOUTS))
-def test_every_layout_is_in_the_notes(name):
+def test_every_layout_is_in_the_notes(name) -> None:
     layout = LAYOUTS[name]
     documented = [
-        rows for heading, rows in (table.values for table in tables())
+        rows for heading, rows in (table.values for table in tables_in_notes())
         if heading == layout.name or heading.startswith(layout.name + " ")
     ]  # fmt: skip
     assert layout.rows in documented, f"{name} ({layout.name}) has no table in spec_notes"
 
 
-def test_the_notes_have_tables_and_claims():
-    assert len(list(tables())) >= len(LAYOUTS)
+def test_the_notes_have_tables_and_claims() -> None:
+    assert len(list(tables_in_notes())) >= len(LAYOUTS)
     claiming = {note.stem for note in NOTES if _CLAIM.search(note.read_text(encoding="utf-8"))}
     assert {"nsx", "nev", "maps"} <= claiming
 
 
 @pytest.mark.parametrize("note", [path.stem for path in NOTES])
-def test_every_claim_has_a_test_and_every_test_its_claim(note):
+def test_every_claim_has_a_test_and_every_test_its_claim(note) -> None:
     claims = _CLAIM.findall((TESTS.parent / "spec_notes" / f"{note}.md").read_text(encoding="utf-8"))
     assert claims == [f"{k:02d}" for k in range(1, len(claims) + 1)], "claims are numbered without a hole"
     tested = claims_tested(note)

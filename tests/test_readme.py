@@ -12,11 +12,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import builders as b
-import nev_builders as nb
 import numpy as np
 import pytest
-import sorting_builders as sb
+from builders import nev as nb
+from builders import nsx as b
+from builders import sorting as sb
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -355,7 +355,8 @@ def grow(data: bytes, folder: Path) -> None:
     """Open the beginning of a file, let the rest be written, and look again: it must be as if opened then."""
     n_first, body = int.from_bytes(data[:2], "little"), data[2:]
     is_nev = body[:8] in (b"NEURALEV", b"BREVENTS")
-    opener, judged = (nv.open_nev, _nev) if is_nev else (nv.open_nsx, _nsx)
+    opener: Callable[[Path], Any] = nv.open_nev if is_nev else nv.open_nsx
+    judged: Callable[[Any], None] = _nev if is_nev else _nsx
     path = _written(folder / ("g.nev" if is_nev else "g.ns5"), body[:n_first])
     with opener(path) as file:
         judged(file)
@@ -402,7 +403,7 @@ def command(data: bytes, folder: Path) -> None:
     printed(arguments, _laid_out(data[1:], folder))
 
 
-def printed(arguments: tuple[str, ...], path: Path) -> str:
+def printed(arguments: tuple[str, ...], path: str | Path) -> str:
     """What a command prints: nothing that a terminal would obey, and JSON that is some."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):

@@ -7,9 +7,9 @@ import random
 import struct
 from collections.abc import Iterator
 
-import builders as b
-import nev_builders as nb
-import timing_builders as t
+from builders import nev as nb
+from builders import nsx as b
+from builders import timing as t
 
 from .properties import COMMANDS, packed
 

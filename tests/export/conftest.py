@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of exports share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nevparse.nsx import packets as nsx_packets
+from nevparse.nsx.gap_search import IrregularSteps
+from nevparse.traces import packing, plan
+
+
+@pytest.fixture
+def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many steps from little data."""
+    monkeypatch.setattr(packing, "BUFFER_BYTES", 64)
+    monkeypatch.setattr(plan, "_RESAMPLED_ROWS", 50)
+    monkeypatch.setattr(nsx_packets, "_ORDERED_ROWS", 50)
+
+
+@pytest.fixture
+def blind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probing that finds nothing at all."""
+    nothing = np.empty(0, np.intp)
+    monkeypatch.setattr(nsx_packets, "find_gaps", lambda stamps, clock: IrregularSteps(nothing, nothing))

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""Files are whole, or they are not there: disks that fill up, interruptions, and the thread that writes."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import time
+import tracemalloc
+from io import FileIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import nsx as b
+from fixture_types import Opened
+
+import nevparse as nv
+from export.left import left_in
+from nevparse.export.output import files as output_files
+from nevparse.export.output import stream
+from nevparse.traces import packing
+
+FILES = "s.bin", "s.json"
+
+# ------------------------------------------------------------------------------------------- whole, or nothing at all
+
+
+class FullDisk(FileIO):
+    """A file on a disk that takes 100 bytes of it."""
+
+    def write(self, data):
+        if self.tell() + len(data) > 100:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+class Reluctant(FileIO):
+    """A file that takes at most 7 bytes at a time, as a system may."""
+
+    def write(self, data):
+        return super().write(bytes(data)[:7])
+
+
+@pytest.mark.usefixtures("small_buffers")
+@pytest.mark.parametrize("older", [False, True])
+def test_a_full_disk_leaves_nothing_new(opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch, older) -> None:
+    if older:
+        for name in FILES:
+            out.with_name(name).write_bytes(b"older")
+    monkeypatch.setattr(output_files, "FileIO", FullDisk)
+    with pytest.raises(nv.ExportError, match="could not be written: No space left on device"):
+        nv.write_bin(opened(b.plausible("2.3", 4, (50,))[0]), out, overwrite=older)
+    assert left_in(out.parent) == (sorted(FILES) if older else [])
+    assert all(path.read_bytes() == b"older" for path in out.parent.iterdir())
+
+
+@pytest.mark.usefixtures("small_buffers")
+def test_a_file_that_takes_a_few_bytes_at_a_time_is_written_whole(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output_files, "FileIO", Reluctant)
+    raw, samples = b.plausible("2.3", 4, (50,))
+    nv.write_bin(opened(raw), out)
+    assert out.read_bytes() == samples.tobytes()
+    assert json.loads(out.with_suffix(".json").read_text())["shape"] == [50, 4]
+
+
+@pytest.mark.usefixtures("small_buffers")
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, RuntimeError])
+def test_an_interruption_leaves_nothing(opened: Opened, out: Path, error) -> None:
+    def progress(done, total):
+        if done > total / 2:
+            raise error
+
+    with pytest.raises(error):
+        nv.write_bin(opened(b.plausible("2.3", 4, (50,))[0]), out, progress=progress)
+    assert left_in(out.parent) == []
+
+
+@pytest.mark.usefixtures("small_buffers")
+@pytest.mark.parametrize("columns", [None, [2, 0]])
+def test_an_input_that_shrinks_leaves_nothing(opened: Opened, out: Path, columns) -> None:
+    ns = opened(b.plausible("2.3", 4, (50,))[0])
+
+    def shrink(done, total):
+        os.truncate(ns.path, 600)
+
+    with pytest.raises(nv.ExportError, match="it has become shorter since it was opened"):
+        nv.write_bin(ns, out, channels=columns, progress=shrink)
+    assert left_in(out.parent) == []
+
+
+def test_an_interruption_while_a_file_is_made_leaves_nothing(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C may come when the file is on the disk and the call that made it has not returned."""
+
+    class Interrupted(FileIO):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.close()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(output_files, "FileIO", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
+    assert left_in(out.parent) == []
+
+
+def test_a_target_that_cannot_be_renamed_to_leaves_nothing(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("os.replace", replace)
+    with pytest.raises(nv.ExportError, match="could not be written: Permission denied"):
+        nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
+    assert left_in(out.parent) == []
+
+
+@pytest.mark.parametrize("columns", [None, slice(0, 10), list(range(15, -1, -1))])
+def test_memory_stays_bounded_whatever_the_size(tmp_path: Path, out: Path, columns) -> None:
+    path = tmp_path / "s.ns5"
+    path.write_bytes(b.basic_21(16) + b"".join(b.channel(k, kind="2.1") for k in range(16)))
+    os.truncate(path, 40_000_000)
+    with nv.open_nsx(path) as ns:
+        tracemalloc.start()
+        try:
+            nv.write_bin(ns, out, channels=columns)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 12_000_000
+    assert out.stat().st_size == ns.n_samples * 2 * (16 if columns != slice(0, 10) else 10)
+
+
+# ------------------------------------------------------------------------------------------ space that is set aside
+
+
+def answering(code):
+    """A system call that sets errno, and fails where it is not 0."""
+
+    def fallocate(*_):
+        ctypes.set_errno(code)
+        return -1 if code else 0
+
+    return lambda: fallocate
+
+
+@pytest.mark.parametrize("system", [None, stream._fallocate, lambda: None, answering(errno.EOPNOTSUPP)])
+def test_a_file_is_the_same_whether_the_system_sets_space_aside_or_not(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, out: Path, system
+) -> None:
+    if system is not None:
+        monkeypatch.setattr(stream, "_fallocate", system)
+    raw, samples = b.plausible("2.3", 4, (50,))
+    nv.write_bin(opened(raw), out)
+    assert out.read_bytes() == samples.tobytes()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG])
+def test_space_that_is_not_there_is_told_before_a_byte_is_written(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, out: Path, code
+) -> None:
+    monkeypatch.setattr(stream, "_fallocate", answering(code))
+    with pytest.raises(nv.ExportError, match="could not be written"):
+        nv.write_bin(opened(b.plausible("2.3", 4, (50,))[0]), out)
+    assert left_in(out.parent) == []
+
+
+@pytest.mark.skipif(stream._fallocate() is None, reason="this system cannot set space aside")
+def test_space_set_aside_does_not_make_a_file_longer(tmp_path: Path) -> None:
+    with FileIO(tmp_path / "f", "xb") as file:
+        stream.reserve(file, 1 << 20)
+        file.write(b"abc")
+    assert (tmp_path / "f").stat().st_size == 3
+    assert (tmp_path / "f").stat().st_blocks * 512 >= 1 << 20
+
+
+# -------------------------------------------------------------------------------------------- the thread that writes
+
+
+@pytest.mark.parametrize("n_batches", [0, 1, packing.BUFFERS - 1, packing.BUFFERS, 3 * packing.BUFFERS + 1])
+def test_no_batch_is_made_where_one_still_waits_to_be_written(tmp_path: Path, n_batches) -> None:
+    """Each batch is made in the oldest of a few buffers, the way `Pump` does, while a slow file takes the others."""
+
+    class Slow(FileIO):
+        def write(self, data):
+            time.sleep(0.002)
+            return super().write(data)
+
+    def batches():
+        buffers = [bytearray(4) for _ in range(packing.BUFFERS)]
+        for k in range(n_batches):
+            buffer = buffers[k % len(buffers)]
+            buffer[:] = k.to_bytes(4, "little")
+            yield packing.Batch(memoryview(buffer), k + 1)
+
+    with Slow(tmp_path / "f", "xb") as file:
+        assert list(stream.stream(batches(), file)) == list(range(1, n_batches + 1))
+    assert np.fromfile(tmp_path / "f", "<u4").tolist() == list(range(n_batches))

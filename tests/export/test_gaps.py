@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""What an export does where time is broken: claims C20 to C24 of `spec_notes/timing.md`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import nsx as b
+from builders import timing as t
+from depth import FEWER
+from fixture_types import Opened
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nevparse as nv
+from export.left import PERIOD, left_in, paused, rows_in, written
+
+
+def test_timing_c20_gaps_are_refused_unless_something_is_asked_for(opened: Opened, out: Path) -> None:
+    ns = opened(paused()[0])
+    with pytest.raises(nv.GapError, match=r"broken 2 times .*loss of .*gaps='split', 'join' or 'fill'") as refused:
+        nv.write_bin(ns, out)
+    assert refused.value.gaps == ns.gaps
+    assert left_in(out.parent) == []
+
+
+def test_timing_c20_only_gaps_inside_what_was_asked_for_count(opened: Opened, out: Path) -> None:
+    raw, samples = paused()
+    ns = opened(raw)
+    assert rows_in(nv.write_bin(ns, out, stop_tick=1005).path).tolist() == samples[:5].tolist()
+    with pytest.raises(nv.GapError, match="broken 1 time in") as refused:
+        nv.write_bin(ns, out, start_tick=1012, overwrite=True)
+    assert refused.value.gaps == ns.gaps[1:]
+
+
+def test_timing_c21_split_gives_each_segment_its_file(opened: Opened, out: Path) -> None:
+    raw, samples = paused()
+    report = nv.write_bin(opened(raw), out, gaps="split")
+    assert left_in(out.parent) == [f"s-00{k}.{suffix}" for k in range(3) for suffix in ("bin", "json")]
+    assert [file.n_samples for file in report.files] == [5, 4, 3]
+    assert report.n_samples == 12
+    for file, (a, z), start in zip(report.files, [(0, 5), (5, 9), (9, 12)], (1000, 1012, 1018), strict=True):
+        assert rows_in(file.path).tolist() == samples[a:z].tolist()
+        assert nv.read_sidecar(file.path).row_to_tick(range(z - a)).tolist() == list(range(start, start + z - a))
+
+
+def test_timing_c21_parts_of_a_split_keep_their_segments_number(opened: Opened, out: Path) -> None:
+    raw, samples = paused()
+    report = nv.write_bin(opened(raw), out, gaps="split", start_tick=1014)
+    assert left_in(out.parent) == ["s-001.bin", "s-001.json", "s-002.bin", "s-002.json"]
+    assert rows_in(report.files[0].path).tolist() == samples[7:9].tolist()
+
+
+def test_timing_c22_join_puts_segments_back_to_back_and_says_where(opened: Opened, out: Path) -> None:
+    raw, samples = paused()
+    report, rows, described = written(opened(raw), out, gaps="join")
+    assert rows.tolist() == samples.tolist()
+    assert (report.n_samples, report.n_filled) == (12, 0)
+    assert [(s["segment"], s["start_row"], s["stop_row"]) for s in described.facts["stretches"]] == [
+        (0, 0, 5), (1, 5, 9), (2, 9, 12)
+    ]  # fmt: skip
+    assert described.row_to_tick([4, 5, 8, 9]).tolist() == [1004, 1012, 1015, 1018]
+    assert described.tick_to_row([1004, 1005, 1011, 1012, 1018, 1021]).tolist() == [4, -1, -1, 5, 9, -1]
+
+
+@pytest.mark.usefixtures("small_buffers")
+@pytest.mark.parametrize(("fill", "filler"), [(0, None), (-7, -7), ("hold", "hold")])
+@pytest.mark.parametrize("kind", ["2.3", "3.0", "ptp"])
+def test_timing_c23_fill_makes_rows_of_time(opened: Opened, out: Path, kind: str, fill, filler) -> None:
+    starts = [t.BOOT_NS + round(k * PERIOD) for k in (0, 12, 18)] if kind == "ptp" else [1000, 1012, 1018]
+    samples = b.ramp(12, 2)
+    parts = [samples[:5], samples[5:9], samples[9:]]
+    ns = opened(b.nsx(list(zip(starts, parts, strict=True)), kind))
+    report, rows, described = written(ns, out, gaps="fill", fill=fill, channels=[1, 0])
+    wanted = []
+    for part, missing in zip(parts, (7, 2, 0), strict=True):
+        value = part[-1] if filler == "hold" else np.full(2, filler or 0)
+        wanted += [*part, *[value] * missing]
+    assert rows.tolist() == np.array(wanted)[:, ::-1].tolist()
+    assert report.n_filled == 9
+    assert [s["segment"] for s in described.facts["stretches"]] == [0, None, 1, None, 2]
+    assert described.facts["fill"] == fill
+    step = 1 if kind != "ptp" else PERIOD
+    assert described.row_to_tick(range(21)).astype(float) - starts[0] == pytest.approx(np.arange(21) * step, abs=2)
+    assert described.tick_to_row(described.row_to_tick([5, 11, 12, 16, 17])).tolist() == [-1, -1, 12, -1, -1]
+
+
+@FEWER
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(15, 4000)), min_size=1, max_size=8))
+def test_timing_c23_rounding_never_adds_up(opened: Opened, out: Path, segments) -> None:
+    """Gaps that are no whole number of samples, 30 ticks each: every sample stays within half of its place."""
+    starts, tick = [], 0
+    for n, late in segments:
+        starts.append(tick)
+        tick += n * 30 + late
+    with opened(t.blocks(starts, [n for n, _ in segments], period=30)) as ns:
+        report, rows, _ = written(ns, out, gaps="fill", fill=-1, max_fill=1e9)
+        place = {tuple(row): k for k, row in enumerate(rows.tolist()) if row[0] >= 0}
+        ticks = np.concatenate([segment.ticks() for segment in ns.segments]).astype(float)
+        there = [place[tuple(row)] for row in b.ramp(len(ticks), 2).tolist()]
+        assert np.abs(np.array(there) - ticks / 30).max() <= 0.5
+        assert len(rows) == report.n_filled + len(ticks)
+
+
+@pytest.mark.parametrize(
+    ("fill", "message"),
+    [(40_000, "a value of int16, found 40000"), (1.5, "found 1.5"), ("zero", "expected fill to be 'hold'")],
+)
+def test_timing_c23_a_value_that_is_no_sample_is_refused(opened: Opened, out: Path, fill, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        nv.write_bin(opened(paused()[0]), out, gaps="fill", fill=fill)
+    assert left_in(out.parent) == []
+
+
+def test_timing_c23_floats_can_be_filled_with_nan(opened: Opened, out: Path) -> None:
+    samples = b.ramp(8, 2, "nfx")
+    nv.write_bin(opened(b.nsx([(0, samples[:5]), (7, samples[5:])], "nfx")), out, gaps="fill", fill=float("nan"))
+    rows = np.fromfile(out, "<f4").reshape(-1, 2)
+    assert np.isnan(rows).all(axis=1).tolist() == [False] * 5 + [True] * 2 + [False] * 3
+
+
+@pytest.mark.parametrize("missing", [121, 30_000_000, 2**63])
+def test_timing_c24_more_than_ten_times_the_samples_is_not_filled(opened: Opened, out: Path, missing) -> None:
+    raw, _ = paused((5, 7), (missing,), "3.0")
+    with pytest.raises(
+        nv.GapError, match=rf"{missing} rows \(.*\) would be filled for 12 recorded; .*max_fill"
+    ) as refused:
+        nv.write_bin(opened(raw), out, gaps="fill")
+    assert refused.value.gaps
+    assert left_in(out.parent) == []
+
+
+def test_timing_c24_ten_times_is_filled_and_more_where_allowed(opened: Opened, out: Path) -> None:
+    assert nv.write_bin(opened(paused((5, 7), (120,))[0]), out, gaps="fill").n_samples == 132
+    raw, _ = paused((5, 7), (5000,))
+    assert nv.write_bin(opened(raw), out, gaps="fill", max_fill=500, overwrite=True).n_filled == 5000
+
+
+@pytest.mark.parametrize("next_tick", [1003, 999, 0])
+def test_timing_c24_time_that_goes_back_cannot_be_filled(opened: Opened, out: Path, next_tick) -> None:
+    ns = opened(t.blocks([1000, next_tick], [5, 5]))
+    with pytest.raises(nv.GapError, match=r"time goes backwards, which cannot be filled: .*gaps='split'") as refused:
+        nv.write_bin(ns, out, gaps="fill")
+    assert refused.value.gaps == ns.gaps
+    assert left_in(out.parent) == []
+    assert rows_in(nv.write_bin(ns, out, gaps="join").path).tolist() == b.ramp(10, 2).tolist()

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""What cannot be met is refused before the first byte, and no file is written over unasked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from builders import nsx as b
+from fixture_types import FileOf, Opened
+
+import nevparse as nv
+from export.left import left_in
+from nevparse.export.output import files as output_files
+
+FILES = "s.bin", "s.json"
+
+
+def link_or_skip(make, target, link):
+    try:
+        make(target, link)
+    except (OSError, NotImplementedError):
+        pytest.skip("links cannot be made here")
+
+
+def refusals():
+    plausible = b.plausible("2.3")[0]
+    yield pytest.param(
+        plausible, {}, nv.GapError, r"broken 1 time.* pause of 1 s \(30000 samples\) after segment 0", id="gaps"
+    )
+    yield pytest.param(
+        plausible, {"channels": []}, ValueError, "expected at least one channel, found none", id="no channel"
+    )
+    yield pytest.param(
+        plausible, {"electrodes": [50]}, KeyError, "no electrode 50; there are electrodes 1-3", id="no electrode"
+    )
+    yield pytest.param(
+        plausible, {"electrodes": [1], "labels": "a"}, ValueError, "one way to choose columns", id="two ways"
+    )
+    yield pytest.param(
+        plausible, {"kind": "analog"}, KeyError, "no analog channels; there are neural channels", id="no kind"
+    )
+    yield pytest.param(plausible, {"gaps": "?"}, ValueError, "expected gaps to be one of", id="policy")
+    yield pytest.param(
+        plausible, {"stop_tick": 5}, ValueError, r"ticks that hold samples \(210000 to 210004, 240005", id="ticks"
+    )
+    yield pytest.param(b.nsx([]), {}, ValueError, r"\(the file has none\)", id="no samples")
+
+
+@pytest.mark.parametrize(("data", "options", "error", "message"), list(refusals()))
+def test_what_cannot_be_met_is_refused_before_the_first_byte(
+    opened: Opened, out: Path, data, options, error, message
+) -> None:
+    out.write_bytes(b"older")
+    with pytest.raises(error, match=message):
+        nv.write_bin(opened(data), out, overwrite=True, **options)
+    assert left_in(out.parent) == ["s.bin"]
+    assert out.read_bytes() == b"older"
+
+
+def test_a_gap_error_holds_the_gaps_and_names_a_way_out(opened: Opened, out: Path) -> None:
+    ns = opened(b.plausible("2.3", 2, (2,) * 9)[0])
+    with pytest.raises(nv.GapError, match=r"and 3 more\. .*--start") as refused:
+        nv.write_bin(ns, out)
+    assert refused.value.gaps == ns.gaps
+    assert len(ns.gaps) == 8
+
+
+@pytest.mark.parametrize("in_the_way", FILES)
+def test_an_older_file_is_kept_unless_overwritten(opened: Opened, out: Path, in_the_way) -> None:
+    raw, samples = b.plausible("2.3", 2, (5,))
+    ns, older = opened(raw), out.with_name(in_the_way)
+    older.write_bytes(b"older")
+    with pytest.raises(nv.ExportError, match=f"{in_the_way} exists; .*overwrite=True"):
+        nv.write_bin(ns, out)
+    assert left_in(out.parent) == [in_the_way]
+    assert older.read_bytes() == b"older"
+    nv.write_bin(ns, out, overwrite=True)
+    assert out.read_bytes() == samples.tobytes()
+    assert left_in(out.parent) == sorted(FILES)
+
+
+@pytest.mark.parametrize("how", ["itself", "symlink", "hard link", "sidecar", "part"])
+def test_the_recording_is_never_written_over(file_of: FileOf, tmp_path: Path, how) -> None:
+    raw = b.plausible("2.3", 2, (5,))[0]
+    source = file_of(raw, "s.json" if how == "sidecar" else "s.ns5")
+    target: str | Path = tmp_path / "s.bin"
+    if how == "itself":
+        target = source
+    elif how == "symlink":
+        link_or_skip(os.symlink, source, target)
+    elif how == "hard link":
+        link_or_skip(os.link, source, target)
+    elif how == "part":
+        link_or_skip(os.symlink, source, tmp_path / "s.bin.part")
+    before = left_in(tmp_path)
+    with nv.open_nsx(source) as ns, pytest.raises(nv.ExportError, match="is the recording itself"):
+        nv.write_bin(ns, target, overwrite=True)
+    assert left_in(tmp_path) == before
+    with open(source, "rb") as file:
+        assert file.read() == raw
+
+
+def test_links_to_other_files_are_replaced_not_written_through(opened: Opened, out: Path, tmp_path: Path) -> None:
+    raw, samples = b.plausible("2.3", 2, (5,))
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    for name in FILES:
+        link_or_skip(os.symlink, precious, out.with_name(name))
+    nv.write_bin(opened(raw), out, overwrite=True)
+    assert out.read_bytes() == samples.tobytes()
+    assert precious.read_bytes() == b"precious"
+    assert not any(path.is_symlink() for path in out.parent.iterdir())
+    assert left_in(out.parent) == sorted(FILES)
+
+
+def test_a_link_to_nothing_is_a_file_in_the_way(opened: Opened, out: Path) -> None:
+    link_or_skip(os.symlink, "nowhere", out)
+    with pytest.raises(nv.ExportError, match="exists"):
+        nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("no/such/folder/s.bin", "there is no folder"), ("s.json", "this name is .* sidecar's"), ("", "is a folder")],
+)
+def test_a_target_that_cannot_be_is_refused(opened: Opened, out: Path, name, message) -> None:
+    with pytest.raises(nv.ExportError, match=message):
+        nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out.parent / name, overwrite=True)
+    assert left_in(out.parent) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_device_or_pipe_is_not_replaced(opened: Opened, out: Path) -> None:
+    os.mkfifo(out)
+    with pytest.raises(nv.ExportError, match="is not a regular file"):
+        nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out, overwrite=True)
+    assert left_in(out.parent) == ["s.bin"]
+
+
+def test_too_little_space_is_said_before_the_first_byte(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output_files, "free_bytes", lambda folder: 7)
+    with pytest.raises(nv.ExportError, match=r"20 bytes are needed in .*, 7 bytes are free"):
+        nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
+    assert left_in(out.parent) == []
+
+
+def test_free_space_is_told_with_and_without_statvfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_it, usage = output_files.free_bytes(str(tmp_path)), shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)  # it calls statvfs itself where there is one
+    monkeypatch.delattr(os, "statvfs", raising=False)
+    without = output_files.free_bytes(str(tmp_path))
+    assert with_it > 0
+    assert abs(with_it - without) < 1 << 30  # other programs write meanwhile

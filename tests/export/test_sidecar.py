@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""The sidecar knows when every row was, and is refused where it cannot: C28 and C29 of `spec_notes/timing.md`."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import timing as t
+from fixture_types import Opened
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nevparse as nv
+from export.left import paused, written
+
+
+@st.composite
+def recordings(draw):
+    """A file in segments, and its bytes: (data, stamped, samples of each segment, period, tick rate)."""
+    if draw(st.booleans()):
+        n = draw(st.integers(1, 60))
+        places = draw(st.lists(st.integers(0, max(0, n - 2)), max_size=4, unique=True)) if n > 1 else []
+        breaks = {place: draw(st.sampled_from([1, 3.4, 50, -4, -40])) for place in places}
+        ticks = t.stamps(n, drift_ppm=draw(st.sampled_from([0, -3000, 3000])), jitter_ns=300, breaks=breaks)
+        return t.ptp(ticks)
+    period, tick_rate = draw(st.sampled_from([(1, 30_000), (30, 30_000), (1, t.NS), (15, t.NS)]))
+    starts, counts, tick = [], [], draw(st.integers(0, 1000))
+    for _ in range(draw(st.integers(1, 5))):
+        starts.append(tick)
+        counts.append(draw(st.integers(1, 20)))
+        late = draw(st.sampled_from([0, 0, 0.3, -0.3, 1, 2.6, 40, -2, -300]))
+        tick = max(0, tick + round((counts[-1] + late) * period * tick_rate / 30_000))
+    return t.blocks(starts, counts, "3.0", period=period, tick_rate=tick_rate)
+
+
+POLICIES = st.fixed_dictionaries({
+    "gaps": st.sampled_from(["split", "join", "fill"]),
+    "resample": st.sampled_from([None, "nominal"]),
+    "sort": st.booleans(),
+})  # fmt: skip
+
+
+def brute_rows(ns, file):
+    """(tick, segment or None) of each row of a written file, from the ticks of its samples."""
+    rows = []
+    for item in file.rows:
+        if hasattr(item, "segment"):
+            ticks = ns.segments[item.segment].ticks(item.start, item.start + item.n_rows).tolist()
+            rows += [(tick, item.segment) for tick in ticks]
+        else:
+            period, rate = ns.period, ns.tick_rate
+            rows += [(item.tick + k * period * rate // 30_000, None) for k in range(item.n_rows)]
+    return rows
+
+
+def brute_row(ns, rows, tick):
+    """The row whose period holds a tick, of the stretch that starts last among those that hold it."""
+    held, first = [], 0
+    for k, (row, after) in enumerate(pairwise([*rows, (None, "end")])):
+        if after[1] != row[1]:
+            end = _end(ns, rows[first : k + 1])
+            if row[1] is not None and rows[first][0] <= tick < end:
+                held.append((rows[first][0], max(r for r in range(first, k + 1) if rows[r][0] <= tick)))
+            first = k + 1
+    return max(held, default=(0, -1))[1]
+
+
+def _end(ns, rows):
+    """First tick behind a stretch: its last sample's, and a period; by the block's timestamp where it has one."""
+    last, segment = rows[-1]
+    if ns.has_sample_timestamps or segment is None:
+        return last + ns.period * ns.tick_rate // 30_000
+    ticks = ns.segments[segment].ticks()
+    block, k = 0, int(np.searchsorted(ticks, last))
+    for samples in ns.segments[segment].blocks:
+        if k < block + len(samples):
+            break
+        block += len(samples)
+    return max(int(ticks[block]) + (k - block + 1) * ns.period * ns.tick_rate // 30_000, last + 1)
+
+
+@given(recordings(), POLICIES, st.data())
+def test_timing_c28_the_sidecar_knows_the_tick_of_every_row_and_the_row_of_every_tick(
+    opened: Opened, out: Path, data_, options, data
+) -> None:
+    with opened(data_) as ns:
+        everything = [tick for segment in ns.segments for tick in segment.ticks().tolist()]
+        for limit in ("start_tick", "stop_tick"):
+            if data.draw(st.booleans()):
+                options[limit] = data.draw(st.sampled_from(everything)) + data.draw(st.integers(0, 50))
+        try:
+            report = nv.write_bin(ns, out, overwrite=True, max_fill=1e9, **options)
+        except (nv.GapError, ValueError):  # backwards, or nothing in the range
+            return
+        for file in report.files:
+            described, rows = nv.read_sidecar(file.path), brute_rows(ns, file)
+            assert described.row_to_tick(range(len(rows))).tolist() == [tick for tick, _ in rows]
+            edges = data.draw(st.lists(st.sampled_from(rows), min_size=1))
+            by = st.integers(-50_000, 50_000) | st.integers(-40, 40)
+            ticks = [max(0, tick + data.draw(by)) for tick, _ in edges]
+            ticks += [tick for tick, _ in edges] + [0, 2**63, 2**64 - 1]
+            assert described.tick_to_row(ticks).tolist() == [brute_row(ns, rows, tick) for tick in ticks]
+
+
+def test_timing_c28_the_hole_between_blocks_that_adjoin_is_the_row_before(opened: Opened, out: Path) -> None:
+    _, _, described = written(opened(t.blocks([0, 99], [3, 3], period=30)), out)
+    assert described.tick_to_row([89, 90, 98, 99, 188, 189]).tolist() == [2, 2, 2, 3, 5, -1]
+
+
+def test_timing_c28_rows_and_ticks_keep_their_shape(opened: Opened, out: Path) -> None:
+    _, _, described = written(opened(paused()[0]), out, gaps="join")
+    assert described.row_to_tick(5).tolist() == 1012
+    assert described.row_to_tick([[0, 5], [9, 11]]).tolist() == [[1000, 1012], [1018, 1020]]
+    assert described.tick_to_row(1012).tolist() == 5
+    assert described.tick_to_row(np.array([[1000, 1005]], np.uint64)).tolist() == [[0, -1]]
+    assert described.row_to_tick([]).tolist() == described.tick_to_row([]).tolist() == []
+    assert described.row_to_tick([1]).dtype == np.uint64
+    assert described.seconds([0, 5], origin_tick=1000).tolist() == [0, 12 / 30_000]
+
+
+def test_timing_c28_a_clock_that_was_set_back_gives_the_later_stretch(opened: Opened, out: Path) -> None:
+    _, _, described = written(opened(t.blocks([0, 0], [9000, 10])), out, gaps="join")
+    assert described.tick_to_row([5, 10, 8999, 9000]).tolist() == [9005, 10, 8999, -1]
+
+
+@pytest.mark.parametrize("rows", [[12], [-1], [0, 2**40]])
+def test_timing_c28_rows_that_are_not_there_are_refused(opened: Opened, out: Path, rows) -> None:
+    _, _, described = written(opened(paused()[0]), out, gaps="join")
+    with pytest.raises(ValueError, match="expected rows 0 to 11, found"):
+        described.row_to_tick(rows)
+
+
+def test_timing_c28_a_bin_or_its_sidecar_names_both(opened: Opened, out: Path) -> None:
+    _, _, described = written(opened(t.ptp(t.stamps(10))), out)
+    other = nv.read_sidecar(out.with_suffix(".json"))
+    assert other.path == described.path == str(out.with_suffix(".json"))
+    assert other.bin_path == str(out)
+    assert (other.n_samples, other.n_channels, other.dtype, other.tick_rate) == (10, 2, np.dtype("<i2"), t.NS)
+    assert np.fromfile(out.with_suffix(".ticks"), "<u8").tolist() == t.stamps(10).tolist()
+    del described, other  # which hold a map of the timestamps
+
+
+def broken_sidecars():
+    yield "empty", lambda facts: b""
+    yield "not JSON", lambda facts: b"row,tick\n"
+    yield "not text", lambda facts: b"\xff\xfe\0"
+    yield "a list", lambda facts: b"[1, 2]"
+    yield "a number", lambda facts: b"5"
+    yield "another's", lambda facts: b'{"name": "something else"}'
+    yield "a later version", lambda facts: facts | {"sidecar_version": 2}
+    for key in ("bin", "shape", "dtype", "ticks_per_sample", "stretches", "ticks_file", "tick_rate_hz"):
+        yield f"without {key}", lambda facts, key=key: {k: v for k, v in facts.items() if k != key}
+    yield "no stretches", lambda facts: facts | {"stretches": []}
+    yield "nothing recorded", lambda facts: facts | {"stretches": [facts["stretches"][0] | {"segment": None}]}
+    yield "no anchors", lambda facts: facts | {"stretches": [facts["stretches"][0] | {"anchors": []}]}
+    yield "anchors of text", lambda facts: facts | {"stretches": [facts["stretches"][0] | {"anchors": [["a", "b"]]}]}
+    yield "an odd shape", lambda facts: facts | {"shape": [3]}
+    yield "no type", lambda facts: facts | {"dtype": "?!"}
+    yield "a bin that is no name", lambda facts: facts | {"bin": 5}
+
+
+@pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in broken_sidecars()])
+def test_timing_c29_what_is_no_sidecar_is_refused(opened: Opened, out: Path, change) -> None:
+    nv.write_bin(opened(paused((5,), ())[0]), out)
+    path = out.with_suffix(".json")
+    changed = change(json.loads(path.read_bytes()))
+    path.write_bytes(changed if isinstance(changed, bytes) else json.dumps(changed).encode())
+    with pytest.raises(nv.FormatError, match="expected a sidecar of version 1") as refused:
+        nv.read_sidecar(out)
+    assert refused.value.path == str(path)
+
+
+@pytest.mark.parametrize("size", [0, 8, 79, 88])
+def test_timing_c29_timestamps_that_are_not_one_for_each_row_are_refused(opened: Opened, out: Path, size) -> None:
+    nv.write_bin(opened(t.ptp(t.stamps(10))), out)
+    out.with_suffix(".ticks").write_bytes(bytes(size))
+    with pytest.raises(nv.FormatError, match="expected a sidecar"):
+        nv.read_sidecar(out)
+
+
+@pytest.mark.parametrize("name", ["s.json", "s.ticks"])
+def test_timing_c29_a_file_that_is_missing_is_said_by_the_system(opened: Opened, out: Path, name) -> None:
+    nv.write_bin(opened(t.ptp(t.stamps(10))), out)
+    out.with_name(name).unlink()
+    with pytest.raises(FileNotFoundError):
+        nv.read_sidecar(out)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Layouts and versions as tables, and the dates of headers."""

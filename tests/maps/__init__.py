@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Array maps, configurations, and where electrodes are."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Continuous files: headers, channels, blocks, packets, segments, and the search for gaps."""

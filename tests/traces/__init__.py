@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Columns and rows of samples: which, in which order, and when each was."""
