@@ -83,10 +83,8 @@ class NsxFile(NsxHeaders):
 
     def _scanned(self, index: SampleIndex, missing_bytes: int, damage: list[Damage]) -> tuple[SampleIndex, int]:
         block = self._version.block
-        if (
-            isinstance(index, PacketIndex) and block and not index.all_single_sample()
-        ):  # probing took blocks for packets
-            damage[:] = self._header_damage
+        if isinstance(index, PacketIndex) and block and not index.is_fully_scanned and not index.all_single_sample():
+            damage[:] = self._header_damage  # probing took blocks for packets
             return index_blocks(self._source, block, self._frame, self.clock, damage, self._has_grown)
         return index.fully_scanned(), missing_bytes
 
