@@ -82,7 +82,7 @@ def test_nev_c46_built_files_as_neo_reads_them(tmp_path: Path, version: Any) -> 
     assert compared(path) == len(packets)
 
 
-# ------------------------------------------------------------------------------------------------ where neo is not right
+# ----------------------------------------------------------------------------------------------- where neo is not right
 # Each asserts that neo still differs, and that we do as the document (or the file itself) says.
 
 
