@@ -24,11 +24,11 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
-import builders  # noqa: E402
 import crashes  # noqa: E402
 import numpy as np  # noqa: E402
-import recorders  # noqa: E402
-import timing_builders  # noqa: E402
+from builders import nsx as builders  # noqa: E402
+from builders import recorders  # noqa: E402
+from builders import timing as timing_builders  # noqa: E402
 from fuzz import corpus, properties  # noqa: E402
 from fuzz.seeds import mutated  # noqa: E402
 

@@ -8,7 +8,7 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,18 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.handles import open_files
+from fixture_types import FileOf, NevOf, NewFolder, Opened, RealFile
 from hypothesis import HealthCheck, settings
 from source.watching import Time
 
 import nevparse as nv
+from nevparse.nev.file import NevFile
+from nevparse.nsx.file import NsxFile
 from nevparse.source import growth
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
-# tmp_path is shared between the examples of one test, which write their file anew: nothing is carried over
+# A test has one folder for all its examples; they write to places of their own in it, so nothing is carried over
 _COMMON: dict[str, Any] = {
     "deadline": None,
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -73,7 +76,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 @pytest.fixture
-def real_file() -> Callable[[str], Path]:
+def real_file() -> RealFile:
     """Find a real recording by name: skips where none are there, fails where only this one is missing."""
     folder = Path(os.environ.get("NEVPARSE_REAL_DATA") or CHECKOUT.parent / "shared" / "real")
 
@@ -89,7 +92,7 @@ def real_file() -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def file_of(tmp_path: Path) -> Callable[..., str]:
+def file_of(tmp_path: Path) -> FileOf:
     """Write bytes to a file in the test's own folder and return its path.
 
     A name that was written before is written in a folder of its own: what an earlier example still holds open, or
@@ -108,7 +111,7 @@ def file_of(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def new_folder(tmp_path: Path) -> Callable[[], Path]:
+def new_folder(tmp_path: Path) -> NewFolder:
     """Make folders, one for each example of a test, which may hold its files open for a while."""
     numbers = itertools.count()
 
@@ -121,11 +124,11 @@ def new_folder(tmp_path: Path) -> Callable[[], Path]:
 
 
 @pytest.fixture
-def opened(file_of: Callable[..., str]) -> Iterator[Callable[..., nv.nsx.file.NsxFile]]:
+def opened(file_of: FileOf) -> Iterator[Opened]:
     """Write an NSx and open it; it is closed behind the test."""
     files = []
 
-    def open_(data: bytes, name: str = "s.ns5", **options: Any) -> nv.nsx.file.NsxFile:
+    def open_(data: bytes, name: str = "s.ns5", **options: Any) -> NsxFile:
         files.append(nv.open_nsx(file_of(data, name), **options))
         return files[-1]
 
@@ -135,11 +138,11 @@ def opened(file_of: Callable[..., str]) -> Iterator[Callable[..., nv.nsx.file.Ns
 
 
 @pytest.fixture
-def nev_of(file_of: Callable[..., str]) -> Iterator[Callable[..., nv.nev.file.NevFile]]:
+def nev_of(file_of: FileOf) -> Iterator[NevOf]:
     """Write a NEV and open it; it is closed behind the test."""
     files = []
 
-    def open_(data: bytes, name: str = "s.nev") -> nv.nev.file.NevFile:
+    def open_(data: bytes, name: str = "s.nev") -> NevFile:
         files.append(nv.open_nev(file_of(data, name)))
         return files[-1]
 

@@ -11,7 +11,6 @@ import nevparse as nv
 
 Read = Callable[..., Any]  # bytes, options: a map or a configuration
 Refused = Callable[[bytes], nv.FormatError]
-
 LEGEND = """// Auto generated mapfile\t\t
 //\t\t
 // Data is as follows 'c r b e l'

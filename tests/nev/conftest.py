@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from fixture_types import FileOf
 
 from nev.files import Opener
 from nevparse.nev.file import NevFile, open_nev
 
 
 @pytest.fixture
-def opened(file_of: Callable[..., str]) -> Iterator[Opener]:
+def opened(file_of: FileOf) -> Iterator[Opener]:
     """Write a file and open it; it is closed with the test."""
     files: list[NevFile] = []
 

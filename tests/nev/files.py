@@ -10,11 +10,8 @@ from builders.nev import V2, V3, nev, wav
 from nevparse.nev.file import NevFile
 
 VERSIONS = [(2, 0), (2, 1), (2, 2), (2, 3), (3, 0)]
-
 MAKERS = {version: V3 if version == (3, 0) else V2 for version in VERSIONS}
-
 WAVE = list(range(1, 49))
-
 Opener = Callable[..., NevFile]
 
 

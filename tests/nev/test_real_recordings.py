@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
+from fixture_types import RealFile
 
 from nevparse.errors import TruncatedFile
 from nevparse.nev.file import open_nev
-
-RealFile = Callable[[str], Path]
 
 
 def test_nev_c17_blackrock_2_1_of_2010(real_file: RealFile) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,13 @@ import pytest
 from builders import nev as nb
 from builders import nsx as b
 from depth import searched
+from fixture_types import FileOf
 
 import nevparse as nv
 from nevparse.cli import commands as cli
 from nevparse.nsx import gap_search
 from nevparse.recording.check import CODES
 
-FileOf = Callable[..., str]
 ROWS = b.ramp(5, 2)
 SOUND = b.nsx([(0, ROWS)])
 SPIKES = [nb.V2.spike(100 + k, 1, 1, range(48)) for k in range(4)]

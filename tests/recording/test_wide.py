@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import nsx as b
+from fixture_types import FileOf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ from nevparse.export.bin import BinFile
 
 OpenedTogether = Callable[..., list[nv.nsx.file.NsxFile]]
 
-FileOf = Callable[..., str]
 Stretch = tuple[int, int]  # first tick, samples
 SAMPLE_NS = 1e9 / 30_000
 

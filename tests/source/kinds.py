@@ -130,11 +130,8 @@ FILES: dict[str, Giver] = {
 }
 
 KINDS: dict[str, Giver] = {**MEMORY, **OBJECTS, **FILES}
-
 every_kind = pytest.mark.parametrize("kind", KINDS)
-
 every_object = pytest.mark.parametrize("kind", OBJECTS | FILES)
-
 NSX = {
     **{kind: b.plausible(kind)[0] for kind in b.KINDS},
     "many blocks": t.blocks([0, 5, 30, 31_000], [5, 7, 2, 40]),

@@ -15,17 +15,11 @@ from builders import timing as t
 import nevparse as nv
 
 NEV_VERSIONS = [((2, 0), False), ((2, 1), False), ((2, 2), False), ((2, 3), False), ((3, 0), False), ((2, 2), True)]
-
 NSX_DATE = datetime(2023, 6, 14, 10, 30, 5, 250_000, timezone.utc)
-
 NEV_DATE = datetime(2024, 3, 14, 19, 9, 47, 630_000, timezone.utc)
-
 NEUTRAL = (2000, 1, 6, 1, 0, 0, 0, 0)
-
 NEUTRAL_DATE = datetime(2000, 1, 1)
-
 every_kind = pytest.mark.parametrize("kind", b.KINDS)
-
 every_nev = pytest.mark.parametrize(("version", "ripple"), NEV_VERSIONS, ids=str)
 
 
