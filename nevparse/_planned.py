@@ -11,7 +11,7 @@ import numpy as np
 
 from ._export import refuse_file
 from ._index import Piece
-from ._outputs import whole_or_nothing
+from ._output_files import whole_or_absent
 from ._pump import BUFFER_BYTES, Batch, Packer, Pump, ReadInto
 from ._stream import stream
 
@@ -49,9 +49,9 @@ def carry_out(
     """
     target = os.fspath(path)
     n_done = 0
-    with whole_or_nothing(target) as outputs:
+    with whole_or_absent(target, overwrite=overwrite, n_bytes=planned.n_bytes, inputs=inputs) as outputs:
         refuse_file(inputs, target, planned.n_bytes, overwrite)
-        with outputs.create(target, n_bytes=planned.n_bytes) as file:
+        with outputs.create(target, planned.n_bytes) as file:
             for n_bytes in stream(_together(planned), file):
                 n_done += n_bytes
                 if progress is not None:

@@ -15,10 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import sidecar
-from ._export import BinFile, FileJob, Job, refuse_targets, targets_of
+from ._export import BinFile, FileJob, Job, bin_outputs, refuse_targets, targets_of
 from ._following import POLL_S, Follow
 from ._inputs import refuse_shrunk, unchanged
-from ._outputs import whole_or_nothing
 from ._plan import Corrections, Fill
 from ._request import Progress, Request, bin_file, fill_row, plans, refuse_words
 from ._stamps import MissedBreak
@@ -130,7 +129,8 @@ def write_bin(
         Go on with what is still to be recorded, with `gaps` ``join`` or ``fill``. The ``.bin`` has its name, and its
         sidecar, when this ends: nothing was written for `timeout_s` seconds, `stop_tick` has passed, or `stop` returned
         True, which is called before every look at the file, `poll_s` seconds apart, and makes that look the last. Until
-        then its rows are in the ``.part`` beside it. A gap that is too long for `max_fill` waits for more samples.
+        then its rows are in the ``.nevparse-part`` beside it. A gap that is too long for `max_fill` waits for more
+        samples.
     poll_s, timeout_s, stop : float, float and callable, optional
         See `follow`; without the last two it does not end by itself.
 
@@ -180,9 +180,9 @@ def _export(ns: Readable, request: Request) -> BinReport:
     files = [bin_file(ns, path, columns, rows) for path, rows in planned]
     policy = sidecar.policy_facts(request.gaps, request.fill, request.resample, corrections)
     job = make_job(ns, columns, fill, request.sort, request.progress, sum(file.n_samples for file in files))
-    with whole_or_nothing(request.path) as outputs:
-        refuse_targets(_paths(inputs), ns.stamped, request.path, files, request.overwrite)
-        outputs.take(*targets_of(files, ns.stamped))
+    n_bytes, sources = targets_of(files, ns.stamped)[1], _paths(inputs)
+    with bin_outputs(request.path, request.overwrite, n_bytes, sources) as outputs:
+        refuse_targets(sources, ns.stamped, request.path, files, request.overwrite)
         with nullcontext() if request.follow else unchanged(inputs):
             files = [job.write(file, outputs, policy) for file in files]
     if job.n_out_of_order and not request.sort:

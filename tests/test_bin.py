@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse import _export, _outputs, _pump, _stream
+from nevparse import _export, _output_files, _pump, _stream
 
 FILES = "s.bin", "s.json"
 
@@ -214,7 +214,7 @@ def test_the_recording_is_never_written_over(file_of, tmp_path, how):
     elif how == "hard link":
         link_or_skip(os.link, source, target)
     elif how == "part":
-        link_or_skip(os.symlink, source, tmp_path / "s.bin.part")
+        link_or_skip(os.symlink, source, tmp_path / "s.bin.nevparse-part")
     before = left_in(tmp_path)
     with nv.open_nsx(source) as ns, pytest.raises(nv.ExportError, match="is the recording itself"):
         nv.write_bin(ns, target, overwrite=True)
@@ -279,7 +279,7 @@ def test_free_space_is_told_with_and_without_statvfs(tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------------- whole, or nothing at all
 
 
-class FullDisk(_outputs.FileIO):
+class FullDisk(_output_files.FileIO):
     """A file on a disk that takes 100 bytes of it."""
 
     def write(self, data):
@@ -288,7 +288,7 @@ class FullDisk(_outputs.FileIO):
         return super().write(data)
 
 
-class Reluctant(_outputs.FileIO):
+class Reluctant(_output_files.FileIO):
     """A file that takes at most 7 bytes at a time, as a system may."""
 
     def write(self, data):
@@ -301,7 +301,7 @@ def test_a_full_disk_leaves_nothing_new(opened, out, monkeypatch, older):
     if older:
         for name in FILES:
             out.with_name(name).write_bytes(b"older")
-    monkeypatch.setattr(_outputs, "FileIO", FullDisk)
+    monkeypatch.setattr(_output_files, "FileIO", FullDisk)
     with pytest.raises(nv.ExportError, match="could not be written: No space left on device"):
         nv.write_bin(opened(b.plausible("2.3", 4, (50,))[0]), out, overwrite=older)
     assert left_in(out.parent) == (sorted(FILES) if older else [])
@@ -310,7 +310,7 @@ def test_a_full_disk_leaves_nothing_new(opened, out, monkeypatch, older):
 
 @pytest.mark.usefixtures("small_buffers")
 def test_a_file_that_takes_a_few_bytes_at_a_time_is_written_whole(opened, out, monkeypatch):
-    monkeypatch.setattr(_outputs, "FileIO", Reluctant)
+    monkeypatch.setattr(_output_files, "FileIO", Reluctant)
     raw, samples = b.plausible("2.3", 4, (50,))
     nv.write_bin(opened(raw), out)
     assert out.read_bytes() == samples.tobytes()
@@ -345,25 +345,28 @@ def test_an_input_that_shrinks_leaves_nothing(opened, out, columns):
 def test_an_interruption_while_a_file_is_made_leaves_nothing(opened, out, monkeypatch):
     """Ctrl-C may come when the file is on the disk and the call that made it has not returned."""
 
-    class Interrupted(_outputs.FileIO):
+    class Interrupted(_output_files.FileIO):
         def __init__(self, *arguments):
             super().__init__(*arguments)
-            self.close()
-            raise KeyboardInterrupt
+            if arguments[-1] == "xb":
+                self.close()
+                raise KeyboardInterrupt
 
-    monkeypatch.setattr(_outputs, "FileIO", Interrupted)
+    monkeypatch.setattr(_output_files, "FileIO", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
     assert left_in(out.parent) == []
 
 
-def test_a_target_that_cannot_be_renamed_to_leaves_nothing(opened, out, monkeypatch):
-    def replace(*_):
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_target_that_cannot_be_renamed_to_leaves_nothing(opened, out, monkeypatch, overwrite):
+    def refuse(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("os.replace", replace)
+    for name in ("link", "rename", "replace"):
+        monkeypatch.setattr(os, name, refuse)
     with pytest.raises(nv.ExportError, match="could not be written: Permission denied"):
-        nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
+        nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out, overwrite=overwrite)
     assert left_in(out.parent) == []
 
 
@@ -415,7 +418,7 @@ def test_space_that_is_not_there_is_told_before_a_byte_is_written(opened, monkey
 
 @pytest.mark.skipif(_stream._fallocate() is None, reason="this system cannot set space aside")
 def test_space_set_aside_does_not_make_a_file_longer(tmp_path):
-    with _outputs.FileIO(tmp_path / "f", "xb") as file:
+    with _output_files.FileIO(tmp_path / "f", "xb") as file:
         _stream.reserve(file, 1 << 20)
         file.write(b"abc")
     assert (tmp_path / "f").stat().st_size == 3
@@ -429,7 +432,7 @@ def test_space_set_aside_does_not_make_a_file_longer(tmp_path):
 def test_no_batch_is_made_where_one_still_waits_to_be_written(tmp_path, n_batches):
     """Each batch is made in the oldest of a few buffers, the way `Pump` does, while a slow file takes the others."""
 
-    class Slow(_outputs.FileIO):
+    class Slow(_output_files.FileIO):
         def write(self, data):
             time.sleep(0.002)
             return super().write(data)

@@ -34,7 +34,7 @@ def tables():
 @cache
 def named_for_claims():
     """(note, its claims) of every test that is named for some."""
-    texts = (path.read_text(encoding="utf-8") for path in TESTS.glob("test_*.py"))
+    texts = (path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py"))
     names = (item.name for text in texts for item in ast.walk(ast.parse(text)) if isinstance(item, ast.FunctionDef))
     return [(named[1], re.findall(r"c(\d\d)", named[2])) for named in map(_TEST.match, names) if named]
 

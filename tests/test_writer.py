@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse import _cut_nev, _outputs, _planned, _pump, cli
+from nevparse import _cut_nev, _planned, _pump, cli
 from nevparse._channels import Channel
 from nevparse._headers import Filter
 from nevparse.nev import NevFile
@@ -700,7 +700,8 @@ def test_writing_c14_nev_selections_that_are_refused(nev_of, cut, out, options, 
 
 def test_writing_c14_nothing_is_left_where_writing_fails(opened, out, monkeypatch):
     ns = opened(b.plausible("2.3")[0])
-    monkeypatch.setattr(_outputs.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    for name in ("link", "rename", "replace"):
+        monkeypatch.setattr(os, name, lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
     refused(out, nv.ExportError, "could not be written", lambda: nv.write_nsx(ns, out))
 
 
