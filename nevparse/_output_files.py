@@ -131,22 +131,19 @@ class OutputFiles:
     def __init__(self, first: str, names: str, lock: str, overwrite: bool, n_bytes: int) -> None:
         self._folder, self._kind = os.path.dirname(first), os.path.splitext(first)[1]
         self._names, self._overwrite, self._n_bytes = names, overwrite, n_bytes
-        self._lock, self._process = LockedPart(lock), os.getpid()
+        self._lock, self._process = LockedPart(lock), 0
         self._sources: dict[str, str] = {}  # of each target: what will be renamed to it, or ""
         self._n_written: dict[str, int] = {}
-        self._set_aside: list[str] = []
-        self._named: list[str] = []
+        self._undo: list[tuple[str, str]] = []  # which name goes back to which
         self._build_folder, self._all_named = "", False
 
-    def spare(self, inputs: Sequence[str]) -> None:
-        """Raise where an input would be taken for a leftover."""
+    def begin(self, inputs: Sequence[str]) -> None:
+        """Keep other runs out, and clear up after one that was killed; no input is taken for a leftover."""
         parts = [self._lock.name, *(target + PART for target in self._found(PART))]
         for part in filter(os.path.exists, parts):
             if any(os.path.samefile(part, source) for source in filter(os.path.exists, inputs)):
                 raise ExportError(f"{part} is the recording itself; choose another name")
-
-    def begin(self) -> None:
-        """Keep other runs out, and clear up after one that was killed."""
+        self._process = os.getpid()
         self._lock.create()
         for part in [target + PART for target in self._found(PART)]:
             if part != self._lock.name:
@@ -219,7 +216,7 @@ class OutputFiles:
     def _keep_older(self, target: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(target + OLD)
-        self._set_aside.append(target)
+        self._undo.append((target + OLD, target))
         if self._sources[target] and not self._is_companion(target) and not os.path.islink(target):
             with suppress(OSError):  # a file system without hard links
                 os.link(target, target + OLD)  # so that it is there until it is replaced
@@ -227,25 +224,22 @@ class OutputFiles:
         os.replace(target, target + OLD)
 
     def _name(self, source: str, target: str) -> None:
-        is_lock = source == self._lock.name
-        if not (self._lock.is_there() if is_lock else self._is_whole(source, target)):
+        is_lock, n_bytes = source == self._lock.name, self._n_written.get(target)
+        if not (self._lock.is_there() if is_lock else n_bytes in (None, os.lstat(source).st_size)):
             raise ExportError(f"{target} could not be written: somebody else has changed {source}")
         if is_lock and sys.platform == "win32":
             self._lock.close()  # what is open cannot be renamed, neither by us nor where another run opens it now
-        self._named.append(target)
+        by_older = (target + OLD, target)
+        self._undo.append(by_older if by_older in self._undo and not self._is_companion(target) else (target, source))
         if self._overwrite or os.path.isdir(source):
             os.replace(source, target)
         else:
             _rename_to_new(source, target)
 
-    def _is_whole(self, source: str, target: str) -> bool:
-        """Whether there are as many bytes as were written; the number of a file may change once it is closed."""
-        return target not in self._n_written or os.lstat(source).st_size == self._n_written[target]
-
     def finish(self) -> None:
         """Leave whole files under their own names and nothing else; may be done twice, where Ctrl-C came in between."""
         if os.getpid() != self._process:
-            return  # a forked child has no part in it
+            return  # it has not begun, or this is a forked child, whose parent goes on
         if not self._all_named:
             self._restore()
         elif self._overwrite:
@@ -261,15 +255,12 @@ class OutputFiles:
         self._lock.remove()
 
     def _restore(self) -> None:
-        """Put back what was set aside; meanwhile no companion is there."""
-        while self._named:
-            target, source = self._named[-1], self._sources[self._named[-1]]
-            has_name = not os.path.lexists(source) or _same(source, target)
-            if has_name and (target not in self._set_aside or self._is_companion(target)):
-                _rename_back(target, source)
-            self._named.pop()
-        for target in self._set_aside:
-            _rename_back(target + OLD, target)
+        """Undo what was renamed, last things first: no companion is there while what it describes is put back."""
+        while self._undo:
+            name, to = self._undo[-1]
+            if name.endswith(OLD) or not os.path.lexists(to) or _same(name, to):
+                _rename_back(name, to)
+            self._undo.pop()
 
     def reason(self, error: OSError) -> str:
         """Why something could not be written; where space was the reason, how much there is."""
@@ -286,13 +277,7 @@ class OutputFiles:
 
 @contextmanager
 def whole_or_absent(
-    path: str,
-    *,
-    overwrite: bool,
-    names: str | None = None,
-    lock: str | None = None,
-    n_bytes: int = 0,
-    inputs: Sequence[str] = (),
+    path: str, *, overwrite: bool, names: str = "", lock: str = "", n_bytes: int = 0, inputs: Sequence[str] = ()
 ) -> Iterator[OutputFiles]:
     """Give the files that are created in the block their names when it ends well; else nothing is left of them.
 
@@ -302,10 +287,9 @@ def whole_or_absent(
     lock = lock or path + PART
     folder_of(path, lock)
     outputs = OutputFiles(path, names or re.escape(os.path.basename(path)), lock, overwrite, n_bytes)
-    outputs.spare(inputs)
     try:
         try:
-            outputs.begin()
+            outputs.begin(inputs)
             yield outputs
             outputs.name_all()
         except OSError as error:
