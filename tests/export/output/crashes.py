@@ -157,7 +157,7 @@ class Exporter:
 
     def __init__(self, fork: bool = hasattr(os, "fork")) -> None:
         self._fork = fork
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Any = None
         if fork:
             self._launch()
 
@@ -199,13 +199,13 @@ class Exporter:
             self._process.stdin.write("\n")
             self._process.stdin.flush()
             return int(self._process.stdout.readline())
-        return self._process.wait()
+        return int(self._process.wait())
 
     def killed_before(self, case: Case, target: Path, step: int, **more: Any) -> bool:
         """Kill an export before an operation; False where it had ended by then."""
         self.start(case, target, step=step, **more)
         code = self.wait()
-        assert code in (0, KILLED)
+        assert code in (0, REFUSED, KILLED)
         return code == KILLED
 
 
@@ -238,6 +238,8 @@ def export(job: dict[str, Any]) -> int:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["most_bytes"], job["most_bytes"]))
     if not job.get("links", True):
         os.link = no_links
+    if "refused" in job:
+        os.replace = refusing(job["refused"], os.replace)
     sys.addaudithook(audit)
     write = nv.write_sorter if job["folder"] else nv.write_bin
     try:
@@ -253,6 +255,17 @@ def export(job: dict[str, Any]) -> int:
 def no_links(*_: Any, **__: Any) -> None:
     """What `os.link` does on a file system without hard links."""
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def refusing(ending: str, replace: Any) -> Any:
+    """What `os.replace` does where the last of several names cannot be given."""
+
+    def refuse(source: str, to: str) -> None:
+        if str(to).endswith(ending) and not str(source).endswith(OLD):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        replace(source, to)
+
+    return refuse
 
 
 def serve() -> None:

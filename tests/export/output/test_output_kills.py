@@ -13,6 +13,7 @@ import random
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import crashes
 import pytest
@@ -71,18 +72,18 @@ def older_and_newer(files: crashes.Files) -> set[tuple[str, bytes]]:
 
 
 def kill_before_each(
-    case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, every: int, links: bool = True
+    case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, every: int, links: bool = True, **more: Any
 ) -> None:
     for step in itertools.count(0, every):
         target = case.lay_out(tmp_path / str(step))
-        if not exporter.killed_before(case, target, step, links=links):
+        if not exporter.killed_before(case, target, step, links=links, **more):
             break
         wrong = [text for text in case.wrong(target.parent) if links or not text.endswith("is lost")]
         assert wrong == [], f"before operation {step}"
         assert_nothing_goes(case, target, tmp_path)
         assert_done_anew(case, target)
     assert step > 10
-    assert crashes.contents(target.parent) == case.after
+    assert crashes.contents(target.parent) == (case.before if more else case.after)
 
 
 @pytest.mark.parametrize("name", FILE_CASES + FOLDER_CASES)
@@ -100,6 +101,37 @@ def test_exports_c01_c02_killed_before_any_operation(
 ) -> None:
     """On a file system with hard links, and on one without."""
     kill_before_each(case, exporter, tmp_path, every=1, links=links)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize(
+    ("name", "last"), [("fresh", "s.json"), ("pair", "s.json"), ("split", "s-001.json"), ("again", "si_folder.json")]
+)
+def test_exports_c01_c02_killed_while_everything_is_put_back(
+    case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, links: bool, last: str
+) -> None:
+    """The last of several names is refused; the export is killed before each operation that undoes the others."""
+    kill_before_each(case, exporter, tmp_path, every=1, links=links, refused=last, says=str(tmp_path / "says"))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("name", ["pair", "split", "again", "fewer"])
+def test_exports_c01_c02_killed_twice(
+    case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, links: bool
+) -> None:
+    """The next run is killed too, among the first things it does: it clears up what the first one left."""
+    for step in itertools.count(0, 2):
+        target = case.lay_out(tmp_path / str(step))
+        if not exporter.killed_before(case, target, step, links=links):
+            break
+        for second in range(12):
+            assert exporter.killed_before(case, target, second, links=links)
+            wrong = [text for text in case.wrong(target.parent) if links or not text.endswith("is lost")]
+            assert wrong == [], f"before operation {step}, then {second}"
+        assert_nothing_goes(case, target, tmp_path)
+        assert_done_anew(case, target)
 
 
 # ---------------------------------------------------------------------------------------------------- at random moments

@@ -112,7 +112,7 @@ def test_exports_c04_the_recording_is_no_leftover(case: crashes.Case, tmp_path: 
 @every_case
 @pytest.mark.parametrize("at", ["first", "last"])
 def test_exports_c05_a_second_run_is_refused_and_the_first_goes_on(case: crashes.Case, target: Path, at: str) -> None:
-    refused = []
+    refused: list[Any] = []
 
     def progress(done: int, total: int) -> None:
         if not refused and (at == "first" or done == total):
@@ -213,7 +213,7 @@ def test_exports_c05_a_child_that_ends_leaves_its_parents_export_alone(case: cra
 @pytest.mark.parametrize("name", ["pair"])
 def test_exports_c05_other_names_and_shared_sidecars(case: crashes.Case, target: Path) -> None:
     """Two runs in one folder do not meet, unless they would write one file."""
-    done = []
+    done: list[Any] = []
 
     def progress(*_: int) -> None:
         if not done:
@@ -337,11 +337,14 @@ def test_exports_c05_a_part_that_another_run_takes_for_a_leftover_is_made_anew(
 ) -> None:
     """Between the moments when it is made and when it is locked."""
     fcntl = pytest.importorskip("fcntl")
-    real, part, removed, seen = fcntl.flock, target.with_name("s.json" + PART), [], []
+    real, part = fcntl.flock, target.with_name("s.json" + PART)
+    removed: list[bool] = []
+    seen: list[bool] = []
 
     def flock(*arguments: Any) -> None:
         if not removed:
-            removed.append(part.unlink())
+            part.unlink()
+            removed.append(True)
         real(*arguments)
 
     monkeypatch.setattr(fcntl, "flock", flock)

@@ -117,7 +117,7 @@ def test_exports_c08_a_name_that_is_refused_puts_everything_back(
     real = os.replace
     if not links:
         monkeypatch.setattr(os, "link", NO_LINKS)
-    monkeypatch.setattr(nv.sorter, "write_bin", written_at_once(nv.sorter.write_bin, monkeypatch, real))
+    monkeypatch.setattr("nevparse.sorter.write_bin", written_at_once(nv.write_bin, real))
     for n_good in itertools.count():
         calls = itertools.count()
 
@@ -141,7 +141,7 @@ def test_exports_c08_a_name_that_is_refused_puts_everything_back(
     assert crashes.contents(target.parent) == case.after
 
 
-def written_at_once(write_bin: Any, monkeypatch: pytest.MonkeyPatch, replace: Any) -> Any:
+def written_at_once(write_bin: Any, replace: Any) -> Any:
     """The ``.bin`` in a folder that is built, by renamings that are not counted."""
 
     def write(*arguments: Any, **options: Any) -> Any:

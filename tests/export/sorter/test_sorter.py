@@ -43,7 +43,7 @@ def electrodes(n: int, kind: str = "2.3", **more: Any) -> list[bytes]:
 
 
 @pytest.fixture
-def recording(opened: Opened) -> nv.nsx.NsxFile:
+def recording(opened: Opened) -> Any:
     """Six electrodes and two analog inputs, 40 samples from tick 1000."""
     return opened(b.nsx([(1000, b.ramp(40, 8))], channels=[*electrodes(6), b.analog_input(1), b.analog_input(2)]))
 
@@ -62,12 +62,12 @@ def array(tmp_path: Path) -> Path:
     return path
 
 
-def facts(folder: Path, name: str) -> dict[str, Any]:
+def facts(folder: Path, name: str) -> Any:
     return json.loads((folder / name).read_text(encoding="ascii"))
 
 
 def params(folder: Path) -> dict[str, Any]:
-    names = {}
+    names: dict[str, Any] = {}
     exec((folder / "params.py").read_text(encoding="ascii"), {}, names)
     return names
 
