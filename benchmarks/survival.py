@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests"), str(HERE.parent / "tests" / "export" / "output")]
 
-import crashes  # noqa: E402
 import numpy as np  # noqa: E402
 from builders import nsx as builders  # noqa: E402
 from builders import recorders  # noqa: E402
 from builders import timing as timing_builders  # noqa: E402
+from export.output import crashes  # noqa: E402
 from fuzz import corpus, properties  # noqa: E402
 from fuzz.seeds import mutated  # noqa: E402
 
@@ -54,7 +54,7 @@ def kills(n: int, folder: Path) -> Iterator[Row]:
             lasts_s = duration_s(case, exporter, folder)
             while outcomes["killed"] < n:
                 target = case.lay_out(folder / f"{case.name}-kill-{outcomes.total()}")
-                exporter.start(case.source, target, case.options, pause_s=0.002)
+                exporter.start(case, target, pause_s=0.002)
                 time.sleep(random.random() * lasts_s)
                 exporter.kill()
                 outcomes[OUTCOMES[exporter.wait()]] += 1
@@ -71,7 +71,7 @@ def full_disks(n: int, folder: Path) -> Iterator[Row]:
             for k in range(n):
                 target = case.lay_out(folder / f"{case.name}-full-{k}")
                 limit = {"most_bytes": random.randrange(200, most), "says": str(folder / "says")}
-                exporter.start(case.source, target, case.options, **limit)
+                exporter.start(case, target, **limit)
                 outcomes[OUTCOMES[exporter.wait()]] += 1
                 n_wrong += crashes.contents(target.parent) != case.before or not again(case, exporter, target)
             yield Row(f"export that runs out of space: {case.name}", n, outcomes, n_wrong)
@@ -80,7 +80,7 @@ def full_disks(n: int, folder: Path) -> Iterator[Row]:
 def prepared(folder: Path) -> list[crashes.Case]:
     """Every kind of export, in a folder of its own."""
     place = Path(tempfile.mkdtemp(dir=folder))
-    found = crashes.cases()
+    found = [*crashes.cases(), *crashes.folder_cases()]
     for case in found:
         case.prepare(place)
     return found
@@ -91,7 +91,7 @@ def duration_s(case: crashes.Case, exporter: crashes.Exporter, folder: Path) -> 
     times_s = []
     for k in range(2):  # the first one is slower
         begin = time.monotonic()
-        exporter.start(case.source, case.lay_out(folder / f"{case.name}-whole-{k}"), case.options, pause_s=0.002)
+        exporter.start(case, case.lay_out(folder / f"{case.name}-whole-{k}"), pause_s=0.002)
         assert exporter.wait() == 0
         times_s.append(time.monotonic() - begin)
     return min(times_s)
@@ -99,7 +99,7 @@ def duration_s(case: crashes.Case, exporter: crashes.Exporter, folder: Path) -> 
 
 def again(case: crashes.Case, exporter: crashes.Exporter, target: Path) -> bool:
     """Whether the next run writes everything, and clears away what was left."""
-    exporter.start(case.source, target, case.options)
+    exporter.start(case, target)
     return exporter.wait() == 0 and crashes.contents(target.parent) == case.after
 
 

@@ -168,7 +168,7 @@ def test_threads_export_one_file_to_several_targets(file_of: FileOf, tmp_path: P
     for k, way in enumerate(ways):
         expected = samples if way is None else samples[:, way]
         assert (tmp_path / f"{k}.bin").read_bytes() == expected.tobytes()
-    assert len(list(tmp_path.glob("*.part*"))) == 0
+    assert len(list(tmp_path.glob("*.nevparse-*"))) == 0
 
 
 # ----------------------------------------------------------------------------- closed by one, while another reads

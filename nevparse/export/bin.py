@@ -22,8 +22,7 @@ from ..traces.plan import Corrections, FilledRows
 from ..traces.request import ExportRequest, Progress, check_options, fill_row, plan_files
 from . import sidecar
 from .inputs import check_not_shrunk, check_unchanged
-from .job import BinFile, ExportJob, FileJob, bin_file, check_targets, targets_of
-from .output.files import whole_or_nothing
+from .job import BinFile, ExportJob, FileJob, bin_file, bin_outputs, check_targets, targets_of
 
 if TYPE_CHECKING:
     from ..nsx.file import NsxFile
@@ -130,7 +129,8 @@ def write_bin(
         Go on with what is still to be recorded, with `gaps` ``join`` or ``fill``. The ``.bin`` has its name, and its
         sidecar, when this ends: nothing was written for `timeout_s` seconds, `stop_tick` has passed, or `stop` returned
         True, which is called before every look at the file, `poll_s` seconds apart, and makes that look the last. Until
-        then its rows are in the ``.part`` beside it. A gap that is too long for `max_fill` waits for more samples.
+        then its rows are in the ``.nevparse-part`` beside it. A gap that is too long for `max_fill` waits for more
+        samples.
     poll_s, timeout_s, stop : float, float and callable, optional
         See `follow`; without the last two it does not end by itself.
 
@@ -180,9 +180,9 @@ def _export(ns: Continuous, request: ExportRequest) -> BinReport:
     files = [bin_file(ns, path, columns, rows) for path, rows in planned]
     policy = sidecar.policy_facts(request.gaps, request.fill, request.resample, corrections)
     job = make_job(ns, columns, fill, request.sort, request.progress, sum(file.n_samples for file in files))
-    with whole_or_nothing(request.path) as outputs:
-        check_targets(_paths(inputs), ns.has_sample_timestamps, request.path, files, request.overwrite)
-        outputs.take(*targets_of(files, ns.has_sample_timestamps))
+    n_bytes, sources = targets_of(files, ns.has_sample_timestamps)[1], _paths(inputs)
+    with bin_outputs(request.path, request.overwrite, n_bytes, sources) as outputs:
+        check_targets(sources, ns.has_sample_timestamps, request.path, files, request.overwrite)
         with nullcontext() if request.follow else check_unchanged(inputs):
             files = [job.write(file, outputs, policy) for file in files]
     if job.n_out_of_order and not request.sort:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from io import FileIO
 from itertools import pairwise
@@ -28,7 +29,7 @@ from ..traces.plan import Corrections, FilledRows, PlanRow
 from ..traces.plan import PlanRow as PlannedRows
 from . import sidecar
 from .inputs import reader_of
-from .output.files import Outputs, _refuse_space, _refuse_target, folder_of
+from .output.files import PART, OutputFiles, _refuse_space, _refuse_target, folder_of, whole_or_absent
 from .output.stream import stream, write_all
 
 _TICK_BYTES = 8
@@ -88,6 +89,15 @@ def check_targets(inputs: Sequence[str], stamped: bool, path: str, files: Sequen
     _refuse_space(path, folder_of(path), n_bytes)
 
 
+def bin_outputs(path: str, overwrite: bool, n_bytes: int, inputs: Sequence[str]) -> AbstractContextManager[OutputFiles]:
+    """Everything that an export to a ``.bin`` may write; the sidecar is named last, so its part is the one to lock."""
+    companions = sidecar.names(path)
+    stem, kind = os.path.splitext(os.path.basename(path))
+    kinds = "|".join(map(re.escape, (kind, *(os.path.splitext(name)[1] for name in companions))))
+    more = {"names": rf"{re.escape(stem)}(-\d+)?({kinds})", "lock": companions[0] + PART}
+    return whole_or_absent(path, overwrite=overwrite, n_bytes=n_bytes, inputs=inputs, **more)
+
+
 def targets_of(files: Sequence[BinFile], stamped: bool) -> tuple[list[str], int]:
     """Everything that is written for some files, and how many bytes that is without the sidecars."""
     targets = [target for file in files for target in (file.path, *sidecar.names(file.path)[: 1 + stamped])]
@@ -113,16 +123,16 @@ class ExportJob(ABC):
         self._done = self.n_out_of_order = 0
         self.corrections, self.n_holes = Corrections(), 0
 
-    def write(self, file: BinFile, outputs: Outputs, policy: dict[str, Any]) -> BinFile:
+    def write(self, file: BinFile, outputs: OutputFiles, policy: dict[str, Any]) -> BinFile:
         """Write one file and what goes with it."""
         with ExitStack() as stack:
             log = None
             watcher = self._ns.timestamp_check()
             if watcher is not None:
                 ticks_path = sidecar.names(file.path)[1]
-                ticks = stack.enter_context(outputs.create(ticks_path, True, self._ahead(_TICK_BYTES * file.n_samples)))
+                ticks = stack.enter_context(outputs.create(ticks_path, self._ahead(_TICK_BYTES * file.n_samples)))
                 log = TimestampWriter(watcher, ticks, self._ns.clock)
-            target = stack.enter_context(outputs.create(file.path, n_bytes=self._ahead(file.size_bytes)))
+            target = stack.enter_context(outputs.create(file.path, self._ahead(file.size_bytes)))
             for n_rows in stream(self._batches(file.rows, log), target):
                 self._done += n_rows
                 if self._progress is not None:
@@ -132,7 +142,7 @@ class ExportJob(ABC):
         self.n_out_of_order += out_of_order
         facts = sidecar.describe(self._ns, file.path, file.rows, self._columns, self._sort, policy)
         facts |= {"sorted": self._sort, "out_of_order_samples": out_of_order, **self._more_facts()}
-        with outputs.create(file.sidecar_path, companion=True) as described:
+        with outputs.create(file.sidecar_path) as described:
             write_all(described, json_text(facts, 1).encode())
         return file
 

@@ -42,7 +42,7 @@ def test_growing_c23_the_second_time_it_breaks_off(
     (tmp_path / "s.ns5").write_bytes(made.data)
 
     def twice() -> None:
-        assert Path(f"{out}.part").exists()
+        assert Path(f"{out}.nevparse-part").exists()
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
@@ -66,7 +66,7 @@ def test_growing_c23_an_interrupted_process_leaves_whole_files(tmp_path: Path, o
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         try:
-            wait_for(Path(f"{out}.part"), 40)
+            wait_for(Path(f"{out}.nevparse-part"), 40)
             recorder.upto(len(made.data))
             process.send_signal(signal.SIGINT)
             said, warned = process.communicate(timeout=20)

@@ -151,7 +151,7 @@ def test_growing_c15_rows_reach_the_part_at_every_look(tmp_path: Path, out: Path
     seen = []
 
     def see(n_rows: int) -> None:
-        part, until = Path(f"{out}.part"), time.monotonic() + 10
+        part, until = Path(f"{out}.nevparse-part"), time.monotonic() + 10
         while part.stat().st_size < 4 * n_rows and time.monotonic() < until:
             time.sleep(0.001)  # a thread writes it
         seen.append((part.read_bytes() == made.samples[:n_rows].tobytes(), out.exists()))
@@ -210,7 +210,7 @@ def test_growing_c17_a_fill_that_is_too_long_as_yet_waits(tmp_path: Path, out: P
         with quietly(tmp_path / "s.ns5") as ns:
             clock.passes(
                 lambda: recorder.upto(made.blocks[1].rows + 40),  # 1000 rows for 40 recorded
-                lambda: (time.sleep(0.05), sizes.append(os.path.getsize(f"{out}.part"))),
+                lambda: (time.sleep(0.05), sizes.append(os.path.getsize(f"{out}.nevparse-part"))),
                 lambda: recorder.upto(len(made.data)),
             )
             nv.write_bin(ns, out, gaps="fill", max_fill=5, follow=True, poll_s=1, timeout_s=2)

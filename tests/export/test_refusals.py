@@ -94,7 +94,7 @@ def test_the_recording_is_never_written_over(file_of: FileOf, tmp_path: Path, ho
     elif how == "hard link":
         link_or_skip(os.link, source, target)
     elif how == "part":
-        link_or_skip(os.symlink, source, tmp_path / "s.bin.part")
+        link_or_skip(os.symlink, source, tmp_path / "s.bin.nevparse-part")
     before = left_in(tmp_path)
     with nv.open_nsx(source) as ns, pytest.raises(nv.ExportError, match="is the recording itself"):
         nv.write_bin(ns, target, overwrite=True)

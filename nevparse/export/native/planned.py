@@ -11,7 +11,7 @@ import numpy as np
 
 from ...traces.packing import BUFFER_BYTES, Batch, ColumnPacker, ReadInto, RowReader
 from ...traces.pieces import Extent
-from ..output.files import refuse_file, whole_or_nothing
+from ..output.files import refuse_file, whole_or_absent
 from ..output.stream import stream
 
 Progress = Callable[[int, int], None]
@@ -48,9 +48,9 @@ def write_file(
     """
     target = os.fspath(path)
     n_done = 0
-    with whole_or_nothing(target) as outputs:
+    with whole_or_absent(target, overwrite=overwrite, n_bytes=planned.n_bytes, inputs=inputs) as outputs:
         refuse_file(inputs, target, planned.n_bytes, overwrite)
-        with outputs.create(target, n_bytes=planned.n_bytes) as file:
+        with outputs.create(target, planned.n_bytes) as file:
             for n_bytes in stream(_together(planned), file):
                 n_done += n_bytes
                 if progress is not None:

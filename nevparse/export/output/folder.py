@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A folder of files that belong together, which comes into being whole or not at all."""
+"""A folder of files that belong together.
+
+A new one is built as ``folder.nevparse-part`` and renamed when it is whole. Where it is there already, files are moved
+into it as a set. A folder cannot be locked: an empty file ``folder.nevparse-lock`` is, instead.
+"""
 
 from __future__ import annotations
 
@@ -9,97 +13,45 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...errors import ExportError
-from .files import OLD, PART
-from .lock import Claim
+from .files import OLD, PART, whole_or_absent
+
+_LOCK = ".nevparse-lock"
 
 
 @contextmanager
-def whole_folder(folder: str, ours: str, inputs: Sequence[str], overwrite: bool) -> Iterator[str]:
-    """Give a folder to write to; it gets its name when the block ends well, and else nothing is left of it.
+def whole_folder(folder: str, first: str, names: str, inputs: Sequence[str], overwrite: bool) -> Iterator[str]:
+    """Give a folder to write to; what is in it when the block ends well is what `folder` has of `names` then.
 
-    Where the folder is there already, the files go into it one by one in the end, in place of older ones of ours.
-
-    Parameters
-    ----------
-    folder : str
-        Its name.
-    ours : str
-        Pattern of the names that are written to it: no other file is ever removed.
-    inputs : sequence of str
-        Files that must not be replaced.
-    overwrite : bool
-        Whether there may be files in it.
-
-    Raises
-    ------
-    ExportError
-        Where something is in the way, or the system cannot create, write or rename.
+    No other file is ever removed, nor any of `inputs`. ExportError where something is in the way, or the system cannot
+    write.
     """
-    target = os.path.abspath(folder)
-    _refuse(folder, target, ours, inputs, overwrite)
-    part, aside = target + PART, target + OLD
-    try:
-        with Claim(target) as claim:
-            if claim.left():  # by a run that was killed
-                _undo(part, aside, target)
-            claim.take([part, aside])
-            try:
-                os.mkdir(part)
-                yield part
-                _name(part, aside, target, ours)
-            finally:
-                _undo(part, aside, target)
-    except OSError as error:
-        raise ExportError(f"{folder} could not be written: {error}") from error
-
-
-def _refuse(folder: str, target: str, ours: str, inputs: Sequence[str], overwrite: bool) -> None:
-    above = os.path.dirname(target)
-    if not os.path.isdir(above):
-        raise ExportError(f"{folder}: there is no folder {above}; create it first")
-    if os.path.lexists(target) and not os.path.isdir(target):
+    if os.path.lexists(folder) and not os.path.isdir(folder):
         raise ExportError(f"{folder} is not a folder; choose another name")
-    for name in _ours(target, ours):
-        path = os.path.join(target, name)
-        if any(os.path.exists(source) and os.path.samefile(path, source) for source in inputs):
+    target = os.path.realpath(folder)
+    first, lock = os.path.join(target, first), target + _LOCK
+    with whole_or_absent(first, overwrite=overwrite, names=names, lock=lock, inputs=inputs) as outputs:
+        outputs.build_folder(target + PART)
+        older = _older(target, names)
+        _refuse(folder, older, inputs, overwrite)
+        yield target + PART
+        if not os.path.isdir(target):
+            outputs.adopt(target + PART, target)
+            return
+        new = os.listdir(target + PART)
+        for name in {*new, *older}:
+            outputs.adopt(os.path.join(target + PART, name) if name in new else "", os.path.join(target, name))
+
+
+def _older(folder: str, names: str) -> list[str]:
+    """What an export wrote there, or set aside."""
+    there = os.listdir(folder) if os.path.isdir(folder) else []
+    return [name for name in (name.removesuffix(OLD) for name in there) if re.fullmatch(names, name)]
+
+
+def _refuse(folder: str, older: Sequence[str], inputs: Sequence[str], overwrite: bool) -> None:
+    for path in (os.path.join(folder, name) for name in older):
+        if os.path.exists(path) and any(os.path.exists(name) and os.path.samefile(path, name) for name in inputs):
             raise ExportError(f"{path} is the recording itself; choose another folder")
-    if os.path.isdir(target) and os.listdir(target) and not overwrite:
+    if os.path.isdir(folder) and os.listdir(folder) and not overwrite:
         instead = "choose another name, or overwrite=True (--overwrite) to replace what an export wrote there"
         raise ExportError(f"{folder} exists and holds files; {instead}")
-
-
-def _ours(folder: str, ours: str) -> list[str]:
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    return [name for name in names if re.fullmatch(ours, name)]
-
-
-def _name(part: str, aside: str, target: str, ours: str) -> None:
-    """Give the folder its name, or its files their places in the one that is there."""
-    if not os.path.isdir(target):
-        os.rename(part, target)
-        return
-    os.mkdir(aside)
-    names = os.listdir(part)
-    try:
-        _move(_ours(target, ours), target, aside)
-        _move(names, part, target)
-    except BaseException:
-        _move([name for name in names if not os.path.lexists(os.path.join(part, name))], target, part)
-        raise
-    os.rmdir(part)  # from here on the new files count
-
-
-def _undo(part: str, aside: str, target: str) -> None:
-    """Put back what was set aside, unless the new files count, and remove the rest."""
-    if os.path.isdir(part) and os.path.isdir(aside):
-        _move(os.listdir(aside), aside, target)
-    for folder in (part, aside):
-        for name in os.listdir(folder) if os.path.isdir(folder) else ():
-            os.unlink(os.path.join(folder, name))
-        if os.path.isdir(folder):
-            os.rmdir(folder)
-
-
-def _move(names: list[str], source: str, target: str) -> None:
-    for name in names:
-        os.replace(os.path.join(source, name), os.path.join(target, name))

@@ -142,7 +142,7 @@ def write_sorter(
     chosen = [ns.channels[column] for column in columns]
     positions = _positions(ns, chosen, cmp, by, pitch_um, by_hand)
     target = os.fspath(folder)
-    with whole_folder(target, _FILES, [ns.path], overwrite) as part:
+    with whole_folder(target, BIN, _FILES, [ns.path], overwrite) as part:
         export = _moved(write_bin(ns, os.path.join(part, BIN), channels=columns, **options), target)
         for name, text in texts_of(Export(ns, chosen, positions, export.files)).items():
             with open(os.path.join(part, name), "x", encoding="ascii", newline="\n") as file:

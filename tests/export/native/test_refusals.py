@@ -15,7 +15,6 @@ from fixture_types import Cut, NevOf, Opened
 
 import nevparse as nv
 from export.native.cutting import refused
-from nevparse.export.output import files as output_files
 
 
 def test_writing_c14_the_input_is_never_written(opened: Opened, nev_of: NevOf) -> None:
@@ -101,7 +100,8 @@ def test_writing_c14_nothing_is_left_where_writing_fails(
     opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ns = opened(b.plausible("2.3")[0])
-    monkeypatch.setattr(output_files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    for name in ("link", "rename", "replace"):
+        monkeypatch.setattr(os, name, lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
     refused(out, nv.ExportError, "could not be written", lambda: nv.write_nsx(ns, out))
 
 

@@ -101,8 +101,9 @@ def test_an_interruption_while_a_file_is_made_leaves_nothing(
     class Interrupted(FileIO):
         def __init__(self, *arguments):
             super().__init__(*arguments)
-            self.close()
-            raise KeyboardInterrupt
+            if arguments[-1] == "xb":
+                self.close()
+                raise KeyboardInterrupt
 
     monkeypatch.setattr(output_files, "FileIO", Interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -110,15 +111,17 @@ def test_an_interruption_while_a_file_is_made_leaves_nothing(
     assert left_in(out.parent) == []
 
 
+@pytest.mark.parametrize("overwrite", [True, False])
 def test_a_target_that_cannot_be_renamed_to_leaves_nothing(
-    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool
 ) -> None:
-    def replace(*_):
+    def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("os.replace", replace)
+    for name in ("link", "rename", "replace"):
+        monkeypatch.setattr(os, name, refuse)
     with pytest.raises(nv.ExportError, match="could not be written: Permission denied"):
-        nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
+        nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out, overwrite=overwrite)
     assert left_in(out.parent) == []
 
 

@@ -9,20 +9,22 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import builders as b
 import numpy as np
 import pytest
-import sorting_builders as sb
-import timing_builders as t
+from builders import nsx as b
+from builders import sorting as sb
+from builders import timing as t
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nevparse as nv
 from nevparse.cli import commands as cli
-from nevparse.export.output import folder as output_folder
 
+Opened = Callable[..., Any]
 ROOT = Path(nv.__file__).resolve().parents[1]
 FILES = [
     "binary.json",
@@ -36,48 +38,48 @@ FILES = [
 SPIKE_BAND = (250_000, 4, 1)  # mHz, order, type
 
 
-def electrodes(n, kind="2.3", **more):
+def electrodes(n: int, kind: str = "2.3", **more: Any) -> list[bytes]:
     return [b.channel(k + 1, kind=kind, bank=1 + k // 32, pin=1 + k % 32, **more) for k in range(n)]
 
 
 @pytest.fixture
-def recording(opened):
+def recording(opened: Opened) -> Any:
     """Six electrodes and two analog inputs, 40 samples from tick 1000."""
     return opened(b.nsx([(1000, b.ramp(40, 8))], channels=[*electrodes(6), b.analog_input(1), b.analog_input(2)]))
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "new").mkdir()
     return tmp_path / "new" / "folder"
 
 
 @pytest.fixture
-def array(tmp_path):
+def array(tmp_path: Path) -> Path:
     """A map of six electrodes, two columns wide, that starts with the last one."""
     path = tmp_path / "array.cmp"
     path.write_bytes(sb.array_map(6, 2, reverse=True))
     return path
 
 
-def facts(folder, name):
+def facts(folder: Path, name: str) -> Any:
     return json.loads((folder / name).read_text(encoding="ascii"))
 
 
-def params(folder):
-    names = {}
+def params(folder: Path) -> dict[str, Any]:
+    names: dict[str, Any] = {}
     exec((folder / "params.py").read_text(encoding="ascii"), {}, names)
     return names
 
 
-def left_in(folder):
+def left_in(folder: Path) -> list[str]:
     return sorted(os.listdir(folder))
 
 
 # --------------------------------------------------------------------------------------------------------- contents
 
 
-def test_sorters_c01_all_neural_channels_are_written_and_that_is_said(recording, folder):
+def test_sorters_c01_all_neural_channels_are_written_and_that_is_said(recording: nv.nsx.NsxFile, folder: Path) -> None:
     report = nv.write_sorter(recording, folder)
     assert left_in(folder) == FILES
     assert left_in(folder.parent) == ["folder"]
@@ -87,7 +89,9 @@ def test_sorters_c01_all_neural_channels_are_written_and_that_is_said(recording,
     assert Path(report.export.sidecar_path).is_file()
 
 
-def test_sorters_c01_chosen_channels_keep_their_order_and_inputs_are_refused(recording, folder):
+def test_sorters_c01_chosen_channels_keep_their_order_and_inputs_are_refused(
+    recording: nv.nsx.NsxFile, folder: Path
+) -> None:
     report = nv.write_sorter(recording, folder, electrodes=[5, 2])
     assert report.export.electrode_ids == (5, 2)
     assert report.selection == "those chosen, 2 of 8"
@@ -97,14 +101,16 @@ def test_sorters_c01_chosen_channels_keep_their_order_and_inputs_are_refused(rec
         nv.write_sorter(recording, folder, electrodes=[99])
 
 
-def test_sorters_c01_an_electrode_in_two_columns_is_refused(opened, folder):
+def test_sorters_c01_an_electrode_in_two_columns_is_refused(opened: Opened, folder: Path) -> None:
     ns = opened(b.nsx([(0, b.ramp(9, 3))], ids=[4, 7, 4]))
     with pytest.raises(ValueError, match="expected each electrode once, found 4 twice"):
         nv.write_sorter(ns, folder)
     assert nv.write_sorter(ns, folder, channels=[1, 2]).export.electrode_ids == (7, 4)
 
 
-def test_sorters_c02_kilosort_finds_every_column_on_the_map(recording, folder, array):
+def test_sorters_c02_kilosort_finds_every_column_on_the_map(
+    recording: nv.nsx.NsxFile, folder: Path, array: Path
+) -> None:
     nv.write_sorter(recording, folder, cmp=array)
     probe = facts(folder, "kilosort_probe.json")
     assert probe["chanMap"] == [0, 1, 2, 3, 4, 5]
@@ -113,7 +119,7 @@ def test_sorters_c02_kilosort_finds_every_column_on_the_map(recording, folder, a
     assert {len(value) for value in probe.values() if isinstance(value, list)} == {6}
 
 
-def test_sorters_c02_several_arrays_are_several_shanks(opened, folder, tmp_path):
+def test_sorters_c02_several_arrays_are_several_shanks(opened: Opened, folder: Path, tmp_path: Path) -> None:
     ns = opened(b.nsx([(0, b.ramp(9, 64))], channels=electrodes(64)))
     for name in "ab":
         (tmp_path / f"{name}.cmp").write_bytes(sb.array_map(32, 8))
@@ -126,7 +132,9 @@ def test_sorters_c02_several_arrays_are_several_shanks(opened, folder, tmp_path)
     assert min(probe["xc"][32:]) > max(probe["xc"][:32]) + 1000
 
 
-def test_sorters_c03_and_c04_kilosorts_settings_follow_from_recording_and_map(opened, recording, folder, array):
+def test_sorters_c03_and_c04_kilosorts_settings_follow_from_recording_and_map(
+    opened: Opened, recording: nv.nsx.NsxFile, folder: Path, array: Path
+) -> None:
     report = nv.write_sorter(recording, folder, cmp=array)
     assert report.settings == {
         "n_chan_bin": 6, "fs": 30000.0, "nblocks": 0, "nearest_templates": 6, "dmin": 200.0, "dminx": 400.0,
@@ -144,7 +152,9 @@ def test_sorters_c03_and_c04_kilosorts_settings_follow_from_recording_and_map(op
     }  # fmt: skip
 
 
-def test_sorters_c05_the_probe_has_a_contact_for_each_column(recording, folder, array):
+def test_sorters_c05_the_probe_has_a_contact_for_each_column(
+    recording: nv.nsx.NsxFile, folder: Path, array: Path
+) -> None:
     nv.write_sorter(recording, folder, cmp=array, electrodes=[3, 1])
     whole = facts(folder, "probe.json")
     (probe,) = whole["probes"]
@@ -160,7 +170,7 @@ def test_sorters_c05_the_probe_has_a_contact_for_each_column(recording, folder, 
 LABEL = "'; raise SystemExit(1)  # \x1b[31mµ\\"[:16]
 
 
-def test_sorters_c06_params_are_literals_and_nothing_of_the_recordings_texts(opened, folder):
+def test_sorters_c06_params_are_literals_and_nothing_of_the_recordings_texts(opened: Opened, folder: Path) -> None:
     ns = opened(b.nsx([(0, b.ramp(9, 1))], channels=[b.channel(1, label=LABEL)], label=b"\nimport os\n"))
     nv.write_sorter(ns, folder)
     text = (folder / "params.py").read_bytes()
@@ -176,7 +186,9 @@ def test_sorters_c06_params_are_literals_and_nothing_of_the_recordings_texts(ope
 
 
 @pytest.mark.parametrize(("high_pass", "filtered"), [((300, 1, 1), False), (SPIKE_BAND, True), ((0, 0, 0), False)])
-def test_sorters_c07_what_was_recorded_filtered_is_said_to_be(opened, folder, high_pass, filtered):
+def test_sorters_c07_what_was_recorded_filtered_is_said_to_be(
+    opened: Opened, folder: Path, high_pass: tuple[int, int, int], filtered: bool
+) -> None:
     channels = [b.channel(1, high_pass=SPIKE_BAND), b.channel(2, high_pass=high_pass)]
     nv.write_sorter(opened(b.nsx([(0, b.ramp(9, 2))], channels=channels)), folder)
     assert params(folder)["hp_filtered"] is filtered
@@ -185,7 +197,7 @@ def test_sorters_c07_what_was_recorded_filtered_is_said_to_be(opened, folder, hi
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
-def test_sorters_c08_spikeinterface_is_told_of_samples_gains_and_ids(opened, folder, kind):
+def test_sorters_c08_spikeinterface_is_told_of_samples_gains_and_ids(opened: Opened, folder: Path, kind: str) -> None:
     data, samples = b.plausible(kind, 3, (12,))
     factors = b.nev_with_factors({1: 250, 2: 500, 3: 250})
     ns = opened(data)
@@ -208,7 +220,7 @@ def test_sorters_c08_spikeinterface_is_told_of_samples_gains_and_ids(opened, fol
     assert params(folder)["dtype"] == samples.dtype.name
 
 
-def test_sorters_c09_without_gains_there_are_none_and_that_is_said(opened, folder):
+def test_sorters_c09_without_gains_there_are_none_and_that_is_said(opened: Opened, folder: Path) -> None:
     ns = opened(b.plausible("2.1", 2, (9,))[0])
     with pytest.warns(nv.UnknownScale, match=r"electrodes 1-2: no gains in binary.json") as told:
         report = nv.write_sorter(ns, folder)
@@ -217,7 +229,7 @@ def test_sorters_c09_without_gains_there_are_none_and_that_is_said(opened, folde
     assert "the gain is not known" in "\n".join(report.lines())
 
 
-def test_sorters_c10_the_folder_can_be_moved(recording, folder, tmp_path):
+def test_sorters_c10_the_folder_can_be_moved(recording: nv.nsx.NsxFile, folder: Path, tmp_path: Path) -> None:
     nv.write_sorter(recording, folder)
     for path in folder.iterdir():
         content = path.read_bytes()
@@ -229,7 +241,7 @@ def test_sorters_c10_the_folder_can_be_moved(recording, folder, tmp_path):
 # ------------------------------------------------------------------------------------------------ whole, or nothing
 
 
-def test_sorters_c11_a_folder_that_holds_files_is_refused(recording, folder):
+def test_sorters_c11_a_folder_that_holds_files_is_refused(recording: nv.nsx.NsxFile, folder: Path) -> None:
     folder.mkdir()
     nv.write_sorter(recording, folder)  # an empty one is none
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -239,7 +251,9 @@ def test_sorters_c11_a_folder_that_holds_files_is_refused(recording, folder):
     assert left_in(folder.parent) == ["folder"]
 
 
-def test_sorters_c11_overwriting_replaces_ours_and_leaves_a_sorters_results(opened, recording, folder):
+def test_sorters_c11_overwriting_replaces_ours_and_leaves_a_sorters_results(
+    opened: Opened, recording: nv.nsx.NsxFile, folder: Path
+) -> None:
     paused = opened(t.blocks([1000, 2000, 3000], [5, 4, 3]), "p.ns5")
     nv.write_sorter(paused, folder, gaps="split")
     (folder / "kilosort4").mkdir()
@@ -252,7 +266,9 @@ def test_sorters_c11_overwriting_replaces_ours_and_leaves_a_sorters_results(open
 
 @pytest.mark.parametrize("existing", [False, True])
 @pytest.mark.parametrize("fails", ["write_bin", "texts", "rename", "interrupt"])
-def test_sorters_c11_nothing_is_left_of_what_failed(recording, folder, monkeypatch, existing, fails):
+def test_sorters_c11_nothing_is_left_of_what_failed(
+    recording: nv.nsx.NsxFile, folder: Path, monkeypatch: pytest.MonkeyPatch, existing: bool, fails: str
+) -> None:
     if existing:
         nv.write_sorter(recording, folder, electrodes=[2, 1])
         (folder / "notes.txt").write_text("mine")
@@ -260,14 +276,14 @@ def test_sorters_c11_nothing_is_left_of_what_failed(recording, folder, monkeypat
             (folder / name).unlink()
     before = {path.name: path.read_bytes() for path in folder.iterdir()} if existing else None
 
-    def fail(*_):
+    def fail(*_: Any) -> None:
         raise KeyboardInterrupt if fails == "interrupt" else OSError(28, "No space left on device")
 
     replace, calls = os.replace, []
 
-    def some(source, target):
-        calls.extend([target] * str(target).startswith(str(folder) + os.sep))
-        if len(calls) == 6:  # of seven files that come to their places
+    def some(source: str, target: str) -> None:
+        calls.extend([target] * (str(folder) in (target, os.path.dirname(target))))
+        if len(calls) == (6 if existing else 1):  # of seven files that come to their places, or of one folder
             calls.append("failed")
             fail()
         replace(source, target)
@@ -275,8 +291,7 @@ def test_sorters_c11_nothing_is_left_of_what_failed(recording, folder, monkeypat
     if fails == "texts":
         monkeypatch.setattr("nevparse.export.sorter.folder.texts_of", fail)
     elif fails != "write_bin":
-        monkeypatch.setattr(output_folder.os, "rename", fail)
-        monkeypatch.setattr(output_folder.os, "replace", some)
+        monkeypatch.setattr(os, "replace", some)
     with pytest.raises((nv.ExportError, KeyboardInterrupt)) as failed:
         nv.write_sorter(recording, folder, overwrite=existing, progress=fail if fails == "write_bin" else None)
     assert fails == "interrupt" or "could not be written" in str(failed.value)
@@ -289,54 +304,54 @@ def test_sorters_c11_nothing_is_left_of_what_failed(recording, folder, monkeypat
 KILLED = """
 import os, sys
 import nevparse as nv
-from nevparse.export.output import folder as _folder
-def die(*_): os._exit(9)
-if sys.argv[3] == "rename":
-    _folder.os.rename = die
-else:
-    move, n = _folder._move, []
-    def some(names, source, target):
-        move(names[: len(names) // 2], source, target)
-        n.append(1)
-        if len(n) == int(sys.argv[3]):
-            die()
-        move(names[len(names) // 2 :], source, target)
-    _folder._move = some
+real, places = os.replace, []
+def replace(source, target):
+    places.extend([target] * (os.path.dirname(target) in (sys.argv[2], os.path.dirname(sys.argv[2]))))
+    if len(places) == int(sys.argv[3]):
+        os._exit(9)
+    real(source, target)
+os.replace = replace
 with nv.open_nsx(sys.argv[1]) as ns:
     nv.write_sorter(ns, sys.argv[2], overwrite=True)
 """
 
 
-@pytest.mark.parametrize("when", ["rename", "1", "2"])
-def test_sorters_c11_the_next_run_cleans_up_behind_one_that_was_killed(recording, folder, when):
-    if when != "rename":
+@pytest.mark.parametrize(("existing", "nth"), [(False, 1), (True, 1), (True, 7), (True, 13)])
+def test_sorters_c11_the_next_run_cleans_up_behind_one_that_was_killed(
+    recording: nv.nsx.NsxFile, folder: Path, existing: bool, nth: int
+) -> None:
+    """Kills at every moment: `test_output_kills.py`."""
+    if existing:
         nv.write_sorter(recording, folder, electrodes=[2, 1])
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, recording.path, str(folder), when], env=environment, timeout=60, check=False
+        [sys.executable, "-c", KILLED, recording.path, str(folder), str(nth)], env=environment, timeout=60, check=False
     )
     assert done.returncode == 9
-    assert "folder.part" in left_in(folder.parent)
+    assert "folder.nevparse-part" in left_in(folder.parent)
     nv.write_sorter(recording, folder, overwrite=True)
     assert left_in(folder.parent) == ["folder"]
     assert left_in(folder) == FILES
     assert np.fromfile(folder / "recording.bin", "<i2").size == 40 * 6
 
 
-def test_sorters_c11_what_is_in_the_way_is_nobodys_to_remove(recording, folder, tmp_path):
+def test_sorters_c11_what_is_in_the_way_is_nobodys_to_remove(
+    recording: nv.nsx.NsxFile, folder: Path, tmp_path: Path
+) -> None:
     with pytest.raises(nv.ExportError, match="there is no folder"):
         nv.write_sorter(recording, tmp_path / "not" / "there")
     with pytest.raises(nv.ExportError, match="is not a folder"):
         nv.write_sorter(recording, recording.path, overwrite=True)
-    other = folder.parent / "folder.part"
+    other = folder.parent / "folder.nevparse-part"
     other.mkdir()
-    (other / "recording.bin").write_text("mine")
-    with pytest.raises(nv.ExportError):
+    (other / "thesis.tex").write_text("mine")
+    with pytest.raises(nv.ExportError, match="is in the way"):
         nv.write_sorter(recording, folder, overwrite=True)
-    assert (other / "recording.bin").read_text() == "mine"
+    assert (other / "thesis.tex").read_text() == "mine"
+    assert left_in(folder.parent) == ["folder.nevparse-part"]
 
 
-def test_sorters_c11_a_recording_in_the_folder_is_never_replaced(recording, folder):
+def test_sorters_c11_a_recording_in_the_folder_is_never_replaced(recording: nv.nsx.NsxFile, folder: Path) -> None:
     folder.mkdir()
     shutil.copy(recording.path, folder / "recording.bin")
     with nv.open_nsx(folder / "recording.bin") as ns, pytest.raises(nv.ExportError, match="is the recording itself"):
@@ -347,7 +362,7 @@ def test_sorters_c11_a_recording_in_the_folder_is_never_replaced(recording, fold
 # --------------------------------------------------------------------------------------------------- maps and time
 
 
-def test_sorters_c12_a_plain_grid_says_that_it_is_one(recording, folder):
+def test_sorters_c12_a_plain_grid_says_that_it_is_one(recording: nv.nsx.NsxFile, folder: Path) -> None:
     report = nv.write_sorter(recording, folder, pitch_um=50)
     said = report.positions.statement
     assert "plain grid" in said
@@ -358,7 +373,7 @@ def test_sorters_c12_a_plain_grid_says_that_it_is_one(recording, folder):
     assert facts(folder, "kilosort_probe.json")["xc"] == [0, 50, 100, 0, 50, 100]
 
 
-def test_sorters_c13_a_bin_for_each_segment_and_all_are_listed(opened, folder):
+def test_sorters_c13_a_bin_for_each_segment_and_all_are_listed(opened: Opened, folder: Path) -> None:
     ns = opened(t.blocks([1000, 31000, 76000], [5, 4, 3]))
     report = nv.write_sorter(ns, folder, gaps="split", start_tick=1002)
     names = [f"recording-00{k}.bin" for k in range(3)]
@@ -373,7 +388,9 @@ def test_sorters_c13_a_bin_for_each_segment_and_all_are_listed(opened, folder):
 @settings(max_examples=15)
 @given(counts=st.lists(st.integers(1, 40), min_size=1, max_size=4), pauses=st.lists(st.integers(5, 9000), min_size=4))
 @pytest.mark.parametrize("kind", ["2.3", "ptp"])
-def test_sorters_c14_rows_go_back_to_ticks_across_pauses(opened, folder, kind, counts, pauses):
+def test_sorters_c14_rows_go_back_to_ticks_across_pauses(
+    opened: Opened, folder: Path, kind: str, counts: list[int], pauses: list[int]
+) -> None:
     starts = np.cumsum([1000, *(n + p for n, p in zip(counts, pauses, strict=False))])[: len(counts)].tolist()
     scale = 100_000 // 3 if kind == "ptp" else 1
     samples = b.ramp(sum(counts), 2)
@@ -389,7 +406,9 @@ def test_sorters_c14_rows_go_back_to_ticks_across_pauses(opened, folder, kind, c
     del sidecar
 
 
-def test_sorters_c15_what_does_not_fit_is_refused_before_anything_is_written(opened, recording, folder, tmp_path):
+def test_sorters_c15_what_does_not_fit_is_refused_before_anything_is_written(
+    opened: Opened, recording: nv.nsx.NsxFile, folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "large.cmp").write_bytes(sb.array_map(8, 4))
     (tmp_path / "small.cmp").write_bytes(sb.array_map(4, 2))
     for name in ("large", "small"):
@@ -405,7 +424,7 @@ def test_sorters_c15_what_does_not_fit_is_refused_before_anything_is_written(ope
 
 
 @pytest.mark.parametrize("name", ["mne_real_2.3.ns3", "ripple_testData.ns2", "ripple_hires.nf3"])
-def test_real_recordings_come_out_as_they_are(real_file, folder, name):
+def test_real_recordings_come_out_as_they_are(real_file: Callable[[str], Path], folder: Path, name: str) -> None:
     with nv.open_nsx(real_file(name)) as ns:
         nv.write_sorter(ns, folder, gaps="join")
         columns = ns.columns(kind="neural")
@@ -418,7 +437,9 @@ def test_real_recordings_come_out_as_they_are(real_file, folder, name):
 # -------------------------------------------------------------------------------------------------- at the terminal
 
 
-def test_the_command_writes_the_same_and_says_what_a_sorter_asks_for(recording, folder, array, capsys):
+def test_the_command_writes_the_same_and_says_what_a_sorter_asks_for(
+    recording: nv.nsx.NsxFile, folder: Path, array: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     expected = nv.write_sorter(recording, folder.parent / "by_hand", cmp=array, electrodes=[1, 2], pitch_um=300)
     arguments = ["--cmp", str(array), "--electrodes", "1-2", "--pitch", "300", "--first-bank", "a"]
     assert cli.main(["sorter", recording.path, str(folder), *arguments]) == 0
@@ -431,7 +452,9 @@ def test_the_command_writes_the_same_and_says_what_a_sorter_asks_for(recording, 
     assert "exists and holds files" in capsys.readouterr().err
 
 
-def test_the_command_refuses_a_map_that_is_none_in_one_line(recording, folder, tmp_path, capsys):
+def test_the_command_refuses_a_map_that_is_none_in_one_line(
+    recording: nv.nsx.NsxFile, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "none.cmp").write_bytes(b"\x00\x01binary")
     assert cli.main(["sorter", recording.path, str(folder), "--cmp", str(tmp_path / "none.cmp")]) == 2
     assert cli.main(["sorter", recording.path, str(folder), "--cmp", str(tmp_path / "absent.cmp")]) == 2

@@ -6,6 +6,7 @@ Run as a script it is such a process: it takes one job for each line of JSON on 
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -16,12 +17,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import builders as b
+from builders import nsx as b
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows the second ends a process as hard as the first here
 KILLED = -KILL if os.name == "posix" else KILL
 REFUSED = 3
-_EVENTS = ("os.rename", "os.remove", "os.link")
+PART, OLD, LOCK = ".nevparse-part", ".nevparse-old", ".nevparse-lock"
+TESTS = Path(__file__).resolve().parents[2]
+_EVENTS = ("os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir")
 
 Files = dict[str, bytes]
 
@@ -29,50 +32,94 @@ Files = dict[str, bytes]
 class Case:
     """One kind of export: a recording, what is there before, and what would be there after."""
 
+    target = "s.bin"
+
     def __init__(self, name: str, raw: bytes, older: dict[str, Any] | None, options: dict[str, Any]) -> None:
         self.name, self.raw, self.older, self.options = name, raw, older, options
 
     def prepare(self, folder: Path) -> None:
         """Write the recording, and what an export leaves of it, before and after."""
-        import nevparse as nv
-
         self.source = folder / f"{self.name}.ns5"
         self.source.write_bytes(self.raw)
-        self.before: Files = {}
+        self.before, self.after = Files(), Files()
+        for files, options in ((self.before, self.older), (self.after, self.options)):
+            target = folder / f"{self.name}-{'before' if files is self.before else 'after'}" / self.target
+            target.parent.mkdir()
+            if options is not None:
+                self.export(target, **options)
+            files.update(contents(target.parent))
+
+    def export(self, target: Path | str, **options: Any) -> Any:
+        """The newer export, in this process."""
+        import nevparse as nv
+
         with nv.open_nsx(self.source) as ns:
-            for what, options in (("before", self.older), ("after", self.options)):
-                target = folder / f"{self.name}-{what}" / "s.bin"
-                target.parent.mkdir()
-                if options is not None:
-                    nv.write_bin(ns, target, **options)
-                setattr(self, what, contents(target.parent))
+            return nv.write_bin(ns, target, **options)
 
     def lay_out(self, folder: Path) -> Path:
         """A folder as it is before the export; returns the target in it."""
         folder.mkdir()
         for name, data in self.before.items():
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(data)
-        return folder / "s.bin"
+        return folder / self.target
 
     def wrong(self, folder: Path) -> list[str]:
         """What must not be, in a folder where the export was ended at some moment."""
         files, found = contents(folder), []
         for name, data in files.items():
-            if name.endswith((".part", ".lock")):
+            if name.endswith((PART, OLD, LOCK)) or PART + "/" in name:
                 continue
             if data not in (self.before.get(name), self.after.get(name)):
                 found.append(f"{name} is neither the older nor the newer file")
-            beside = os.path.splitext(name)[0] + ".bin"
-            if (files.get(beside) == self.after.get(beside)) != (data == self.after.get(name)):
-                found.append(f"{name} stands beside another export's {beside}")
+            others = self.described(name, files) if self.before.get(name) != self.after.get(name) else []
+            if any(self.is_new(other, files) != (data == self.after.get(name)) for other in others):
+                found.append(f"{name} stands beside another export's .bin")
         for name, data in self.before.items():
-            if name.endswith(".bin") and name not in files:
+            if name.endswith(".bin") and name in self.after and name not in files:
                 found.append(f"{name} is lost")
-            if data not in (files.get(name), files.get(name + ".old.part")) and files[
-                os.path.splitext(name)[0] + ".bin"
-            ] != self.after.get(os.path.splitext(name)[0] + ".bin"):
+            described = self.described(name, files)
+            if data not in (files.get(name), files.get(name + OLD)) and not all(
+                self.is_new(other, files) for other in described
+            ):
                 found.append(f"{name} is lost, and its .bin is still the older one")
         return found
+
+    def is_new(self, name: str, files: Files) -> bool:
+        """Whether a file is the newer one."""
+        return files.get(name) == self.after.get(name)
+
+    def described(self, name: str, files: Files) -> list[str]:
+        """What a file describes."""
+        return [os.path.splitext(name)[0] + ".bin"]
+
+    def left_over(self, folder: Path) -> list[str]:
+        """What no run may leave that was not killed itself."""
+        return [path.name for path in folder.rglob("*") if path.name.endswith((PART, LOCK))]
+
+
+class FolderCase(Case):
+    """A folder for a sorter, in which every file describes every ``.bin``."""
+
+    target = "out"
+
+    def export(self, target: Path | str, **options: Any) -> Any:
+        """The newer export, in this process."""
+        import nevparse as nv
+
+        with nv.open_nsx(self.source) as ns:
+            return nv.write_sorter(ns, target, **options)
+
+    def prepare(self, folder: Path) -> None:
+        """Also put a file of the user's beside the older export."""
+        super().prepare(folder)
+        if self.older is not None:
+            self.before["out/notes.txt"] = self.after["out/notes.txt"] = b"mine"
+
+    def described(self, name: str, files: Files) -> list[str]:
+        """Every ``.bin`` that is there."""
+        is_file = not name.endswith((".bin", ".txt"))
+        return [other for other in files if other.startswith("out/") and other.endswith(".bin")] if is_file else []
 
 
 def cases() -> list[Case]:
@@ -89,16 +136,28 @@ def cases() -> list[Case]:
     ]
 
 
+def folder_cases() -> list[Case]:
+    """A new folder; one whose files are replaced; one in which some files have no newer ones."""
+    several, _ = b.plausible("2.3", 3, (50, 40))
+    return [
+        FolderCase("new", several, None, {"gaps": "join"}),
+        FolderCase("again", several, {"gaps": "join", "channels": [2, 0]}, {"gaps": "join"}),
+        FolderCase("fewer", several, {"gaps": "split"}, {"gaps": "join"}),
+    ]
+
+
 def contents(folder: Path) -> Files:
     """Name and bytes of every file."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 class Exporter:
     """Starts exports in processes of their own: forked from one where the system can, else each from nothing."""
 
     def __init__(self, fork: bool = hasattr(os, "fork")) -> None:
-        self._fork, self._process = fork, None
+        self._fork = fork
+        self._process: Any = None
         if fork:
             self._launch()
 
@@ -112,19 +171,20 @@ class Exporter:
             self._process.stdout.close()
 
     def _launch(self) -> None:
-        package = Path(__file__).resolve().parents[1]
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", __file__, "fork" if self._fork else "once"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": str(package), "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(TESTS.parent), str(TESTS))),
+                 "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
 
-    def start(self, source: Path, target: Path, options: dict[str, Any], **more: Any) -> None:
+    def start(self, case: Case, target: Path, **more: Any) -> None:
         """Begin an export: `step` is the operation it is killed before, `pause_s` how long each step of it takes."""
         if not self._fork:
             self.__exit__()
             self._launch()
-        job = {"source": str(source), "target": str(target), "options": options, **more}
+        job = {"source": str(case.source), "target": str(target), "options": case.options, **more}
+        job["folder"] = isinstance(case, FolderCase)
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         self._pid = int(self._process.stdout.readline())
@@ -139,7 +199,14 @@ class Exporter:
             self._process.stdin.write("\n")
             self._process.stdin.flush()
             return int(self._process.stdout.readline())
-        return self._process.wait()
+        return int(self._process.wait())
+
+    def killed_before(self, case: Case, target: Path, step: int, **more: Any) -> bool:
+        """Kill an export before an operation; False where it had ended by then."""
+        self.start(case, target, step=step, **more)
+        code = self.wait()
+        assert code in (0, REFUSED, KILLED)
+        return code == KILLED
 
 
 # ------------------------------------------------------------------------------------------------------- in the process
@@ -169,10 +236,15 @@ def export(job: dict[str, Any]) -> int:
         import resource
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["most_bytes"], job["most_bytes"]))
+    if not job.get("links", True):
+        os.link = no_links
+    if "refused" in job:
+        os.replace = refusing(job["refused"], os.replace)
     sys.addaudithook(audit)
+    write = nv.write_sorter if job["folder"] else nv.write_bin
     try:
         with nv.open_nsx(job["source"]) as ns:
-            nv.write_bin(ns, job["target"], overwrite=True, progress=progress, **job["options"])
+            write(ns, job["target"], overwrite=job.get("overwrite", True), progress=progress, **job["options"])
     except nv.ExportError as error:
         with open(job["says"], "w") as file:
             file.write(str(error)[: job.get("most_bytes", -1)])
@@ -180,11 +252,27 @@ def export(job: dict[str, Any]) -> int:
     return 0
 
 
+def no_links(*_: Any, **__: Any) -> None:
+    """What `os.link` does on a file system without hard links."""
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def refusing(ending: str, replace: Any) -> Any:
+    """What `os.replace` does where the last of several names cannot be given."""
+
+    def refuse(source: str, to: str) -> None:
+        if str(to).endswith(ending) and not str(source).endswith(OLD):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        replace(source, to)
+
+    return refuse
+
+
 def serve() -> None:
     """Fork a process for each job, and say which it is and, when that is asked for, how it ended."""
     import nevparse as nv
 
-    _ = nv.open_nsx, nv.write_bin
+    _ = nv.open_nsx, nv.write_bin, nv.write_sorter
     while line := sys.stdin.readline():
         pid = os.fork()
         if pid == 0:
