@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from .errors import UnknownVersion as UnknownVersion
     from .errors import UnsupportedVersion as UnsupportedVersion
     from .export.bin import write_bin as write_bin
-    from .export.native.api import create_nsx as create_nsx
-    from .export.native.api import write_nev as write_nev
-    from .export.native.api import write_nsx as write_nsx
+    from .export.native.cut_nev import write_nev as write_nev
+    from .export.native.cut_nsx import write_nsx as write_nsx
     from .export.native.new_nsx import NewChannel as NewChannel
+    from .export.native.new_nsx import create_nsx as create_nsx
     from .export.sidecar import read_sidecar as read_sidecar
     from .export.sorter.folder import write_sorter as write_sorter
     from .maps.ccf import read_ccf as read_ccf
@@ -48,8 +48,9 @@ _HOMES = {
     "export.bin": "write_bin",
     "export.sidecar": "read_sidecar",
     "export.sorter.folder": "write_sorter",
-    "export.native.api": "write_nsx write_nev create_nsx",
-    "export.native.new_nsx": "NewChannel",
+    "export.native.cut_nsx": "write_nsx",
+    "export.native.cut_nev": "write_nev",
+    "export.native.new_nsx": "create_nsx NewChannel",
     "maps.positions": "read_cmp plain_grid",
     "maps.ccf": "read_ccf",
 }
