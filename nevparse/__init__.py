@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from .export.sidecar import read_sidecar as read_sidecar
     from .export.sorter.folder import write_sorter as write_sorter
     from .maps.ccf import read_ccf as read_ccf
+    from .maps.cmp import read_cmp as read_cmp
     from .maps.positions import plain_grid as plain_grid
-    from .maps.positions import read_cmp as read_cmp
     from .nev.file import open_nev as open_nev
     from .nsx.file import open_nsx as open_nsx
     from .recording.check import check as check
@@ -51,7 +51,8 @@ _HOMES = {
     "export.native.cut_nsx": "write_nsx",
     "export.native.cut_nev": "write_nev",
     "export.native.new_nsx": "create_nsx NewChannel",
-    "maps.positions": "read_cmp plain_grid",
+    "maps.cmp": "read_cmp",
+    "maps.positions": "plain_grid",
     "maps.ccf": "read_ccf",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -192,7 +192,7 @@ def _bin(arguments: argparse.Namespace) -> int:
 
 def _sorter(arguments: argparse.Namespace) -> int:
     from ..export.sorter.folder import write_sorter
-    from ..maps.positions import read_cmp
+    from ..maps.cmp import read_cmp
 
     arrays = None
     if arguments.cmp:

@@ -18,7 +18,8 @@ import numpy as np
 from ...errors import UnknownScale
 from ...format.channel import Channel
 from ...format.text import ranges_text
-from ...maps.positions import ArrayMap, Positions, plain_grid, read_cmp
+from ...maps.cmp import ArrayMap, read_cmp
+from ...maps.positions import Positions, plain_grid
 from ...recording.instruments import Continuous
 from ..bin import BinReport, write_bin
 from ..output.folder import whole_folder
