@@ -273,7 +273,7 @@ def test_sorters_c11_nothing_is_left_of_what_failed(recording, folder, monkeypat
         replace(source, target)
 
     if fails == "texts":
-        monkeypatch.setattr("nevparse.export.sorter.folder.texts_of", fail)
+        monkeypatch.setattr("nevparse.export.sorter.folder.description_files", fail)
     elif fails != "write_bin":
         monkeypatch.setattr(output_folder.os, "rename", fail)
         monkeypatch.setattr(output_folder.os, "replace", some)

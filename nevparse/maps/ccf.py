@@ -96,7 +96,7 @@ def _without_declarations(path: str, data: bytes) -> bytes:
     """The same bytes; FormatError if they declare what an XML reader would expand or fetch."""
     if data.startswith(_OLD_MAGIC):
         found = f"a binary one ({printable(decode_text(data[:_OLD_HEADER_BYTES]))})"
-        expected = "an XML configuration (open it in a newer Central and save it again)"
+        expected = "an XML configuration (save it with a newer Central)"
         raise FormatError(expected, found, path=path)
     declaration = _DECLARATION.search(data)
     if declaration is not None:
@@ -116,21 +116,21 @@ def _parsed(path: str, data: bytes) -> tuple[str, dict[str, str], Any]:
     """Name, attributes and content of the outermost element."""
     from xml.parsers import expat
 
-    def where(index: int) -> int:
-        return max(0, index) if sent == data else len(sent[:index].decode("utf-8", "ignore"))
+    def offset_in_file(index: int) -> int:
+        return max(0, index) if utf8 == data else len(utf8[:index].decode("utf-8", "ignore"))
 
-    sent = _decoded(data, "utf-8", "cp1252", "latin-1").encode("utf-8")
+    utf8 = _decoded(data, "utf-8", "cp1252", "latin-1").encode("utf-8")
     parser = expat.ParserCreate("utf-8")  # no other encoding may hide a declaration
-    builder = _Builder(path, lambda: where(parser.CurrentByteIndex))
+    builder = _Builder(path, lambda: offset_in_file(parser.CurrentByteIndex))
     parser.buffer_text = True
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.texts.append
     try:
-        parser.Parse(sent, True)
+        parser.Parse(utf8, True)
     except expat.ExpatError as error:
         found = expat.ErrorString(error.code)
-        raise FormatError("well-formed XML", found, path=path, offset=where(parser.ErrorByteIndex)) from None
+        raise FormatError("well-formed XML", found, path=path, offset=offset_in_file(parser.ErrorByteIndex)) from None
     return builder.root, builder.attributes, builder.content
 
 
@@ -189,7 +189,7 @@ def _typed(kind: str, text: str) -> int | float | str:
 
 # ------------------------------------------------------------------------------------------------------- channels
 def _value_at(item: Any, place: str, types: Any, missing: Any) -> Any:
-    """A channel's setting by its place; `missing` if it is not there or of another type."""
+    """A channel's setting by its place; `missing` if the channel lacks it or it is of another type."""
     for name in place.split("/"):
         item = item.get(name) if isinstance(item, dict) else None
     return item if isinstance(item, types) else missing

@@ -6,26 +6,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import nan
+from dataclasses import replace
 from typing import NamedTuple
 
 from ..errors import FormatError
-from ..format.channel import Channel
 from ..format.text import decode_text, printable
-from .positions import (
-    JOINS,
-    LETTERS,
-    PITCH_UM,
-    MapElectrode,
-    Positions,
-    checked_channels,
-    electrode_places,
-    make_positions,
-    match_electrodes,
-)
+from .positions import LETTERS, PITCH_UM, ArrayMap, MapElectrode
 
-_CHUNK_BYTES, _MAP_BYTES, _MOST_DIGITS, _MOST_PIN, _SHOWN = 1 << 16, 1 << 20, 6, 255, 60
+_CHUNK_BYTES, _MAP_BYTES, _MOST_PIN, _SHOWN = 1 << 16, 1 << 20, 255, 60
 _UTF8_MARK = b"\xef\xbb\xbf"
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")
 _DOS_END = "\x1a"  # what DOS editors put at the end of a file
@@ -35,67 +23,7 @@ _SPELLINGS = {
 }  # fmt: skip
 _FIELD = {spelling: field for field, spellings in _SPELLINGS.items() for spelling in spellings.split()}
 _NEEDED = ("column", "row", "bank", "pin")
-_NUMBERS = {"column", "row", "pin", "size"}
-
-
-@dataclass(frozen=True)
-class ArrayMap:
-    """The electrodes of one or more arrays.
-
-    Parameters
-    ----------
-    paths, descriptions : tuple of str
-        The files, and the first line of each.
-    pitches_um : tuple of float
-        Distance of a column or row to the next in each file: 400, or 1 if the file has sizes and so counts in µm.
-    electrodes : tuple of MapElectrode
-        All electrodes, in the files' order.
-    """
-
-    paths: tuple[str, ...]
-    descriptions: tuple[str, ...]
-    pitches_um: tuple[float, ...]
-    electrodes: tuple[MapElectrode, ...]
-
-    def positions_of(
-        self, channels: Iterable[Channel], *, by: str = "pin", pitch_um: float | None = None, partial: bool = False
-    ) -> Positions:
-        """Where channels of a recording are on the arrays.
-
-        The arrays of several files are set side by side, 4 mm apart. Analog inputs have no place; they, and other
-        channels that are no electrodes and not in the map, are named in the result.
-
-        Parameters
-        ----------
-        channels : iterable of Channel
-            All channels of a recording, or a selection.
-        by : str
-            ``"pin"`` (bank and pin), ``"label"``, or ``"id"`` (electrodes 1 to 32 are bank A, 33 to 64 bank B, and so
-            on) for files that have neither.
-        pitch_um : float, optional
-            Distance of neighbours; that of the map (`pitches_um`) by default.
-        partial : bool
-            Whether some of the map's electrodes may be missing among the channels.
-
-        Raises
-        ------
-        ValueError
-            If map and recording do not match (both sides are listed), or two channels or two electrodes have the same
-            key.
-        """
-        wanted = checked_channels(channels, pitch_um)
-        files = ", ".join(printable(os.path.basename(path)) for path in self.paths)
-        rows = match_electrodes(by, wanted, self.electrodes, files, partial)
-        pitches = [pitch_um or pitch for pitch in self.pitches_um]
-        places = electrode_places(self.electrodes, pitches)
-        pitch_text = " or ".join(f"{pitch:g}" for pitch in sorted(set(pitches)))
-        return make_positions(
-            wanted,
-            [(nan, nan) if row is None else places[row] for row in rows],
-            [0 if row is None else self.electrodes[row].array for row in rows],
-            f"positions from {files}, joined by {JOINS[by].name}, {pitch_text} µm from column to column",
-            is_map=True,
-        )
+_NUMBER, _NUMBER_FIELDS = re.compile("[0-9]{1,6}"), {"column", "row", "pin", "size"}
 
 
 def read_cmp(
@@ -118,23 +46,22 @@ def read_cmp(
     ValueError
         If two files have the same bank and pin, or `first_bank` does not fit the files.
     """
-    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    names = tuple(os.fspath(one) for one in paths)
+    names = tuple(os.fspath(one) for one in ([path] if isinstance(path, str | os.PathLike) else path))
     if not names:
         raise ValueError("expected at least one map, found none")
     letters = "A" * len(names) if first_bank is None else first_bank.upper()
     if len(letters) != len(names) or not set(letters) <= set(LETTERS):
         raise ValueError(f"expected first_bank as {len(names)} letters A to Z, one a file, found {first_bank!r}")
     files = [_read_file(name) for name in names]
-    electrodes: list[MapElectrode] = []
-    for number, (file, letter) in enumerate(zip(files, letters, strict=True), 1):
-        electrodes += _plugged_in(file, number, letter)
+    plugged_in = (_plugged_in(file, letter, k) for k, (file, letter) in enumerate(zip(files, letters, strict=True), 1))
+    electrodes = tuple(electrode for array in plugged_in for electrode in array)
     _check_pins_differ(names, electrodes)
-    pitches = tuple(file.pitch_um for file in files)
-    return ArrayMap(names, tuple(file.description for file in files), pitches, tuple(electrodes))
+    descriptions = tuple(file.descriptions[0] for file in files)
+    return ArrayMap(names, descriptions, tuple(file.pitches_um[0] for file in files), electrodes)
 
 
-def _plugged_in(file: _MapFile, number: int, letter: str) -> list[MapElectrode]:
+def _plugged_in(file: ArrayMap, letter: str, number: int) -> list[MapElectrode]:
+    """The electrodes of file `number`, whose bank A is at connector `letter`."""
     shift = LETTERS.index(letter)
     last = max(electrode.bank for electrode in file.electrodes) + shift
     if last > len(LETTERS):
@@ -155,12 +82,6 @@ def _check_pins_differ(names: Sequence[str], electrodes: Iterable[MapElectrode])
 
 
 # ------------------------------------------------------------------------------------------------------- one file
-class _MapFile(NamedTuple):
-    description: str
-    pitch_um: float
-    electrodes: tuple[MapElectrode, ...]
-
-
 class _Line(NamedTuple):
     number: int
     offset: int
@@ -168,7 +89,7 @@ class _Line(NamedTuple):
     comment: str
 
 
-def _read_file(path: str) -> _MapFile:
+def _read_file(path: str) -> ArrayMap:
     fields: Sequence[str] = (*_NEEDED, "label")
     description, has_sizes, lines = "", False, list[tuple[_Line, MapElectrode]]()
     for line in _lines(_text_bytes(path)):
@@ -185,7 +106,8 @@ def _read_file(path: str) -> _MapFile:
         else:
             description = line.body
     _check_electrodes_differ(path, lines)
-    return _MapFile(description, 1.0 if has_sizes else PITCH_UM, tuple(electrode for _, electrode in lines))
+    pitch_um = 1.0 if has_sizes else PITCH_UM
+    return ArrayMap((path,), (description,), (pitch_um,), tuple(electrode for _, electrode in lines))
 
 
 def read_small_file(path: str, most_bytes: int, what: str) -> bytes:
@@ -229,16 +151,14 @@ def _fields_of_comment(comment: str) -> Sequence[str]:
 
 def _electrode(body: str, fields: Sequence[str]) -> MapElectrode | None:
     words = dict(zip(fields, body.split(None, len(fields) - 1), strict=False))
-    if not set(words).issuperset(_NEEDED) or not all(_is_number(words[name]) for name in _NUMBERS.intersection(words)):
+    if not set(words).issuperset(_NEEDED) or not all(
+        _NUMBER.fullmatch(words[name]) for name in _NUMBER_FIELDS.intersection(words)
+    ):
         return None
     bank, pin = LETTERS.find(words["bank"].upper()) + 1, int(words["pin"])
     if len(words["bank"]) != 1 or bank == 0 or not 1 <= pin <= _MOST_PIN:
         return None
     return MapElectrode(int(words["column"]), int(words["row"]), bank, pin, words.get("label", "").strip())
-
-
-def _is_number(word: str) -> bool:
-    return word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS
 
 
 def _check_electrodes_differ(path: str, lines: Sequence[tuple[_Line, MapElectrode]]) -> None:

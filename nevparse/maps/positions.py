@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
-from math import inf, isfinite
+from math import inf, isfinite, nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,6 +80,66 @@ class Positions:
     is_map: bool
 
 
+@dataclass(frozen=True)
+class ArrayMap:
+    """The electrodes of one or more arrays.
+
+    Parameters
+    ----------
+    paths, descriptions : tuple of str
+        The files, and the first line of each.
+    pitches_um : tuple of float
+        Distance of a column or row to the next in each file: 400, or 1 if the file has sizes and so counts in µm.
+    electrodes : tuple of MapElectrode
+        All electrodes, in the files' order.
+    """
+
+    paths: tuple[str, ...]
+    descriptions: tuple[str, ...]
+    pitches_um: tuple[float, ...]
+    electrodes: tuple[MapElectrode, ...]
+
+    def positions_of(
+        self, channels: Iterable[Channel], *, by: str = "pin", pitch_um: float | None = None, partial: bool = False
+    ) -> Positions:
+        """Where channels of a recording are on the arrays.
+
+        The arrays of several files are set side by side, 4 mm apart. Analog inputs have no place; they, and other
+        channels that are no electrodes and not in the map, are named in the result.
+
+        Parameters
+        ----------
+        channels : iterable of Channel
+            All channels of a recording, or a selection.
+        by : str
+            ``"pin"`` (bank and pin), ``"label"``, or ``"id"`` (electrodes 1 to 32 are bank A, 33 to 64 bank B, and so
+            on) for files that have neither.
+        pitch_um : float, optional
+            Distance of neighbours; that of the map (`pitches_um`) by default.
+        partial : bool
+            Whether some of the map's electrodes may be missing among the channels.
+
+        Raises
+        ------
+        ValueError
+            If map and recording do not match (both sides are listed), or two channels or two electrodes have the same
+            key.
+        """
+        wanted = _checked_channels(channels, pitch_um)
+        files = ", ".join(printable(os.path.basename(path)) for path in self.paths)
+        rows = _match_electrodes(by, wanted, self.electrodes, files, partial)
+        pitches = [pitch_um or pitch for pitch in self.pitches_um]
+        places = _electrode_places(self.electrodes, pitches)
+        pitch_text = " or ".join(f"{pitch:g}" for pitch in sorted(set(pitches)))
+        return _positions(
+            wanted,
+            [(nan, nan) if row is None else places[row] for row in rows],
+            [0 if row is None else self.electrodes[row].array for row in rows],
+            f"positions from {files}, joined by {_JOINS[by].name}, {pitch_text} µm from column to column",
+            is_map=True,
+        )
+
+
 def plain_grid(channels: Iterable[Channel], *, pitch_um: float | None = None) -> Positions:
     """Positions for channels without a map: a grid near a square, row by row from the lower left.
 
@@ -89,15 +150,15 @@ def plain_grid(channels: Iterable[Channel], *, pitch_um: float | None = None) ->
     ValueError
         If `channels` is empty or the pitch is no distance.
     """
-    wanted = checked_channels(channels, pitch_um)
+    wanted = _checked_channels(channels, pitch_um)
     width, pitch = int(np.ceil(np.sqrt(len(wanted)))), pitch_um or PITCH_UM
     places = [(k % width * pitch, k // width * pitch) for k in range(len(wanted))]
     statement = f"a plain grid of {width} columns in channel order, not where the electrodes are: there is no map"
-    return make_positions(wanted, places, [1] * len(wanted), statement, is_map=False)
+    return _positions(wanted, places, [1] * len(wanted), statement, is_map=False)
 
 
-def checked_channels(channels: Iterable[Channel], pitch_um: float | None) -> list[Channel]:
-    """The channels as a list; ValueError if it is empty or the pitch is no distance."""
+def _checked_channels(channels: Iterable[Channel], pitch_um: float | None) -> list[Channel]:
+    """The channels as a list; ValueError if there is none or the pitch is no distance."""
     wanted = list(channels)
     if not wanted:
         raise ValueError("expected at least one channel, found none")
@@ -106,7 +167,7 @@ def checked_channels(channels: Iterable[Channel], pitch_um: float | None) -> lis
     return wanted
 
 
-def make_positions(
+def _positions(
     channels: Sequence[Channel],
     places: Sequence[tuple[float, float]],
     arrays: Sequence[int],
@@ -122,7 +183,7 @@ def make_positions(
     return Positions(um, numbers, unplaced, names, statement, is_map)
 
 
-def electrode_places(electrodes: Sequence[MapElectrode], pitches_um: Sequence[float]) -> list[tuple[float, float]]:
+def _electrode_places(electrodes: Sequence[MapElectrode], pitches_um: Sequence[float]) -> list[tuple[float, float]]:
     """Each electrode's x and y in µm; arrays are set side by side."""
     places: list[tuple[float, float]] = []
     left = -inf
@@ -136,7 +197,7 @@ def electrode_places(electrodes: Sequence[MapElectrode], pitches_um: Sequence[fl
 
 
 # ------------------------------------------------------------------------------------------- channels of electrodes
-class Join(NamedTuple):
+class _Join(NamedTuple):
     """A key that channels and electrodes share; None for one without it."""
 
     name: str
@@ -144,14 +205,14 @@ class Join(NamedTuple):
     of_electrode: Callable[[MapElectrode], Any]
 
 
-JOINS = {
-    "pin": Join(
+_JOINS = {
+    "pin": _Join(
         "bank and pin",
         lambda channel: (channel.bank, channel.pin) if channel.bank and channel.pin else None,
         lambda electrode: (electrode.bank, electrode.pin),
     ),
-    "label": Join("label", lambda channel: channel.label or None, lambda electrode: electrode.label or None),
-    "id": Join(
+    "label": _Join("label", lambda channel: channel.label or None, lambda electrode: electrode.label or None),
+    "id": _Join(
         "electrode id",
         lambda channel: channel.electrode_id or None,
         lambda electrode: (electrode.bank - 1) * _PINS_PER_BANK + electrode.pin,
@@ -159,7 +220,7 @@ JOINS = {
 }
 
 
-def match_electrodes(
+def _match_electrodes(
     by: str, channels: Sequence[Channel], electrodes: Sequence[MapElectrode], files: str, partial: bool
 ) -> list[int | None]:
     """For each channel its index in `electrodes`; None for a channel that is no electrode.
@@ -169,9 +230,9 @@ def match_electrodes(
     ValueError
         If channels and electrodes cannot be matched, or the map is of other electrodes.
     """
-    if by not in JOINS:
+    if by not in _JOINS:
         raise ValueError(f"expected {_joins_text()}, found {by!r}")
-    join = JOINS[by]
+    join = _JOINS[by]
     # an analog input has a bank and a pin too, but no electrode
     keys = [None if channel.kind == "analog" else join.of_channel(channel) for channel in channels]
     neural = [row for row, channel in enumerate(channels) if channel.kind == "neural"]
@@ -191,7 +252,7 @@ def _channel_name(channel: Channel) -> str:
 
 
 def _joins_text(without: str = "") -> str:
-    return " or ".join(f"by={by!r}" for by in JOINS if by != without)
+    return " or ".join(f"by={by!r}" for by in _JOINS if by != without)
 
 
 def _index_by_key(by: str, keys: Sequence[Any], names: Sequence[str]) -> dict[Any, int]:
@@ -202,13 +263,13 @@ def _index_by_key(by: str, keys: Sequence[Any], names: Sequence[str]) -> dict[An
         if key is not None and first != row:
             found = f"the same for {names[first]} and {names[row]}"
             advice = f"choose among the channels, or join {_joins_text(by)}"
-            raise ValueError(f"expected {JOINS[by].name} to distinguish them, found {found}: {advice}")
+            raise ValueError(f"expected {_JOINS[by].name} to distinguish them, found {found}: {advice}")
     index.pop(None, None)
     return index
 
 
 def _check_match(
-    join: Join, recorded: Set[Any], unrecorded: Set[Any], mapped: Mapping[Any, int], files: str, partial: bool
+    join: _Join, recorded: Set[Any], unrecorded: Set[Any], mapped: Mapping[Any, int], files: str, partial: bool
 ) -> None:
     unmapped = recorded - mapped.keys()
     is_part = not unmapped and len(unrecorded) < len(mapped)
@@ -221,8 +282,8 @@ def _check_match(
     )
     raise ValueError(
         f"expected a map of the electrodes that were recorded; by {join.name} the channels have "
-        f"{_keys_text(recorded)}, {files} has {_keys_text(mapped)}; only the channels have {_keys_text(unmapped)}, only the map has "
-        f"{_keys_text(unrecorded)}: {advice}"
+        f"{_keys_text(recorded)}, {files} has {_keys_text(mapped)}; only the channels have {_keys_text(unmapped)}, "
+        f"only the map has {_keys_text(unrecorded)}: {advice}"
     )
 
 

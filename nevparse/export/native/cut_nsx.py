@@ -99,7 +99,7 @@ def write_nsx(
     if not hasattr(ns, "segments"):
         raise TypeError(f"expected an open NSx, found {type(ns).__name__}; create_nsx writes arrays")
     check_anonymise(anonymise)
-    columns = _chosen_columns(ns, channels, electrodes, labels, kind)
+    columns = _check_columns(ns, ns.columns(channels, electrodes, labels, kind))
 
     def write(file: NsxFile) -> NsxReport:
         spans = _chosen_spans(file, segments, start_tick, stop_tick)
@@ -114,14 +114,8 @@ def write_nsx(
 
 
 # ------------------------------------------------------------------------------------------------------ selection
-def _chosen_columns(
-    ns: NsxFile,
-    channels: slice | Iterable[int] | None,
-    electrodes: Iterable[int] | None,
-    labels: str | Iterable[str] | None,
-    kind: str | None,
-) -> NDArray[np.intp]:
-    columns = ns.columns(channels, electrodes, labels, kind)
+def _check_columns(ns: NsxFile, columns: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The columns; ValueError if there is none or one comes twice."""
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
     repeated = np.flatnonzero(np.bincount(columns) > 1).tolist()
@@ -206,16 +200,14 @@ def _cut_blocks(ns: NsxFile, columns: NDArray[np.intp], spans: list[SampleRows],
     packer, layout = ColumnPacker(columns, ns.n_channels, ns.dtype), ns._version.block
     blocks = [block for span in spans for block in _blocks_of(ns, span)]
     first_tick = blocks[0][0] if blocks else 0
+    n_bytes, rollover = packer.row_bytes * count_rows(spans), 0
     if layout is not None:
-        n_bytes, rollover = layout.size * len(blocks), _rollover_ticks(ns, layout, blocks)
+        n_bytes, rollover = n_bytes + layout.size * len(blocks), _rollover_ticks(ns, layout, blocks)
     elif any(tick for tick, _ in blocks):
         raise ValueError(
             f"{ns.path}: NSx {ns.spec} has no timestamps: what is cut from it starts at tick 0, not {first_tick}. "
             f"Cut only its end (stop_tick, --stop), or write a .bin, or with create_nsx a file of a later version"
         )
-    else:
-        n_bytes, rollover = 0, 0
-    n_bytes += packer.row_bytes * count_rows(spans)
     return n_bytes, _date_tick(ns, first_tick, rollover), _block_bytes(ns, packer, blocks, base_tick)
 
 

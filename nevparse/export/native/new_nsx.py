@@ -123,6 +123,8 @@ def create_nsx(
     """
     if spec not in _VERSIONS:
         raise ValueError(f"expected spec to be {' or '.join(_VERSIONS)}, found {spec!r}")
+    if time_origin is not None and time_origin.tzinfo is None:
+        raise ValueError(f"time_origin: expected a time with its zone (such as timezone.utc), found {time_origin}")
     (magic, (major, minor)), version = _VERSIONS[spec]
     block = version.block
     assert block is not None
@@ -139,7 +141,7 @@ def create_nsx(
         comment=encode_text(version.basic, "comment", comment, "comment"),
         period=period,
         tick_rate=_integer(tick_rate, _U32[1:], "tick_rate"),
-        time_origin=systemtime_of_date(_with_zone(time_origin)),
+        time_origin=systemtime_of_date(time_origin),
         n_channels=n_channels,
     )
     start_tick = _integer(start_tick, range(n_ticks_of_field(block)), "start_tick")
@@ -172,12 +174,6 @@ def _period(sampling_rate: float) -> int:
     return period
 
 
-def _with_zone(moment: datetime | None) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise ValueError(f"time_origin: expected a time with its zone (such as timezone.utc), found {moment}")
-    return moment
-
-
 def _integer(value: Any, allowed: range, what: str) -> int:
     number = int(value) if isfinite(value) else allowed.stop  # `in` searches a range one by one for a float
     if number != value or number not in allowed:
@@ -206,8 +202,7 @@ def _channel_header(version: tables.NsxVersion, column: int, channel: NewChannel
     layout, where = version.channel, f"channel {column}"
     ranges: dict[str, int] = {}
     for name in ("digital", "analog"):
-        ends = getattr(channel, f"{name}_range")
-        low, high = (_integer(end, _I16, f"{where}, {name}_range") for end in ends)
+        low, high = (_integer(end, _I16, f"{where}, {name}_range") for end in getattr(channel, f"{name}_range"))
         if low == high:
             raise ValueError(f"{where}, {name}_range: expected two ends, found {low} for both")
         ranges |= {f"min_{name}": low, f"max_{name}": high}
