@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from .errors import UnknownVersion as UnknownVersion
     from .errors import UnsupportedVersion as UnsupportedVersion
     from .export.bin import write_bin as write_bin
-    from .export.native.api import create_nsx as create_nsx
-    from .export.native.api import write_nev as write_nev
-    from .export.native.api import write_nsx as write_nsx
+    from .export.native.cut_nev import write_nev as write_nev
+    from .export.native.cut_nsx import write_nsx as write_nsx
     from .export.native.new_nsx import NewChannel as NewChannel
+    from .export.native.new_nsx import create_nsx as create_nsx
     from .export.sidecar import read_sidecar as read_sidecar
     from .export.sorter.folder import write_sorter as write_sorter
     from .maps.ccf import read_ccf as read_ccf
+    from .maps.cmp import read_cmp as read_cmp
     from .maps.positions import plain_grid as plain_grid
-    from .maps.positions import read_cmp as read_cmp
     from .nev.file import open_nev as open_nev
     from .nsx.file import open_nsx as open_nsx
     from .recording.check import check as check
@@ -48,9 +48,11 @@ _HOMES = {
     "export.bin": "write_bin",
     "export.sidecar": "read_sidecar",
     "export.sorter.folder": "write_sorter",
-    "export.native.api": "write_nsx write_nev create_nsx",
-    "export.native.new_nsx": "NewChannel",
-    "maps.positions": "read_cmp plain_grid",
+    "export.native.cut_nsx": "write_nsx",
+    "export.native.cut_nev": "write_nev",
+    "export.native.new_nsx": "create_nsx NewChannel",
+    "maps.cmp": "read_cmp",
+    "maps.positions": "plain_grid",
     "maps.ccf": "read_ccf",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -21,7 +21,8 @@ from ..format.text import json_text, printable, size_text
 from .arguments import Times, parser
 
 if TYPE_CHECKING:
-    from ..export.native.api import NevReport, NsxReport
+    from ..export.native.cut_nev import NevReport
+    from ..export.native.file_plan import NsxReport
     from ..nev.file import NevFile
     from ..nsx.file import NsxFile
     from ..recording.recording import Recording
@@ -191,7 +192,7 @@ def _bin(arguments: argparse.Namespace) -> int:
 
 def _sorter(arguments: argparse.Namespace) -> int:
     from ..export.sorter.folder import write_sorter
-    from ..maps.positions import read_cmp
+    from ..maps.cmp import read_cmp
 
     arrays = None
     if arguments.cmp:
@@ -273,7 +274,7 @@ def _cut(arguments: argparse.Namespace) -> int:
 
 
 def _cut_nsx(ns: NsxFile, arguments: argparse.Namespace) -> NsxReport:
-    from ..export.native.api import write_nsx
+    from ..export.native.cut_nsx import write_nsx
 
     _refuse_options(arguments, f"{ns.path}: an NSx has no events", "kinds")
     segments = arguments.segments and _numbers(arguments.segments, len(ns.segments))
@@ -290,7 +291,7 @@ def _cut_nsx(ns: NsxFile, arguments: argparse.Namespace) -> NsxReport:
 
 
 def _cut_nev(nev: NevFile, arguments: argparse.Namespace) -> NevReport:
-    from ..export.native.api import write_nev
+    from ..export.native.cut_nev import write_nev
 
     _refuse_options(arguments, f"{nev.path}: a NEV has no samples", "channels", "labels", "neural", "segments")
     timed = arguments.start or arguments.stop

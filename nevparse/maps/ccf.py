@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How the recording system was set up: the configuration files (``.ccf``) of Blackrock's Central."""
+"""Reads configurations of the recording system: the ``.ccf`` files of Blackrock's Central."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from math import nan
 from typing import Any
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError
 from ..format.channel import scale_uv
 from ..format.text import decode_text, printable, unit_name
-from .cmp import read_whole
+from .cmp import read_small_file
 
 _OLD_MAGIC, _OLD_HEADER_BYTES = b"cbCCF", 16
 _DECLARATION = re.compile(rb"<!(DOCTYPE|ENTITY)[^>]{0,40}")
@@ -26,18 +25,19 @@ _MOST_BYTES, _MOST_ELEMENTS, _MOST_DEPTH, _MOST_DIGITS = 1 << 26, 2_000_000, 32,
 _FLOATS = ("single", "float", "double")
 _GROUP_HZ = {1: 500.0, 2: 1000.0, 3: 2000.0, 4: 10000.0, 5: 30000.0, 6: 30000.0}
 _NO_CORNER = 0xFFFFFFFF
-# Where in a channel's settings
+# Places in a channel's settings
 _INTEGERS = {
     "channel": "chan", "bank": "bank", "pin": "term", "sample_group": "sample/group",
     "sample_filter": "sample/filter", "spike_filter": "spike/filter",
 }  # fmt: skip
-_CORNERS = {"high_pass_hz": "filterdesc/phyfiltin/hpfreq", "low_pass_hz": "filterdesc/phyfiltin/lpfreq"}
+_CORNERS_MHZ = {"high_pass_hz": "filterdesc/phyfiltin/hpfreq", "low_pass_hz": "filterdesc/phyfiltin/lpfreq"}
+_RANGE_ENDS = ("digmin", "digmax", "anamin", "anamax")
 _FLAGS = {"raw_stream": ("options/ainpopts", 0x40), "spike_extraction": ("options/spkopts", 0x1)}
 
 
 @dataclass(frozen=True, eq=False)
 class Configuration:
-    """What a configuration file says.
+    """The content of a configuration file.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ class Configuration:
     channels : dict of str to numpy.ndarray
         One row for each channel of the file:
 
-        - int64, -1 where the file says nothing: ``channel`` (number, as electrode ids count), ``bank``, ``pin``,
-          ``sample_group``, ``sample_filter`` and ``spike_filter`` (numbers of digital filters); 0 is none of them
-        - float64, NaN where the file says nothing: ``uv_per_bit``, ``uv_offset``, ``high_pass_hz`` and ``low_pass_hz``
+        - int64, -1 if the file has none: ``channel`` (number, as electrode ids count), ``bank``, ``pin``,
+          ``sample_group``, ``sample_filter`` and ``spike_filter`` (numbers of digital filters, 0 for no filter)
+        - float64, NaN if the file has none: ``uv_per_bit``, ``uv_offset``, ``high_pass_hz`` and ``low_pass_hz``
           (of the amplifier), ``sampling_rate_hz`` (of the sample group), ``threshold`` (raw), ``threshold_uv``
         - bool: ``raw_stream`` (recorded unfiltered at 30 kHz), ``spike_extraction``
         - str, as objects: ``label``, ``units``
     settings : dict
-        Everything in the file, as dictionaries, lists, int, float and str under the file's own names.
+        The complete file, as dictionaries, lists, int, float and str under the file's own names.
     """
 
     path: str
@@ -67,7 +67,7 @@ class Configuration:
 def read_ccf(path: str | os.PathLike[str]) -> Configuration:
     """Read an XML configuration of the recording system.
 
-    Entities are never expanded and nothing is fetched: a file that declares any is refused.
+    Entities are never expanded and nothing is fetched: a file that declares any is an error.
 
     Parameters
     ----------
@@ -77,25 +77,26 @@ def read_ccf(path: str | os.PathLike[str]) -> Configuration:
     Raises
     ------
     FormatError
-        Where the file is no such configuration; also for the binary ones of older systems.
+        If the file is no such configuration; also for the binary ones of older systems.
     """
     name = os.fspath(path)
-    root, attributes, tree = _parsed(name, _checked(name, read_whole(name, _MOST_BYTES, "a configuration")))
+    root, attributes, tree = _parsed(
+        name, _without_declarations(name, read_small_file(name, _MOST_BYTES, "a configuration"))
+    )
     if root != "CCF" or not isinstance(tree, dict):
         found = f"an element {printable(root[:40])}" if root != "CCF" else "nothing in it"
         raise FormatError("a configuration, whose outermost element is CCF", found, path=name)
-    listed = tree.get("ChanInfo")
-    items = listed if isinstance(listed, list) else []
+    items = _value_at(tree, "ChanInfo", list, [])
     # an item without a number is a channel that the system does not have
-    channels = _channels([item for item in items if _number(item, "chan") > 0])
+    channels = _channel_table([item for item in items if _value_at(item, "chan", int, -1) > 0])
     return Configuration(name, attributes.get("Version", ""), channels, tree)
 
 
-def _checked(path: str, data: bytes) -> bytes:
-    """The file, seen to be free of what XML would have a reader expand or fetch."""
+def _without_declarations(path: str, data: bytes) -> bytes:
+    """The same bytes; FormatError if they declare what an XML reader would expand or fetch."""
     if data.startswith(_OLD_MAGIC):
         found = f"a binary one ({printable(decode_text(data[:_OLD_HEADER_BYTES]))})"
-        expected = "an XML configuration (open it in a newer Central and save it again)"
+        expected = "an XML configuration (save it with a newer Central)"
         raise FormatError(expected, found, path=path)
     declaration = _DECLARATION.search(data)
     if declaration is not None:
@@ -107,7 +108,7 @@ def _checked(path: str, data: bytes) -> bytes:
 def _decoded(data: bytes, encoding: str, *others: str) -> str:
     try:
         return data.decode(encoding)
-    except UnicodeDecodeError:  # labels as Windows has them, whatever the first line says
+    except UnicodeDecodeError:  # Central writes labels in the code page of Windows, whatever the first line says
         return _decoded(data, *others)
 
 
@@ -115,31 +116,31 @@ def _parsed(path: str, data: bytes) -> tuple[str, dict[str, str], Any]:
     """Name, attributes and content of the outermost element."""
     from xml.parsers import expat
 
-    def where(index: int) -> int:
-        return max(0, index) if sent == data else len(sent[:index].decode("utf-8", "ignore"))
+    def offset_in_file(index: int) -> int:
+        return max(0, index) if utf8 == data else len(utf8[:index].decode("utf-8", "ignore"))
 
-    sent = _decoded(data, "utf-8", "cp1252", "latin-1").encode("utf-8")
-    parser = expat.ParserCreate("utf-8")  # so that no other encoding can hide a declaration
-    builder = _Builder(path, lambda: where(parser.CurrentByteIndex))
+    utf8 = _decoded(data, "utf-8", "cp1252", "latin-1").encode("utf-8")
+    parser = expat.ParserCreate("utf-8")  # no other encoding may hide a declaration
+    builder = _Builder(path, lambda: offset_in_file(parser.CurrentByteIndex))
     parser.buffer_text = True
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.words.append
+    parser.CharacterDataHandler = builder.texts.append
     try:
-        parser.Parse(sent, True)
+        parser.Parse(utf8, True)
     except expat.ExpatError as error:
         found = expat.ErrorString(error.code)
-        raise FormatError("well-formed XML", found, path=path, offset=where(parser.ErrorByteIndex)) from None
+        raise FormatError("well-formed XML", found, path=path, offset=offset_in_file(parser.ErrorByteIndex)) from None
     return builder.root, builder.attributes, builder.content
 
 
 class _Builder:
-    """Makes dictionaries, lists and values of elements as they open and close."""
+    """Builds dictionaries, lists and values from elements as they open and close."""
 
     def __init__(self, path: str, offset: Callable[[], int]) -> None:
         self.path, self.offset = path, offset
         self.root, self.attributes, self.content = "", dict[str, str](), None
-        self.words: list[str] = []
+        self.texts: list[str] = []
         self._open: list[tuple[dict[str, str], list[tuple[str, Any]]]] = []
         self._n_elements = 0
 
@@ -151,97 +152,74 @@ class _Builder:
         if not self._open:
             self.root, self.attributes = name, attributes
         self._open.append((attributes, []))
-        self.words.clear()
+        self.texts.clear()
 
     def end(self, name: str) -> None:
         attributes, children = self._open.pop()
-        value = _value(attributes, children, "".join(self.words))
-        self.words.clear()
+        value = _value(attributes, children, "".join(self.texts))
+        self.texts.clear()
         if self._open:
             self._open[-1][1].append((name, value))
         else:
             self.content = value
 
 
-def _value(attributes: dict[str, str], children: list[tuple[str, Any]], words: str) -> Any:
+def _value(attributes: dict[str, str], children: list[tuple[str, Any]], text: str) -> Any:
     kind = attributes.pop("Type", "")
     if kind == "Array":
         return [value for _, value in children]
     if not children and not attributes:
-        return _typed(kind, words)
+        return _typed(kind, text)
     value: dict[str, Any] = {}
     for name, child in children:
         value.setdefault(name, []).append(child)
-    single = {name: found[0] if len(found) == 1 else found for name, found in value.items()}
+    single = {name: values[0] if len(values) == 1 else values for name, values in value.items()}
     return {**attributes, **single}
 
 
-def _typed(kind: str, words: str) -> int | float | str:
-    """A value by its type; text that is no number stays text."""
+def _typed(kind: str, text: str) -> int | float | str:
+    """A value of its type; text that is no number stays text."""
     try:
-        if len(words) <= _MOST_DIGITS and "int" in kind.lower():
-            return int(words)
-        return float(words) if kind in _FLOATS else words
+        if len(text) <= _MOST_DIGITS and "int" in kind.lower():
+            return int(text)
+        return float(text) if kind in _FLOATS else text
     except ValueError:
-        return words
+        return text
 
 
-def _at(item: Any, place: str) -> Any:
+# ------------------------------------------------------------------------------------------------------- channels
+def _value_at(item: Any, place: str, types: Any, missing: Any) -> Any:
+    """A channel's setting by its place; `missing` if the channel lacks it or it is of another type."""
     for name in place.split("/"):
         item = item.get(name) if isinstance(item, dict) else None
-    return item
+    return item if isinstance(item, types) else missing
 
 
-def _number(item: Any, place: str) -> int:
-    found = _at(item, place)
-    return found if isinstance(found, int) else -1
+def _channel_table(items: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
+    def integers(place: str) -> NDArray[np.int64]:
+        return np.array([_value_at(item, place, int, -1) for item in items], np.int64)
 
+    def floats(place: str) -> NDArray[np.float64]:
+        return np.array([_value_at(item, place, int | float, nan) for item in items], np.float64)
 
-def _flag(item: Any, place: str, bit: int) -> bool:
-    found = _number(item, place)
-    return found > 0 and found & bit != 0
+    def texts(place: str) -> NDArray[np.object_]:
+        return np.array([_value_at(item, place, str, "") for item in items], np.object_)
 
-
-def _words(item: Any, place: str) -> str:
-    found = _at(item, place)
-    return found if isinstance(found, str) else ""
-
-
-def _float(item: Any, place: str) -> float:
-    found = _at(item, place)
-    return float(found) if isinstance(found, int | float) else nan
-
-
-def _corner_hz(item: Any, place: str) -> float:
-    corner_mhz = _float(item, place)
-    return nan if corner_mhz in (0, _NO_CORNER) else corner_mhz / 1000
-
-
-def _scale(item: Any) -> tuple[float, float]:
-    ends = [_float(item, f"scale/scalin/{end}") for end in ("digmin", "digmax", "anamin", "anamax")]
-    return scale_uv((ends[0], ends[1]), (ends[2], ends[3]), _units(item))
-
-
-def _units(item: Any) -> str:
-    return unit_name(_words(item, "scale/scalin/anaunit").encode("cp1252", "replace"))
-
-
-def _channels(items: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
-    def column(dtype: Any, of: Callable[[Any], Any]) -> NDArray[Any]:
-        return np.array([of(item) for item in items], dtype)
-
-    def threshold_uv(item: Any) -> float:
-        uv_per_bit, uv_offset = _scale(item)
-        return _float(item, "spike/threshold/level") * uv_per_bit + uv_offset
-
-    table = {name: column(np.int64, partial(_number, place=place)) for name, place in _INTEGERS.items()}
-    table |= {name: column(np.float64, partial(_corner_hz, place=place)) for name, place in _CORNERS.items()}
-    table |= {name: column(bool, partial(_flag, place=place, bit=bit)) for name, (place, bit) in _FLAGS.items()}
-    table["uv_per_bit"] = column(np.float64, lambda item: _scale(item)[0])
-    table["uv_offset"] = column(np.float64, lambda item: _scale(item)[1])
-    table["threshold"] = column(np.float64, partial(_float, place="spike/threshold/level"))
-    table["threshold_uv"] = column(np.float64, threshold_uv)
-    table["sampling_rate_hz"] = column(np.float64, lambda item: _GROUP_HZ.get(_number(item, "sample/group"), nan))
-    table["label"] = column(object, partial(_words, place="label"))
-    table["units"] = column(object, _units)
+    table: dict[str, NDArray[Any]] = {name: integers(place) for name, place in _INTEGERS.items()}
+    for name, place in _CORNERS_MHZ.items():
+        corner_mhz = floats(place)
+        table[name] = np.where(np.isin(corner_mhz, (0, _NO_CORNER)), nan, corner_mhz / 1000)
+    for name, (place, bit) in _FLAGS.items():
+        options = integers(place)
+        table[name] = (options > 0) & (options & bit != 0)
+    units = [unit_name(text.encode("cp1252", "replace")) for text in texts("scale/scalin/anaunit")]
+    ends = zip(*(floats(f"scale/scalin/{end}").tolist() for end in _RANGE_ENDS), strict=True)
+    scales = [scale_uv((a, b), (c, d), unit) for (a, b, c, d), unit in zip(ends, units, strict=True)]
+    table["uv_per_bit"], table["uv_offset"] = np.array(scales, np.float64).reshape(-1, 2).T.copy()
+    table["threshold"] = floats("spike/threshold/level")
+    with np.errstate(all="ignore"):  # a file may hold any number
+        table["threshold_uv"] = table["threshold"] * table["uv_per_bit"] + table["uv_offset"]
+    rates = [_GROUP_HZ.get(group, nan) for group in table["sample_group"].tolist()]
+    table |= {"sampling_rate_hz": np.array(rates, np.float64), "label": texts("label")}
+    table["units"] = np.array(units, np.object_)
     return table

@@ -1,68 +1,87 @@
 # SPDX-License-Identifier: MIT
-"""What one ``.cmp`` file says, line by line."""
+"""Reads array maps (``.cmp``): which electrode, and where on the array, is on each pin of a connector."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from ..errors import FormatError
 from ..format.text import decode_text, printable
+from .positions import LETTERS, PITCH_UM, ArrayMap, MapElectrode
 
-PITCH_UM = 400.0
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_CHUNK_BYTES, _MAP_BYTES, _MOST_DIGITS, _MOST_PIN, _SHOWN = 1 << 16, 1 << 20, 6, 255, 60
+_CHUNK_BYTES, _MAP_BYTES, _MOST_PIN, _SHOWN = 1 << 16, 1 << 20, 255, 60
 _UTF8_MARK = b"\xef\xbb\xbf"
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")
-_OLD_END = "\x1a"  # what DOS editors put at the end of a file
+_DOS_END = "\x1a"  # what DOS editors put at the end of a file
 _SPELLINGS = {
     "column": "col column c x", "row": "row r y", "bank": "bank b", "pin": "elec electrode e term terminal pin",
     "size": "size s sz", "label": "label l name",
 }  # fmt: skip
 _FIELD = {spelling: field for field, spellings in _SPELLINGS.items() for spelling in spellings.split()}
 _NEEDED = ("column", "row", "bank", "pin")
-_NUMBERS = {"column", "row", "pin", "size"}
+_NUMBER, _NUMBER_FIELDS = re.compile("[0-9]{1,6}"), {"column", "row", "pin", "size"}
 
 
-@dataclass(frozen=True)
-class MapElectrode:
-    """One electrode of a map.
+def read_cmp(
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, first_bank: str | None = None
+) -> ArrayMap:
+    """Read an array map, or one for each array or headstage.
 
     Parameters
     ----------
-    column, row : int
-        Its place on the array as the file has it, from the lower left corner.
-    bank, pin : int
-        Connector (1 = A) and pin, numbered as `Channel.bank` and `Channel.pin` are.
-    label : str
-        Its name; empty where the file gives none.
-    array : int
-        Number of the file it comes from, from 1.
+    path : path or sequence of paths
+        One ``.cmp`` file or several.
+    first_bank : str, optional
+        For each file the letter of the connector that its bank A is plugged into, such as ``"AE"`` for two headstages
+        of 128 channels whose maps both start at A.
+
+    Raises
+    ------
+    FormatError
+        If a file is no map, or has two electrodes at one place or on one pin.
+    ValueError
+        If two files have the same bank and pin, or `first_bank` does not fit the files.
     """
-
-    column: int
-    row: int
-    bank: int
-    pin: int
-    label: str
-    array: int = 1
-
-    @property
-    def location(self) -> str:
-        """Bank and pin as the recording software shows them: ``A1``."""
-        return f"{LETTERS[self.bank - 1]}{self.pin}"
-
-
-class MapFile(NamedTuple):
-    """What one file holds: its own name for itself, µm for each step of column and row, and electrodes."""
-
-    description: str
-    step_um: float
-    electrodes: tuple[MapElectrode, ...]
+    names = tuple(os.fspath(one) for one in ([path] if isinstance(path, str | os.PathLike) else path))
+    if not names:
+        raise ValueError("expected at least one map, found none")
+    letters = "A" * len(names) if first_bank is None else first_bank.upper()
+    if len(letters) != len(names) or not set(letters) <= set(LETTERS):
+        raise ValueError(f"expected first_bank as {len(names)} letters A to Z, one a file, found {first_bank!r}")
+    files = [_read_file(name) for name in names]
+    plugged_in = (_plugged_in(file, letter, k) for k, (file, letter) in enumerate(zip(files, letters, strict=True), 1))
+    electrodes = tuple(electrode for array in plugged_in for electrode in array)
+    _check_pins_differ(names, electrodes)
+    descriptions = tuple(file.descriptions[0] for file in files)
+    return ArrayMap(names, descriptions, tuple(file.pitches_um[0] for file in files), electrodes)
 
 
+def _plugged_in(file: ArrayMap, letter: str, number: int) -> list[MapElectrode]:
+    """The electrodes of file `number`, whose bank A is at connector `letter`."""
+    shift = LETTERS.index(letter)
+    last = max(electrode.bank for electrode in file.electrodes) + shift
+    if last > len(LETTERS):
+        raise ValueError(f"expected banks up to Z, found file {number} to go beyond with first_bank {letter}")
+    return [replace(electrode, bank=electrode.bank + shift, array=number) for electrode in file.electrodes]
+
+
+def _check_pins_differ(names: Sequence[str], electrodes: Iterable[MapElectrode]) -> None:
+    arrays: dict[str, int] = {}
+    for electrode in electrodes:
+        first = arrays.setdefault(electrode.location, electrode.array)
+        if first != electrode.array:
+            both = " and ".join(printable(names[number - 1]) for number in (first, electrode.array))
+            raise ValueError(
+                f"expected a bank and pin of its own for each electrode, found {electrode.location} in both {both}: "
+                "say with first_bank where each file's bank A is plugged in"
+            )
+
+
+# ------------------------------------------------------------------------------------------------------- one file
 class _Line(NamedTuple):
     number: int
     offset: int
@@ -70,14 +89,29 @@ class _Line(NamedTuple):
     comment: str
 
 
-def read_whole(path: str, most_bytes: int, what: str) -> bytes:
-    """All bytes of a small file.
+def _read_file(path: str) -> ArrayMap:
+    fields: Sequence[str] = (*_NEEDED, "label")
+    description, has_sizes, lines = "", False, list[tuple[_Line, MapElectrode]]()
+    for line in _lines(_text_bytes(path)):
+        fields = _fields_of_comment(line.comment) or fields
+        if not line.body:
+            continue
+        electrode = _electrode(line.body, fields)
+        if electrode is not None:
+            lines.append((line, electrode))
+            has_sizes = has_sizes or "size" in fields
+        elif description or lines:
+            expected = "an electrode (" + " ".join(fields) + ", where banks are letters)"
+            raise _line_error(path, line, expected, repr(printable(line.body[:_SHOWN])))
+        else:
+            description = line.body
+    _check_electrodes_differ(path, lines)
+    pitch_um = 1.0 if has_sizes else PITCH_UM
+    return ArrayMap((path,), (description,), (pitch_um,), tuple(electrode for _, electrode in lines))
 
-    Raises
-    ------
-    FormatError
-        Where it is larger than such a file can be.
-    """
+
+def read_small_file(path: str, most_bytes: int, what: str) -> bytes:
+    """All bytes of a file; FormatError if it has more than `most_bytes`, and no more than these are read."""
     data = bytearray()
     with open(path, "rb") as file:
         while len(data) <= most_bytes and (chunk := file.read(_CHUNK_BYTES)):
@@ -87,58 +121,28 @@ def read_whole(path: str, most_bytes: int, what: str) -> bytes:
     return bytes(data)
 
 
-def map_file(path: str) -> MapFile:
-    """Read one map.
-
-    Raises
-    ------
-    FormatError
-        Where the file is no text, a line is no electrode, or two electrodes are at one place or on one pin.
-    """
-    fields: Sequence[str] = (*_NEEDED, "label")
-    description, sized, found = "", False, list[tuple[_Line, MapElectrode]]()
-    for line in _lines(_text_of(path)):
-        fields = _header(line.comment) or fields
-        if not line.body:
-            continue
-        electrode = _electrode(line.body, fields)
-        if electrode is not None:
-            found.append((line, electrode))
-            sized = sized or "size" in fields
-        elif description or found:
-            expected = "an electrode (" + " ".join(fields) + ", where banks are letters)"
-            _refuse(path, line, expected, repr(printable(line.body[:_SHOWN])))
-        else:
-            description = line.body
-    _only_once(path, found)
-    return MapFile(description, 1.0 if sized else PITCH_UM, tuple(electrode for _, electrode in found))
-
-
-def _text_of(path: str) -> bytes:
-    data = read_whole(path, _MAP_BYTES, "a map")
-    odd = _NOT_TEXT.search(data)
-    if odd is not None:
-        found = f"byte 0x{data[odd.start()]:02X}, in a file that starts with {data[:8]!r}"
-        raise FormatError("an array map, which is text (ASCII or UTF-8)", found, path=path, offset=odd.start())
+def _text_bytes(path: str) -> bytes:
+    data = read_small_file(path, _MAP_BYTES, "a map")
+    control = _NOT_TEXT.search(data)
+    if control is not None:
+        found = f"byte 0x{control[0][0]:02X}, in a file that starts with {data[:8]!r}"
+        raise FormatError("an array map, which is text (ASCII or UTF-8)", found, path=path, offset=control.start())
     return data
 
 
 def _lines(data: bytes) -> Iterator[_Line]:
-    start = len(_UTF8_MARK) if data.startswith(_UTF8_MARK) else 0
-    offset = start
-    for number, raw in enumerate(data[start:].splitlines(keepends=True), 1):
-        body, mark, comment = _decoded(raw, start > 0).strip(_OLD_END).partition("//")
-        yield _Line(number, offset, body.strip(), comment if mark else "")
+    is_utf8 = data.startswith(_UTF8_MARK)
+    offset = len(_UTF8_MARK) if is_utf8 else 0
+    for number, raw in enumerate(data[offset:].splitlines(keepends=True), 1):
+        # decoded as labels of recordings are, so that the two can be compared
+        text = raw.decode("utf-8", "replace") if is_utf8 else decode_text(raw)
+        body, _, comment = text.strip(_DOS_END).partition("//")
+        yield _Line(number, offset, body.strip(), comment)
         offset += len(raw)
 
 
-def _decoded(raw: bytes, is_utf8: bool) -> str:
-    # as labels of recordings are decoded, so that the two can be compared
-    return raw.decode("utf-8", "replace") if is_utf8 else decode_text(raw)
-
-
-def _header(comment: str) -> Sequence[str]:
-    """The fields that a comment names, if it is nothing but their names."""
+def _fields_of_comment(comment: str) -> Sequence[str]:
+    """The fields that a comment lists; none if it has other words too."""
     fields = [_FIELD.get(word.strip("'\",").lower(), "") for word in comment.split()]
     if len(set(fields)) < len(fields) or "" in fields or not set(fields).issuperset(_NEEDED):
         return ()
@@ -146,33 +150,32 @@ def _header(comment: str) -> Sequence[str]:
 
 
 def _electrode(body: str, fields: Sequence[str]) -> MapElectrode | None:
-    found = dict(zip(fields, body.split(None, len(fields) - 1), strict=False))
-    if not set(found).issuperset(_NEEDED) or not all(_is_number(found[k]) for k in _NUMBERS.intersection(found)):
+    words = dict(zip(fields, body.split(None, len(fields) - 1), strict=False))
+    if not set(words).issuperset(_NEEDED) or not all(
+        _NUMBER.fullmatch(words[name]) for name in _NUMBER_FIELDS.intersection(words)
+    ):
         return None
-    bank, pin = LETTERS.find(found["bank"].upper()) + 1, int(found["pin"])
-    if len(found["bank"]) != 1 or bank == 0 or not 1 <= pin <= _MOST_PIN:
+    bank, pin = LETTERS.find(words["bank"].upper()) + 1, int(words["pin"])
+    if len(words["bank"]) != 1 or bank == 0 or not 1 <= pin <= _MOST_PIN:
         return None
-    return MapElectrode(int(found["column"]), int(found["row"]), bank, pin, found.get("label", "").strip())
+    return MapElectrode(int(words["column"]), int(words["row"]), bank, pin, words.get("label", "").strip())
 
 
-def _is_number(word: str) -> bool:
-    return word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS
-
-
-def _only_once(path: str, found: Sequence[tuple[_Line, MapElectrode]]) -> None:
-    if not found:
+def _check_electrodes_differ(path: str, lines: Sequence[tuple[_Line, MapElectrode]]) -> None:
+    if not lines:
         raise FormatError("at least one electrode (column, row, bank, pin, label)", "none", path=path)
-    places, pins = dict[tuple[int, int], int](), dict[tuple[int, int], int]()
-    for line, electrode in found:
-        first = places.setdefault((electrode.column, electrode.row), line.number)
-        if first != line.number:
-            what = f"column {electrode.column}, row {electrode.row} again, which line {first} has"
-            _refuse(path, line, "a place of its own for each electrode", f"{what}; give each array a file of its own")
-        first = pins.setdefault((electrode.bank, electrode.pin), line.number)
-        if first != line.number:
-            what = f"{electrode.location} again, which line {first} has"
-            _refuse(path, line, "a bank and pin of its own for each electrode", what)
+    numbers: dict[str, int] = {}
+    for line, electrode in lines:
+        place = f"column {electrode.column}, row {electrode.row}"
+        for what, key, advice in (
+            ("place", place, "; give each array a file of its own"),
+            ("bank and pin", electrode.location, ""),
+        ):
+            first = numbers.setdefault(key, line.number)
+            if first != line.number:
+                found = f"{key}, which line {first} has too{advice}"
+                raise _line_error(path, line, f"a {what} of its own for each electrode", found)
 
 
-def _refuse(path: str, line: _Line, expected: str, found: str) -> NoReturn:
-    raise FormatError(f"{expected} in line {line.number}", found, path=path, offset=line.offset)
+def _line_error(path: str, line: _Line, expected: str, found: str) -> FormatError:
+    return FormatError(f"{expected} in line {line.number}", found, path=path, offset=line.offset)

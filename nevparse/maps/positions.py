@@ -1,38 +1,71 @@
 # SPDX-License-Identifier: MIT
-"""Array maps: which electrode, and where on the array, is behind each pin of a connector (``.cmp`` files)."""
+"""Where the electrode of each channel is: matches channels to the electrodes of a map, and places them in µm."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from itertools import groupby
 from math import inf, isfinite, nan
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..format.text import printable
-from .cmp import LETTERS, PITCH_UM, MapElectrode, MapFile, map_file
-from .matching import JOINS, MapChannel, channel_name, electrode_rows
+from ..format.channel import Channel
+from ..format.text import printable, ranges_text
 
-ARRAY_GAP_UM = 4000.0  # an array's width: beyond what any sorter takes for neighbours
+PITCH_UM = 400.0
+ARRAY_GAP_UM = 4000.0  # an array's width: no sorter takes electrodes this far apart for neighbours
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_PINS_PER_BANK = 32
+_MOST_NAMES = 12  # in a message
+
+
+@dataclass(frozen=True)
+class MapElectrode:
+    """One electrode of a map.
+
+    Parameters
+    ----------
+    column, row : int
+        Its place on the array as the file has it, from the lower left corner.
+    bank, pin : int
+        Connector (1 = A) and pin, numbered as `Channel.bank` and `Channel.pin` are.
+    label : str
+        Its name; empty if the file gives none.
+    array : int
+        Number of the file it comes from, from 1.
+    """
+
+    column: int
+    row: int
+    bank: int
+    pin: int
+    label: str
+    array: int = 1
+
+    @property
+    def location(self) -> str:
+        """Bank and pin as the recording software shows them: ``A1``."""
+        return f"{LETTERS[self.bank - 1]}{self.pin}"
 
 
 @dataclass(frozen=True, eq=False)
 class Positions:
-    """Where channels are, one row for each in the order they were given.
+    """Where channels are, one row for each channel in its order.
 
     Parameters
     ----------
     um : numpy.ndarray
-        float64 ``(n_channels, 2)``, read-only: x to the right and y upwards, in µm; NaN for what the map does not have.
+        float64 ``(n_channels, 2)``, read-only: x to the right and y upwards, in µm; NaN for channels not in the map.
     arrays : numpy.ndarray
-        int64 ``(n_channels,)``, read-only: number of the array, from 1; 0 for what the map does not have.
+        int64 ``(n_channels,)``, read-only: number of the array, from 1; 0 for channels not in the map.
     unplaced : tuple of int
-        Rows of channels that the map does not have, such as analog inputs.
+        Rows of channels that are not in the map, such as analog inputs.
     unplaced_names : tuple of str
-        The same as a person reads them.
+        Their names in messages.
     statement : str
         One sentence that says where the positions come from.
     is_map : bool
@@ -54,9 +87,9 @@ class ArrayMap:
     Parameters
     ----------
     paths, descriptions : tuple of str
-        The files, and what each says of itself.
+        The files, and the first line of each.
     pitches_um : tuple of float
-        What a step of column or row is in each file: 400, or 1 where the file also has sizes and so counts µm.
+        Distance of a column or row to the next in each file: 400, or 1 if the file has sizes and so counts in µm.
     electrodes : tuple of MapElectrode
         All electrodes, in the files' order.
     """
@@ -67,145 +100,212 @@ class ArrayMap:
     electrodes: tuple[MapElectrode, ...]
 
     def positions_of(
-        self, channels: Iterable[MapChannel], *, by: str = "pin", pitch_um: float | None = None, partial: bool = False
+        self, channels: Iterable[Channel], *, by: str = "pin", pitch_um: float | None = None, partial: bool = False
     ) -> Positions:
         """Where channels of a recording are on the arrays.
 
-        Several files' arrays are set side by side, 4 mm apart. Analog inputs are never placed; they, and other
+        The arrays of several files are set side by side, 4 mm apart. Analog inputs have no place; they, and other
         channels that are no electrodes and not in the map, are named in the result.
 
         Parameters
         ----------
         channels : iterable of Channel
-            A recording's channels, or those of them that are wanted.
+            All channels of a recording, or a selection.
         by : str
             ``"pin"`` (bank and pin), ``"label"``, or ``"id"`` (electrodes 1 to 32 are bank A, 33 to 64 bank B, and so
             on) for files that have neither.
         pitch_um : float, optional
-            Distance of neighbours; 400 µm where nothing is said.
+            Distance of neighbours; that of the map (`pitches_um`) by default.
         partial : bool
             Whether some of the map's electrodes may be missing among the channels.
 
         Raises
         ------
         ValueError
-            Where map and recording do not match (both sides are listed), or two channels or two electrodes cannot be
-            told apart.
+            If map and recording do not match (both sides are listed), or two channels or two electrodes have the same
+            key.
         """
-        wanted, pitch = _some(channels), _checked_pitch(pitch_um)
+        wanted = _checked_channels(channels, pitch_um)
         files = ", ".join(printable(os.path.basename(path)) for path in self.paths)
-        rows = electrode_rows(by, wanted, self.electrodes, files, partial)
-        places = _places(self, pitch)
-        steps = " or ".join(f"{step:g}" for step in sorted({pitch or step for step in self.pitches_um}))
+        rows = _match_electrodes(by, wanted, self.electrodes, files, partial)
+        pitches = [pitch_um or pitch for pitch in self.pitches_um]
+        places = _electrode_places(self.electrodes, pitches)
+        pitch_text = " or ".join(f"{pitch:g}" for pitch in sorted(set(pitches)))
         return _positions(
             wanted,
             [(nan, nan) if row is None else places[row] for row in rows],
             [0 if row is None else self.electrodes[row].array for row in rows],
-            f"positions from {files}, joined by {JOINS[by].words}, {steps} µm from column to column",
+            f"positions from {files}, joined by {_JOINS[by].name}, {pitch_text} µm from column to column",
             is_map=True,
         )
 
 
-def plain_grid(channels: Iterable[MapChannel], *, pitch_um: float | None = None) -> Positions:
-    """Places for channels whose array has no map: a grid near a square, row by row from the lower left.
+def plain_grid(channels: Iterable[Channel], *, pitch_um: float | None = None) -> Positions:
+    """Positions for channels without a map: a grid near a square, row by row from the lower left.
 
-    The places are made up, which `Positions.is_map` and `Positions.statement` say.
+    The positions are made up; `Positions.is_map` and `Positions.statement` say so.
 
     Raises
     ------
     ValueError
-        Where there is no channel, or the pitch is no distance.
+        If `channels` is empty or the pitch is no distance.
     """
-    wanted, pitch = _some(channels), _checked_pitch(pitch_um) or PITCH_UM
-    width = int(np.ceil(np.sqrt(len(wanted))))
+    wanted = _checked_channels(channels, pitch_um)
+    width, pitch = int(np.ceil(np.sqrt(len(wanted)))), pitch_um or PITCH_UM
     places = [(k % width * pitch, k // width * pitch) for k in range(len(wanted))]
     statement = f"a plain grid of {width} columns in channel order, not where the electrodes are: there is no map"
     return _positions(wanted, places, [1] * len(wanted), statement, is_map=False)
 
 
-def read_cmp(
-    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, first_bank: str | None = None
-) -> ArrayMap:
-    """Read an array map, or one for each array or headstage.
-
-    Parameters
-    ----------
-    path : path or sequence of paths
-        One ``.cmp`` file or several.
-    first_bank : str, optional
-        For each file the letter of the connector that its bank A is plugged into, such as ``"AE"`` for two headstages
-        of 128 channels whose maps both start at A.
-
-    Raises
-    ------
-    FormatError
-        Where a file is no map, or has two electrodes at one place or on one pin.
-    ValueError
-        Where two files have the same bank and pin, or `first_bank` does not fit the files.
-    """
-    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    names = tuple(os.fspath(one) for one in paths)
-    if not names:
-        raise ValueError("expected at least one map, found none")
-    letters = "A" * len(names) if first_bank is None else first_bank.upper()
-    if len(letters) != len(names) or not set(letters) <= set(LETTERS):
-        raise ValueError(f"expected first_bank as {len(names)} letters A to Z, one a file, found {first_bank!r}")
-    files = [map_file(name) for name in names]
-    electrodes: list[MapElectrode] = []
-    for number, (file, letter) in enumerate(zip(files, letters, strict=True), 1):
-        electrodes += _plugged(file, number, letter)
-    owner: dict[tuple[int, int], int] = {}
-    for electrode in electrodes:
-        first = owner.setdefault((electrode.bank, electrode.pin), electrode.array)
-        if first != electrode.array:
-            both = " and ".join(printable(names[number - 1]) for number in (first, electrode.array))
-            raise ValueError(
-                f"expected a bank and pin of its own for each electrode, found {electrode.location} in both {both}: "
-                "say with first_bank where each file's bank A is plugged in"
-            )
-    steps = tuple(file.step_um for file in files)
-    return ArrayMap(names, tuple(file.description for file in files), steps, tuple(electrodes))
-
-
-def _plugged(file: MapFile, number: int, letter: str) -> list[MapElectrode]:
-    shift = LETTERS.index(letter)
-    last = max(electrode.bank for electrode in file.electrodes) + shift
-    if last > len(LETTERS):
-        raise ValueError(f"expected banks up to Z, found file {number} to go beyond with first_bank {letter}")
-    return [replace(electrode, bank=electrode.bank + shift, array=number) for electrode in file.electrodes]
-
-
-def _some(channels: Iterable[MapChannel]) -> list[MapChannel]:
+def _checked_channels(channels: Iterable[Channel], pitch_um: float | None) -> list[Channel]:
+    """The channels as a list; ValueError if there is none or the pitch is no distance."""
     wanted = list(channels)
     if not wanted:
         raise ValueError("expected at least one channel, found none")
+    if pitch_um is not None and not (isfinite(pitch_um) and pitch_um > 0):
+        raise ValueError(f"expected a pitch in µm above 0, found {pitch_um}")
     return wanted
 
 
-def _checked_pitch(pitch_um: float | None) -> float | None:
-    if pitch_um is not None and not (isfinite(pitch_um) and pitch_um > 0):
-        raise ValueError(f"expected a pitch in µm above 0, found {pitch_um}")
-    return pitch_um
+def _positions(
+    channels: Sequence[Channel],
+    places: Sequence[tuple[float, float]],
+    arrays: Sequence[int],
+    statement: str,
+    is_map: bool,
+) -> Positions:
+    """Positions of channels at `places`, in µm; array 0 marks a channel that is not in the map."""
+    um, numbers = np.array(places, np.float64), np.array(arrays, np.int64)
+    um.setflags(write=False)
+    numbers.setflags(write=False)
+    unplaced = tuple(row for row, number in enumerate(arrays) if number == 0)
+    names = tuple(_channel_name(channels[row]) for row in unplaced)
+    return Positions(um, numbers, unplaced, names, statement, is_map)
 
 
-def _places(arrays: ArrayMap, pitch_um: float | None) -> list[tuple[float, float]]:
-    """µm of every electrode; arrays stand side by side, not on top of each other."""
+def _electrode_places(electrodes: Sequence[MapElectrode], pitches_um: Sequence[float]) -> list[tuple[float, float]]:
+    """Each electrode's x and y in µm; arrays are set side by side."""
     places: list[tuple[float, float]] = []
     left = -inf
-    for number, group in groupby(arrays.electrodes, key=lambda electrode: electrode.array):
-        step = pitch_um or arrays.pitches_um[number - 1]
-        here = [(electrode.column * step, electrode.row * step) for electrode in group]
-        shift = max(0.0, left - min(x for x, _ in here))
-        places += [(x + shift, y) for x, y in here]
+    for number, array in groupby(electrodes, key=lambda electrode: electrode.array):
+        pitch = pitches_um[number - 1]
+        own = [(electrode.column * pitch, electrode.row * pitch) for electrode in array]
+        shift = max(0.0, left - min(x for x, _ in own))
+        places += [(x + shift, y) for x, y in own]
         left = max(x for x, _ in places) + ARRAY_GAP_UM
     return places
 
 
-def _positions(
-    channels: Sequence[MapChannel], places: Sequence[tuple[float, float]], of: Sequence[int], said: str, is_map: bool
-) -> Positions:
-    um, arrays = np.array(places, np.float64), np.array(of, np.int64)
-    um.setflags(write=False)
-    arrays.setflags(write=False)
-    unplaced = tuple(row for row, number in enumerate(of) if number == 0)
-    return Positions(um, arrays, unplaced, tuple(channel_name(channels[row]) for row in unplaced), said, is_map)
+# ------------------------------------------------------------------------------------------- channels of electrodes
+class _Join(NamedTuple):
+    """A key that channels and electrodes share; None for one without it."""
+
+    name: str
+    of_channel: Callable[[Channel], Any]
+    of_electrode: Callable[[MapElectrode], Any]
+
+
+_JOINS = {
+    "pin": _Join(
+        "bank and pin",
+        lambda channel: (channel.bank, channel.pin) if channel.bank and channel.pin else None,
+        lambda electrode: (electrode.bank, electrode.pin),
+    ),
+    "label": _Join("label", lambda channel: channel.label or None, lambda electrode: electrode.label or None),
+    "id": _Join(
+        "electrode id",
+        lambda channel: channel.electrode_id or None,
+        lambda electrode: (electrode.bank - 1) * _PINS_PER_BANK + electrode.pin,
+    ),
+}
+
+
+def _match_electrodes(
+    by: str, channels: Sequence[Channel], electrodes: Sequence[MapElectrode], files: str, partial: bool
+) -> list[int | None]:
+    """For each channel its index in `electrodes`; None for a channel that is no electrode.
+
+    Raises
+    ------
+    ValueError
+        If channels and electrodes cannot be matched, or the map is of other electrodes.
+    """
+    if by not in _JOINS:
+        raise ValueError(f"expected {_joins_text()}, found {by!r}")
+    join = _JOINS[by]
+    # an analog input has a bank and a pin too, but no electrode
+    keys = [None if channel.kind == "analog" else join.of_channel(channel) for channel in channels]
+    neural = [row for row, channel in enumerate(channels) if channel.kind == "neural"]
+    keyless = [_channel_name(channels[row]) for row in neural if keys[row] is None]
+    if keyless:
+        found = f"channels without: {_names_text(keyless)}"
+        raise ValueError(f"expected {join.name} to identify electrodes by, found {found}; join {_joins_text(by)}")
+    _index_by_key(by, keys, [_channel_name(channel) for channel in channels])
+    names = [f"{electrode.location} {printable(electrode.label)!r} of the map" for electrode in electrodes]
+    index = _index_by_key(by, [join.of_electrode(electrode) for electrode in electrodes], names)
+    _check_match(join, {keys[row] for row in neural}, index.keys() - keys, index, files, partial)
+    return [index.get(key) for key in keys]
+
+
+def _channel_name(channel: Channel) -> str:
+    return f"column {channel.index} {printable(channel.label)!r}"
+
+
+def _joins_text(without: str = "") -> str:
+    return " or ".join(f"by={by!r}" for by in _JOINS if by != without)
+
+
+def _index_by_key(by: str, keys: Sequence[Any], names: Sequence[str]) -> dict[Any, int]:
+    """The index of each key; ValueError if two are the same."""
+    index: dict[Any, int] = {}
+    for row, key in enumerate(keys):
+        first = index.setdefault(key, row)
+        if key is not None and first != row:
+            found = f"the same for {names[first]} and {names[row]}"
+            advice = f"choose among the channels, or join {_joins_text(by)}"
+            raise ValueError(f"expected {_JOINS[by].name} to distinguish them, found {found}: {advice}")
+    index.pop(None, None)
+    return index
+
+
+def _check_match(
+    join: _Join, recorded: Set[Any], unrecorded: Set[Any], mapped: Mapping[Any, int], files: str, partial: bool
+) -> None:
+    unmapped = recorded - mapped.keys()
+    is_part = not unmapped and len(unrecorded) < len(mapped)
+    if is_part and (partial or not unrecorded):
+        return
+    advice = (
+        "give this array's map, or say partial=True if its other electrodes were not recorded or are not wanted"
+        if is_part
+        else "give this array's map, say first_bank if it is plugged in elsewhere, or choose the channels it has"
+    )
+    raise ValueError(
+        f"expected a map of the electrodes that were recorded; by {join.name} the channels have "
+        f"{_keys_text(recorded)}, {files} has {_keys_text(mapped)}; only the channels have {_keys_text(unmapped)}, "
+        f"only the map has {_keys_text(unrecorded)}: {advice}"
+    )
+
+
+def _keys_text(keys: Iterable[Any]) -> str:
+    """Keys and their number: ``64 (A 1-32, B 1-32)``."""
+    ordered = sorted(keys)
+    if not ordered:
+        return "none"
+    if isinstance(ordered[0], str):
+        text = _names_text([printable(key) for key in ordered])
+    elif isinstance(ordered[0], int):
+        text = ranges_text(ordered)
+    else:
+        banks = groupby(ordered, key=lambda key: key[0])
+        text = ", ".join(f"{_bank_name(bank)} {ranges_text([pin for _, pin in pins])}" for bank, pins in banks)
+    return f"{len(ordered)} ({text})"
+
+
+def _bank_name(number: int) -> str:
+    return LETTERS[number - 1] if number <= len(LETTERS) else f"bank {number}"
+
+
+def _names_text(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more

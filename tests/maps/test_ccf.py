@@ -154,7 +154,7 @@ def test_maps_c17_sample_groups_are_rates_and_options_are_flags(read: Read) -> N
 @pytest.mark.parametrize("data", [b"cbCCF 3.9\0\0\0" + bytes(range(256)), b"cbCCF", b"cbCCF \xff\x1b[31m"])
 def test_maps_c18_a_binary_configuration_is_refused_in_one_line(refused: Refused, data) -> None:
     error = refused(data)
-    assert "open it in a newer Central and save it again" in error.expected
+    assert "save it with a newer Central" in error.expected
     assert "a binary one (cbCCF" in error.found
     assert str(error).isprintable()
 

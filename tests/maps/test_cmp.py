@@ -142,8 +142,8 @@ def test_maps_c07_a_line_that_is_no_electrode_is_refused_with_its_place(refused:
 @pytest.mark.parametrize(
     ("rows", "where", "what"),
     [
-        (["0 0 A 1", "1 0 A 2", "0 0 B 1"], 2, "column 0, row 0 again, which line 8 has; give each array a file"),
-        (["0 0 A 1", "1 0 A 2", "2 0 a 1 x"], 2, "A1 again, which line 8 has"),
+        (["0 0 A 1", "1 0 A 2", "0 0 B 1"], 2, "column 0, row 0, which line 8 has too; give each array a file"),
+        (["0 0 A 1", "1 0 A 2", "2 0 a 1 x"], 2, "A1, which line 8 has too"),
     ],
 )
 def test_maps_c07_two_electrodes_at_one_place_or_pin_are_refused(refused: Refused, rows, where, what: str) -> None:

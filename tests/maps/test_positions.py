@@ -187,7 +187,7 @@ def test_maps_c11_maps_that_both_start_at_bank_a_are_told_apart_by_their_first_b
     arrays = read(data, data, first_bank="AE")
     assert {electrode.bank for electrode in arrays.electrodes if electrode.array == 2} == {5, 6, 7, 8}
     assert arrays.positions_of(channels(256)).arrays.tolist() == [1] * 128 + [2] * 128
-    with pytest.raises(ValueError, match="expected label to tell them apart"):
+    with pytest.raises(ValueError, match="expected label to distinguish them"):
         arrays.positions_of(channels(256), by="label")
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""NSx and NEV files cut from files, and NSx files made from arrays."""
+"""NSx and NEV files: cut from recordings, or made from arrays."""

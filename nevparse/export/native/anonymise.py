@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Header bytes written anew: fields set, text fitted, and what could tell whose a recording is taken out."""
+"""Removes from headers what identifies a subject: dates, comments, applications, and labels on request."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from ...clock import counts_from_1970
@@ -12,63 +12,58 @@ from ...format import tables
 from ...format.dates import systemtime_of_date
 from ...format.layout import Layout, with_values
 
-LABELS = "labels"  # the word that asks for labels to be taken out too
-NEUTRAL_DATE = datetime(2000, 1, 1)  # a date like any other: some readers fail where there is none
-_NAMES = ("label", "name")
+LABELS = "labels"  # the value of `anonymise` that removes labels too
+NEUTRAL_DATE = datetime(2000, 1, 1)  # a valid date: some readers fail without one
+_NAME_FIELDS = ("label", "name")
 
 
 def check_anonymise(anonymise: bool | str) -> None:
-    """Raise where `anonymise` is no word that is known."""
+    """Raise ValueError unless `anonymise` is True, False or ``"labels"``."""
     if anonymise not in (True, False, LABELS):
         raise ValueError(f"expected anonymise to be True, False or {LABELS!r}, found {anonymise!r}")
 
 
 def check_dates_removed(path: str, tick_rate: int, ticks: Sequence[int], anonymise: bool | str, base_tick: int) -> None:
-    """Raise where timestamps tell a date that was to be taken out, or where they would run below 0."""
+    """Raise ValueError if timestamps would still reveal the date, or become negative."""
     first, last = min(ticks, default=0), max(ticks, default=0)
-    dated = counts_from_1970(tick_rate, last)
-    if base_tick and not (anonymise and dated):
+    if base_tick and not (anonymise and counts_from_1970(tick_rate, last)):
         raise ValueError(f"{path}: base_tick (--base-tick) is for anonymising clocks that count from 1970")
     if base_tick > first or base_tick < 0:
         raise ValueError(f"{path}: expected a base_tick of 0 to {first}, the first timestamp, found {base_tick}")
     if anonymise and counts_from_1970(tick_rate, last - base_tick):
         example = first // tick_rate * tick_rate
         raise ValueError(
-            f"{path}: its timestamps count from 1970 and tell the date; give base_tick (--base-tick), which is "
+            f"{path}: its timestamps count from 1970 and reveal the date; give base_tick (--base-tick), which is "
             f"subtracted from each, the same for every file of a recording: {example}"
         )
 
 
-def anonymous_basic(found: tables.NsxVersion | tables.NevVersion, raw: bytes, anonymise: bool | str) -> bytes:
-    """A basic header without its date, its comment and its application."""
-    application = tables.RIPPLE_APPLICATION if found.vendor == "ripple" else b""  # the layout is known by it
-    said = {"time_origin": systemtime_of_date(NEUTRAL_DATE), "comment": b"", "application": application}
+def anonymous_basic(version: tables.NsxVersion | tables.NevVersion, raw: bytes, anonymise: bool | str) -> bytes:
+    """A basic header without its date, comment and application."""
+    application = tables.RIPPLE_APPLICATION if version.vendor == "ripple" else b""  # it identifies Ripple's layout
+    values = {"time_origin": systemtime_of_date(NEUTRAL_DATE), "comment": b"", "application": application}
     if anonymise == LABELS:
-        said["label"] = b""
-    return with_values(found.basic, _cleaned(found.basic, raw), **said)
+        values["label"] = b""
+    return with_values(version.basic, _without_remnants(version.basic, raw), **values)
 
 
 def anonymous_record(layout: Layout, raw: bytes, anonymise: bool | str) -> bytes:
-    """An extended header without what stands behind its texts; on request names become neutral ones."""
-    clean = _cleaned(layout, raw)
+    """An extended header without the bytes after its texts; with ``"labels"`` its names become neutral too."""
+    clean = _without_remnants(layout, raw)
     if anonymise != LABELS:
         return clean
     fields = layout.unpack(raw)
     neutral = b"ch%d" % fields["electrode_id"] if "electrode_id" in fields else b""
-    return with_values(layout, clean, **dict.fromkeys(_NAMES, neutral))
+    return with_values(layout, clean, **dict.fromkeys(_NAME_FIELDS, neutral))
 
 
-def _cleaned(layout: Layout, raw: bytes) -> bytes:
-    """A record with zeros in reserved bytes and behind the end of its texts, where writers leave old memory."""
+def _without_remnants(layout: Layout, raw: bytes) -> bytes:
+    """A record with zeros in reserved bytes and after its texts, where recorders leave old memory."""
     out = bytearray(raw)
-    for offset, stop, field, code in _spans(layout):
+    for offset, field, code in layout.rows:
+        stop = offset + struct.calcsize("<" + code)
         if not field:
             out[offset:stop] = bytes(stop - offset)
         elif code.endswith("s"):
             out[offset:stop] = bytes(out[offset:stop]).split(b"\0")[0].ljust(stop - offset, b"\0")
     return bytes(out)
-
-
-def _spans(layout: Layout) -> Iterator[tuple[int, int, str, str]]:
-    for offset, field, code in layout.rows:
-        yield offset, offset + struct.calcsize("<" + code), field, code

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""A NEV cut from a NEV: which extended headers, which packets, and what is taken out of them."""
+"""Cuts a NEV from a NEV: chooses extended headers and packets, and blanks the texts of packets on request."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,219 +16,261 @@ from ...format import tables
 from ...format.channel import read_extended_headers
 from ...format.dates import systemtime_of_date
 from ...format.layout import with_values
+from ...format.text import size_text
 from ...nev.electrodes import header_id
 from ...nev.packets import CODES, CONTINUED, PacketNumbers
 from ...nev.spikes import N_IDS, Spikes, as_numbers, membership_table, tick_limit
 from ...traces.packing import BUFFER_BYTES, BUFFERS
-from .anonymise import anonymous_basic, anonymous_record, check_dates_removed
-from .planned import FilePlan, verbatim
+from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
+from .file_plan import FilePlan, Progress, copy_bytes, write_file
 
 if TYPE_CHECKING:
     from ...nev.file import NevFile
 
-_OF_ELECTRODES = ("spike", "stim")
-# Where what people wrote, or what nobody knows, begins in a packet of a kind
-_TEXT_FROM = {"comment": "text", "log": "application", "config": "text", "unknown": "payload"}
+_ELECTRODE_KINDS = ("spike", "stim")
+# The field where free text, or what no document explains, starts in a packet of a kind
+_TEXT_FIELD = {"comment": "text", "log": "application", "config": "text", "unknown": "payload"}
 
 
-class NevSelection(NamedTuple):
-    """What is taken from a file; None is all.
+@dataclass(frozen=True)
+class NevReport:
+    """A NEV that was written.
 
     Parameters
     ----------
-    electrodes : list of int or None
-        Whose spikes, stimuli and headers.
-    kinds : list of str or None
-        Which kinds of events.
-    start_tick, stop_tick : int or None
-        Which time, half-open.
-    anonymise : bool or "labels"
-        Whether dates and texts are taken out.
-    base_tick : int
-        What is subtracted from every timestamp.
+    path : str
+        The file.
+    spec : str
+        Its version.
+    n_packets : int
+        Packets.
+    size_bytes : int
+        Of the file.
     """
 
-    electrodes: list[int] | None
-    kinds: list[str] | None
-    start_tick: int | None
-    stop_tick: int | None
-    anonymise: bool | str
-    base_tick: int
+    path: str
+    spec: str
+    n_packets: int
+    size_bytes: int
 
-    @property
-    def everything(self) -> bool:
-        """Whether it leaves nothing out."""
-        return self[:4] == (None,) * 4
+    def __str__(self) -> str:
+        return f"{self.path}: NEV {self.spec}, {self.n_packets} packets, {size_text(self.size_bytes)}"
 
 
-def chosen_electrodes(nev: NevFile, electrodes: int | Iterable[int] | None) -> list[int] | None:
-    """Electrodes that a request names, if each has a header, a spike or a stimulus."""
-    numbers = as_numbers(electrodes, N_IDS, "an electrode")
-    if numbers is None:
-        return None
-    if not numbers:
-        raise ValueError(f"expected at least one electrode, found none; {nev.path} has {len(nev.electrodes)}")
-    stimulated = Spikes("stim", nev._packets, {}).ids
-    return nev._spikes.known(numbers, {*nev.electrodes, *stimulated}, nev.path)
+def write_nev(
+    nev: NevFile,
+    path: str | os.PathLike[str],
+    *,
+    electrodes: int | Iterable[int] | None = None,
+    kinds: str | Iterable[str] | None = None,
+    start_tick: int | None = None,
+    stop_tick: int | None = None,
+    anonymise: bool | str = False,
+    base_tick: int = 0,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> NevReport:
+    """Write a part of a NEV as a NEV of the same version and vendor.
 
+    Packets keep their bytes and their order. Without a selection, an intact file is copied byte by byte, and a file
+    that was cut by a crash becomes an intact one of its complete packets.
 
-def chosen_kinds(kinds: str | Iterable[str] | None) -> list[str] | None:
-    """Kinds of events that a request names."""
-    if kinds is None:
-        return None
-    names = [kinds] if isinstance(kinds, str) else list(kinds)
-    odd = [name for name in names if name not in tables.EVENT_KINDS]
-    if odd or not names:
-        raise ValueError(f"expected kinds among {', '.join(tables.EVENT_KINDS)}, found {', '.join(odd) or 'none'}")
-    return names
+    Parameters
+    ----------
+    nev : NevFile
+        The recording.
+    path : str or os.PathLike
+        The file to write.
+    electrodes : int or iterable of int, optional
+        Electrodes whose spikes, stimuli and headers to keep; all by default. Other events are kept.
+    kinds : str or iterable of str, optional
+        Kinds of events to keep, as in `NevFile.kinds`; all by default.
+    start_tick, stop_tick : int, optional
+        Only packets from `start_tick` on and before `stop_tick`. A packet that continues another stays with it.
+    anonymise : bool or "labels"
+        Remove dates, comments, logs, texts of the headers, file names, the application, and what no document
+        explains; with ``"labels"`` names of electrodes, inputs, cameras and tracked objects too.
+    base_tick, overwrite, progress
+        As in `write_nsx`.
 
-
-def plan_nev(nev: NevFile, chosen: NevSelection) -> tuple[FilePlan, int]:
-    """Decide on the file that holds a selection of another; also how many packets it has.
+    Returns
+    -------
+    NevReport
+        What was written.
 
     Raises
     ------
-    ValueError
-        Where nothing is selected, or a date would show that was to be taken out.
+    ExportError
+        If a file is in the way, the input would be overwritten, or the disk is full.
+    KeyError, ValueError
+        If the selection names an electrode or a kind that the file does not have, or holds no packet.
     """
-    start, size = nev._start, nev.packet_bytes
-    if chosen.everything and not (chosen.anonymise or chosen.base_tick):
-        head = _head(nev, chosen, None) if nev.damage else nev._source.read(start, 0, "headers")
-        n_bytes = nev.n_packets * size
-        return FilePlan(
-            head, len(head) + n_bytes, verbatim(nev._source.readinto, start, start + n_bytes)
-        ), nev.n_packets
-    rows = _rows(nev, chosen)
-    clocked = rows[_with_known_kind(nev)[rows]]
-    ticks = nev._packets.columns.tick[clocked]
-    check_dates_removed(
-        nev.path, nev.tick_rate, [int(ticks.min()), int(ticks.max())] if ticks.size else [], *chosen[4:]
-    )
-    head = _head(nev, chosen, _date_tick(nev, clocked))
-    return FilePlan(head, len(head) + rows.size * size, _packets(nev, chosen, rows)), rows.size
+    check_anonymise(anonymise)
+    ids, names = _chosen_electrodes(nev, electrodes), _chosen_kinds(kinds)
+    takes_all = (ids, names, start_tick, stop_tick) == (None,) * 4
+    if takes_all and not (anonymise or base_tick):
+        plan, n_packets = _plan_copy(nev), nev.n_packets
+    else:
+        packets = np.arange(nev.n_packets) if takes_all else _choose_packets(nev, ids, names, start_tick, stop_tick)
+        plan, n_packets = _plan_cut(nev, ids, packets, anonymise, base_tick), packets.size
+    return NevReport(write_file(plan, [nev.path], path, overwrite, progress), nev.spec, n_packets, plan.n_bytes)
 
 
-# ------------------------------------------------------------------------------------------------------ packets
-def _rows(nev: NevFile, chosen: NevSelection) -> PacketNumbers:
-    """Packets to keep, in file order; one that goes on with another stays with it."""
-    columns, first = nev._packets.columns, _firsts(nev)
+def _plan_copy(nev: NevFile) -> FilePlan:
+    start, n_bytes = nev._start, nev.n_packets * nev.packet_bytes
+    head = _head(nev, None, False, None) if nev.damage else nev._source.read(start, 0, "headers")
+    return FilePlan(head, len(head) + n_bytes, copy_bytes(nev._source.readinto, start, start + n_bytes))
+
+
+def _plan_cut(
+    nev: NevFile, electrodes: list[int] | None, packets: PacketNumbers, anonymise: bool | str, base_tick: int
+) -> FilePlan:
+    columns = nev._packets.columns
+    code = columns.code[packets]
+    timed = packets[(code != CODES["unknown"]) & (code != CONTINUED)]  # timestamps of other packets mean nothing
+    ticks = columns.tick[timed]
+    ends = [int(ticks.min()), int(ticks.max())] if ticks.size else []
+    check_dates_removed(nev.path, nev.tick_rate, ends, anonymise, base_tick)
+    head = _head(nev, electrodes, anonymise, _date_tick(nev, timed))
+    n_bytes = len(head) + packets.size * nev.packet_bytes
+    return FilePlan(head, n_bytes, _packet_bytes(nev, packets, anonymise, base_tick))
+
+
+# ------------------------------------------------------------------------------------------------------ selection
+def _chosen_electrodes(nev: NevFile, electrodes: int | Iterable[int] | None) -> list[int] | None:
+    """The electrodes of a request; KeyError for one without a header, spike or stimulus."""
+    ids = as_numbers(electrodes, N_IDS, "an electrode")
+    if ids is None:
+        return None
+    if not ids:
+        raise ValueError(f"expected at least one electrode, found none; {nev.path} has {len(nev.electrodes)}")
+    stimulated = Spikes("stim", nev._packets, {}).ids
+    return nev._spikes.known(ids, {*nev.electrodes, *stimulated}, nev.path)
+
+
+def _chosen_kinds(kinds: str | Iterable[str] | None) -> list[str] | None:
+    if kinds is None:
+        return None
+    names = [kinds] if isinstance(kinds, str) else list(kinds)
+    unknown = [name for name in names if name not in tables.EVENT_KINDS]
+    if unknown or not names:
+        raise ValueError(f"expected kinds among {', '.join(tables.EVENT_KINDS)}, found {', '.join(unknown) or 'none'}")
+    return names
+
+
+def _choose_packets(
+    nev: NevFile, electrodes: list[int] | None, kinds: list[str] | None, start_tick: int | None, stop_tick: int | None
+) -> PacketNumbers:
+    """Packets to keep, in file order; one that continues another stays with it."""
+    columns, owners = nev._packets.columns, _owners(nev)
     wanted = np.ones(nev.n_packets, np.bool_)
-    if chosen.start_tick is not None:
-        wanted &= columns.tick >= tick_limit(chosen.start_tick)
-    if chosen.stop_tick is not None:
-        wanted &= columns.tick < tick_limit(chosen.stop_tick)
-    if chosen.kinds is not None:
-        wanted &= membership_table([CODES[kind] for kind in chosen.kinds], len(CODES) + 1)[columns.code]
-    if chosen.electrodes is not None:
-        theirs = membership_table([CODES[kind] for kind in _OF_ELECTRODES], len(CODES) + 1)[columns.code]
-        wanted &= ~theirs | membership_table(chosen.electrodes, N_IDS)[columns.packet_id]
-    kept = wanted[first] & (first >= 0)
-    if chosen.everything:
-        kept[:] = True
-    elif nev.n_packets and not kept.any():
-        there = f"ticks {nev.tick_span[0]} to {nev.tick_span[1]}" if nev.tick_span else "packets of no known kind"
-        raise ValueError(f"expected a selection that holds packets ({nev.path} has {there}), found none")
-    return np.flatnonzero(kept)
+    if start_tick is not None:
+        wanted &= columns.tick >= tick_limit(start_tick)
+    if stop_tick is not None:
+        wanted &= columns.tick < tick_limit(stop_tick)
+    if kinds is not None:
+        wanted &= _is_of_kinds(kinds)[columns.code]
+    if electrodes is not None:
+        wanted &= ~_is_of_kinds(_ELECTRODE_KINDS)[columns.code] | membership_table(electrodes, N_IDS)[columns.packet_id]
+    kept = np.flatnonzero(wanted[owners] & (owners >= 0))
+    if nev.n_packets and not kept.size:
+        span = f"ticks {nev.tick_span[0]} to {nev.tick_span[1]}" if nev.tick_span else "packets of no known kind"
+        raise ValueError(f"expected a selection that holds packets ({nev.path} has {span}), found none")
+    return kept
 
 
-def _firsts(nev: NevFile) -> NDArray[np.intp]:
-    """For each packet the one that it goes on with, or itself; -1 where nothing stands before it."""
+def _is_of_kinds(kinds: Iterable[str]) -> NDArray[np.bool_]:
+    """Table by code of which packets are of these kinds."""
+    return membership_table([CODES[kind] for kind in kinds], len(CODES) + 1)
+
+
+def _owners(nev: NevFile) -> NDArray[np.intp]:
+    """For each packet the one that it continues, or itself; -1 for one that continues nothing."""
     code = nev._packets.columns.code
-    firsts: NDArray[np.intp] = np.maximum.accumulate(np.where(code == CONTINUED, -1, np.arange(code.size)))
-    return firsts
+    owners: NDArray[np.intp] = np.maximum.accumulate(np.where(code == CONTINUED, -1, np.arange(code.size)))
+    return owners
 
 
-def _with_known_kind(nev: NevFile) -> NDArray[np.bool_]:
-    """Packets whose timestamps can be trusted."""
-    code = nev._packets.columns.code
-    clocked: NDArray[np.bool_] = (code != CODES["unknown"]) & (code != CONTINUED)
-    return clocked
-
-
-def _packets(nev: NevFile, chosen: NevSelection, rows: PacketNumbers) -> Iterator[memoryview]:
-    size = nev.packet_bytes
-    raw = nev._packets.raw
+# -------------------------------------------------------------------------------------------------------- packets
+def _packet_bytes(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, base_tick: int) -> Iterator[memoryview]:
+    raw, size = nev._packets.raw, nev.packet_bytes
     step = max(1, BUFFER_BYTES // size)
-    buffers = deque(np.empty(min(step, rows.size), raw.dtype) for _ in range(BUFFERS))
-    said_from = _text_offsets(nev) if chosen.anonymise else None
-    for a in range(0, rows.size, step):
-        some = rows[a : a + step]
-        packets = np.take(raw, some, out=buffers[0][: some.size], mode="clip").view(np.uint8).reshape(-1, size)
-        if said_from is not None:
-            _blank(packets, said_from[some])
-        if chosen.base_tick:
-            _rebase(nev, packets, chosen.base_tick)
-        yield packets.reshape(-1).data
+    buffers = deque(np.empty(min(step, packets.size), raw.dtype) for _ in range(BUFFERS))
+    text_starts = _text_starts(nev) if anonymise else None
+    for a in range(0, packets.size, step):
+        some = packets[a : a + step]
+        taken = np.take(raw, some, out=buffers[0][: some.size], mode="clip").view(np.uint8).reshape(-1, size)
+        if text_starts is not None:
+            starts = text_starts[some]
+            for start in np.unique(starts).tolist():
+                taken[starts == start, start:] = 0
+        if base_tick:
+            _subtract_base(nev, taken, base_tick)
+        yield taken.reshape(-1).data
         buffers.rotate()
 
 
-def _rebase(nev: NevFile, packets: NDArray[np.uint8], base_tick: int) -> None:
+def _subtract_base(nev: NevFile, packets: NDArray[np.uint8], base_tick: int) -> None:
     ticks = packets.reshape(-1).view(nev._version.any_packet.dtype(nev.packet_bytes))["tick"]
-    shown = (ticks >= base_tick) & (ticks != np.iinfo(ticks.dtype).max)  # all ones go on with the packet before
-    ticks[shown] -= ticks.dtype.type(base_tick)
+    is_time = (ticks >= base_tick) & (ticks != np.iinfo(ticks.dtype).max)  # all ones mark a continuing packet
+    ticks[is_time] -= ticks.dtype.type(base_tick)
 
 
-def _text_offsets(nev: NevFile) -> NDArray[np.intp]:
-    """For each packet the byte from which on it is blanked: texts, reserved bytes, and what is not known."""
-    code, first, stamp = nev._packets.columns.code, _firsts(nev), nev._packets.columns.tick.itemsize
-    table = np.full(len(CODES) + 1, nev.packet_bytes, np.intp)
+def _text_starts(nev: NevFile) -> NDArray[np.intp]:
+    """For each packet its first byte of text, reserved bytes or unknown content; its end if it has none of them."""
+    columns, owners = nev._packets.columns, _owners(nev)
+    by_code = np.full(len(CODES) + 1, nev.packet_bytes, np.intp)
     for kind, number in CODES.items():
         layout = nev._packets.layout(kind)
         offset, _, last = layout.rows[-1]
-        if kind in _TEXT_FROM:
-            table[number] = layout.offsets[_TEXT_FROM[kind]]
+        if kind in _TEXT_FIELD:
+            by_code[number] = layout.offsets[_TEXT_FIELD[kind]]
         elif last == "*x":
-            table[number] = offset
-    blanked = table < nev.packet_bytes
-    said_from = table[code]
-    more = code == CONTINUED
-    said_from[more & ((first < 0) | blanked[code[first]])] = stamp
-    return said_from
+            by_code[number] = offset
+    has_text = by_code < nev.packet_bytes
+    starts = by_code[columns.code]
+    continues_text = (columns.code == CONTINUED) & ((owners < 0) | has_text[columns.code[owners]])
+    starts[continues_text] = columns.tick.itemsize
+    return starts
 
 
-def _blank(packets: NDArray[np.uint8], said_from: NDArray[np.intp]) -> None:
-    for offset in np.unique(said_from).tolist():
-        packets[said_from == offset, offset:] = 0
-
-
-# ------------------------------------------------------------------------------------------------------- headers
-def _date_tick(nev: NevFile, clocked: PacketNumbers) -> int | None:
-    """The tick that the header's date will be taken to stand for, where it is another than before."""
-    if not nev._version.origin_is_utc or clocked.size == 0:
+# -------------------------------------------------------------------------------------------------------- headers
+def _date_tick(nev: NevFile, timed: PacketNumbers) -> int | None:
+    """The tick of the date in the new header; None if the date stays the same."""
+    if not nev._version.origin_is_utc or timed.size == 0:
         return None
     columns = nev._packets.columns
-    starts = clocked[columns.code[clocked] == CODES["recording"]]
-    tick = int(columns.tick[starts[0]] if starts.size else columns.tick[clocked].min())
+    starts = timed[columns.code[timed] == CODES["recording"]]
+    tick = int(columns.tick[starts[0]] if starts.size else columns.tick[timed].min())
     return tick if tick != nev.time_origin_tick else None
 
 
-def _head(nev: NevFile, chosen: NevSelection, date_tick: int | None) -> bytes:
-    found = nev._version
-    raw = nev._source.read(found.basic.size, 0, found.basic.name)
-    rest = read_extended_headers(nev._source, found, found.basic.unpack(raw))
-    width = tables.EXTENDED_BYTES
-    extended = [rest[at : at + width] for at in range(0, len(rest), width)]
-    if chosen.electrodes is not None:
-        wanted = set(chosen.electrodes)
-        extended = [header for header in extended if _electrode(found, header) in {None, *wanted}]
-    if chosen.anonymise:
-        raw = anonymous_basic(found, raw, chosen.anonymise)
-        extended = list(_anonymous(found, extended, chosen.anonymise))
+def _head(nev: NevFile, electrodes: list[int] | None, anonymise: bool | str, date_tick: int | None) -> bytes:
+    version, width = nev._version, tables.EXTENDED_BYTES
+    raw = nev._source.read(version.basic.size, 0, version.basic.name)
+    records = read_extended_headers(nev._source, version, version.basic.unpack(raw))
+    extended = [records[at : at + width] for at in range(0, len(records), width)]
+    if electrodes is not None:
+        kept = {None, *electrodes}
+        extended = [header for header in extended if _electrode_id(version, header) in kept]
+    if anonymise:
+        raw = anonymous_basic(version, raw, anonymise)
+        extended = list(_anonymous(version, extended, anonymise))
     elif date_tick is not None and nev.time_origin is not None:
-        raw = with_values(found.basic, raw, time_origin=systemtime_of_date(nev.datetime(date_tick)))
-    n_bytes = found.basic.size + width * len(extended)
-    return with_values(found.basic, raw, header_bytes=n_bytes, n_extended=len(extended)) + b"".join(extended)
+        raw = with_values(version.basic, raw, time_origin=systemtime_of_date(nev.datetime(date_tick)))
+    n_bytes = version.basic.size + width * len(extended)
+    return with_values(version.basic, raw, header_bytes=n_bytes, n_extended=len(extended)) + b"".join(extended)
 
 
-def _anonymous(found: tables.NevVersion, extended: Iterable[bytes], anonymise: bool | str) -> Iterator[bytes]:
-    """Headers that describe the recording; those of free text, and of kinds that no document lists, are left out."""
+def _anonymous(version: tables.NevVersion, extended: Iterable[bytes], anonymise: bool | str) -> Iterator[bytes]:
+    """Anonymous headers; those of free text, and of kinds that no document lists, are left out."""
     for header in extended:
-        layout = found.extended.get(header_id(header), tables.TEXT)
+        layout = version.extended.get(header_id(header), tables.TEXT)
         if layout is not tables.TEXT:
             yield anonymous_record(layout, header, anonymise)
 
 
-def _electrode(found: tables.NevVersion, header: bytes) -> Any:
-    """Whom a header is about, where it is about an electrode."""
-    layout = found.extended.get(header_id(header))
+def _electrode_id(version: tables.NevVersion, header: bytes) -> Any:
+    """The electrode that an extended header describes; None if it describes none."""
+    layout = version.extended.get(header_id(header))
     return layout.unpack(header).get("electrode_id") if layout else None

@@ -1,261 +1,288 @@
 # SPDX-License-Identifier: MIT
-"""An NSx cut from an NSx: which headers, which blocks at which times, and which bytes of each row."""
+"""Cuts an NSx from an NSx: chooses channel headers, samples and columns, and gives each cut block its own timestamp."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...format.dates import systemtime_of_date
-from ...format.layout import n_ticks_of_field, with_values
+from ...format.layout import Layout, n_ticks_of_field, with_values
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...nsx.gap_search import MARGIN
-from ...nsx.packets import TimestampCheck
+from ...nsx.packets import HiddenGap, TimestampCheck
 from ...traces.packing import Buffer, ColumnPacker, FillRows, RowReader
 from ...traces.pieces import Extent
-from ...traces.plan import SampleRows, raise_no_samples, select_samples
-from .anonymise import anonymous_basic, anonymous_record, check_dates_removed
-from .planned import FilePlan, verbatim
+from ...traces.plan import SampleRows, count_rows, raise_no_samples, select_samples
+from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
+from .file_plan import FilePlan, NsxReport, Progress, copy_bytes, write_file
 
 if TYPE_CHECKING:
     from ...nsx.file import NsxFile
 
-
-class CutBlock(NamedTuple):
-    """Rows that follow one timestamp."""
-
-    tick: int
-    piece: Extent
+Block = tuple[int, Extent]  # the tick of its first sample, and where its rows are
+CutData = tuple[int, int | None, Iterator[memoryview]]  # its size, the tick of the header's date, and its bytes
 
 
-class NsxSelection(NamedTuple):
-    """What is taken from a file.
+def write_nsx(
+    ns: NsxFile,
+    path: str | os.PathLike[str],
+    *,
+    channels: slice | Iterable[int] | None = None,
+    electrodes: Iterable[int] | None = None,
+    labels: str | Iterable[str] | None = None,
+    kind: str | None = None,
+    start_tick: int | None = None,
+    stop_tick: int | None = None,
+    segments: int | slice | Iterable[int] | None = None,
+    anonymise: bool | str = False,
+    base_tick: int = 0,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> NsxReport:
+    """Write a part of an NSx as an NSx of the same version and vendor.
+
+    Samples, timestamps and channel headers stay the same. Without a selection, an intact file is copied byte by byte,
+    and a file that was cut by a crash becomes an intact one of its complete samples.
 
     Parameters
     ----------
-    columns : numpy.ndarray
-        intp, in the order wanted.
-    spans : list of Span
-        Which samples of which segments.
+    ns : NsxFile
+        The recording. `create_nsx` writes arrays.
+    path : str or os.PathLike
+        The file to write.
+    channels : slice or iterable of int, optional
+        Columns, in the order wanted, each once. Without `channels`, `electrodes`, `labels` and `kind`: all.
+    electrodes : iterable of int, optional
+        Electrode ids, in the order wanted.
+    labels : str or iterable of str, optional
+        Names, or patterns with ``*``, ``?`` and ``[...]``.
+    kind : str, optional
+        ``neural`` leaves out analog inputs.
+    start_tick, stop_tick : int, optional
+        Only samples whose timestamps are in this half-open range of the file's clock.
+    segments : int, slice or iterable of int, optional
+        Only these segments, always in file order.
     anonymise : bool or "labels"
-        Whether dates and texts are taken out.
+        Remove dates, comments, the application, and unused bytes after texts; with ``"labels"`` labels too.
     base_tick : int
-        What is subtracted from every timestamp.
-    """
+        What `anonymise` subtracts from every timestamp of a clock that counts from 1970 and so reveals the date. Use
+        the same for every file of a recording.
+    overwrite : bool
+        Replace a file of the same name.
+    progress : callable, optional
+        Called with (bytes done, bytes in all) after each step.
 
-    columns: NDArray[np.intp]
-    spans: list[SampleRows]
-    anonymise: bool | str
-    base_tick: int
-
-    @property
-    def n_samples(self) -> int:
-        """Rows of the file to write."""
-        return sum(span.n_rows for span in self.spans)
-
-
-def chosen_columns(ns: NsxFile, *ways: Any) -> NDArray[np.intp]:
-    """Columns that a request names, each once."""
-    columns = ns.columns(*ways)
-    if columns.size == 0:
-        raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
-    twice = np.flatnonzero(np.bincount(columns) > 1).tolist()
-    if twice:
-        raise ValueError(f"expected each channel once, found column {ranges_text(twice)} more often")
-    return columns
-
-
-def chosen_spans(
-    ns: NsxFile, segments: int | slice | Iterable[int] | None, start_tick: int | None, stop_tick: int | None
-) -> list[SampleRows]:
-    """The samples that a request names, in file order; none only where the file has none."""
-    every = ns.segments
-    if segments is not None:
-        wanted = [segments] if isinstance(segments, (int, np.integer)) else segments
-        numbers = range(len(every))[wanted] if isinstance(wanted, slice) else _numbers(wanted, len(every))
-        every = tuple(every[number] for number in sorted(set(numbers)))
-        if not every:
-            raise ValueError(f"expected at least one segment, found none; {ns.path} has {len(ns.segments)}")
-    if not every and start_tick is None and stop_tick is None:
-        return []
-    spans = select_samples(every, start_tick, stop_tick)
-    if not spans:
-        raise_no_samples(every, start_tick, stop_tick)
-    return spans
-
-
-def _numbers(wanted: Iterable[int], n_segments: int) -> list[int]:
-    numbers = [int(number) for number in wanted]
-    for number in numbers:
-        if not -n_segments <= number < n_segments:
-            there = f"0 to {n_segments - 1}" if n_segments else "none: the file holds no samples"
-            raise ValueError(f"expected segments ({there}), found {number}")
-    return [number % n_segments for number in numbers]
-
-
-def plan_nsx(ns: NsxFile, chosen: NsxSelection) -> FilePlan:
-    """Decide on the file that holds a selection of another.
+    Returns
+    -------
+    NsxReport
+        What was written.
 
     Raises
     ------
-    ValueError
-        Where the version cannot say when the samples were, or a date would show that was to be taken out.
+    ExportError
+        If a file is in the way, the input would be overwritten, the disk is full, or the input shrinks meanwhile.
+    KeyError, ValueError
+        If the selection is empty or names what the file does not have, or if NSx 2.1, which has no timestamps, cannot
+        keep the times of the samples.
+
+    Notes
+    -----
+    A block that is cut starts at the timestamp of its first sample, rounded down to an integer tick.
     """
+    if not hasattr(ns, "segments"):
+        raise TypeError(f"expected an open NSx, found {type(ns).__name__}; create_nsx writes arrays")
+    check_anonymise(anonymise)
+    columns = _check_columns(ns, ns.columns(channels, electrodes, labels, kind))
+
+    def write(file: NsxFile) -> NsxReport:
+        spans = _chosen_spans(file, segments, start_tick, stop_tick)
+        plan = _plan(file, columns, spans, anonymise, base_tick)
+        target = write_file(plan, [file.path], path, overwrite, progress)
+        return NsxReport(target, file.spec, count_rows(spans), columns.size, file.sampling_rate, plan.n_bytes)
+
+    try:
+        return write(ns)
+    except HiddenGap:  # met while streaming, before the output had its name
+        return write(ns.fully_scanned())
+
+
+# ------------------------------------------------------------------------------------------------------ selection
+def _check_columns(ns: NsxFile, columns: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The columns; ValueError if there is none or one comes twice."""
+    if columns.size == 0:
+        raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
+    repeated = np.flatnonzero(np.bincount(columns) > 1).tolist()
+    if repeated:
+        raise ValueError(f"expected each channel once, found column {ranges_text(repeated)} more often")
+    return columns
+
+
+def _chosen_spans(
+    ns: NsxFile, segments: int | slice | Iterable[int] | None, start_tick: int | None, stop_tick: int | None
+) -> list[SampleRows]:
+    """The samples of a selection, in file order; empty only if the file has none."""
+    chosen = ns.segments
+    if segments is not None:
+        chosen = tuple(chosen[number] for number in _segment_numbers(segments, len(chosen)))
+        if not chosen:
+            raise ValueError(f"expected at least one segment, found none; {ns.path} has {len(ns.segments)}")
+    if not chosen and start_tick is None and stop_tick is None:
+        return []
+    spans = select_samples(chosen, start_tick, stop_tick)
+    if not spans:
+        raise_no_samples(chosen, start_tick, stop_tick)
+    return spans
+
+
+def _segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> list[int]:
+    if isinstance(segments, slice):
+        return sorted(range(n_segments)[segments])
+    numbers = [int(n) for n in ([segments] if isinstance(segments, (int, np.integer)) else segments)]
+    for number in numbers:
+        if not -n_segments <= number < n_segments:
+            valid = f"0 to {n_segments - 1}" if n_segments else "none: the file holds no samples"
+            raise ValueError(f"expected segments ({valid}), found {number}")
+    return sorted({number % n_segments for number in numbers})
+
+
+# ----------------------------------------------------------------------------------------------------------- plan
+def _plan(
+    ns: NsxFile, columns: NDArray[np.intp], spans: list[SampleRows], anonymise: bool | str, base_tick: int
+) -> FilePlan:
     start = ns._frame.start
-    every = np.array_equal(chosen.columns, np.arange(ns.n_channels)) and chosen.n_samples == ns.n_samples
-    if every and not (ns.damage or chosen.anonymise or chosen.base_tick):
+    takes_all = np.array_equal(columns, np.arange(ns.n_channels)) and count_rows(spans) == ns.n_samples
+    if takes_all and not (ns.damage or anonymise or base_tick):
         head = ns._source.read(start, 0, "headers")
-        return FilePlan(head, ns.size_bytes, verbatim(ns.readinto, start, ns.size_bytes))
-    _refuse_dated(ns, chosen)
-    body = _Packets(ns, chosen) if ns.has_sample_timestamps else _Blocks(ns, chosen)
-    head = _head(ns, chosen, body.date_tick)
-    return FilePlan(head, len(head) + body.n_bytes, body.parts())
+        return FilePlan(head, ns.size_bytes, copy_bytes(ns.readinto, start, ns.size_bytes))
+    ends = [(span, span.start + min(span.n_rows, 2 * MARGIN)) for span in spans]  # packets may be a little out of order
+    first_ticks = [int(ns.segments[span.segment].ticks(span.start, stop).min()) for span, stop in ends]
+    check_dates_removed(ns.path, ns.tick_rate, first_ticks, anonymise, base_tick)
+    cut = _cut_packets if ns.has_sample_timestamps else _cut_blocks
+    n_bytes, date_tick, data = cut(ns, columns, spans, base_tick)
+    head = _head(ns, columns, anonymise, date_tick)
+    return FilePlan(head, len(head) + n_bytes, data)
 
 
-def _refuse_dated(ns: NsxFile, chosen: NsxSelection) -> None:
-    """Raise where timestamps tell a date that was to be taken out, or where they would run below 0."""
-    near = (min(span.n_rows, 2 * MARGIN) for span in chosen.spans)  # samples may stand a little out of order
-    ticks = [
-        int(ns.segments[span.segment].ticks(span.start, span.start + n_rows).min())
-        for span, n_rows in zip(chosen.spans, near, strict=True)
-    ]
-    check_dates_removed(ns.path, ns.tick_rate, ticks, chosen.anonymise, chosen.base_tick)
-
-
-# ------------------------------------------------------------------------------------------------------- headers
-def _head(ns: NsxFile, chosen: NsxSelection, date_tick: int | None) -> bytes:
-    found, n_channels = ns._version, int(chosen.columns.size)
-    size, width = found.basic.size, found.channel.size
+def _head(ns: NsxFile, columns: NDArray[np.intp], anonymise: bool | str, date_tick: int | None) -> bytes:
+    version = ns._version
+    size, width = version.basic.size, version.channel.size
     raw = ns._source.read(ns._frame.start, 0, "headers")
     basic = raw[:size]
-    channels = [raw[size + width * column : size + width * (column + 1)] for column in chosen.columns.tolist()]
-    more = raw[size + width * ns.n_channels :]  # headers of kinds that no document lists yet
-    if chosen.anonymise:
-        basic, more = anonymous_basic(found, basic, chosen.anonymise), b""
-        channels = [anonymous_record(found.channel, channel, chosen.anonymise) for channel in channels]
+    channels = [raw[size + width * column : size + width * (column + 1)] for column in columns.tolist()]
+    undocumented = raw[size + width * ns.n_channels :]
+    if anonymise:
+        basic, undocumented = anonymous_basic(version, basic, anonymise), b""
+        channels = [anonymous_record(version.channel, channel, anonymise) for channel in channels]
     elif date_tick is not None and ns.time_origin is not None:
-        basic = with_values(found.basic, basic, time_origin=systemtime_of_date(ns.datetime(date_tick)))
-    n_bytes = size + width * n_channels + len(more)
-    return with_values(found.basic, basic, n_channels=n_channels, header_bytes=n_bytes) + b"".join(channels) + more
+        basic = with_values(version.basic, basic, time_origin=systemtime_of_date(ns.datetime(date_tick)))
+    n_bytes = size + width * len(channels) + len(undocumented)
+    basic = with_values(version.basic, basic, n_channels=len(channels), header_bytes=n_bytes)
+    return basic + b"".join(channels) + undocumented
 
 
-# --------------------------------------------------------------------------------------------------------- data
-class _Blocks:
-    """Samples in blocks: each block that is cut starts at its first sample's own time."""
-
-    def __init__(self, ns: NsxFile, chosen: NsxSelection) -> None:
-        self._ns, self._base = ns, chosen.base_tick
-        self._packer = ColumnPacker(chosen.columns, ns.n_channels, ns.dtype)
-        self._blocks = list(_blocks(ns, chosen.spans))
-        layout = ns._version.block
-        self._layout, self._header_bytes = layout, layout.size if layout else 0
-        self.n_bytes = self._header_bytes * len(self._blocks) + self._packer.row_bytes * chosen.n_samples
-        turned = self._rolled_over() if layout else self._untimed()
-        first = self._blocks[0].tick if self._blocks else 0
-        self.date_tick = _date_tick(ns, first, turned)
-
-    def _untimed(self) -> int:
-        """Without timestamps the first sample is tick 0, and all follow each other."""
-        if any(block.tick for block in self._blocks):
-            name, tick = self._ns.spec, self._blocks[0].tick
-            raise ValueError(
-                f"{self._ns.path}: NSx {name} has no timestamps: what is cut from it starts at tick 0, not {tick}. "
-                f"Cut only its end (stop_tick, --stop), or write a .bin, or with create_nsx a file of a later version"
-            )
-        return 0
-
-    def _rolled_over(self) -> int:
-        """By how much ticks are more than their field holds; the same for all, or they could not be told apart."""
-        assert self._layout is not None
-        size = n_ticks_of_field(self._layout)
-        written = [(0, block.tick % size, block.piece.n_rows) for block in self._blocks]
-        read = written
-        if any(after < before for (_, before, _), (_, after, _) in pairwise(written)):
-            read = list(self._ns.clock.unroll(written))
-        turned = {block.tick - tick for block, (_, tick, _) in zip(self._blocks, read, strict=True)}
-        if len(turned) > 1:
-            raise ValueError(
-                f"{self._ns.path}: its timestamps run over {size.bit_length() - 1} bits between the segments that are "
-                f"asked for, which cannot be told without those between; cut each by itself"
-            )
-        return turned.pop() if turned else 0
-
-    def parts(self) -> Iterator[memoryview]:
-        """Headers and rows in turn."""
-        pump = RowReader(self._ns.readinto, self._packer, b"")
-        for block in self._blocks:
-            if self._layout is not None:
-                yield memoryview(block_header(self._layout, block.tick - self._base, block.piece.n_rows))
-            for batch in pump.batches([block.piece]):
-                yield batch.packed()
-
-
-def _blocks(ns: NsxFile, spans: Iterable[SampleRows]) -> Iterator[CutBlock]:
-    for span in spans:
-        segment, at = ns.segments[span.segment], span.start
-        for piece in segment.extents(span.start, span.start + span.n_rows):
-            yield CutBlock(int(segment.ticks(at, at + 1)[0]), piece)
-            at += piece.n_rows
-
-
-def _date_tick(ns: NsxFile, first_tick: int, turned: int) -> int | None:
-    """The tick that the header's date must stand for, where it is another than before."""
+def _date_tick(ns: NsxFile, first_tick: int, rollover: int) -> int | None:
+    """The tick of the date in the new header; None if the date stays the same."""
     if not ns._version.origin_at_first:
-        return turned or None
+        return rollover or None
     return first_tick if ns.segments and first_tick != ns.segments[0].start_tick else None
 
 
-class _Packets:
-    """One sample per packet: each packet keeps its header, and stands where it stood among the others."""
-
-    def __init__(self, ns: NsxFile, chosen: NsxSelection) -> None:
-        self._ns, self._base, self._spans = ns, chosen.base_tick, chosen.spans
-        block = ns._version.block
-        assert block is not None
-        self._block, width = block, ns.dtype.itemsize
-        samples = block.size + (chosen.columns[:, np.newaxis] * width + np.arange(width)).ravel()
-        places = np.concatenate([np.arange(block.size), samples]).astype(np.intp)
-        self._packet_bytes = block.size + width * ns.n_channels
-        self._packer = ColumnPacker(places, self._packet_bytes, np.dtype(np.uint8))
-        self.n_bytes = self._packer.row_bytes * chosen.n_samples
-        first = chosen.spans[0]
-        tick = int(ns.segments[first.segment].ticks(first.start, first.start + 1)[0])
-        self.date_tick = _date_tick(ns, tick, 0)
-
-    def _pieces(self) -> Iterator[Extent]:
-        for span in self._spans:
-            for piece in self._ns.segments[span.segment].extents(span.start, span.start + span.n_rows):
-                yield piece._replace(offset=piece.offset - self._block.size)
-
-    def parts(self) -> Iterator[memoryview]:
-        """Packets as they stood, without the samples that are not wanted."""
-        watcher = self._ns.timestamp_check()
-        assert watcher is not None
-        pump = RowReader(self._ns.readinto, self._packer, b"", _Watched(watcher))
-        header = self._block.dtype(self._packer.row_bytes)
-        for batch in pump.batches(self._pieces()):
-            data = batch.packed()
-            if self._base:
-                ticks = np.frombuffer(data, header)["tick"]
-                ticks -= np.uint64(self._base)
-            yield data
-        watcher.finish()
+# --------------------------------------------------------------------------------------------------------- blocks
+def _cut_blocks(ns: NsxFile, columns: NDArray[np.intp], spans: list[SampleRows], base_tick: int) -> CutData:
+    """Data in blocks: each block that is cut starts at its first sample's own tick."""
+    packer, layout = ColumnPacker(columns, ns.n_channels, ns.dtype), ns._version.block
+    blocks = [block for span in spans for block in _blocks_of(ns, span)]
+    first_tick = blocks[0][0] if blocks else 0
+    n_bytes, rollover = packer.row_bytes * count_rows(spans), 0
+    if layout is not None:
+        n_bytes, rollover = n_bytes + layout.size * len(blocks), _rollover_ticks(ns, layout, blocks)
+    elif any(tick for tick, _ in blocks):
+        raise ValueError(
+            f"{ns.path}: NSx {ns.spec} has no timestamps: what is cut from it starts at tick 0, not {first_tick}. "
+            f"Cut only its end (stop_tick, --stop), or write a .bin, or with create_nsx a file of a later version"
+        )
+    return n_bytes, _date_tick(ns, first_tick, rollover), _block_bytes(ns, packer, blocks, base_tick)
 
 
-class _Watched:
-    """Has every packet judged that goes by."""
+def _blocks_of(ns: NsxFile, span: SampleRows) -> Iterator[Block]:
+    segment, at = ns.segments[span.segment], span.start
+    for extent in segment.extents(span.start, span.start + span.n_rows):
+        yield int(segment.ticks(at, at + 1)[0]), extent
+        at += extent.n_rows
 
-    def __init__(self, watcher: TimestampCheck) -> None:
-        self._watcher = watcher
+
+def _rollover_ticks(ns: NsxFile, layout: Layout, blocks: Sequence[Block]) -> int:
+    """How much later the blocks are than a reader of the new file will say; ValueError if that differs among them."""
+    size = n_ticks_of_field(layout)
+    written = [(0, tick % size, extent.n_rows) for tick, extent in blocks]
+    read = written
+    if any(after < before for (_, before, _), (_, after, _) in pairwise(written)):
+        read = list(ns.clock.unroll(written))
+    rollovers = {tick - read_tick for (tick, _), (_, read_tick, _) in zip(blocks, read, strict=True)}
+    if len(rollovers) > 1:
+        raise ValueError(
+            f"{ns.path}: its timestamps roll over {size.bit_length() - 1} bits between the chosen segments, which "
+            f"cannot be seen without the segments between them; cut each by itself"
+        )
+    return rollovers.pop() if rollovers else 0
+
+
+def _block_bytes(ns: NsxFile, packer: ColumnPacker, blocks: Sequence[Block], base_tick: int) -> Iterator[memoryview]:
+    layout, reader = ns._version.block, RowReader(ns.readinto, packer, b"")
+    for tick, extent in blocks:
+        if layout is not None:
+            yield memoryview(block_header(layout, tick - base_tick, extent.n_rows))
+        for batch in reader.batches([extent]):
+            yield batch.packed()
+
+
+# -------------------------------------------------------------------------------------------- one-sample packets
+def _cut_packets(ns: NsxFile, columns: NDArray[np.intp], spans: list[SampleRows], base_tick: int) -> CutData:
+    """Data in one-sample packets: each packet keeps its header and its place among the others."""
+    block, width = ns._version.block, ns.dtype.itemsize
+    assert block is not None
+    sample_bytes = block.size + (columns[:, np.newaxis] * width + np.arange(width)).ravel()
+    kept_bytes = np.concatenate([np.arange(block.size), sample_bytes]).astype(np.intp)
+    packer = ColumnPacker(kept_bytes, block.size + width * ns.n_channels, np.dtype(np.uint8))
+    first_tick = int(ns.segments[spans[0].segment].ticks(spans[0].start, spans[0].start + 1)[0])
+    data = _packet_bytes(ns, block, packer, spans, base_tick)
+    return packer.row_bytes * count_rows(spans), _date_tick(ns, first_tick, 0), data
+
+
+def _packet_bytes(
+    ns: NsxFile, block: Layout, packer: ColumnPacker, spans: Sequence[SampleRows], base_tick: int
+) -> Iterator[memoryview]:
+    check = ns.timestamp_check()
+    assert check is not None
+    extents = (
+        extent._replace(offset=extent.offset - block.size)
+        for span in spans
+        for extent in ns.segments[span.segment].extents(span.start, span.start + span.n_rows)
+    )
+    for batch in RowReader(ns.readinto, packer, b"", _PacketObserver(check)).batches(extents):
+        data = batch.packed()
+        if base_tick:
+            ticks = np.frombuffer(data, block.dtype(packer.row_bytes))["tick"]
+            ticks -= np.uint64(base_tick)
+        yield data
+    check.finish()
+
+
+class _PacketObserver:
+    """Passes every packet that is read to a timestamp check."""
+
+    def __init__(self, check: TimestampCheck) -> None:
+        self._check = check
 
     def packets(self, read: Buffer, n_packets: int, first: int) -> None:
-        """Packets `first` and on, as they stand in the file."""
-        self._watcher.feed(read, n_packets, first)
+        self._check.feed(read, n_packets, first)
 
     def filled(self, rows: FillRows) -> None:
-        """Nothing: no row is filled."""
+        pass  # a cut fills nothing

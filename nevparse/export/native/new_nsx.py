@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A new NSx from an array, and from what is known of its columns."""
+"""Writes an array as a new NSx."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,20 +21,20 @@ from ...format.layout import encode_text, n_ticks_of_field, with_values
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...traces.packing import BUFFER_BYTES
-from .planned import FilePlan
+from .file_plan import FilePlan, NsxReport, Progress, write_file
 
 _VERSIONS = {
-    found.name: (key, found) for key, found in tables.NSX_VERSIONS.items() if found.name in tables.NSX_WRITABLE
+    version.name: (key, version) for key, version in tables.NSX_VERSIONS.items() if version.name in tables.NSX_WRITABLE
 }
 _FILTER_NUMBERS = {kind: number for number, kind in tables.FILTER_TYPES.items()}
 _U8, _U16, _U32, _I16 = range(1 << 8), range(1 << 16), range(1 << 32), range(-(1 << 15), 1 << 15)
 _MHZ_PER_HZ = 1000
-_SAME_RATE = 1e-7  # as near as a rate is that somebody wrote down with eight digits
+_SAME_RATE = 1e-7  # the relative error of a rate that was written with eight digits
 
 
 @dataclass(frozen=True)
 class NewChannel:
-    """What a column of a new file is; the `Channel` of an open file will do as well.
+    """A channel of a new file. The `Channel` of an open file can be used too.
 
     Parameters
     ----------
@@ -44,12 +45,12 @@ class NewChannel:
     units : str
         Of `analog_range`: ``uV``, ``mV``, ``V`` or another, up to 16 bytes.
     digital_range, analog_range : (int, int)
-        The two ends of the linear scale, raw and in `units`: whole numbers from -32768 to 32767. What is given here is
-        0.25 µV per bit.
+        The two ends of the linear scale, raw and in `units`: integers from -32768 to 32767. The defaults are 0.25 µV
+        per bit.
     bank, pin : int
-        Connector and pin, from 1; 0 where there is none.
+        Connector and pin, from 1; 0 for none.
     high_pass, low_pass : Filter, optional
-        What the samples went through: corner in Hz (kept to a thousandth), order, ``butterworth`` or ``chebyshev``.
+        Filters of the samples: corner in Hz (kept to a thousandth), order, ``butterworth`` or ``chebyshev``.
     """
 
     electrode_id: int
@@ -63,95 +64,124 @@ class NewChannel:
     low_pass: Filter | None = None
 
 
-DescribedChannel = NewChannel | Channel
+def create_nsx(
+    samples: Any,
+    path: str | os.PathLike[str],
+    channels: Sequence[NewChannel | Channel],
+    *,
+    sampling_rate: float,
+    spec: str = "2.3",
+    tick_rate: int = 30_000,
+    start_tick: int = 0,
+    time_origin: datetime | None = None,
+    label: str = "",
+    comment: str = "",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> NsxReport:
+    """Write an array as a new NSx.
 
+    Parameters
+    ----------
+    samples : array
+        int16, ``(n_samples, n_channels)``: a numpy array, or anything whose slices are arrays, such as a memmap.
+    path : str or os.PathLike
+        The file to write.
+    channels : sequence of NewChannel or Channel
+        One for each column.
+    sampling_rate : float
+        Hz: 30000 divided by an integer.
+    spec : str
+        Version of the file specification: ``2.3``, or ``3.0`` for timestamps of 64 bits.
+    tick_rate : int
+        Timestamp ticks per second, Hz.
+    start_tick : int
+        Timestamp of the first sample.
+    time_origin : datetime, optional
+        With its time zone: the date of tick 0 in 2.3, and of the first sample in 3.0.
+    label, comment : str
+        Of the file: up to 16 and 256 bytes of code page 1252.
+    overwrite, progress
+        As in `write_nsx`.
 
-@dataclass(frozen=True)
-class NewNsx:
-    """What a caller of `create_nsx` asked for."""
-
-    samples: Any
-    channels: Sequence[DescribedChannel]
-    sampling_rate: float
-    spec: str
-    tick_rate: int
-    start_tick: int
-    time_origin: datetime | None
-    label: str
-    comment: str
-
-
-def plan_new_nsx(asked: NewNsx) -> FilePlan:
-    """Decide on the file that holds an array.
+    Returns
+    -------
+    NsxReport
+        What was written.
 
     Raises
     ------
+    ExportError
+        If a file is in the way, or the disk is full.
     TypeError, ValueError
-        Where an NSx cannot hold what is asked for.
+        If an NSx cannot hold this: a number or a text does not fit its field, samples are not int16, an electrode id
+        comes twice.
+
+    Notes
+    -----
+    Blackrock LB-0023 revision 7.00, "NSx".
     """
-    if asked.spec not in _VERSIONS:
-        raise ValueError(f"expected spec to be {' or '.join(_VERSIONS)}, found {asked.spec!r}")
-    (magic, (major, minor)), found = _VERSIONS[asked.spec]
-    layout, width = found.block, found.channel.size
-    assert layout is not None
-    n_samples, n_channels = _shape(asked)
-    channels = _channel_headers(found, asked.channels)
+    if spec not in _VERSIONS:
+        raise ValueError(f"expected spec to be {' or '.join(_VERSIONS)}, found {spec!r}")
+    if time_origin is not None and time_origin.tzinfo is None:
+        raise ValueError(f"time_origin: expected a time with its zone (such as timezone.utc), found {time_origin}")
+    (magic, (major, minor)), version = _VERSIONS[spec]
+    block = version.block
+    assert block is not None
+    n_samples, n_channels = _shape(samples, len(channels))
+    headers, period = _channel_headers(version, channels), _period(sampling_rate)
     head = with_values(
-        found.basic,
-        bytes(found.basic.size),
+        version.basic,
+        bytes(version.basic.size),
         file_id=magic,
         major=major,
         minor=minor,
-        header_bytes=found.basic.size + width * n_channels,
-        label=encode_text(found.basic, "label", asked.label, "label"),
-        comment=encode_text(found.basic, "comment", asked.comment, "comment"),
-        period=period_of(asked.sampling_rate),
-        tick_rate=_whole(asked.tick_rate, _U32[1:], "tick_rate"),
-        time_origin=systemtime_of_date(_with_zone(asked.time_origin)),
+        header_bytes=version.basic.size + version.channel.size * n_channels,
+        label=encode_text(version.basic, "label", label, "label"),
+        comment=encode_text(version.basic, "comment", comment, "comment"),
+        period=period,
+        tick_rate=_integer(tick_rate, _U32[1:], "tick_rate"),
+        time_origin=systemtime_of_date(time_origin),
         n_channels=n_channels,
     )
-    start_tick = _whole(asked.start_tick, range(n_ticks_of_field(layout)), "start_tick")
-    head += b"".join(channels) + block_header(layout, start_tick, n_samples)
-    n_bytes = len(head) + n_samples * n_channels * np.dtype(found.sample).itemsize
-    return FilePlan(head, n_bytes, _rows(asked.samples, n_samples, n_channels, found.sample))
+    start_tick = _integer(start_tick, range(n_ticks_of_field(block)), "start_tick")
+    head += b"".join(headers) + block_header(block, start_tick, n_samples)
+    n_bytes = len(head) + n_samples * n_channels * np.dtype(version.sample).itemsize
+    plan = FilePlan(head, n_bytes, _sample_bytes(samples, n_samples, n_channels, version.sample))
+    target = write_file(plan, [], path, overwrite, progress)
+    return NsxReport(target, spec, n_samples, n_channels, tables.CLOCK_HZ / period, n_bytes)
 
 
-def _shape(asked: NewNsx) -> tuple[int, int]:
-    dtype = np.dtype(asked.samples.dtype)
+def _shape(samples: Any, n_channels: int) -> tuple[int, int]:
+    dtype = np.dtype(samples.dtype)
     if dtype.kind != "i" or dtype.itemsize != 2:
         raise TypeError(f"expected samples of int16, found {dtype}; scale and round them first")
-    shape = tuple(int(n) for n in asked.samples.shape)
-    if len(shape) != 2 or shape[1] != len(asked.channels):
-        found = f"shape {shape} and {len(asked.channels)} descriptions"
+    shape = tuple(int(n) for n in samples.shape)
+    if len(shape) != 2 or shape[1] != n_channels:
+        found = f"shape {shape} and {n_channels} descriptions"
         raise ValueError(f"expected samples (n_samples, n_channels) and a description of each channel, found {found}")
     if shape[0] not in _U32[1:] or shape[1] not in range(1, tables.MAX_CHANNELS):
         raise ValueError(f"expected 1 to {_U32[-1]} samples of 1 to {tables.MAX_CHANNELS - 1} channels, found {shape}")
     return shape[0], shape[1]
 
 
-def period_of(sampling_rate: float) -> int:
+def _period(sampling_rate: float) -> int:
     """Ticks of the 30 kHz clock between samples."""
     period = round(tables.CLOCK_HZ / sampling_rate) if sampling_rate > 0 else 0
     if period not in _U32[1:] or not isclose(tables.CLOCK_HZ / period, sampling_rate, rel_tol=_SAME_RATE):
-        expected = f"a rate of {tables.CLOCK_HZ} Hz divided by a whole number"
+        expected = f"a rate of {tables.CLOCK_HZ} Hz divided by an integer"
         raise ValueError(f"sampling_rate: expected {expected} (30000, 10000, 2000, ...), found {sampling_rate:g}")
     return period
 
 
-def _with_zone(moment: datetime | None) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise ValueError(f"time_origin: expected a time with its zone (such as timezone.utc), found {moment}")
-    return moment
-
-
-def _whole(value: Any, allowed: range, what: str) -> int:
-    number = int(value) if isfinite(value) else allowed.stop  # a range is searched one by one for what is no plain int
+def _integer(value: Any, allowed: range, what: str) -> int:
+    number = int(value) if isfinite(value) else allowed.stop  # `in` searches a range one by one for a float
     if number != value or number not in allowed:
-        raise ValueError(f"{what}: expected a whole number from {allowed[0]} to {allowed[-1]}, found {value}")
+        raise ValueError(f"{what}: expected an integer from {allowed[0]} to {allowed[-1]}, found {value}")
     return number
 
 
-def _rows(samples: Any, n_samples: int, n_channels: int, code: str) -> Iterator[memoryview]:
+def _sample_bytes(samples: Any, n_samples: int, n_channels: int, code: str) -> Iterator[memoryview]:
     step = max(1, BUFFER_BYTES // (n_channels * np.dtype(code).itemsize))
     for a in range(0, n_samples, step):
         part: NDArray[Any] = np.ascontiguousarray(samples[a : a + step], code)
@@ -159,32 +189,31 @@ def _rows(samples: Any, n_samples: int, n_channels: int, code: str) -> Iterator[
 
 
 # ---------------------------------------------------------------------------------------------------- channels
-def _channel_headers(found: tables.NsxVersion, channels: Iterable[DescribedChannel]) -> list[bytes]:
-    headers = [_channel_header(found, column, channel) for column, channel in enumerate(channels)]
+def _channel_headers(version: tables.NsxVersion, channels: Iterable[NewChannel | Channel]) -> list[bytes]:
+    headers = [_channel_header(version, column, channel) for column, channel in enumerate(channels)]
     counts = Counter(channel.electrode_id for channel in channels)
-    twice = sorted(number for number, count in counts.items() if count > 1)
-    if twice:
-        raise ValueError(f"expected each electrode id once, found more of {ranges_text(twice)}")
+    repeated = sorted(number for number, count in counts.items() if count > 1)
+    if repeated:
+        raise ValueError(f"expected each electrode id once, found more of {ranges_text(repeated)}")
     return headers
 
 
-def _channel_header(found: tables.NsxVersion, column: int, channel: DescribedChannel) -> bytes:
-    layout, where = found.channel, f"channel {column}"
+def _channel_header(version: tables.NsxVersion, column: int, channel: NewChannel | Channel) -> bytes:
+    layout, where = version.channel, f"channel {column}"
     ranges: dict[str, int] = {}
     for name in ("digital", "analog"):
-        ends = getattr(channel, f"{name}_range")
-        low, high = (_whole(end, _I16, f"{where}, {name}_range") for end in ends)
+        low, high = (_integer(end, _I16, f"{where}, {name}_range") for end in getattr(channel, f"{name}_range"))
         if low == high:
             raise ValueError(f"{where}, {name}_range: expected two ends, found {low} for both")
         ranges |= {f"min_{name}": low, f"max_{name}": high}
     return with_values(
         layout,
         bytes(layout.size),
-        type=found.channel_type,
-        electrode_id=_whole(channel.electrode_id, _U16[1:], f"{where}, electrode_id"),
+        type=version.channel_type,
+        electrode_id=_integer(channel.electrode_id, _U16[1:], f"{where}, electrode_id"),
         label=encode_text(layout, "label", channel.label, f"{where}, label"),
-        bank=_whole(channel.bank, _U8, f"{where}, bank"),
-        pin=_whole(channel.pin, _U8, f"{where}, pin"),
+        bank=_integer(channel.bank, _U8, f"{where}, bank"),
+        pin=_integer(channel.pin, _U8, f"{where}, pin"),
         units=encode_text(layout, "units", channel.units, f"{where}, units"),
         **ranges,
         **_filter_fields("high_pass", channel.high_pass, where),
@@ -200,7 +229,7 @@ def _filter_fields(name: str, stage: Filter | None, where: str) -> dict[str, int
     if isinstance(number, str) and not number.isdecimal():
         raise ValueError(f"{where}: expected a kind among {', '.join(_FILTER_NUMBERS)}, found {stage.kind!r}")
     return {
-        f"{name}_mhz": _whole(round(stage.corner_hz * _MHZ_PER_HZ), _U32, f"{where}, corner in mHz"),
-        f"{name}_order": _whole(stage.order, _U32, f"{where}, order"),
-        f"{name}_type": _whole(int(number), _U16, f"{where}, kind"),
+        f"{name}_mhz": _integer(round(stage.corner_hz * _MHZ_PER_HZ), _U32, f"{where}, corner in mHz"),
+        f"{name}_order": _integer(stage.order, _U32, f"{where}, order"),
+        f"{name}_type": _integer(int(number), _U16, f"{where}, kind"),
     }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A folder that Kilosort, Phy and SpikeInterface open as it is: a ``.bin``, and what each of them wants to know of it.
+"""Writes the folder that Kilosort, Phy and SpikeInterface open: a ``.bin``, and files that describe it to each of them.
 
-Which file is for whom, its fields and their sources: ``spec_notes/sorters.md``.
+Which file is for whom: ``spec_notes/sorters.md``.
 """
 
 from __future__ import annotations
@@ -17,20 +17,24 @@ import numpy as np
 
 from ...errors import UnknownScale
 from ...format.channel import Channel
-from ...format.text import ranges_text
-from ...maps.positions import ArrayMap, Positions, plain_grid, read_cmp
+from ...format.text import json_text, ranges_text
+from ...maps.cmp import read_cmp
+from ...maps.positions import ArrayMap, Positions, plain_grid
 from ...recording.instruments import Continuous
 from ..bin import BinReport, write_bin
+from ..job import BinFile
 from ..output.folder import whole_folder
-from .files import KILOSORT_PROBE, PARAMS, PROBE, SI_BINARY, SI_FOLDER, Export, kilosort_settings, texts_of
+from .kilosort import KILOSORT_PROBE, PARAMS, kilosort_probe, kilosort_settings, phy_params
+from .spikeinterface import PROBE, SI_BINARY, SI_FOLDER, binary_folder, binary_recording, probeinterface_probe
 
-BIN = "recording.bin"
+_BIN = "recording.bin"
+_SPIKE_BAND_HZ = 100  # a high pass from here on removes the field potential
 _FILES = rf"recording(-\d+)?\.(bin|json|ticks)|{KILOSORT_PROBE}|{PROBE}|{PARAMS}|{SI_BINARY}|{SI_FOLDER}"
 
 
 @dataclass(frozen=True)
 class SorterReport:
-    """What a sorter's folder holds.
+    """The content of a sorter's folder.
 
     Parameters
     ----------
@@ -39,13 +43,13 @@ class SorterReport:
     export : BinReport
         The ``.bin``, or one for each segment.
     selection : str
-        Which of the recording's channels are in it, as a person reads it.
+        Which of the recording's channels are in it, in words.
     positions : Positions
-        Of each column, µm; whether they come from a map.
+        Of each column, µm, and where they come from.
     settings : dict
         Kilosort's settings that follow from the recording and the positions.
     uv_per_bit : tuple of float
-        Gain of each column; NaN where the recording has none.
+        Gain of each column; NaN if the recording has none.
     """
 
     folder: str
@@ -59,7 +63,7 @@ class SorterReport:
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """What was written, and the very settings that a sorter asks for."""
+        """What was written, and how the sorters open it."""
         export, files = self.export, [file.path for file in self.export.files]
         probe, dtype = os.path.join(self.folder, KILOSORT_PROBE), np.dtype(self.export.dtype).name
         data = files[0] if len(files) == 1 else files
@@ -96,9 +100,9 @@ def write_sorter(
 ) -> SorterReport:
     """Write a folder that Kilosort4, Phy and SpikeInterface open as it is.
 
-    It holds the samples in ``recording.bin`` with their sidecar, the probe for Kilosort and for probeinterface, Phy's
-    ``params.py``, and what SpikeInterface loads the folder by. It comes into being whole or not at all, and can be
-    moved: nothing in it is an absolute path.
+    It has the samples in ``recording.bin`` with their sidecar, probes for Kilosort and probeinterface, Phy's
+    ``params.py``, and the JSON files that SpikeInterface loads. If an error occurs, nothing of it is left. It can be
+    moved: it has no absolute paths.
 
     Parameters
     ----------
@@ -107,18 +111,18 @@ def write_sorter(
     folder : str or os.PathLike
         The folder to make.
     cmp : ArrayMap, path or sequence of paths, optional
-        The array's map. Without one the electrodes stand on a plain grid, which the probes and the report say.
+        The array's map. Without one the electrodes are placed on a plain grid, and the probes and the report say so.
     by : str
-        What joins the map to the channels: ``pin``, ``label`` or ``id``, as in `ArrayMap.positions_of`.
+        How channels are found in the map: ``pin``, ``label`` or ``id``, as in `ArrayMap.positions_of`.
     pitch_um : float, optional
-        From electrode to electrode, µm, where it is not what the map says (400 where that says nothing).
+        Distance of neighbouring electrodes in µm; that of the map by default, 400 without a map.
     channels, electrodes, labels : optional
-        Columns, in the order wanted, as in `write_bin`; all neural ones where none of them is given.
+        Columns, in the order wanted, as in `write_bin`; all neural ones by default.
     overwrite : bool
-        Replace what an export wrote to the folder before. Whatever else is in it stays.
+        Replace the files of an earlier export. Other files in the folder stay.
     **options
         `start_tick`, `stop_tick`, `gaps`, `fill`, `max_fill`, `resample`, `sort` and `progress` of `write_bin`. With
-        ``gaps="split"`` there is a ``.bin`` for each segment, and Kilosort, Phy and SpikeInterface are told of all.
+        ``gaps="split"`` each segment has its ``.bin``, and the files for Kilosort, Phy and SpikeInterface list all.
 
     Returns
     -------
@@ -128,27 +132,27 @@ def write_sorter(
     Raises
     ------
     GapError, ExportError, KeyError
-        As in `write_bin`; and where the folder holds something and `overwrite` is not asked for.
+        As in `write_bin`; and if the folder has files and `overwrite` is False.
     ValueError
-        Where map and recording do not match, a channel has no place, or an analog input is among them.
+        If map and recording do not match, a channel has no place, or an analog input is among the channels.
 
     Warns
     -----
     UnknownScale
-        Where a channel has no gain; SpikeInterface gets none then.
+        If a channel has no gain; SpikeInterface then gets no gains.
     """
-    by_hand = not (channels is None and electrodes is None and labels is None)
-    columns = ns.columns(channels, electrodes, labels, None if by_hand else "neural")
+    is_selection = not (channels is None and electrodes is None and labels is None)
+    columns = ns.columns(channels, electrodes, labels, None if is_selection else "neural")
     chosen = [ns.channels[column] for column in columns]
-    positions = _positions(ns, chosen, cmp, by, pitch_um, by_hand)
+    positions = _positions(ns, chosen, cmp, by, pitch_um, is_selection)
     target = os.fspath(folder)
-    with whole_folder(target, BIN, _FILES, [ns.path], overwrite) as part:
-        export = _moved(write_bin(ns, os.path.join(part, BIN), channels=columns, **options), target)
-        for name, text in texts_of(Export(ns, chosen, positions, export.files)).items():
+    with whole_folder(target, _BIN, _FILES, [ns.path], overwrite) as part:
+        export = _with_final_paths(write_bin(ns, os.path.join(part, _BIN), channels=columns, **options), target)
+        for name, text in description_files(ns, chosen, positions, export.files).items():
             with open(os.path.join(part, name), "x", encoding="ascii", newline="\n") as file:
                 file.write(text)
-    _tell_unknown(ns, chosen)
-    selection = f"{'those chosen' if by_hand else 'all neural ones'}, {len(chosen)} of {ns.n_channels}"
+    _warn_of_unknown_scale(ns, chosen)
+    selection = f"{'those chosen' if is_selection else 'all neural ones'}, {len(chosen)} of {ns.n_channels}"
     gains = tuple(channel.uv_per_bit for channel in chosen)
     return SorterReport(target, export, selection, positions, kilosort_settings(export, positions), gains)
 
@@ -156,13 +160,14 @@ def write_sorter(
 def _positions(
     ns: Continuous, chosen: Sequence[Channel], cmp: Any, by: str, pitch_um: float | None, partial: bool
 ) -> Positions:
-    inputs = [f"{channel.electrode_id} ({channel.label})" for channel in chosen if channel.kind == "analog"]
-    if inputs:
-        raise ValueError(f"{ns.path}: expected electrodes, found analog inputs {', '.join(inputs)}: leave them out")
+    analog = [f"{channel.electrode_id} ({channel.label})" for channel in chosen if channel.kind == "analog"]
+    if analog:
+        raise ValueError(f"{ns.path}: expected electrodes, found analog inputs {', '.join(analog)}: leave them out")
     ids = [channel.electrode_id for channel in chosen]
-    twice = sorted({number for number in ids if ids.count(number) > 1})
-    if twice:
-        raise ValueError(f"{ns.path}: expected each electrode once, found {ranges_text(twice)} twice: choose channels")
+    repeated = sorted({number for number in ids if ids.count(number) > 1})
+    if repeated:
+        message = f"expected each electrode once, found {ranges_text(repeated)} twice: choose channels"
+        raise ValueError(f"{ns.path}: {message}")
     if cmp is None:
         return plain_grid(chosen, pitch_um=pitch_um)
     arrays = cmp if isinstance(cmp, ArrayMap) else read_cmp(cmp)
@@ -173,18 +178,31 @@ def _positions(
     return positions
 
 
-def _moved(export: BinReport, folder: str) -> BinReport:
-    """The same report of files that have come to their folder."""
+def description_files(
+    ns: Continuous, channels: Sequence[Channel], positions: Positions, files: Sequence[BinFile]
+) -> dict[str, str]:
+    """Name and text of every file that describes the ``.bin``, in ASCII, which reads the same on every system."""
+    high_pass = [channel.high_pass for channel in channels]
+    is_filtered = all(stage is not None and stage.corner_hz >= _SPIKE_BAND_HZ for stage in high_pass)
+    contents = {
+        KILOSORT_PROBE: kilosort_probe(positions),
+        PROBE: probeinterface_probe(channels, positions),
+        SI_BINARY: binary_recording(ns, channels, files, is_filtered),
+        SI_FOLDER: binary_folder(channels, positions, is_filtered),
+    }
+    return {name: json_text(value, 1) for name, value in contents.items()} | {PARAMS: phy_params(files, is_filtered)}
 
-    def there(path: str) -> str:
+
+def _with_final_paths(export: BinReport, folder: str) -> BinReport:
+    def final(path: str) -> str:
         return os.path.join(folder, os.path.basename(path))
 
-    files = tuple(replace(f, path=there(f.path), sidecar_path=there(f.sidecar_path)) for f in export.files)
+    files = tuple(replace(f, path=final(f.path), sidecar_path=final(f.sidecar_path)) for f in export.files)
     return replace(export, path=files[0].path, sidecar_path=files[0].sidecar_path, files=files)
 
 
-def _tell_unknown(ns: Continuous, chosen: Sequence[Channel]) -> None:
-    unknown = [channel.electrode_id for channel in chosen if not isfinite(channel.uv_per_bit)]
+def _warn_of_unknown_scale(ns: Continuous, channels: Sequence[Channel]) -> None:
+    unknown = [channel.electrode_id for channel in channels if not isfinite(channel.uv_per_bit)]
     if unknown:
         message = f"{ns.path}: no scale in microvolts for electrodes {ranges_text(unknown)}: no gains in {SI_BINARY}"
         warnings.warn(message, UnknownScale, stacklevel=3)

@@ -10,7 +10,7 @@ import pytest
 from fixture_types import Cut
 
 import nevparse as nv
-from nevparse.export.native import cut_nev, planned
+from nevparse.export.native import cut_nev, file_plan
 from nevparse.nev.file import NevFile
 from nevparse.traces import packing
 
@@ -20,7 +20,7 @@ def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps from little data."""
     for module in (packing, cut_nev):
         monkeypatch.setattr(module, "BUFFER_BYTES", 64)
-    monkeypatch.setattr(planned, "_SMALL_BYTES", 40)
+    monkeypatch.setattr(file_plan, "_SMALL_BYTES", 40)
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def new_file(out, samples=None, channels=None, **options):
         ({"spec": "2.1"}, ValueError, "expected spec to be 2.3 or 3.0"),
         ({"tick_rate": 0}, ValueError, "tick_rate"),
         ({"start_tick": -1}, ValueError, "start_tick"),
-        ({"start_tick": 2**32}, ValueError, "start_tick: expected a whole number from 0 to 4294967295"),
+        ({"start_tick": 2**32}, ValueError, "start_tick: expected an integer from 0 to 4294967295"),
         ({"start_tick": 0.5}, ValueError, "start_tick"),
         ({"time_origin": datetime(2024, 1, 1)}, ValueError, "zone"),
         ({"label": "x" * 17}, ValueError, r"label: expected at most 16 bytes.*\(17 bytes\)"),
@@ -132,7 +132,7 @@ def test_writing_c16_what_cannot_be_written_is_refused(out: Path, options, error
 @pytest.mark.parametrize(
     ("fields", "match"),
     [
-        ({"electrode_id": 65_536}, "channel 0, electrode_id: expected a whole number from 1 to 65535, found 65536"),
+        ({"electrode_id": 65_536}, "channel 0, electrode_id: expected an integer from 1 to 65535, found 65536"),
         ({"electrode_id": 0}, "electrode_id"),
         ({"label": "seventeen letters"}, "channel 0, label: expected at most 16 bytes"),
         ({"label": "\x81"}, "code page 1252"),

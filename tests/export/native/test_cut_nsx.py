@@ -173,7 +173,7 @@ def test_writing_c07_segments_that_could_not_be_told_apart_are_refused(opened: O
     ns = opened(far)
     assert len(ns.segments) == 3
     assert ns.segments[2].start_tick == 2**32 + 90_000
-    refused(out, ValueError, "run over 32 bits", lambda: cut(ns, segments=[0, 2]))
+    refused(out, ValueError, "roll over 32 bits", lambda: cut(ns, segments=[0, 2]))
     assert cut(ns, segments=[0, 1, 2]) == far
 
 

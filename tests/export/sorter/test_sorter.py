@@ -289,7 +289,7 @@ def test_sorters_c11_nothing_is_left_of_what_failed(
         replace(source, target)
 
     if fails == "texts":
-        monkeypatch.setattr("nevparse.export.sorter.folder.texts_of", fail)
+        monkeypatch.setattr("nevparse.export.sorter.folder.description_files", fail)
     elif fails != "write_bin":
         monkeypatch.setattr(os, "replace", some)
     with pytest.raises((nv.ExportError, KeyboardInterrupt)) as failed:

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""Writes a planned file: its head, then its body through small buffers. A file that fails leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ...format.text import duration_text, size_text
+from ...traces.packing import BUFFER_BYTES, Batch, ColumnPacker, ReadInto, RowReader
+from ...traces.pieces import Extent
+from ..output.files import refuse_file, whole_or_absent
+from ..output.stream import stream
+
+Progress = Callable[[int, int], None]
+_SMALL_BYTES = BUFFER_BYTES // 16  # smaller parts are joined before they are written
+
+
+class FilePlan(NamedTuple):
+    """A file to write.
+
+    Parameters
+    ----------
+    head : bytes
+        Its first bytes.
+    n_bytes : int
+        Its size.
+    body : iterator of memoryview
+        The bytes after `head`, in parts of any size. A large part keeps its bytes until `BUFFERS` more are taken.
+    """
+
+    head: bytes
+    n_bytes: int
+    body: Iterator[memoryview]
+
+
+@dataclass(frozen=True)
+class NsxReport:
+    """An NSx that was written.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    spec : str
+        Its version.
+    n_samples, n_channels : int
+        Rows and columns.
+    sampling_rate : float
+        Hz.
+    size_bytes : int
+        Of the file.
+    """
+
+    path: str
+    spec: str
+    n_samples: int
+    n_channels: int
+    sampling_rate: float
+    size_bytes: int
+
+    def __str__(self) -> str:
+        duration = duration_text(self.n_samples / self.sampling_rate)
+        return (
+            f"{self.path}: NSx {self.spec}, {self.n_samples} samples x {self.n_channels} channels, "
+            f"{self.sampling_rate:g} Hz, {duration}, {size_text(self.size_bytes)}"
+        )
+
+
+def write_file(
+    plan: FilePlan, inputs: Sequence[str], path: str | os.PathLike[str], overwrite: bool, progress: Progress | None
+) -> str:
+    """Write a planned file and return its name.
+
+    Raises
+    ------
+    ExportError
+        If a file is in the way, an input would be overwritten, the disk is full, or an input shrinks meanwhile.
+    """
+    target = os.fspath(path)
+    n_done = 0
+    with whole_or_absent(target, overwrite=overwrite, n_bytes=plan.n_bytes, inputs=inputs) as outputs:
+        refuse_file(inputs, target, plan.n_bytes, overwrite)
+        with outputs.create(target, plan.n_bytes) as file:
+            for n_bytes in stream(_batches(plan), file):
+                n_done += n_bytes
+                if progress is not None:
+                    progress(n_done, plan.n_bytes)
+    return target
+
+
+def _batches(plan: FilePlan) -> Iterator[Batch]:
+    """The bytes of the file, with small parts joined."""
+    small = bytearray(plan.head)
+    for part in plan.body:
+        if small and len(small) + part.nbytes > _SMALL_BYTES:
+            yield Batch(memoryview(small), len(small))
+            small = bytearray()
+        if part.nbytes > _SMALL_BYTES:
+            yield Batch(part, part.nbytes)
+        else:
+            small += part
+    if small:
+        yield Batch(memoryview(small), len(small))
+
+
+def copy_bytes(readinto: ReadInto, start: int, stop: int) -> Iterator[memoryview]:
+    """Bytes `start` to `stop` of a file."""
+    packer = ColumnPacker(np.zeros(1, np.intp), 1, np.dtype(np.uint8))
+    for batch in RowReader(readinto, packer, b"").batches([Extent(start, stop - start, 1)]):
+        yield batch.packed()
