@@ -7,9 +7,9 @@ LB-0023   Blackrock "File Formats: NEV, NSx", LB-0023 revision 7.00 (FileSpec 3.
           that its revision history states for earlier file specifications. All numbers are little-endian
           and packed.
 R01838    Ripple "Trellis NEV and NSx file specification", R01838 revision 07 (FileSpec 2.2).
-files     Seen in recorded files where the documents are silent or differ; said at the row.
+files     Seen in recorded files where the documents are silent or differ; a comment at the row says how.
 
-A version states its difference from another one. A file is dispatched by the bytes that decide:
+A version gives its difference from another one. A file's version is looked up by the bytes that decide:
 ``(magic, (major, minor))``.
 """
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from .layout import Layout
 
-# A table reads best as it stands:
+# Rows stay one to a line:
 # fmt: off
 MAGIC_BYTES = 8
 VERSION_OFFSET = 8
@@ -103,7 +103,7 @@ class NsxVersion:
     origin_at_first: bool = False  # the header's date stands for the first sample, not for tick 0
     packets: bool = False  # may hold one sample per packet, as PTP systems write
     vendor: str = "blackrock"
-    ripple: NsxVersion | None = None  # the same version as Ripple lays it out
+    ripple: NsxVersion | None = None  # the same version in Ripple's layout
 
 
 NSX_21 = NsxVersion("2.1", NSX_BASIC_21, NSX_CHANNEL_21, None, None)
@@ -236,7 +236,7 @@ STIM = SPIKE.overlaid("stim", "R01838; files", (6, "", "2x"))
 COMMENT = Layout("comment", _PACKET, (
     *_STAMP,
     (6, "charset", "B"),
-    (7, "flag", "B"),  # 0: data is a colour; 1: data says when the comment was begun
+    (7, "flag", "B"),  # 0: data is a colour; 1: data says when the comment was started
     (8, "data", "I"),
     (12, "text", "*s"),
 ))
@@ -282,7 +282,7 @@ class NevVersion:
 
     name: str
     extended: dict[bytes, Layout]  # by the extended header's id without its padding
-    packets: dict[str, Layout]  # by event kind; which of them a file can hold is said by the ids
+    packets: dict[str, Layout]  # by event kind; the ids say which of them a file can hold
     system_ids: dict[int, str]  # packet id -> event kind; other ids from 0x8000 on are unknown
     basic: Layout = NEV_BASIC
     tick: str = "<u4"
@@ -290,10 +290,10 @@ class NevVersion:
     stim_ids: tuple[int, int] = (0, -1)
     origin_is_utc: bool = False
     origin_note: str = "no time zone: UTC since Central 6.05, local time before, and nothing in the file says which"
-    comment_start: str = "tick"  # a comment's begin is a timestamp; "back": it counts back from the packet's own
+    comment_start: str = "tick"  # a comment's start is a timestamp; "back": it counts back from the packet's own
     thresholds_in_uv: bool = False  # in bits otherwise
     vendor: str = "blackrock"
-    ripple: NevVersion | None = None  # the same version as Ripple lays it out
+    ripple: NevVersion | None = None  # the same version in Ripple's layout
 
     @property
     def any_packet(self) -> Layout:
@@ -304,13 +304,9 @@ class NevVersion:
 ANALOG_TRIGGERS = range(1, 6)  # inputs of an NSASEXEV header
 REASON_SERIAL = 0x80  # an insertion reason's bit
 SERIAL_VALUE_MASK = 0xFF  # of a serial packet only the low byte means something
-# A header or packet is read wherever it stands: files carry some that their version's document does not list yet
+# A header or packet is read in any version: files carry some that their version's document does not list yet
 # (comments in 2.2) or no more (NSASEXEV in 2.3).
-_HEADERS = {
-    b"ARRAYNME": TEXT,
-    b"ECOMMENT": TEXT,
-    b"CCOMMENT": TEXT,
-    b"MAPFILE": TEXT,
+_HEADERS = dict.fromkeys((b"ARRAYNME", b"ECOMMENT", b"CCOMMENT", b"MAPFILE"), TEXT) | {
     b"NEUEVWAV": NEUEVWAV_23,
     b"NEUEVLBL": NEUEVLBL,
     b"NEUEVFLT": NEUEVFLT,
@@ -376,7 +372,7 @@ NEV_VERSIONS: dict[tuple[bytes, tuple[int, int]], NevVersion] = {
 }
 # --------------------------------------------------------------------------------------------- numbers named
 NV_PER_BIT_OVERFLOW = 21516  # 152588 modulo 65536: the analog inputs' factor does not fit its 16 bits
-NV_PER_BIT_MENDED = 5e9 / 32767  # what their CC headers say: ±5000 mV over ±32767
+NV_PER_BIT_CORRECTED = 5e9 / 32767  # what their CC headers say: ±5000 mV over ±32767
 PACKET_BYTES = range(12, 0x10000)  # the documents allow 12 to 256
 SAMPLE_CODES = {0: "<i1", 1: "<i1", 2: "<i2", 4: "<i4"}  # waveforms, by NEUEVWAV's bytes per sample
 SAMPLE_16_BIT = "<i2"
@@ -386,36 +382,19 @@ UNITS_SORTED = range(1, 17)
 NO_CORNER = 0xFFFFFFFF
 FILTER_TYPES = {0: "none", 1: "butterworth", 2: "chebyshev"}
 CHARSET_ANSI, CHARSET_UTF16, CHARSET_NEUROMOTIVE = 0, 1, 255
-COMMENT_COLOR, COMMENT_START = 0, 1  # what a comment's flag says of its data
+COMMENT_COLOR, COMMENT_START = 0, 1  # what a comment's data is, by its flag
 MICROSECOND_CLOCK_HZ = 1_000_000  # on faster clocks than CLOCK_HZ a comment counts back in microseconds
 ROI_EVENTS = {1: "enter", 2: "exit"}
 DIGITAL_MODES = {0: "serial", 1: "parallel"}
 # Numpy code and numbers per point of a tracking packet, by its trackable's type; the default is the 2-D one.
 POINT_CODES = {"3d_markers": ("<u2", 3), "marker_size": ("<u4", 1)}
 POINT_CODE = ("<u2", 2)
-TRACKABLE_TYPES = {
-    0: "undefined",
-    1: "2d_markers",
-    2: "2d_blob",
-    3: "3d_markers",
-    4: "2d_boundary",
-    5: "marker_size",
-}
+TRACKABLE_TYPES = dict(enumerate(("undefined", "2d_markers", "2d_blob", "3d_markers", "2d_boundary", "marker_size")))
 EVENT_KINDS = (
-    "spike",
-    "stim",
-    "digital",
-    "serial",
-    "comment",
-    "video_sync",
-    "tracking",
-    "button",
-    "log",
-    "config",
-    "recording",
+    "spike", "stim", "digital", "serial", "comment", "video_sync", "tracking", "button", "log", "config", "recording",
     "unknown",
 )
-# Which electrode ids (and banks) the vendors give to what, where a channel's unit does not tell (LB-0023; R01838;
+# Electrode ids (and banks) of neural and analog channels, where a channel's unit does not decide (LB-0023; R01838;
 # files).
 NEURAL_IDS = {"blackrock": range(1, 129), "ripple": range(1, 5121)}
 ANALOG_IDS = {"blackrock": ((range(129, 145), 5), (range(257, 273), 9)), "ripple": ((range(10241, 0x10000), 13),)}

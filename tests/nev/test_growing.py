@@ -149,7 +149,7 @@ def test_growing_c03_a_nev_that_shrinks_or_is_begun_anew_is_an_error(file_of: Fi
     path = file_of(raw, "s.nev")
     with nv.open_nev(path) as nev:
         appended(path, bytes(other))
-        with pytest.raises(nv.FormatError, match="begun anew"):
+        with pytest.raises(nv.FormatError, match="another recording"):
             nev.refresh()
         os.truncate(path, len(raw) - 5)
         with pytest.raises(nv.FormatError, match="as there were before"):

@@ -10,7 +10,7 @@ from datetime import datetime
 from ...clock import counts_from_1970
 from ...format import tables
 from ...format.dates import systemtime_of_date
-from ...format.layout import Layout, with_values
+from ...format.layout import Layout
 
 LABELS = "labels"  # the word that asks for labels to be taken out too
 NEUTRAL_DATE = datetime(2000, 1, 1)  # a date like any other: some readers fail where there is none
@@ -45,7 +45,7 @@ def anonymous_basic(found: tables.NsxVersion | tables.NevVersion, raw: bytes, an
     said = {"time_origin": systemtime_of_date(NEUTRAL_DATE), "comment": b"", "application": application}
     if anonymise == LABELS:
         said["label"] = b""
-    return with_values(found.basic, _cleaned(found.basic, raw), **said)
+    return found.basic.with_values(_cleaned(found.basic, raw), **said)
 
 
 def anonymous_record(layout: Layout, raw: bytes, anonymise: bool | str) -> bytes:
@@ -55,7 +55,7 @@ def anonymous_record(layout: Layout, raw: bytes, anonymise: bool | str) -> bytes
         return clean
     fields = layout.unpack(raw)
     neutral = b"ch%d" % fields["electrode_id"] if "electrode_id" in fields else b""
-    return with_values(layout, clean, **dict.fromkeys(_NAMES, neutral))
+    return layout.with_values(clean, **dict.fromkeys(_NAMES, neutral))
 
 
 def _cleaned(layout: Layout, raw: bytes) -> bytes:

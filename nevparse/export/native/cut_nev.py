@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...format import tables
-from ...format.channel import read_extended_headers
 from ...format.dates import systemtime_of_date
-from ...format.layout import with_values
+from ...format.header import read_extended_headers
 from ...nev.electrodes import header_id
 from ...nev.packets import CODES, CONTINUED, PacketNumbers
 from ...nev.spikes import N_IDS, Spikes, as_numbers, membership_table, tick_limit
@@ -213,9 +212,9 @@ def _head(nev: NevFile, chosen: NevSelection, date_tick: int | None) -> bytes:
         raw = anonymous_basic(found, raw, chosen.anonymise)
         extended = list(_anonymous(found, extended, chosen.anonymise))
     elif date_tick is not None and nev.time_origin is not None:
-        raw = with_values(found.basic, raw, time_origin=systemtime_of_date(nev.datetime(date_tick)))
+        raw = found.basic.with_values(raw, time_origin=systemtime_of_date(nev.datetime(date_tick)))
     n_bytes = found.basic.size + width * len(extended)
-    return with_values(found.basic, raw, header_bytes=n_bytes, n_extended=len(extended)) + b"".join(extended)
+    return found.basic.with_values(raw, header_bytes=n_bytes, n_extended=len(extended)) + b"".join(extended)
 
 
 def _anonymous(found: tables.NevVersion, extended: Iterable[bytes], anonymise: bool | str) -> Iterator[bytes]:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...format.dates import systemtime_of_date
-from ...format.layout import n_ticks_of_field, with_values
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...nsx.gap_search import MARGIN
@@ -139,9 +138,9 @@ def _head(ns: NsxFile, chosen: NsxSelection, date_tick: int | None) -> bytes:
         basic, more = anonymous_basic(found, basic, chosen.anonymise), b""
         channels = [anonymous_record(found.channel, channel, chosen.anonymise) for channel in channels]
     elif date_tick is not None and ns.time_origin is not None:
-        basic = with_values(found.basic, basic, time_origin=systemtime_of_date(ns.datetime(date_tick)))
+        basic = found.basic.with_values(basic, time_origin=systemtime_of_date(ns.datetime(date_tick)))
     n_bytes = size + width * n_channels + len(more)
-    return with_values(found.basic, basic, n_channels=n_channels, header_bytes=n_bytes) + b"".join(channels) + more
+    return found.basic.with_values(basic, n_channels=n_channels, header_bytes=n_bytes) + b"".join(channels) + more
 
 
 # --------------------------------------------------------------------------------------------------------- data
@@ -172,7 +171,7 @@ class _Blocks:
     def _rolled_over(self) -> int:
         """By how much ticks are more than their field holds; the same for all, or they could not be told apart."""
         assert self._layout is not None
-        size = n_ticks_of_field(self._layout)
+        size = self._layout.n_ticks
         written = [(0, block.tick % size, block.piece.n_rows) for block in self._blocks]
         read = written
         if any(after < before for (_, before, _), (_, after, _) in pairwise(written)):

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ...format import tables
 from ...format.channel import Channel, Filter
 from ...format.dates import systemtime_of_date
-from ...format.layout import encode_text, n_ticks_of_field, with_values
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...traces.packing import BUFFER_BYTES
@@ -96,21 +95,20 @@ def plan_new_nsx(asked: NewNsx) -> FilePlan:
     assert layout is not None
     n_samples, n_channels = _shape(asked)
     channels = _channel_headers(found, asked.channels)
-    head = with_values(
-        found.basic,
+    head = found.basic.with_values(
         bytes(found.basic.size),
         file_id=magic,
         major=major,
         minor=minor,
         header_bytes=found.basic.size + width * n_channels,
-        label=encode_text(found.basic, "label", asked.label, "label"),
-        comment=encode_text(found.basic, "comment", asked.comment, "comment"),
+        label=found.basic.encode_text("label", asked.label, "label"),
+        comment=found.basic.encode_text("comment", asked.comment, "comment"),
         period=period_of(asked.sampling_rate),
         tick_rate=_whole(asked.tick_rate, _U32[1:], "tick_rate"),
         time_origin=systemtime_of_date(_with_zone(asked.time_origin)),
         n_channels=n_channels,
     )
-    start_tick = _whole(asked.start_tick, range(n_ticks_of_field(layout)), "start_tick")
+    start_tick = _whole(asked.start_tick, range(layout.n_ticks), "start_tick")
     head += b"".join(channels) + block_header(layout, start_tick, n_samples)
     n_bytes = len(head) + n_samples * n_channels * np.dtype(found.sample).itemsize
     return FilePlan(head, n_bytes, _rows(asked.samples, n_samples, n_channels, found.sample))
@@ -177,15 +175,14 @@ def _channel_header(found: tables.NsxVersion, column: int, channel: DescribedCha
         if low == high:
             raise ValueError(f"{where}, {name}_range: expected two ends, found {low} for both")
         ranges |= {f"min_{name}": low, f"max_{name}": high}
-    return with_values(
-        layout,
+    return layout.with_values(
         bytes(layout.size),
         type=found.channel_type,
         electrode_id=_whole(channel.electrode_id, _U16[1:], f"{where}, electrode_id"),
-        label=encode_text(layout, "label", channel.label, f"{where}, label"),
+        label=layout.encode_text("label", channel.label, f"{where}, label"),
         bank=_whole(channel.bank, _U8, f"{where}, bank"),
         pin=_whole(channel.pin, _U8, f"{where}, pin"),
-        units=encode_text(layout, "units", channel.units, f"{where}, units"),
+        units=layout.encode_text("units", channel.units, f"{where}, units"),
         **ranges,
         **_filter_fields("high_pass", channel.high_pass, where),
         **_filter_fields("low_pass", channel.low_pass, where),
