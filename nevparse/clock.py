@@ -63,17 +63,12 @@ class Gap(NamedTuple):
 class Clock(NamedTuple):
     """How the ticks of a file relate to its samples, in exact integers.
 
-    Parameters
-    ----------
-    num, den : int
-        Ticks from one sample to the next, as the fraction `num` / `den` in lowest terms.
-    tick_rate : int
-        Ticks per second.
+    The step from one sample to the next is `num` / `den` ticks, a fraction in lowest terms.
     """
 
     num: int
     den: int
-    tick_rate: int
+    tick_rate: int  # ticks per second
 
     @classmethod
     def of(cls, period: int, tick_rate: int) -> Clock:
@@ -137,16 +132,9 @@ class Clock(NamedTuple):
             end = base + tick + n_samples * self.num // self.den
 
     def gap(self, segment: int, last: tuple[int, int], start_tick: int, next_tick: int) -> Gap:
-        """Describe the break between segment `segment` and the next.
+        """The break between a segment that starts at `start_tick` and the next, which starts at `next_tick`.
 
-        Parameters
-        ----------
-        segment : int
-            The segment before it.
-        last : (int, int)
-            The last timestamp in that segment, and the number of samples from it on.
-        start_tick, next_tick : int
-            Where that segment, and the next one, start.
+        `last` is the segment's last timestamp, and the number of samples from it on.
         """
         scaled = self.scaled_gap(*last, next_tick)
         seconds = scaled / (self.den * self.tick_rate)
@@ -224,18 +212,9 @@ def counts_from_1970(tick_rate: int, first_tick: int) -> bool:
 
 
 def find_time_base(origin: datetime | None, tick_rate: int, first_tick: int, origin_tick: int, note: str) -> TimeBase:
-    """Find out what kind of clock a file has.
+    """Find out what kind of clock a file has, from the header's date `origin` and the file's first tick.
 
-    Parameters
-    ----------
-    origin : datetime or None
-        The header's date.
-    tick_rate, first_tick : int
-        Of the file.
-    origin_tick : int
-        The tick that the header's date stands for, unless the clock itself gives the date.
-    note : str
-        How that is known.
+    The date stands for `origin_tick`, which `note` explains, unless the clock itself gives the date.
     """
     if not counts_from_1970(tick_rate, first_tick):
         since_start = "; nanoseconds since the clock was started" if tick_rate == _NANOSECOND_HZ else ""
@@ -263,15 +242,7 @@ class SegmentSpan(NamedTuple):
 
 
 class TickIntervals:
-    """The interval of ticks that each segment takes.
-
-    Parameters
-    ----------
-    spans : sequence of SegmentSpan
-        The segments.
-    ends : sequence of int
-        First tick after each.
-    """
+    """The interval of ticks that each segment takes, up to the first tick after it."""
 
     def __init__(self, spans: Sequence[SegmentSpan], ends: Sequence[int]) -> None:
         self._starts, self._ends = tick_array(span.start_tick for span in spans), tick_array(ends)
@@ -282,9 +253,9 @@ class TickIntervals:
         self, ticks: NDArray[np.uint64], among: range
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
         """Segment, of those in `among`, that holds each tick; whether one does; its first and its stop record."""
-        found = find_intervals(self._starts[among.start : among.stop], self._ends[among.start : among.stop], ticks)
-        segment = among.start + np.maximum(found, 0)
-        return segment, found >= 0, self._first_records[segment], self._stop_records[segment]
+        interval = find_intervals(self._starts[among.start : among.stop], self._ends[among.start : among.stop], ticks)
+        segment = among.start + np.maximum(interval, 0)
+        return segment, interval >= 0, self._first_records[segment], self._stop_records[segment]
 
 
 def find_intervals(starts: NDArray[np.uint64], ends: NDArray[np.uint64], ticks: NDArray[np.uint64]) -> NDArray[np.intp]:
@@ -301,20 +272,17 @@ def find_intervals(starts: NDArray[np.uint64], ends: NDArray[np.uint64], ticks: 
 def _resolve_overlaps(
     starts: list[int], ends: list[int], order: list[int]
 ) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
-    """Ticks from which another interval owns the time, and which: an outer one goes on where an inner one ends."""
-    cuts: list[tuple[int, int]] = []
-    nested: list[int] = []
-    for start, k in [*((starts[k], k) for k in order), (_LAST_TICK, -1)]:
-        while nested and ends[nested[-1]] <= start:
-            end = ends[nested.pop()]
-            while nested and ends[nested[-1]] <= end:
-                nested.pop()
-            if nested:
-                cuts.append((end, nested[-1]))
-        cuts.append((start, k))
-        nested.append(k)
-    at, owners = zip(*cuts[:-1], strict=True)
-    return np.array(at, np.uint64), np.array(owners, np.intp)
+    """Every tick at which an interval starts or ends, and the interval that time belongs to from then on, or -1."""
+    cuts, ahead = sorted({*starts, *ends}), order[::-1]
+    owners: list[int] = []
+    nested: list[int] = []  # started and perhaps ended, the last to start at the end
+    for cut in cuts:
+        while ahead and starts[ahead[-1]] <= cut:
+            nested.append(ahead.pop())
+        while nested and ends[nested[-1]] <= cut:
+            nested.pop()
+        owners.append(nested[-1] if nested else -1)
+    return np.array(cuts, np.uint64), np.array(owners, np.intp)
 
 
 def last_not_after(

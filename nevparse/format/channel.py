@@ -19,19 +19,9 @@ MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 
 
 def scale_uv(digital: tuple[float, float], analog: tuple[float, float], units: str) -> tuple[float, float]:
-    """Microvolts per bit and the microvolts of a raw zero, from the two ends of a linear range.
+    """Microvolts per bit, and microvolts of a raw zero, from the two ends of a linear range, raw and in `units`.
 
-    Parameters
-    ----------
-    digital, analog : (float, float)
-        Lowest and highest value, raw and in `units`.
-    units : str
-        ``V``, ``mV``, ``uV`` or ``nV``.
-
-    Returns
-    -------
-    (float, float)
-        ``uv = raw * first + second``; NaN where the range is empty or the unit is not a voltage.
+    NaN where the range is empty or the unit is not a voltage.
     """
     if digital[0] == digital[1]:
         return nan, nan
@@ -66,13 +56,7 @@ def microvolts_per_bit(nv_per_bit: int) -> float:
 
 
 def uv_per_bit_by_electrode(nev: Any) -> dict[int, float]:
-    """µV per bit by electrode id, from the NEV of a recording.
-
-    Parameters
-    ----------
-    nev : NevFile, what `open_nev` takes, mapping of int to float, or None
-        A file that is not open yet is opened for its headers alone, and closed.
-    """
+    """µV per bit by electrode id, from a `NevFile`, a mapping, None, or a NEV that is opened for its headers alone."""
     if nev is None or isinstance(nev, Mapping):
         return dict(nev or {})
     if hasattr(nev, "electrodes"):
@@ -86,7 +70,7 @@ def uv_per_bit_by_electrode(nev: Any) -> dict[int, float]:
 
 
 def read_filter(fields: Any, name: str) -> Filter | None:
-    """The filter called `name` (``high_pass`` or ``low_pass``) of a channel's header; None where there is none."""
+    """The filter called `name` (``high_pass`` or ``low_pass``) of a channel's header; None where it has none."""
     corner_mhz, order, kind = (int(fields[f"{name}_{part}"]) for part in ("mhz", "order", "type"))
     if corner_mhz in (0, tables.NO_CORNER) or order == 0 or kind == 0:
         return None

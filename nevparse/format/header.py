@@ -34,19 +34,8 @@ def read_basic_header(
 ) -> tuple[_VersionT, dict[str, Any]]:
     """Identify the version of a file, in the layout of its vendor, and read the basic header.
 
-    A Ripple file is known by the application that wrote it (R01838; every file).
-
-    Raises
-    ------
-    FormatError
-        Where the first bytes are none of the family's, or the file ends within the header.
-    UnsupportedVersion
-        Where the tables have no version of this major number.
-
-    Warns
-    -----
-    UnknownVersion
-        Where the minor number is not in the tables; the nearest one of the same major is used.
+    A Ripple file is known by the application that wrote it (R01838; every file). For a minor number that the tables
+    do not have, the nearest one of the same major is used, with an UnknownVersion warning.
     """
     version = _identify_version(source, versions)
     header = version.basic.read(source)
@@ -112,7 +101,7 @@ def checked_tick_rate(
 
 
 def read_extended_headers(source: Source, version: tables.NevVersion, header: Mapping[str, Any]) -> bytes:
-    """The bytes of a NEV's extended headers: as many as it counts, its header bytes hold and the file has."""
+    """The bytes of a NEV's extended headers: no more than it counts, its header bytes hold and the file has."""
     start, end = version.basic.size, header["header_bytes"]
     if not start <= end <= source.size:
         end = source.size

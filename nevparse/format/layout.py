@@ -9,7 +9,6 @@ file gives.
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from ..source.base import Source
 
 Row = tuple[int, str, str]
-_CODE = re.compile(r"(\d*)([sxbBhHiIqQf])")
 _NUMPY = {"b": "i1", "B": "u1", "h": "<i2", "H": "<u2", "i": "<i4", "I": "<u4", "q": "<i8", "Q": "<u8", "f": "<f4"}
 
 
@@ -83,8 +81,8 @@ class Layout:
         values = iter(self.packer.unpack_from(data))
         fields: dict[str, Any] = {}
         for _, field, code in self.rows:
-            count, kind = _split(code) if code[0] != "*" else ("", "x")
-            if kind != "x":
+            count, kind = code[:-1], code[-1]
+            if kind != "x" and count != "*":
                 several = count and kind != "s"
                 fields[field] = tuple(next(values) for _ in range(int(count))) if several else next(values)
         return fields
@@ -151,12 +149,6 @@ def _width(code: str) -> int:
     return 0 if code[0] == "*" else struct.calcsize("<" + code)
 
 
-def _split(code: str) -> tuple[str, str]:
-    """The count, which may be empty, and the letter of a code."""
-    count, kind = _CODE.fullmatch(code).groups()  # type: ignore[union-attr]
-    return count, kind
-
-
 @lru_cache(maxsize=256)
 def _dtype(layout: Layout, record_bytes: int) -> np.dtype[np.void]:
     import numpy as np
@@ -173,9 +165,7 @@ def _dtype(layout: Layout, record_bytes: int) -> np.dtype[np.void]:
 
 
 def _format(code: str, bytes_left: int) -> Any:
-    if code == "*s":
-        return f"V{bytes_left}"
-    count, kind = _split(code)
+    count, kind = code[:-1], code[-1]
     if kind == "s":
-        return f"V{count or 1}"
+        return f"V{bytes_left if count == '*' else count or 1}"
     return (_NUMPY[kind], (int(count),)) if count else _NUMPY[kind]

@@ -15,21 +15,11 @@ from ..errors import FormatError
 
 
 class Source(ABC):
-    """Bytes that are read by position and viewed as arrays, never written, and never beyond their end.
+    """Bytes that are read by position and viewed as arrays, never written, and never beyond their end."""
 
-    Attributes
-    ----------
-    path : str
-        The file's path, or a name to print.
-    size : int
-        Bytes, when it was opened or `update_size` was called last.
-    zero_copy : bool
-        Whether a view costs nothing; else its bytes are read when it is made.
-    """
-
-    path: str
-    size: int
-    zero_copy = True
+    path: str  # or a name to print
+    size: int  # in bytes, when it was opened or `update_size` was called last
+    zero_copy = True  # whether a view costs nothing; else its bytes are read when it is made
     _origin: Any = None  # the buffer or file object that the bytes are in; None once closed
 
     @property

@@ -62,7 +62,7 @@ class FileSource(Source):
             size = os.fstat(self._file.fileno()).st_size
             n_new = size - self.size
             if n_new < 0:
-                raise FormatError(f"{self.size} bytes or more, as there were before", f"{size}", path=self.path)
+                raise FormatError(f"{self.size} bytes or more, as before", f"{size}", path=self.path)
             self.size = size
         return n_new
 

@@ -12,32 +12,17 @@ POLL_S = 0.5
 
 
 class FollowOptions(NamedTuple):
-    """How a growing file is followed.
+    """How a growing file is followed."""
 
-    Parameters
-    ----------
-    poll_s : float
-        Seconds from one poll to the next.
-    timeout_s : float or None
-        Seconds without growth after which it ends; None for never.
-    stop : callable or None
-        Called before each poll; the poll is the last where it returns True.
-    """
-
-    poll_s: float = POLL_S
-    timeout_s: float | None = None
-    stop: Callable[[], bool] | None = None
+    poll_s: float = POLL_S  # from one poll to the next
+    timeout_s: float | None = None  # without growth, after which it ends; None for never
+    stop: Callable[[], bool] | None = None  # called before each poll, which is the last where it returns True
 
 
 def poll_growth(refresh: Callable[[], object], count: Callable[[], int], options: FollowOptions) -> Iterator[int]:
-    """Refresh a file again and again; yields after each by how much its `count` has grown, 0 included.
+    """Refresh a file every `poll_s` seconds; yields each time by how much its `count` has grown, 0 included.
 
-    Growth that others found meanwhile, by refreshing the same file, counts as well.
-
-    Raises
-    ------
-    ValueError
-        Where a time is negative, or `poll_s` is not finite.
+    Growth that other threads noticed, by refreshing the same file, counts as well. ValueError for bad times.
     """
     poll_s, timeout_s, stop = options
     if not (0 <= poll_s < inf and (timeout_s is None or timeout_s >= 0)):

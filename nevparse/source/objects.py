@@ -37,12 +37,7 @@ Openable: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | 
 def open_source(openable: Openable) -> Source:
     """Open a path, bytes or a binary file object.
 
-    Raises
-    ------
-    OSError
-        Where it cannot be opened or read.
-    TypeError, ValueError
-        Where it is none of them, or cannot be read by position.
+    OSError where the system refuses; TypeError or ValueError where it is none of them, or cannot be read by position.
     """
     if is_path(openable):
         return FileSource(openable)
@@ -121,7 +116,7 @@ class ObjectSource(Source):
             self.size = file.tell()
         except UnsupportedOperation as error:
             expected = "expected a file object that can seek, found one that cannot"
-            raise ValueError(f"{name}: {expected}; read it whole, and give its bytes") from error
+            raise ValueError(f"{name}: {expected}; read all of it, and give the bytes") from error
 
     def reopen_argument(self) -> BinaryFile:
         """The object, where it can be pickled."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Opening a file, and opening it once more: in another process, or to see whether it is still the same recording."""
+"""Opening a file, reopening it in another process, and checking that it is still the same recording."""
 
 from __future__ import annotations
 
@@ -19,16 +19,9 @@ _SIZE_BYTES = 8  # of a digest, which hold the number of bytes it was made of
 
 
 class FileReference:
-    """How to open a file again, which happens when it is first needed.
+    """How to reopen a file, which happens when it is first needed.
 
     What passes a segment on, such as a cluster's scheduler, need not have the file, and must not keep it open.
-
-    Parameters
-    ----------
-    opener : Opener
-        Opens it.
-    argument : object
-        What the opener takes: a path, bytes or a file object that pickles.
     """
 
     __slots__ = ("__weakref__", "_file", "_opener_and_argument")
@@ -99,4 +92,4 @@ def check_same_headers(source: Source, digest: bytes, expected: str = "the heade
     """FormatError where a file's headers have another digest: the path now belongs to another recording."""
     n_bytes = int.from_bytes(digest[:_SIZE_BYTES], "little")
     if header_digest(source.peek(n_bytes, 0)) != digest:
-        raise FormatError(expected, "those of another recording; open it again", path=source.path)
+        raise FormatError(expected, "those of another recording; reopen it", path=source.path)
