@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Properties that are worked out once, without a lock.
+"""Properties that are computed once, without a lock.
 
-`functools.cached_property` of Python 3.10 and 3.11 holds one lock for all objects while it works out a value: threads
+`functools.cached_property` of Python 3.10 and 3.11 holds one lock for all objects while it computes a value: threads
 that read different files wait for each other, and a process that is forked meanwhile waits for ever.
 """
 
@@ -14,10 +14,10 @@ _T = TypeVar("_T")
 
 
 class cached_property(Generic[_T]):  # noqa: N801 - as Python's own
-    """A property that keeps its first value; threads that race may work it out twice, and get the same one."""
+    """A property that keeps its first value; threads that race may compute it twice, and all get the same one."""
 
-    def __init__(self, make: Callable[[Any], _T]) -> None:
-        self._make, self.__doc__ = make, make.__doc__
+    def __init__(self, compute: Callable[[Any], _T]) -> None:
+        self._compute, self.__doc__ = compute, compute.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -31,5 +31,5 @@ class cached_property(Generic[_T]):  # noqa: N801 - as Python's own
     def __get__(self, instance: object | None, owner: type | None = None) -> cached_property[_T] | _T:
         if instance is None:
             return self
-        value: _T = vars(instance).setdefault(self._name, self._make(instance))
+        value: _T = vars(instance).setdefault(self._name, self._compute(instance))
         return value

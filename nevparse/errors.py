@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Every exception and warning that reading or writing a file can give.
+"""Every exception and warning of this package, and when each is raised.
 
-Reading a damaged or hostile file raises nothing but `FormatError` (and `OSError` from the system).
-A request that cannot be met (an electrode that is not there) is a plain `ValueError` or `KeyError`.
+Reading a damaged or hostile file raises nothing but `FormatError`, and the system's own `OSError`.
+A request that cannot be met (an electrode that the file does not have) is a plain `ValueError` or `KeyError`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 
 
 class NevParseError(Exception):
-    """Base of every exception that belongs to this package."""
+    """Base of every exception of this package."""
 
 
 class FormatError(NevParseError, ValueError):
-    """The bytes are not what the file specification allows.
+    """The bytes are not what the file specification allows; raised when a file is opened, read or refreshed.
 
     Parameters
     ----------
     expected, found : str
-        What the specification asks for, and what the file has instead.
+        What the specification requires, and what the file has instead.
     path : str
         The file.
     offset : int
@@ -30,24 +30,24 @@ class FormatError(NevParseError, ValueError):
     """
 
     def __init__(self, expected: str, found: str, *, path: str = "", offset: int = 0) -> None:
-        super().__init__(f"{path}, byte {offset}: expected {expected}, found {found}")
+        super().__init__(expected, found)  # what it is pickled by
         self.expected, self.found, self.path, self.offset = expected, found, path, offset
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.expected, self.found, self.path, self.offset)
+    def __str__(self) -> str:
+        return f"{self.path}, byte {self.offset}: expected {self.expected}, found {self.found}"
 
 
 class UnsupportedVersion(FormatError):
-    """A major version of the file specification that no table here describes."""
+    """No table describes the file's major version; raised when it is opened."""
 
 
 class GapError(NevParseError):
-    """Time is not unbroken where the request needs it to be.
+    """Time is broken where a request needs it unbroken; raised by exports, and by traces that fill or join gaps.
 
     Parameters
     ----------
     message : str
-        What was asked, which gaps are in the way, and which option resolves them.
+        What was requested, which gaps are in the way, and which option resolves them.
     gaps : sequence of Gap
         The gaps in the way.
     """
@@ -56,52 +56,45 @@ class GapError(NevParseError):
         super().__init__(message)
         self.gaps = tuple(gaps)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.gaps)
-
 
 class ExportError(NevParseError):
-    """An output file could not be written, or would overwrite something it must not."""
+    """An output could not be written, or would replace what it must not; no output is left behind."""
 
 
 class NevParseWarning(UserWarning):
-    """Base of every warning that belongs to this package."""
+    """Base of every warning of this package."""
 
 
 class UnknownVersion(NevParseWarning):
-    """A minor version no table describes; it is read as the nearest known one."""
+    """No table describes the file's minor version, and it is read as the nearest one; given on opening."""
 
 
 class TruncatedFile(NevParseWarning):
-    """The file ends before its own headers say; every whole record was kept."""
+    """The file ends before its own headers say, and every complete record is kept; given where that is met."""
 
 
 class DamagedFile(NevParseWarning):
-    """Bytes contradict the specification; what could be read around them was kept."""
+    """Bytes contradict the specification, and what could be read around them is kept; given where that is met."""
 
 
 class UnknownScale(NevParseWarning):
-    """A channel has no usable scale, so its microvolts are NaN."""
-
-
-def _rebuild(kind: type[FormatError], expected: str, found: str, path: str, offset: int) -> FormatError:
-    return kind(expected, found, path=path, offset=offset)
+    """A channel has no usable scale, so its microvolts are NaN; given when they are computed."""
 
 
 class Damage(NamedTuple):
     """One place where a file is not what the specification says, and what was done about it."""
 
-    code: str
+    code: str  # as in the findings of `check`
     offset: int
     message: str
     category: type[NevParseWarning] = DamagedFile
 
 
 def warn_of_damage(path: str, damage: Sequence[Damage], stacklevel: int) -> None:
-    """Warn of all that was found, one warning for each kind."""
+    """Warn once of each category of damage, with its first place."""
     for category in (TruncatedFile, DamagedFile):
-        found = [item for item in damage if item.category is category]
-        if found:
-            more = f" (and {len(found) - 1} more places: see .damage)" if len(found) > 1 else ""
-            message = f"{path}, byte {found[0].offset}: {found[0].message}{more}"
+        places = [item for item in damage if item.category is category]
+        if places:
+            more = f" (and {len(places) - 1} more places: see .damage)" if len(places) > 1 else ""
+            message = f"{path}, byte {places[0].offset}: {places[0].message}{more}"
             warnings.warn(message, category, stacklevel=stacklevel)

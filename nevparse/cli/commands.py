@@ -83,20 +83,14 @@ def _opened(opener: Callable[[str], Any], path: str) -> Any:
 
 def _file_or_recording(path: str) -> NsxFile | NevFile | Recording:
     """What a name stands for: a file of its own, by its first bytes, or a base name."""
-    from ..format.tables import MAGIC_BYTES, NEV_VERSIONS
+    from ..format.header import is_nev
     from ..nev.file import open_nev
     from ..nsx.file import open_nsx
     from ..recording import recording as recording
 
     if not os.path.exists(path) or os.path.isdir(path):
         return _opened(recording.open_recording, path)  # type: ignore[no-any-return]
-
-    def by_magic(name: str) -> NsxFile | NevFile:
-        with open(name, "rb") as file:
-            magic = file.read(MAGIC_BYTES)
-        return open_nev(name) if magic in {known for known, _ in NEV_VERSIONS} else open_nsx(name)
-
-    return _opened(by_magic, path)  # type: ignore[no-any-return]
+    return _opened(lambda name: open_nev(name) if is_nev(name) else open_nsx(name), path)  # type: ignore[no-any-return]
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def poll_until(ns: NsxFile, how: FollowOptions, stop_tick: int | None) -> Iterat
     def ended() -> bool:
         return (how.stop is not None and how.stop()) or (stop_tick is not None and _passed(ns, stop_tick))
 
-    return poll_growth(ns.refresh, lambda: ns.n_samples, how.poll_s, how.timeout_s, ended)
+    return poll_growth(ns.refresh, lambda: ns.n_samples, how._replace(stop=ended))
 
 
 def _passed(ns: NsxFile, tick: int) -> bool:

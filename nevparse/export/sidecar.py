@@ -179,7 +179,7 @@ class Sidecar:
         if self._stamps is not None:
             return np.asarray(self._stamps[wanted])
         anchor = np.searchsorted(self._starts, wanted, "right") - 1
-        steps = self._clock.elapsed((wanted - self._rows[anchor]).astype(np.uint64))
+        steps = self._clock.duration_ticks((wanted - self._rows[anchor]).astype(np.uint64))
         ticks: NDArray[np.uint64] = self._ticks[anchor] + steps
         return ticks
 
@@ -198,7 +198,7 @@ class Sidecar:
             (a pause, a filled row). Where times occur twice, the stretch that starts last before it is meant.
         """
         wanted = np.asarray(ticks, np.uint64)
-        _, held, first, stop = self._held.by(wanted, range(self._n_runs))
+        _, held, first, stop = self._held.find(wanted, range(self._n_runs))
         if self._stamps is None:
             anchor = last_not_after(self._ticks, wanted, first, stop)
             rows = self._rows[anchor] + self._clock.samples(wanted, self._ticks[anchor])

@@ -4,40 +4,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from math import nan
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..source.base import Source
 from ..source.objects import open_source
 from . import tables
-from .header import identify_version, read_basic_header
+from .header import read_basic_header, read_extended_headers
 
 MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 
 
 def scale_uv(digital: tuple[float, float], analog: tuple[float, float], units: str) -> tuple[float, float]:
-    """Microvolts per bit and the microvolts of a raw zero, from the two ends of a linear range.
+    """Microvolts per bit, and microvolts of a raw zero, from the two ends of a linear range, raw and in `units`.
 
-    Parameters
-    ----------
-    digital, analog : (float, float)
-        Lowest and highest value, raw and in `units`.
-    units : str
-        ``V``, ``mV``, ``uV`` or ``nV``; for any other there is no answer.
-
-    Returns
-    -------
-    (float, float)
-        ``uv = raw * first + second``; NaN where the range is empty or the unit is not a voltage.
+    NaN where the range is empty or the unit is not a voltage.
     """
-    microvolts = MICROVOLTS.get(units, nan)
     if digital[0] == digital[1]:
         return nan, nan
+    uv_per_unit = MICROVOLTS.get(units, nan)
     per_bit = (analog[1] - analog[0]) / (digital[1] - digital[0])
-    return per_bit * microvolts, (analog[0] - digital[0] * per_bit) * microvolts
+    return per_bit * uv_per_unit, (analog[0] - digital[0] * per_bit) * uv_per_unit
 
 
 class Filter(NamedTuple):
@@ -58,41 +48,29 @@ class Filter(NamedTuple):
     kind: str
 
 
-def read_extended_headers(source: Source, found: tables.NevVersion, header: Mapping[str, Any]) -> bytes:
-    """The extended headers of a NEV as they stand: as many as it counts, its header bytes hold and the file has."""
-    begin = found.basic.size
-    stated = header["header_bytes"]
-    end = stated if begin <= stated <= source.size else source.size
-    count = min(header["n_extended"], (end - begin) // tables.EXTENDED_BYTES)
-    return source.read(count * tables.EXTENDED_BYTES, begin, "extended headers")
-
-
 def microvolts_per_bit(nv_per_bit: int) -> float:
-    """A NEV's digitisation factor in µV; NaN where it has none, mended where it overflowed its 16 bits."""
+    """A NEV's digitisation factor in µV; NaN where it has none, corrected where it overflowed its 16 bits."""
     if nv_per_bit == tables.NV_PER_BIT_OVERFLOW:
-        return tables.NV_PER_BIT_MENDED / 1000
+        return tables.NV_PER_BIT_CORRECTED / 1000
     return nv_per_bit / 1000 if nv_per_bit else nan
 
 
 def uv_per_bit_by_electrode(nev: Any) -> dict[int, float]:
-    """µV per bit by electrode id from a NEV: what `open_nev` takes, a `NevFile`, a mapping, or None for nothing."""
+    """µV per bit by electrode id, from a `NevFile`, a mapping, None, or a NEV that is opened for its headers alone."""
     if nev is None or isinstance(nev, Mapping):
         return dict(nev or {})
     if hasattr(nev, "electrodes"):
         return {electrode.electrode_id: electrode.uv_per_bit for electrode in nev.electrodes.values()}
-    source = open_source(nev)
-    try:
-        found, header = read_basic_header(source, identify_version(source, tables.NEV_VERSIONS, "a NEV file"))
-        raw = read_extended_headers(source, found, header)
-    finally:
-        source.close()
-    rows = np.frombuffer(raw, found.extended[b"NEUEVWAV"].dtype())
+    with closing(open_source(nev)) as source:
+        version, header = read_basic_header(source, tables.NEV_VERSIONS)
+        raw = read_extended_headers(source, version, header)
+    rows = np.frombuffer(raw, version.extended[b"NEUEVWAV"].dtype())
     rows = rows[rows["id"].view("S8") == b"NEUEVWAV"]
     return {int(row["electrode_id"]): microvolts_per_bit(int(row["nv_per_bit"])) for row in rows}
 
 
 def read_filter(fields: Any, name: str) -> Filter | None:
-    """The filter called `name` (``high_pass`` or ``low_pass``) of a channel's header; None where there is none."""
+    """The filter called `name` (``high_pass`` or ``low_pass``) of a channel's header; None where it has none."""
     corner_mhz, order, kind = (int(fields[f"{name}_{part}"]) for part in ("mhz", "order", "type"))
     if corner_mhz in (0, tables.NO_CORNER) or order == 0 or kind == 0:
         return None
@@ -141,10 +119,9 @@ class Channel:
 
 
 def channel_kind(vendor: str, electrode_id: int, bank: int, units: str) -> str:
-    """Tell electrodes from analog inputs: by unit where the vendor's units tell, else by id and bank."""
-    by_unit = tables.KIND_BY_UNIT[vendor].get(units)
-    if by_unit is not None:
-        return by_unit
+    """Tell electrodes from analog inputs: by unit where the vendor's units decide it, else by id and bank."""
+    if units in tables.KIND_BY_UNIT[vendor]:
+        return tables.KIND_BY_UNIT[vendor][units]
     if electrode_id in tables.NEURAL_IDS[vendor]:
         return "neural"
     if any(electrode_id in ids and bank in (0, usual) for ids, usual in tables.ANALOG_IDS[vendor]):

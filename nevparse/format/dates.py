@@ -12,10 +12,9 @@ def date_of_systemtime(words: tuple[int, ...], *, utc: bool) -> datetime | None:
     The day of the week is not read: writers and anonymisers leave it wrong.
     """
     year, month, _, day, hour, minute, second, millisecond = words
+    zone = timezone.utc if utc else None
     try:
-        return datetime(
-            year, month, day, hour, minute, second, millisecond * 1000, timezone.utc if utc else None
-        )  # fmt: skip
+        return datetime(year, month, day, hour, minute, second, millisecond * 1000, zone)
     except ValueError:
         return None
 
@@ -25,6 +24,5 @@ def systemtime_of_date(moment: datetime | None) -> tuple[int, ...]:
     if moment is None:
         return (0,) * 8
     utc = moment.astimezone(timezone.utc) if moment.tzinfo else moment
-    day_of_week = utc.isoweekday() % 7  # Sunday is 0
-    clock = (utc.hour, utc.minute, utc.second, utc.microsecond // 1000)
-    return (utc.year, utc.month, day_of_week, utc.day, *clock)
+    sunday_is_0 = utc.isoweekday() % 7
+    return utc.year, utc.month, sunday_is_0, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond // 1000

@@ -1,92 +1,109 @@
 # SPDX-License-Identifier: MIT
-"""What a file is, and its basic header: the part that NSx and NEV files share."""
+"""Which family and version a file is, and the headers whose layout follows from that."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, TypeVar
 
-from ..errors import FormatError, UnknownVersion, UnsupportedVersion
+from ..errors import Damage, FormatError, UnknownVersion, UnsupportedVersion
 from ..source.base import Source
+from ..source.objects import Openable, open_source
 from . import tables
 from .text import decode_text
 
-_SpecT = TypeVar("_SpecT", tables.NsxVersion, tables.NevVersion)
+_VersionT = TypeVar("_VersionT", tables.NsxVersion, tables.NevVersion)
+_Number = tuple[int, int]  # major, minor
+_NSX, _NEV = "an NSx file", "a NEV file"
+_FAMILIES = dict.fromkeys((magic for magic, _ in tables.NSX_VERSIONS), _NSX)
+_FAMILIES |= dict.fromkeys((magic for magic, _ in tables.NEV_VERSIONS), _NEV)
+_OPENERS = {_NSX: "open_nsx", _NEV: "open_nev"}
 _NEURALYNX = b"########"
-_FAMILIES = {magic: "an NSx file (use open_nsx)" for magic, _ in tables.NSX_VERSIONS} | {
-    magic: "a NEV file (use open_nev)" for magic, _ in tables.NEV_VERSIONS
-}
 
 
-def identify_version(source: Source, table: Mapping[tuple[bytes, tuple[int, int]], _SpecT], family: str) -> _SpecT:
-    """Look up the version of a file by the bytes that decide: its magic and its version.
+def is_nev(openable: Openable) -> bool:
+    """Whether a file is a NEV, by its first bytes."""
+    with closing(open_source(openable)) as source:
+        return _FAMILIES.get(source.peek(tables.MAGIC_BYTES, 0)) == _NEV
 
-    Raises
-    ------
-    FormatError
-        Where the first bytes are none of the family's.
-    UnsupportedVersion
-        Where the major version is none of the tables'.
 
-    Warns
-    -----
-    UnknownVersion
-        Where the minor version is not in the tables; the nearest one of the same major is used.
+def read_basic_header(
+    source: Source, versions: Mapping[tuple[bytes, _Number], _VersionT]
+) -> tuple[_VersionT, dict[str, Any]]:
+    """Identify the version of a file, in the layout of its vendor, and read the basic header.
+
+    A Ripple file is known by the application that wrote it (R01838; every file). For a minor number that the tables
+    do not have, the nearest one of the same major is used, with an UnknownVersion warning.
     """
-    start = source.read(min(source.size, tables.VERSION_OFFSET + 2), 0)
+    version = _identify_version(source, versions)
+    header = version.basic.read(source)
+    if version.ripple is not None:
+        by_ripple = version.ripple.basic.read(source)
+        if tables.RIPPLE_APPLICATION in by_ripple["application"]:
+            return version.ripple, by_ripple
+    return version, header
+
+
+def _identify_version(source: Source, versions: Mapping[tuple[bytes, _Number], _VersionT]) -> _VersionT:
+    start = source.peek(tables.VERSION_OFFSET + 2, 0)
     magic = start[: tables.MAGIC_BYTES]
-    known = [version for other, version in table if other == magic]
+    known = [number for other, number in versions if other == magic]
     if not known:
-        raise FormatError(f"{family}, by its first 8 bytes", _describe_magic(start, source.size), path=source.path)
-    version = tables.UNVERSIONED.get(magic)
-    if version is None:
+        family = _FAMILIES[next(iter(versions))[0]]
+        raise FormatError(f"{family}, by its first 8 bytes", _describe_magic(magic, source.size), path=source.path)
+    number = tables.UNVERSIONED.get(magic)
+    if number is None:
         if len(start) < tables.VERSION_OFFSET + 2:
             raise FormatError("a version", "the end of the file", path=source.path, offset=tables.VERSION_OFFSET)
-        version = (start[tables.VERSION_OFFSET], start[tables.VERSION_OFFSET + 1])
-    if version not in known:
-        version = _nearest_version(source, version, known)
-    return table[magic, version]
+        number = start[tables.VERSION_OFFSET], start[tables.VERSION_OFFSET + 1]
+    return versions[magic, number if number in known else _nearest_number(source.path, number, known)]
 
 
-def _nearest_version(source: Source, version: tuple[int, int], known: list[tuple[int, int]]) -> tuple[int, int]:
-    found, same_major = "{}.{}".format(*version), [other for other in known if other[0] == version[0]]
+def _nearest_number(path: str, number: _Number, known: list[_Number]) -> _Number:
+    found, same_major = "{}.{}".format(*number), [other for other in known if other[0] == number[0]]
     if not same_major:
-        wanted = " or ".join("{}.{}".format(*other) for other in known)
-        where = {"path": source.path, "offset": tables.VERSION_OFFSET}
-        raise UnsupportedVersion(f"file specification {wanted}", found, **where)  # type: ignore[arg-type]
-    nearest = min(same_major, key=lambda other: abs(other[1] - version[1]))
+        expected = "file specification " + " or ".join("{}.{}".format(*other) for other in known)
+        raise UnsupportedVersion(expected, found, path=path, offset=tables.VERSION_OFFSET)
+    nearest = min(same_major, key=lambda other: abs(other[1] - number[1]))
     warnings.warn(
-        f"{source.path}: file specification {found} is not known; read as {nearest[0]}.{nearest[1]}",
+        f"{path}: file specification {found} is not known; read as {nearest[0]}.{nearest[1]}",
         UnknownVersion,
-        stacklevel=7,  # who opens the file
+        stacklevel=8,  # who opens the file
     )
     return nearest
 
 
-def _describe_magic(start: bytes, size: int) -> str:
+def _describe_magic(magic: bytes, size: int) -> str:
     if size == 0:
         return "an empty file"
-    if start.startswith(_NEURALYNX):
+    if magic == _NEURALYNX:
         return "a Neuralynx file, which another maker writes under the same extension"
-    return _FAMILIES.get(start[: tables.MAGIC_BYTES]) or f"{start[: tables.MAGIC_BYTES]!r}"
+    family = _FAMILIES.get(magic)
+    return f"{family} (use {_OPENERS[family]})" if family else f"{magic!r}"
 
 
-def read_basic_header(source: Source, found: _SpecT) -> tuple[_SpecT, dict[str, Any]]:
-    """Read the basic header; of the vendor's two layouts for one version, the one this file has."""
-    header = found.basic.read(source)
-    if found.ripple is not None and is_ripple(source, found):
-        return found.ripple, found.ripple.basic.read(source)
-    return found, header
-
-
-def is_ripple(source: Source, found: tables.NsxVersion | tables.NevVersion) -> bool:
-    """Whether a Ripple system wrote the file: its application says Trellis (R01838; every file)."""
-    if found.ripple is None:
-        return False
-    return tables.RIPPLE_APPLICATION in found.ripple.basic.read(source)["application"]
-
-
-def header_text(header: dict[str, Any], name: str) -> str:
+def header_text(header: Mapping[str, Any], name: str) -> str:
     """A text field of a basic header, empty where the version has none."""
     return decode_text(header.get(name, b""))
+
+
+def checked_tick_rate(
+    version: tables.NsxVersion | tables.NevVersion, header: Mapping[str, Any], damage: list[Damage]
+) -> int:
+    """Ticks per second of a file's timestamps; 30 kHz where the version has no such field, or the file a 0 in it."""
+    tick_rate = int(header.get("tick_rate", tables.CLOCK_HZ))
+    if tick_rate == 0:
+        message = f"expected a timestamp resolution, found 0; taken as {tables.CLOCK_HZ} Hz"
+        damage.append(Damage("tick-rate", version.basic.offsets["tick_rate"], message))
+    return tick_rate or tables.CLOCK_HZ
+
+
+def read_extended_headers(source: Source, version: tables.NevVersion, header: Mapping[str, Any]) -> bytes:
+    """The bytes of a NEV's extended headers: no more than it counts, its header bytes hold and the file has."""
+    start, end = version.basic.size, header["header_bytes"]
+    if not start <= end <= source.size:
+        end = source.size
+    n_headers = min(header["n_extended"], (end - start) // tables.EXTENDED_BYTES)
+    return source.read(n_headers * tables.EXTENDED_BYTES, start, "extended headers")

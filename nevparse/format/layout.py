@@ -4,12 +4,11 @@
 A `Layout` is a tuple of rows ``(offset, field, struct code)`` with the document's own offsets. The rows
 must tile the record: no hole, no overlap, checked when the table is built. Reserved bytes are rows without a
 field name (``"6x"``). A last row whose code is ``*s`` or ``*x`` runs to the end of a record whose size the
-file states.
+file gives.
 """
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
 
     from ..source.base import Source
 
-_TICK_BITS = {"I": 32, "Q": 64}
 Row = tuple[int, str, str]
-_CODE = re.compile(r"(\d*)([sxbBhHiIqQf])")
 _NUMPY = {"b": "i1", "B": "u1", "h": "<i2", "H": "<u2", "i": "<i4", "I": "<u4", "q": "<i8", "Q": "<u8", "f": "<f4"}
 
 
@@ -37,14 +34,14 @@ class Layout:
     ----------
     name : str
         What the record is called.
-    source : str
+    citation : str
         Document, revision and page (or file) the rows were taken from.
     rows : tuple of (int, str, str)
         Offset in bytes, field name ("" for reserved bytes), `struct` code. Little-endian, unpadded.
     """
 
     name: str
-    source: str
+    citation: str
     rows: tuple[Row, ...]
 
     def __post_init__(self) -> None:
@@ -59,12 +56,7 @@ class Layout:
     @cached_property
     def size(self) -> int:
         """Bytes of the record; up to its open end where it has one."""
-        return sum(_width(code) for _, _, code in self.rows)
-
-    @cached_property
-    def open_ended(self) -> bool:
-        """Whether the last row takes whatever is left of the record."""
-        return self.rows[-1][2][0] == "*"
+        return self.packer.size
 
     @cached_property
     def offsets(self) -> dict[str, int]:
@@ -76,13 +68,21 @@ class Layout:
         """The fixed part as one `struct.Struct`."""
         return struct.Struct("<" + "".join(code for _, _, code in self.rows if code[0] != "*"))
 
+    @cached_property
+    def n_ticks(self) -> int:
+        """Number of ticks that the field ``tick`` can hold before it rolls over."""
+        return 1 << 8 * self._width_of("tick")
+
+    def _width_of(self, field: str) -> int:
+        return next(_width(code) for _, name, code in self.rows if name == field)
+
     def unpack(self, data: bytes) -> dict[str, Any]:
         """Fields of one record, by name; a field of several numbers is a tuple."""
         values = iter(self.packer.unpack_from(data))
         fields: dict[str, Any] = {}
         for _, field, code in self.rows:
-            count, kind = _CODE.fullmatch(code).groups() if code[0] != "*" else ("", "x")  # type: ignore[union-attr]
-            if kind != "x":
+            count, kind = code[:-1], code[-1]
+            if kind != "x" and count != "*":
                 several = count and kind != "s"
                 fields[field] = tuple(next(values) for _ in range(int(count))) if several else next(values)
         return fields
@@ -90,6 +90,27 @@ class Layout:
     def read(self, source: Source, offset: int = 0) -> dict[str, Any]:
         """Fields of the record at an offset of a file; FormatError where the file ends before."""
         return self.unpack(source.read(self.size, offset, self.name))
+
+    def with_values(self, raw: bytes, **values: Any) -> bytes:
+        """A record with other values in some fields; text is padded with NULs."""
+        record = bytearray(raw)
+        for offset, field, code in self.rows:
+            if field in values:
+                value = values[field]
+                struct.pack_into("<" + code, record, offset, *(value if isinstance(value, tuple) else (value,)))
+        return bytes(record)
+
+    def encode_text(self, field: str, value: str, what: str) -> bytes:
+        """Text as a field of the record holds it; ValueError where it would not read back the same."""
+        n_bytes = self._width_of(field)
+        try:
+            raw = value.encode("cp1252")
+        except UnicodeEncodeError:
+            raise ValueError(f"{what}: expected text of code page 1252, found {printable(value)!r}") from None
+        if len(raw) > n_bytes or decode_text(raw) != value:
+            expected = f"at most {n_bytes} bytes without NUL or a space at the end"
+            raise ValueError(f"{what}: expected {expected}, found {printable(value)!r} ({len(raw)} bytes)")
+        return raw
 
     def dtype(self, record_bytes: int | None = None) -> np.dtype[np.void]:
         """The record as a numpy dtype.
@@ -113,15 +134,15 @@ class Layout:
         for offset, other, old in self.rows:
             rows.append((offset + shift, other, code if other == field else old))
             shift += _width(code) - _width(old) if other == field else 0
-        return Layout(name, self.source, tuple(rows))
+        return Layout(name, self.citation, tuple(rows))
 
-    def overlaid(self, name: str, source: str, *rows: Row) -> Layout:
+    def overlaid(self, name: str, citation: str, *rows: Row) -> Layout:
         """The same record with other rows in the place of those they cover."""
         start, stop = rows[0][0], rows[-1][0] + _width(rows[-1][2])
         open_end = rows[-1][2][0] == "*"
         before = tuple(row for row in self.rows if row[0] < start)
         after = () if open_end else tuple(row for row in self.rows if row[0] >= stop)
-        return Layout(name, source, before + rows + after)
+        return Layout(name, citation, before + rows + after)
 
 
 def _width(code: str) -> int:
@@ -134,53 +155,17 @@ def _dtype(layout: Layout, record_bytes: int) -> np.dtype[np.void]:
 
     if record_bytes < layout.size:
         raise ValueError(f"{layout.name} needs {layout.size} bytes a record, not {record_bytes}")
-    names, formats, offsets = [], [], []
-    for offset, field, code in layout.rows:
-        if field and not (code == "*s" and offset == record_bytes):
-            names.append(field)
-            formats.append(_format(code, record_bytes - offset))
-            offsets.append(offset)
-    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": record_bytes})
+    fields = {
+        field: (_format(code, record_bytes - offset), offset)
+        for offset, field, code in layout.rows
+        if field and not (code == "*s" and offset == record_bytes)
+    }
+    formats, offsets = [code for code, _ in fields.values()], [offset for _, offset in fields.values()]
+    return np.dtype({"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": record_bytes})
 
 
-def _format(code: str, rest: int) -> Any:
-    if code == "*s":
-        return f"V{rest}"
-    count, kind = _CODE.fullmatch(code).groups()  # type: ignore[union-attr]
+def _format(code: str, bytes_left: int) -> Any:
+    count, kind = code[:-1], code[-1]
     if kind == "s":
-        return f"V{count or 1}"
+        return f"V{bytes_left if count == '*' else count or 1}"
     return (_NUMPY[kind], (int(count),)) if count else _NUMPY[kind]
-
-
-def with_values(layout: Layout, raw: bytes, **values: Any) -> bytes:
-    """A record with other values in some fields; text is padded with NULs."""
-    out = bytearray(raw)
-    for offset, field, code in layout.rows:
-        if field in values:
-            value = values[field]
-            struct.pack_into("<" + code, out, offset, *(value if isinstance(value, tuple) else (value,)))
-    return bytes(out)
-
-
-def encode_text(layout: Layout, field: str, value: str, what: str) -> bytes:
-    """Text as a field of a record holds it.
-
-    Raises
-    ------
-    ValueError
-        Where it would not read back as it is: too long, not of code page 1252, or with what ends or pads a field.
-    """
-    n_bytes = struct.calcsize(next(code for _, name, code in layout.rows if name == field))
-    try:
-        raw = value.encode("cp1252")
-    except UnicodeEncodeError:
-        raise ValueError(f"{what}: expected text of code page 1252, found {printable(value)!r}") from None
-    if len(raw) > n_bytes or decode_text(raw) != value:
-        found = f"{printable(value)!r} ({len(raw)} bytes)"
-        raise ValueError(f"{what}: expected at most {n_bytes} bytes without NUL or a space at the end, found {found}")
-    return raw
-
-
-def n_ticks_of_field(layout: Layout) -> int:
-    """How many ticks a block header can tell apart."""
-    return 1 << _TICK_BITS[next(code for _, field, code in layout.rows if field == "tick")]

@@ -7,9 +7,9 @@ LB-0023   Blackrock "File Formats: NEV, NSx", LB-0023 revision 7.00 (FileSpec 3.
           that its revision history states for earlier file specifications. All numbers are little-endian
           and packed.
 R01838    Ripple "Trellis NEV and NSx file specification", R01838 revision 07 (FileSpec 2.2).
-files     Seen in recorded files where the documents are silent or differ; said at the row.
+files     Seen in recorded files where the documents are silent or differ; a comment at the row explains.
 
-A version states its difference from another one. A file is dispatched by the bytes that decide:
+A version gives its difference from another one. A file's version is looked up by the bytes that decide:
 ``(magic, (major, minor))``.
 """
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from .layout import Layout
 
-# A table reads best as it stands:
+# Rows stay one to a line:
 # fmt: off
 MAGIC_BYTES = 8
 VERSION_OFFSET = 8
@@ -103,7 +103,7 @@ class NsxVersion:
     origin_at_first: bool = False  # the header's date stands for the first sample, not for tick 0
     packets: bool = False  # may hold one sample per packet, as PTP systems write
     vendor: str = "blackrock"
-    ripple: NsxVersion | None = None  # the same version as Ripple lays it out
+    ripple: NsxVersion | None = None  # the same version in Ripple's layout
 
 
 NSX_21 = NsxVersion("2.1", NSX_BASIC_21, NSX_CHANNEL_21, None, None)
@@ -220,11 +220,11 @@ TRACKOBJ = Layout("TRACKOBJ", _EXTENDED + "; since 2.3", (
 # --------------------------------------------------------------------------------------------- NEV packets
 # Offsets of 2.x; 3.0 widens the timestamp to 64 bits and moves every later field by four.
 _PACKET = "LB-0023 rev 7.00, NEV data packets"
-_STAMP = ((0, "tick", "I"), (4, "packet_id", "H"))
-ANY = Layout("packet", _PACKET, (*_STAMP, (6, "payload", "*s")))
-SPIKE = Layout("spike", _PACKET, (*_STAMP, (6, "unit", "B"), (7, "", "x"), (8, "waveform", "*s")))
+_TICK_AND_ID = ((0, "tick", "I"), (4, "packet_id", "H"))
+ANY = Layout("packet", _PACKET, (*_TICK_AND_ID, (6, "payload", "*s")))
+SPIKE = Layout("spike", _PACKET, (*_TICK_AND_ID, (6, "unit", "B"), (7, "", "x"), (8, "waveform", "*s")))
 DIGITAL_23 = Layout("digital 2.3", _PACKET + "; since 2.3", (
-    *_STAMP,
+    *_TICK_AND_ID,
     (6, "reason", "B"),
     (7, "", "x"),
     (8, "value", "H"),
@@ -234,14 +234,14 @@ DIGITAL_20 = DIGITAL_23.overlaid("digital 2.0", _PACKET + "; 2.0 to 2.2", (10, "
 DIGITAL_RIPPLE = DIGITAL_23.overlaid("digital Ripple", "R01838; files", (10, "sma", "4h"), (18, "", "*x"))
 STIM = SPIKE.overlaid("stim", "R01838; files", (6, "", "2x"))
 COMMENT = Layout("comment", _PACKET, (
-    *_STAMP,
+    *_TICK_AND_ID,
     (6, "charset", "B"),
-    (7, "flag", "B"),  # 0: data is a colour; 1: data says when the comment was begun
+    (7, "flag", "B"),  # 0: data is a colour; 1: data says when the comment was started
     (8, "data", "I"),
     (12, "text", "*s"),
 ))
 VIDEO_SYNC = Layout("video_sync", _PACKET, (
-    *_STAMP,
+    *_TICK_AND_ID,
     (6, "file_number", "H"),
     (8, "frame_number", "I"),  # right behind a u16: nothing is aligned
     (12, "elapsed_ms", "I"),
@@ -249,22 +249,22 @@ VIDEO_SYNC = Layout("video_sync", _PACKET, (
     (20, "", "*x"),
 ))
 TRACKING = Layout("tracking", _PACKET, (
-    *_STAMP,
+    *_TICK_AND_ID,
     (6, "parent_id", "H"),
     (8, "node_id", "H"),  # from 0: the header's trackable id less one
     (10, "node_count", "H"),
     (12, "n_points", "H"),
     (14, "points", "*s"),
 ))
-BUTTON = Layout("button", _PACKET, (*_STAMP, (6, "trigger", "H"), (8, "", "*x")))
-CONFIG = Layout("config", _PACKET, (*_STAMP, (6, "change", "H"), (8, "text", "*s")))
+BUTTON = Layout("button", _PACKET, (*_TICK_AND_ID, (6, "trigger", "H"), (8, "", "*x")))
+CONFIG = Layout("config", _PACKET, (*_TICK_AND_ID, (6, "change", "H"), (8, "text", "*s")))
 LOG = Layout("log", _PACKET + "; since rev 6", (
-    *_STAMP,
+    *_TICK_AND_ID,
     (6, "mode", "H"),
     (8, "application", "16s"),
     (24, "text", "*s"),
 ))
-RECORDING = Layout("recording", _PACKET + "; since rev 7", (*_STAMP, (6, "reason", "H"), (8, "", "*x")))
+RECORDING = Layout("recording", _PACKET + "; since rev 7", (*_TICK_AND_ID, (6, "reason", "H"), (8, "", "*x")))
 # Bytes 16 to 23 are reserved in the document; Central 7.6 writes what changed and why (files, 5210 of 5210).
 DIGITAL_30 = DIGITAL_23.retyped("digital 3.0", "tick", "Q").overlaid(
     "digital 3.0",
@@ -282,7 +282,7 @@ class NevVersion:
 
     name: str
     extended: dict[bytes, Layout]  # by the extended header's id without its padding
-    packets: dict[str, Layout]  # by event kind; which of them a file can hold is said by the ids
+    packets: dict[str, Layout]  # by event kind; the ids say which of them a file can hold
     system_ids: dict[int, str]  # packet id -> event kind; other ids from 0x8000 on are unknown
     basic: Layout = NEV_BASIC
     tick: str = "<u4"
@@ -290,10 +290,10 @@ class NevVersion:
     stim_ids: tuple[int, int] = (0, -1)
     origin_is_utc: bool = False
     origin_note: str = "no time zone: UTC since Central 6.05, local time before, and nothing in the file says which"
-    comment_start: str = "tick"  # a comment's begin is a timestamp; "back": it counts back from the packet's own
+    comment_start: str = "tick"  # a comment's start is a timestamp; "back": it counts back from the packet's own
     thresholds_in_uv: bool = False  # in bits otherwise
     vendor: str = "blackrock"
-    ripple: NevVersion | None = None  # the same version as Ripple lays it out
+    ripple: NevVersion | None = None  # the same version in Ripple's layout
 
     @property
     def any_packet(self) -> Layout:
@@ -304,34 +304,15 @@ class NevVersion:
 ANALOG_TRIGGERS = range(1, 6)  # inputs of an NSASEXEV header
 REASON_SERIAL = 0x80  # an insertion reason's bit
 SERIAL_VALUE_MASK = 0xFF  # of a serial packet only the low byte means something
-# A header or packet is read wherever it stands: files carry some that their version's document does not list yet
+# A header or packet is read in any version: files carry some that their version's document does not list yet
 # (comments in 2.2) or no more (NSASEXEV in 2.3).
-_HEADERS = {
-    b"ARRAYNME": TEXT,
-    b"ECOMMENT": TEXT,
-    b"CCOMMENT": TEXT,
-    b"MAPFILE": TEXT,
-    b"NEUEVWAV": NEUEVWAV_23,
-    b"NEUEVLBL": NEUEVLBL,
-    b"NEUEVFLT": NEUEVFLT,
-    b"DIGLABEL": DIGLABEL,
-    b"NSASEXEV": NSASEXEV,
-    b"STIMINFO": NSASEXEV,
-    b"VIDEOSYN": VIDEOSYN,
-    b"TRACKOBJ": TRACKOBJ,
+_HEADERS = dict.fromkeys((b"ARRAYNME", b"ECOMMENT", b"CCOMMENT", b"MAPFILE"), TEXT) | {
+    b"NEUEVWAV": NEUEVWAV_23, b"NEUEVLBL": NEUEVLBL, b"NEUEVFLT": NEUEVFLT, b"DIGLABEL": DIGLABEL,
+    b"NSASEXEV": NSASEXEV, b"STIMINFO": NSASEXEV, b"VIDEOSYN": VIDEOSYN, b"TRACKOBJ": TRACKOBJ,
 }
 _PACKETS = {
-    "unknown": ANY,
-    "spike": SPIKE,
-    "stim": STIM,
-    "digital": DIGITAL_23,
-    "comment": COMMENT,
-    "video_sync": VIDEO_SYNC,
-    "tracking": TRACKING,
-    "button": BUTTON,
-    "log": LOG,
-    "config": CONFIG,
-    "recording": RECORDING,
+    "unknown": ANY, "spike": SPIKE, "stim": STIM, "digital": DIGITAL_23, "comment": COMMENT, "video_sync": VIDEO_SYNC,
+    "tracking": TRACKING, "button": BUTTON, "log": LOG, "config": CONFIG, "recording": RECORDING,
 }
 _PACKETS_30 = {kind: rows.retyped(f"{rows.name} 3.0", "tick", "Q") for kind, rows in _PACKETS.items()}
 _PACKETS_30["digital"] = DIGITAL_30
@@ -376,46 +357,29 @@ NEV_VERSIONS: dict[tuple[bytes, tuple[int, int]], NevVersion] = {
 }
 # --------------------------------------------------------------------------------------------- numbers named
 NV_PER_BIT_OVERFLOW = 21516  # 152588 modulo 65536: the analog inputs' factor does not fit its 16 bits
-NV_PER_BIT_MENDED = 5e9 / 32767  # what their CC headers say: ±5000 mV over ±32767
+NV_PER_BIT_CORRECTED = 5e9 / 32767  # what their CC headers say: ±5000 mV over ±32767
 PACKET_BYTES = range(12, 0x10000)  # the documents allow 12 to 256
 SAMPLE_CODES = {0: "<i1", 1: "<i1", 2: "<i2", 4: "<i4"}  # waveforms, by NEUEVWAV's bytes per sample
 SAMPLE_16_BIT = "<i2"
-BANK_LETTERS = range(ord("A"), ord("Z") + 1)  # what some tools write for banks 1 to 26 when they save a file again
+BANK_LETTERS = range(ord("A"), ord("Z") + 1)  # what some tools write for banks 1 to 26 when they save a file
 UNIT_CLASSES = {0: "unclassified", 255: "noise"}
 UNITS_SORTED = range(1, 17)
 NO_CORNER = 0xFFFFFFFF
 FILTER_TYPES = {0: "none", 1: "butterworth", 2: "chebyshev"}
 CHARSET_ANSI, CHARSET_UTF16, CHARSET_NEUROMOTIVE = 0, 1, 255
-COMMENT_COLOR, COMMENT_START = 0, 1  # what a comment's flag says of its data
+COMMENT_COLOR, COMMENT_START = 0, 1  # what a comment's data is, by its flag
 MICROSECOND_CLOCK_HZ = 1_000_000  # on faster clocks than CLOCK_HZ a comment counts back in microseconds
 ROI_EVENTS = {1: "enter", 2: "exit"}
 DIGITAL_MODES = {0: "serial", 1: "parallel"}
 # Numpy code and numbers per point of a tracking packet, by its trackable's type; the default is the 2-D one.
 POINT_CODES = {"3d_markers": ("<u2", 3), "marker_size": ("<u4", 1)}
 POINT_CODE = ("<u2", 2)
-TRACKABLE_TYPES = {
-    0: "undefined",
-    1: "2d_markers",
-    2: "2d_blob",
-    3: "3d_markers",
-    4: "2d_boundary",
-    5: "marker_size",
-}
+TRACKABLE_TYPES = dict(enumerate(("undefined", "2d_markers", "2d_blob", "3d_markers", "2d_boundary", "marker_size")))
 EVENT_KINDS = (
-    "spike",
-    "stim",
-    "digital",
-    "serial",
-    "comment",
-    "video_sync",
-    "tracking",
-    "button",
-    "log",
-    "config",
-    "recording",
+    "spike", "stim", "digital", "serial", "comment", "video_sync", "tracking", "button", "log", "config", "recording",
     "unknown",
 )
-# Which electrode ids (and banks) the vendors give to what, where a channel's unit does not tell (LB-0023; R01838;
+# Electrode ids (and banks) of neural and analog channels, where a channel's unit does not decide (LB-0023; R01838;
 # files).
 NEURAL_IDS = {"blackrock": range(1, 129), "ripple": range(1, 5121)}
 ANALOG_IDS = {"blackrock": ((range(129, 145), 5), (range(257, 273), 9)), "ripple": ((range(10241, 0x10000), 13),)}

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Small conversions without state: text, dates, physical units, and numbers a person reads."""
+"""Texts as files have them, and numbers as a person reads them."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-# µ as cp1252 and as the two UTF-8 spellings look once decoded byte by byte, and as real characters
-_MICRO_SPELLINGS = ("\u00b5", "\u03bc", "\u00c2\u00b5", "\u00ce\u00bc")
+# µ as a real character in both spellings, and as its two UTF-8 spellings look once decoded byte by byte
+_MICROVOLT_SPELLINGS = ("\u00b5V", "\u03bcV", "\u00c2\u00b5V", "\u00ce\u00bcV")
 
 
 def decode_text(raw: bytes) -> str:
@@ -21,15 +21,13 @@ def decode_text(raw: bytes) -> str:
 
 def printable(value: str) -> str:
     """Text that is safe to print: what a terminal would obey, or turn around, is escaped."""
-    return value if value.isprintable() else "".join(map(_escaped, value))
-
-
-def _escaped(char: str) -> str:
-    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+    if value.isprintable():
+        return value
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in value)
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """A value as JSON in printable ASCII, all else escaped; numbers that JSON lacks are refused."""
+    """A value as JSON in printable ASCII, all else escaped; ValueError for numbers that JSON lacks."""
     import json
 
     return json.dumps(value, indent=indent, allow_nan=False)
@@ -38,10 +36,7 @@ def json_text(value: Any, indent: int | None = None) -> str:
 def unit_name(raw: bytes) -> str:
     """A unit as the file spells it, with every spelling of µV as ``uV``."""
     unit = decode_text(raw).strip()
-    for spelling in _MICRO_SPELLINGS:
-        if unit == spelling + "V":
-            return "uV"
-    return unit
+    return "uV" if unit in _MICROVOLT_SPELLINGS else unit
 
 
 def duration_text(seconds: float) -> str:
@@ -64,10 +59,10 @@ def size_text(n_bytes: float) -> str:
 
 def ranges_text(ids: list[int]) -> str:
     """Numbers as ranges: ``1-96, 129``."""
-    runs: list[list[int]] = []
+    ranges: list[list[int]] = []
     for number in ids:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
         else:
-            runs.append([number, number])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+            ranges.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges)

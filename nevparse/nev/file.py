@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from ..cached import cached_property
 from ..clock import TimeBase, find_time_base
 from ..format import tables
-from ..source.growth import POLL_S, poll_growth
+from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
-from ..source.reference import check_same_recording, open_file, reopen
+from ..source.reference import check_same_headers, open_file
 from .comments import Comment
 from .headers import NevHeaders
 from .packets import PacketNumbers, Packets, Reset
@@ -92,7 +92,7 @@ class NevFile(NevHeaders):
         if self._part_of is not None:
             whole, first = self._part_of
             return NevFile._part, (whole, first, first + self.n_packets)
-        return partial(reopen, make=NevFile, digest=self.digest), (self._source.reopen_argument(),)
+        return partial(open_file, make=NevFile, digest=self.digest), (self._source.reopen_argument(),)
 
     def __repr__(self) -> str:
         return f"NevFile({self.path!r}: {self.spec}, {len(self.electrodes)} electrodes, {self.n_packets} packets)"
@@ -326,7 +326,7 @@ class NevFile(NevHeaders):
         if self._part_of is not None:
             raise ValueError(f"{self.path}: this is a part of a file; refresh the file itself")
         self._source.update_size()
-        check_same_recording(self._source, self.digest)
+        check_same_headers(self._source, self.digest)
         n_packets, rest = divmod(self._source.size - self._start, self.packet_bytes)
         n_new, self.n_packets, self.missing_bytes = n_packets - self.n_packets, n_packets, -rest % self.packet_bytes
         if n_new:
@@ -360,7 +360,7 @@ class NevFile(NevHeaders):
             As `refresh`.
         """
         done = 0
-        for found in poll_growth(self.refresh, lambda: self.n_packets, poll_s, timeout_s):
+        for found in poll_growth(self.refresh, lambda: self.n_packets, FollowOptions(poll_s, timeout_s)):
             stop = self._last_event() if found or self._is_full() else self.n_packets
             if stop > done:
                 yield self._part(done, stop)

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from ..errors import Damage, FormatError, TruncatedFile, UnknownScale
 from ..format import tables
-from ..format.channel import read_extended_headers
 from ..format.dates import date_of_systemtime
-from ..format.header import header_text, identify_version, read_basic_header
+from ..format.header import checked_tick_rate, header_text, read_basic_header, read_extended_headers
 from ..format.text import ranges_text
 from ..source.base import Source
 from ..source.reference import header_digest
@@ -41,13 +40,13 @@ class NevHeaders:
 
     def __init__(self, source: Source) -> None:
         self._source, self.path = source, source.path
-        found, header = read_basic_header(source, identify_version(source, tables.NEV_VERSIONS, "a NEV file"))
+        found, header = read_basic_header(source, tables.NEV_VERSIONS)
         self._version, self.spec, self.vendor = found, found.name, found.vendor
         damage: list[Damage] = []
         self.packet_bytes = _packet_bytes(source, found, header)
         extended = read_extended_headers(source, found, header)
         self._start, self.n_packets, self.missing_bytes = _extent(source, found, header, len(extended), damage)
-        self.tick_rate, self.sample_rate = _tick_rate(found, header, damage), int(header["sample_rate"])
+        self.tick_rate, self.sample_rate = checked_tick_rate(found, header, damage), int(header["sample_rate"])
         self.time_origin = date_of_systemtime(header["time_origin"], utc=found.origin_is_utc)
         self.time_origin_note = found.origin_note if self.time_origin else "the header has no valid date"
         self.application, self.comment = header_text(header, "application"), header_text(header, "comment")
@@ -163,10 +162,3 @@ def _extent(
         message = f"the last packet lacks {missing} of its {header['packet_bytes']} bytes"
         damage.append(Damage("cut-packet", source.size - left, message, TruncatedFile))
     return start, n_packets, missing
-
-
-def _tick_rate(found: tables.NevVersion, header: Mapping[str, Any], damage: list[Damage]) -> int:
-    if header["tick_rate"] == 0:
-        message = f"expected a timestamp resolution, found 0; taken as {tables.CLOCK_HZ} Hz"
-        damage.append(Damage("tick-rate", found.basic.offsets["tick_rate"], message))
-    return int(header["tick_rate"]) or tables.CLOCK_HZ

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..clock import Clock
 from ..errors import Damage, FormatError, TruncatedFile
 from ..format import tables
-from ..format.layout import Layout, n_ticks_of_field, with_values
+from ..format.layout import Layout
 from ..source.base import Source
 from .index import BlockIndex
 from .packets import PacketIndex, SampleIndex
@@ -216,10 +216,9 @@ class BlockWalk:
 
 def block_header(layout: Layout, tick: int, n_samples: int) -> bytes:
     """What stands before the rows of a block; ticks run over as the recorder's do."""
-    return with_values(
-        layout,
+    return layout.with_values(
         bytes(layout.size),
         header=tables.BLOCK_HEADER,
-        tick=tick % n_ticks_of_field(layout),
+        tick=tick % layout.n_ticks,
         n_samples=n_samples,
     )

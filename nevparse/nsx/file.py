@@ -19,9 +19,9 @@ from ..clock import Gap, TimeBase, find_time_base
 from ..errors import Damage
 from ..format.channel import uv_per_bit_by_electrode
 from ..source.base import Source
-from ..source.growth import POLL_S, poll_growth
+from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
-from ..source.reference import Opener, check_same_recording, open_file, reopen
+from ..source.reference import Opener, check_same_headers, open_file
 from ..traces.microvolts import to_microvolts
 from ..traces.selection import as_slice
 from .blocks import find_samples, find_samples_again, index_blocks
@@ -95,7 +95,7 @@ class NsxFile(NsxHeaders):
             has_grown=self._has_grown,
             fully_scanned=self._is_fully_scanned,
         )
-        return partial(reopen, make=make, digest=self.digest)
+        return partial(open_file, make=make, digest=self.digest)
 
     def __enter__(self) -> NsxFile:
         return self
@@ -287,7 +287,7 @@ class NsxFile(NsxHeaders):
             Where the file was not opened by its path.
         """
         self._source.update_size()
-        check_same_recording(self._source, self.digest)
+        check_same_headers(self._source, self.digest)
         before, damage, size_bytes = self._recorded, list(self._header_damage), self._source.size
         self._has_grown |= size_bytes > before.size_bytes
         found = find_samples_again(before.index, self._source, self._frame, self.clock, damage, self._has_grown)
@@ -328,7 +328,7 @@ class NsxFile(NsxHeaders):
         """
         check_chunk_length(n_samples)
         columns, done = self.columns(channels, electrodes), (0, 0)
-        for _ in poll_growth(self.refresh, lambda: self.n_samples, poll_s, timeout_s):
+        for _ in poll_growth(self.refresh, lambda: self.n_samples, FollowOptions(poll_s, timeout_s)):
             for chunk in self._chunks(done, self._recorded.index.n_final, n_samples, columns, unit):
                 yield chunk
                 done = chunk.segment, chunk.start + len(chunk.samples)

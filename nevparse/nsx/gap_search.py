@@ -66,7 +66,7 @@ def irregular_steps(ticks: NDArray[np.uint64], clock: Clock) -> IrregularSteps:
     clock : Clock
         Of the file.
     """
-    low, high = clock.limits()
+    low, high = clock.break_steps()
     signed = ticks.astype(np.int64)
     steps = np.diff(signed)
     odd = np.flatnonzero((steps <= low) | (steps >= high))
@@ -109,7 +109,7 @@ class GapDetector:
     """Judges timestamps as they stream by, in stretches of any length; a gap in what it is fed is no break."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock, (self._low, self._high) = clock, clock.limits()
+        self._clock, (self._low, self._high) = clock, clock.break_steps()
         self._held: NDArray[np.uint64] = np.empty(0, np.uint64)
         self._first = 0  # packet that the held ones start with
         self._judged = 0  # every step before the one behind this packet has been judged

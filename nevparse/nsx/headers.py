@@ -15,7 +15,7 @@ from ..errors import Damage, FormatError
 from ..format import tables
 from ..format.channel import Channel
 from ..format.dates import date_of_systemtime
-from ..format.header import header_text, identify_version, read_basic_header
+from ..format.header import checked_tick_rate, header_text, read_basic_header
 from ..source.base import Source
 from ..source.reference import header_digest
 from ..traces.selection import choose_columns
@@ -29,11 +29,12 @@ class NsxHeaders:
     def __init__(self, source: Source, uv_per_bit: Mapping[int, float]) -> None:
         self._source, self._uv_per_bit_by_electrode = source, uv_per_bit
         self.path = source.path
-        found, header = read_basic_header(source, identify_version(source, tables.NSX_VERSIONS, "an NSx file"))
+        found, header = read_basic_header(source, tables.NSX_VERSIONS)
         damage: list[Damage] = []
         self._version, self.spec, self.vendor, self.dtype = found, found.name, found.vendor, np.dtype(found.sample)
         self.n_channels = checked_channels(source, found, header, damage)
-        self.period, self.tick_rate = checked_clock(source, found, header, damage)
+        self.period = checked_period(source, found, header)
+        self.tick_rate = checked_tick_rate(found, header, damage)
         self.sampling_rate = tables.CLOCK_HZ / self.period
         self.time_origin = date_of_systemtime(header["time_origin"], utc=True) if "time_origin" in header else None
         self.label, self.comment = header_text(header, "label"), header_text(header, "comment")
@@ -114,15 +115,10 @@ def data_start(source: Source, stated: int, least: int, damage: list[Damage]) ->
     return least
 
 
-def checked_clock(
-    source: Source, found: tables.NsxVersion, header: Mapping[str, Any], damage: list[Damage]
-) -> tuple[int, int]:
-    """Sampling period (ticks of the 30 kHz clock) and timestamp resolution (Hz) of an NSx."""
-    period, tick_rate = int(header["period"]), int(header.get("tick_rate", tables.CLOCK_HZ))
+def checked_period(source: Source, found: tables.NsxVersion, header: Mapping[str, Any]) -> int:
+    """Ticks of the 30 kHz clock between samples."""
+    period = int(header["period"])
     if period == 0:
         offset = found.basic.offsets["period"]
         raise FormatError("a sampling period of 1 or more", "0", path=source.path, offset=offset)
-    if tick_rate == 0:
-        message = f"expected a timestamp resolution, found 0; taken as {tables.CLOCK_HZ} Hz"
-        damage.append(Damage("tick-rate", found.basic.offsets["tick_rate"], message))
-    return period, tick_rate or tables.CLOCK_HZ
+    return period

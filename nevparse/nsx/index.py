@@ -58,10 +58,10 @@ class BlockIndex:
         clock, largest = self.clock, max(max(self.start_ticks) * self.clock.den, max(self.counts) * self.clock.num)
         kind = np.int64 if largest < _EXACT else object  # Python's own integers where 64 bits could run over
         ticks, counts = np.array(self.start_ticks, kind), np.array(self.counts, kind)
-        return np.flatnonzero(clock.is_break(clock.excess(ticks[:-1], counts[:-1], ticks[1:])))
+        return np.flatnonzero(clock.is_break(clock.scaled_gap(ticks[:-1], counts[:-1], ticks[1:])))
 
     def _parts(self, run: SegmentSpan, a: int, b: int) -> Iterator[tuple[int, int, int]]:
-        origin = int(self.starts[run.first])
+        origin = int(self.starts[run.first_record])
         block = int(np.searchsorted(self.starts, origin + a, "right")) - 1
         while a < b:
             begin = int(self.starts[block]) - origin
@@ -78,7 +78,7 @@ class BlockIndex:
         """Run among some, and sample in it, that each tick falls in; -1 and -1 where nothing was recorded."""
         if not among:
             return not_found(ticks)
-        run, held, first, stop = self._held.by(ticks, among)
+        run, held, first, stop = self._held.find(ticks, among)
         starts = tick_array(self.start_ticks)
         block = last_not_after(starts, ticks, first, stop)
         sample = np.minimum(self.clock.samples(ticks, starts[block]), np.diff(self.starts)[block] - 1)
@@ -108,12 +108,12 @@ class BlockIndex:
 
     def find(self, run: SegmentSpan, tick: int) -> int:
         """First sample of a run that is not before `tick`; its number of samples where all are."""
-        block = max(run.first, bisect_left(self.start_ticks, tick, run.first, run.stop) - 1)
+        block = max(run.first_record, bisect_left(self.start_ticks, tick, run.first_record, run.stop_record) - 1)
         steps = max(0, self.clock.den * (tick - self.start_ticks[block]))
         inside = min(self.counts[block], -(-steps // self.clock.num))
-        return min(run.n_samples, int(self.starts[block] - self.starts[run.first]) + inside)
+        return min(run.n_samples, int(self.starts[block] - self.starts[run.first_record]) + inside)
 
     def last_tick(self, run: SegmentSpan) -> tuple[int, int]:
         """Tick of the last block in a run, and its samples: those that it had when the run was found."""
-        block = run.stop - 1
-        return self.start_ticks[block], run.n_samples - int(self.starts[block] - self.starts[run.first])
+        block = run.stop_record - 1
+        return self.start_ticks[block], run.n_samples - int(self.starts[block] - self.starts[run.first_record])

@@ -56,7 +56,7 @@ class PacketIndex:
         """Run among some, and sample in it, that each tick falls in; -1 and -1 where nothing was recorded."""
         if not among:
             return not_found(ticks)
-        run, held, first, stop = self._held.by(ticks, among)
+        run, held, first, stop = self._held.find(ticks, among)
         packet = last_not_after(self.stamps, ticks, first, stop)
         return np.where(held, run, -1), np.where(held, packet - first, -1)
 
@@ -125,9 +125,9 @@ class PacketIndex:
     @property
     def stamps(self) -> Any:
         """Every packet's timestamp, to be indexed: a strided view of the file, or what reads them when it is."""
-        return (
-            self._packets(0, self.n_packets)["tick"] if self._source.mapped else TimestampPages(self, self.packet_bytes)
-        )
+        if not self._source.zero_copy:
+            return TimestampPages(self, self.packet_bytes)
+        return self._packets(0, self.n_packets)["tick"]
 
     def all_single_sample(self, first: int = 0) -> bool:
         """Whether every packet from `first` on is what probing took it for: one sample."""
@@ -174,7 +174,7 @@ class PacketIndex:
 
     def extents(self, run: SegmentSpan, a: int, b: int, sort: bool = False) -> Iterator[Extent]:
         """Where samples `a` to `b` of a run lie; in order of time where `sort`."""
-        a, b = run.first + a, run.first + b
+        a, b = run.first_record + a, run.first_record + b
         if not sort:
             yield from [self._piece(a, b)] if a < b else []
             return
@@ -192,7 +192,7 @@ class PacketIndex:
 
     def _order(self, run: SegmentSpan, a: int, b: int) -> NDArray[np.intp]:
         """Packets that come at places `a` to `b` once the shuffled ones among them are sorted by time."""
-        first, stop = max(run.first, a - 2 * MARGIN), min(run.stop, b + 2 * MARGIN)
+        first, stop = max(run.first_record, a - 2 * MARGIN), min(run.stop_record, b + 2 * MARGIN)
         ticks = self.span(first, stop)
         order = np.arange(first, stop)
         for i, j in shuffled_groups(irregular_steps(ticks, self.clock).shuffled):
@@ -201,7 +201,7 @@ class PacketIndex:
 
     def ticks(self, run: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:
         """Timestamps of samples `a` to `b` of a run, as the packets have them."""
-        a, b = run.first + a, run.first + b
+        a, b = run.first_record + a, run.first_record + b
         if not sort or a == b:
             return self.span(a, b)
         order = self._order(run, a, b)
@@ -211,14 +211,14 @@ class PacketIndex:
 
     def find(self, run: SegmentSpan, tick: int) -> int:
         """First sample of a run, once in order, that is not before `tick`; its number of samples where all are."""
-        near = bisect_left(range(run.stop), tick, run.first, run.stop, key=self.at)
-        first = max(run.first, near - MARGIN)
-        around = self.span(first, min(run.stop, near + MARGIN)).tolist()
-        return first - run.first + sum(1 for stamp in around if stamp < tick)
+        near = bisect_left(range(run.stop_record), tick, run.first_record, run.stop_record, key=self.at)
+        first = max(run.first_record, near - MARGIN)
+        around = self.span(first, min(run.stop_record, near + MARGIN)).tolist()
+        return first - run.first_record + sum(1 for stamp in around if stamp < tick)
 
     def last_tick(self, run: SegmentSpan) -> tuple[int, int]:
         """Tick of the last packet in a run, which stands for one sample."""
-        return self.at(run.stop - 1), 1
+        return self.at(run.stop_record - 1), 1
 
 
 class TimestampCheck:

@@ -10,20 +10,19 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from math import isnan
 from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import Damage, FormatError, NevParseError, UnknownVersion
-from ..format.tables import MAGIC_BYTES, NEV_VERSIONS
+from ..format.header import is_nev
 from ..format.text import ranges_text
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
 from ..nsx.gap_search import scan_every_timestamp
 from ..nsx.packets import PacketIndex
-from ..source.objects import Openable, is_path, name_of, open_source
+from ..source.objects import Openable, display_name, is_path
 from .members import members_of
 from .recording import Recording, open_recording
 
@@ -88,7 +87,7 @@ def check(path: Openable) -> tuple[Finding, ...]:
     FormatError
         Where it is no file that could be read.
     """
-    name, is_one = name_of(path), not is_path(path) or os.path.isfile(path)
+    name, is_one = display_name(path), not is_path(path) or os.path.isfile(path)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         found = tuple(_of_file(path) if is_one else _of_recording(name))
@@ -97,9 +96,7 @@ def check(path: Openable) -> tuple[Finding, ...]:
 
 
 def _of_file(path: Openable) -> Iterator[Finding]:
-    with closing(open_source(path)) as source:
-        magic = source.peek(MAGIC_BYTES, 0)
-    if magic in {known for known, _ in NEV_VERSIONS}:
+    if is_nev(path):
         with open_nev(path) as nev:
             yield from _of_nev(nev)
     else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What every source of bytes offers, a file or what stands for one: bounds-checked and read-only."""
+"""What every source of bytes can do, whether a file, memory or a file object."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from ..errors import FormatError
 
 
 class Source(ABC):
-    """Bytes that can be read by position and viewed: `path` to print, and `size` when it was opened."""
+    """Bytes that are read by position and viewed as arrays, never written, and never beyond their end."""
 
-    path: str
-    size: int
-    grows = False  # whether a recorder may be writing to it still: only what was opened by its path
-    mapped = True  # whether views cost nothing; else their bytes are read when they are made
+    path: str  # or a name to print
+    size: int  # in bytes, when it was opened or `update_size` was called last
+    zero_copy = True  # whether a view costs nothing; else its bytes are read when it is made
+    _origin: Any = None  # the buffer or file object that the bytes are in; None once closed
 
     @property
-    @abstractmethod
     def closed(self) -> bool:
         """Whether `close` was called."""
+        return self._origin is None
 
-    @abstractmethod
     def close(self) -> None:
-        """Let go of it. Arrays handed out stay valid."""
+        """Release the bytes, and close what was opened here; arrays stay valid."""
+        self._origin = None
 
-    def close_when_unreachable(self) -> None:  # noqa: B027 - others have nothing to close
-        """Have it closed once nothing refers to it any more."""
+    def close_when_unreachable(self) -> None:  # noqa: B027 - most have nothing to close
+        """Close it, without a ResourceWarning, once nothing refers to it any more."""
 
     def update_size(self) -> int:
-        """Take in bytes that were written since; returns how many."""
+        """Take in the bytes that were written since; returns their number."""
         raise ValueError(f"{self.path}: only a file that was opened by its path can be followed while it grows")
 
     @abstractmethod
     def reopen_argument(self) -> Any:
-        """What opens it once more in another process; TypeError where nothing does."""
+        """What opens the same bytes in another process; TypeError where nothing can."""
 
     @abstractmethod
     def _read_at(self, n_bytes: int, offset: int) -> bytes:
@@ -48,7 +48,13 @@ class Source(ABC):
 
     @abstractmethod
     def _buffer(self, n_bytes: int, offset: int) -> tuple[Any, int]:
-        """A buffer that holds these bytes, and where in it they begin."""
+        """A buffer that holds these bytes, and where in it they start."""
+
+    def _opened(self) -> Any:
+        origin = self._origin
+        if origin is None:
+            raise ValueError(f"{self.path} is closed")
+        return origin
 
     def peek(self, n_bytes: int, offset: int) -> bytes:
         """Read up to `n_bytes`; fewer only where the file ends."""
@@ -57,27 +63,27 @@ class Source(ABC):
     def read(self, n_bytes: int, offset: int, what: str = "data") -> bytes:
         """Read exactly `n_bytes`; FormatError where the file ends before."""
         data = self.peek(n_bytes, offset)
-        if len(data) < n_bytes:
-            found = f"{len(data)} before the end of the file"
-            raise FormatError(f"{n_bytes} bytes of {what}", found, path=self.path, offset=offset)
+        self._check_complete(len(data), n_bytes, offset, what)
         return data
+
+    def readinto(self, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` and return the number of bytes, which is smaller only where the file ends."""
+        done = 0
+        while done < len(buffer):
+            n_bytes = self._readinto_at(buffer[done:], offset + done)
+            if n_bytes == 0:
+                break
+            done += n_bytes
+        return done
 
     def fill(self, buffer: memoryview, offset: int, what: str = "data") -> None:
         """Fill all of `buffer`; FormatError where the file ends before."""
-        n_bytes = self.readinto(buffer, offset)
-        if n_bytes < len(buffer):
-            found = f"{n_bytes} before the end of the file"
-            raise FormatError(f"{len(buffer)} bytes of {what}", found, path=self.path, offset=offset)
+        self._check_complete(self.readinto(buffer, offset), len(buffer), offset, what)
 
-    def readinto(self, buffer: memoryview, offset: int) -> int:
-        """Fill `buffer` from the file and return how many bytes there were (fewer at the end)."""
-        done = 0
-        while done < len(buffer):
-            got = self._readinto_at(buffer[done:], offset + done)
-            if got == 0:
-                break
-            done += got
-        return done
+    def _check_complete(self, n_read: int, n_bytes: int, offset: int, what: str) -> None:
+        if n_read < n_bytes:
+            found = f"{n_read} before the end of the file"
+            raise FormatError(f"{n_bytes} bytes of {what}", found, path=self.path, offset=offset)
 
     def _readinto_at(self, buffer: memoryview, offset: int) -> int:
         data = self.peek(len(buffer), offset)
@@ -93,7 +99,7 @@ class Source(ABC):
     ) -> NDArray[Any]:
         """A read-only array over bytes from `offset` on; FormatError where it would reach beyond the file.
 
-        Rows of a two-dimensional array stand `row_bytes` apart where that is more than their own bytes.
+        Rows of a two-dimensional array are `row_bytes` apart where that is more than their own bytes.
         """
         row = prod(shape[1:]) * dtype.itemsize
         stride = row if row_bytes is None else row_bytes
@@ -103,6 +109,6 @@ class Source(ABC):
         if n_bytes == 0:
             return np.frombuffer(b"", dtype).reshape(shape)
         strides = None if row_bytes is None else (row_bytes, dtype.itemsize)
-        buffer, begin = self._buffer(n_bytes, offset)
-        view: NDArray[Any] = np.ndarray(shape, dtype, buffer=buffer, offset=begin, strides=strides)
+        buffer, start = self._buffer(n_bytes, offset)
+        view: NDArray[Any] = np.ndarray(shape, dtype, buffer=buffer, offset=start, strides=strides)
         return view

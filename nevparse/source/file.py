@@ -2,7 +2,7 @@
 """A file as a read-only map.
 
 Headers are read by position, never through the map, so that a file which shrinks gives an error and not a fault.
-Samples and packets are numpy views of one map of the whole file, made on first touch.
+Samples and packets are numpy views of one map of the file, made on first touch.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ from .base import Source
 
 
 class FileSource(Source):
-    """A regular file, opened read-only by its path; what the system refuses is an OSError."""
-
-    grows = True
+    """A regular file, opened read-only by its path; it may grow meanwhile. What the system refuses is an OSError."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
@@ -35,9 +33,9 @@ class FileSource(Source):
             raise IsADirectoryError(errno.EISDIR, "expected a file, found a directory", self.path)
         if not stat.S_ISREG(mode):
             raise FormatError("a regular file", "a device, pipe or socket", path=self.path)
-        self._take(open(self.path, "rb", buffering=0))  # noqa: SIM115 - closed by close()
+        self._use(open(self.path, "rb", buffering=0))  # noqa: SIM115 - closed by close()
 
-    def _take(self, file: FileIO) -> None:
+    def _use(self, file: FileIO) -> None:
         self._file, self.size = file, os.fstat(file.fileno()).st_size
         self._lock = Lock()
         self._map: NDArray[np.uint8] | None = None
@@ -48,31 +46,28 @@ class FileSource(Source):
         return self._file.closed
 
     def close(self) -> None:
-        """Let go of the file. Arrays handed out stay valid: they keep the map alive until they are gone."""
+        """Close the file; arrays keep the map alive until they are gone."""
         with self._lock:  # a read that seeks is over by then
             self._file.close()
             self._map = None
 
     def close_when_unreachable(self) -> None:
-        """Have the file closed, without a word, once nothing refers to this any more."""
+        """Close the file, without a ResourceWarning, once nothing refers to this any more."""
         finalize(self, self._file.close)
 
     def update_size(self) -> int:
-        """Take in bytes that were written since; returns how many. FormatError where there are fewer than before."""
-        if not self.grows:
-            return super().update_size()
-        if self.closed:
-            raise ValueError(f"{self.path} is closed")
+        """Take in the bytes that were written since; returns their number. FormatError where the file shrank."""
+        self._check_open()
         with self._lock:
             size = os.fstat(self._file.fileno()).st_size
-            more = size - self.size
-            if more < 0:
-                raise FormatError(f"{self.size} bytes or more, as there were before", f"{size}", path=self.path)
+            n_new = size - self.size
+            if n_new < 0:
+                raise FormatError(f"{self.size} bytes or more, as before", f"{size}", path=self.path)
             self.size = size
-        return more
+        return n_new
 
     def reopen_argument(self) -> Any:
-        """Its path, wherever a worker runs."""
+        """Its path, from the root on."""
         return os.path.abspath(self.path)
 
     def fileno(self) -> int:
@@ -98,23 +93,23 @@ class FileSource(Source):
         return super()._readinto_at(buffer, offset)
 
     def _buffer(self, n_bytes: int, offset: int) -> tuple[NDArray[np.uint8], int]:
-        held = self._map
-        if held is None or held.size < offset + n_bytes:  # the file has grown since
+        mapped = self._map
+        if mapped is None or mapped.size < offset + n_bytes:  # the file has grown since
             try:  # without a lock, which a fork might leave locked for good
-                held = self._map = self._new_map()
+                mapped = self._map = self._new_map()
             finally:
                 self._check_open()
-        return held, offset
+        return mapped, offset
 
     def _check_open(self) -> None:
-        """Raise where another thread closed the file meanwhile: what was read may be another's, by its number."""
+        """Raise where the file is closed: another thread may have closed it, and another file have got its number."""
         if self._file.closed:
             self._map = None
             raise ValueError(f"{self.path} is closed")
 
     def _new_map(self) -> NDArray[np.uint8]:
-        size = self.size  # before the system is asked: another thread may find that it has grown
+        size = self.size  # before the system's: another thread may find that it has grown
         if os.fstat(self._file.fileno()).st_size < size:
             raise FormatError(f"{size} bytes, as when it was opened", "fewer", path=self.path)
-        whole = mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ)  # numpy.memmap would seek
-        return np.frombuffer(whole, np.uint8)
+        mapped = mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ)  # numpy.memmap would seek
+        return np.frombuffer(mapped, np.uint8)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Looking at a file again and again while it is being written."""
+"""Polling a file that is being written."""
 
 from __future__ import annotations
 
@@ -12,40 +12,29 @@ POLL_S = 0.5
 
 
 class FollowOptions(NamedTuple):
-    """How a file is followed: seconds between looks, seconds without news that end it, and what else does."""
+    """How a growing file is followed."""
 
-    poll_s: float = POLL_S
-    timeout_s: float | None = None
-    stop: Callable[[], bool] | None = None
+    poll_s: float = POLL_S  # from one poll to the next
+    timeout_s: float | None = None  # without growth, after which it ends; None for never
+    stop: Callable[[], bool] | None = None  # called before each poll, which is the last where it returns True
 
 
-def poll_growth(
-    look: Callable[[], object],
-    n_there: Callable[[], int],
-    poll_s: float,
-    timeout_s: float | None,
-    stop: Callable[[], bool] | None = None,
-) -> Iterator[int]:
-    """Look at a file every `poll_s` seconds; yields how many more there are after each look, 0 included.
+def poll_growth(refresh: Callable[[], object], count: Callable[[], int], options: FollowOptions) -> Iterator[int]:
+    """Refresh a file every `poll_s` seconds; yields each time by how much its `count` has grown, 0 included.
 
-    Ends where nothing came for `timeout_s` seconds, if that is given; or `stop`, which is asked before each look,
-    says so: that look is the last. What others found meanwhile, who look at the same file, counts as well.
-
-    Raises
-    ------
-    ValueError
-        Where a time is negative, or endless where it must not be.
+    Growth that other threads noticed, by refreshing the same file, counts as well. ValueError for bad times.
     """
+    poll_s, timeout_s, stop = options
     if not (0 <= poll_s < inf and (timeout_s is None or timeout_s >= 0)):
         raise ValueError(f"expected seconds of 0 or more, found poll_s={poll_s!r}, timeout_s={timeout_s!r}")
-    before, found_last = n_there(), time.monotonic()
+    before, last_growth = count(), time.monotonic()
     while True:
-        is_last, looked = stop is not None and stop(), time.monotonic()
-        look()
-        n = n_there()
-        found, before = n - before, n
-        yield found
-        found_last = looked if found else found_last
-        if is_last or (timeout_s is not None and looked - found_last >= timeout_s and not found):
+        is_last, polled = stop is not None and stop(), time.monotonic()
+        refresh()
+        now = count()
+        growth, before = now - before, now
+        yield growth
+        last_growth = polled if growth else last_growth
+        if is_last or (timeout_s is not None and polled - last_growth >= timeout_s and not growth):
             return
-        time.sleep(max(0.0, looked + poll_s - time.monotonic()))
+        time.sleep(max(0.0, polled + poll_s - time.monotonic()))

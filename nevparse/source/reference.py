@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a file is opened again: in another process, or to see whether it is still the same recording."""
+"""Opening a file, reopening it in another process, and checking that it is still the same recording."""
 
 from __future__ import annotations
 
@@ -14,79 +14,68 @@ from ..errors import Damage, FormatError, warn_of_damage
 from .base import Source
 from .objects import Openable, open_source
 
-_FileT = TypeVar("_FileT", bound="Reopenable")
-Opener = Callable[[Any], Any]  # of what a source gives to be opened again by
-_SIZE_BYTES = 8  # of a digest, that say how long the headers are
-
-
-class _OpenedFile:
-    """A file that is closed with the last reference to this: nobody else does it."""
-
-    __slots__ = ("__weakref__", "file")
-
-    def __init__(self, opener: Opener, argument: Any) -> None:
-        self.file = opener(argument)
-        finalize(self, self.file.close)
-
-
-# A cluster keeps hundreds of tasks, each with a copy of a segment: all that are in one process share the file.
-_opened_files: WeakValueDictionary[bytes, _OpenedFile] = WeakValueDictionary()
-_lock = Lock()
+Opener = Callable[[Any], Any]  # takes what `Source.reopen_argument` returns
+_SIZE_BYTES = 8  # of a digest, which hold the number of bytes it was made of
 
 
 class FileReference:
-    """How to open a file again, which is opened when it is first needed, and not before.
+    """How to reopen a file, which happens when it is first needed.
 
-    What passes a segment on, such as a cluster's scheduler, need not have the file, and must not hold it open.
-
-    Parameters
-    ----------
-    opener : Opener
-        Opens it.
-    argument : object
-        What the opener takes: a path, bytes or a file object that pickles.
+    What passes a segment on, such as a cluster's scheduler, need not have the file, and must not keep it open.
     """
 
-    __slots__ = ("__weakref__", "_opened", "_opener_and_argument")
+    __slots__ = ("__weakref__", "_file", "_opener_and_argument")
 
     def __init__(self, opener: Opener, argument: Any) -> None:
         self._opener_and_argument = opener, argument
-        self._opened: _OpenedFile | None = None
+        self._file: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FileReference, self._opener_and_argument
+        return shared_reference, self._opener_and_argument
 
     @property
     def file(self) -> Any:
-        """The file, opened where it is not yet."""
-        with _lock:  # threads that race must not close what one of them reads
-            if self._opened is None:
-                key = pickle.dumps(self._opener_and_argument)
-                self._opened = _opened_files.get(key) or _OpenedFile(*self._opener_and_argument)
-                _opened_files[key] = self._opened
-            return self._opened.file
+        """The file, which is closed with the last reference to this."""
+        with _opening:
+            if self._file is None:
+                opener, argument = self._opener_and_argument
+                self._file = opener(argument)
+                finalize(self, self._file.close)
+            return self._file
 
 
-class Reopenable(Protocol):
-    """An open file that pickles as what opens it again and the digest of its headers."""
+_opening = Lock()
+_references: WeakValueDictionary[bytes, FileReference] = WeakValueDictionary()
 
-    path: str
-    digest: bytes
-    _source: Source
+
+def shared_reference(opener: Opener, argument: Any) -> FileReference:
+    """One reference for all that are unpickled: a cluster's process has a segment in each of hundreds of tasks."""
+    return _references.setdefault(pickle.dumps((opener, argument)), FileReference(opener, argument))
+
+
+class OpenedFile(Protocol):
+    """An NSx or NEV file."""
 
     @property
     def damage(self) -> tuple[Damage, ...]:
-        """Everything odd that was met on opening."""
-
-    def close(self) -> None:
-        """Let go of the file."""
+        """Where it is not what the specification says."""
 
 
-def open_file(what: Openable, make: Callable[[Source], _FileT]) -> _FileT:
-    """Open a file or what stands for one, and warn of what was odd; nothing is left open where that fails."""
-    source = open_source(what)
+_FileT = TypeVar("_FileT", bound=OpenedFile)
+
+
+def open_file(openable: Openable, make: Callable[[Source], _FileT], digest: bytes | None = None) -> _FileT:
+    """Open a file and warn of its damage; nothing stays open where that fails.
+
+    With the `digest` of a file that was pickled its headers must be the same ones, and it is closed when nothing
+    refers to it any more, as nobody else does it in a worker.
+    """
+    source = open_source(openable)
     try:
         file = make(source)
+        if digest is not None:
+            check_same_headers(source, digest, "the headers of the file that was pickled")
+            source.close_when_unreachable()
         warn_of_damage(source.path, file.damage, stacklevel=4)
     except BaseException:
         source.close()
@@ -95,28 +84,12 @@ def open_file(what: Openable, make: Callable[[Source], _FileT]) -> _FileT:
 
 
 def header_digest(header: bytes) -> bytes:
-    """What tells one file's headers from another's."""
+    """A few bytes by which one file's headers differ from another's."""
     return len(header).to_bytes(_SIZE_BYTES, "little") + crc32(header).to_bytes(4, "little")
 
 
-def check_same_recording(source: Source, digest: bytes) -> None:
-    """Raise where the headers are no more those of a digest: another recording was begun under the same name."""
+def check_same_headers(source: Source, digest: bytes, expected: str = "the headers that it had before") -> None:
+    """FormatError where a file's headers have another digest: the path now belongs to another recording."""
     n_bytes = int.from_bytes(digest[:_SIZE_BYTES], "little")
-    if header_digest(source.read(n_bytes, 0, "headers")) != digest:
-        raise FormatError("the headers there were before", "others: it was begun anew; open it again", path=source.path)
-
-
-def reopen(argument: Any, *, make: Callable[[Source], _FileT], digest: bytes) -> _FileT:
-    """Open a pickled file again; it closes itself where nobody does, as in a worker that was given it.
-
-    Raises
-    ------
-    FormatError
-        Where the headers are not those of the file that was pickled.
-    """
-    file = open_file(argument, make)
-    if file.digest != digest:
-        file.close()
-        raise FormatError("the headers of the file that was pickled", "others", path=file.path)
-    file._source.close_when_unreachable()
-    return file
+    if header_digest(source.peek(n_bytes, 0)) != digest:
+        raise FormatError(expected, "those of another recording; reopen it", path=source.path)

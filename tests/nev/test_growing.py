@@ -142,16 +142,16 @@ def test_growing_c21_a_part_is_a_file_of_its_own(file_of: FileOf, clock: Time) -
             assert other.n_packets == 21
 
 
-def test_growing_c03_a_nev_that_shrinks_or_is_begun_anew_is_an_error(file_of: FileOf) -> None:
+def test_growing_c03_a_nev_that_shrinks_or_becomes_another_recording_is_an_error(file_of: FileOf) -> None:
     raw = nb.nev([nb.V2.digital(k, 1, k) for k in range(10)])
     other = bytearray(raw + raw[-104:])
     other[30] ^= 1
     path = file_of(raw, "s.nev")
     with nv.open_nev(path) as nev:
         appended(path, bytes(other))
-        with pytest.raises(nv.FormatError, match="begun anew"):
+        with pytest.raises(nv.FormatError, match="another recording"):
             nev.refresh()
         os.truncate(path, len(raw) - 5)
-        with pytest.raises(nv.FormatError, match="as there were before"):
+        with pytest.raises(nv.FormatError, match="or more, as before"):
             nev.refresh()
         assert nev.n_packets == 10

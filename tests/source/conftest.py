@@ -23,7 +23,7 @@ def quiet() -> Iterator[None]:
 
 @pytest.fixture
 def as_a_file(file_of: FileOf) -> AsAFile:
-    """What the file itself gives, asked once."""
+    """What the file itself gives, computed once."""
 
     def result(surface, data):
         if (surface, data) not in WANTED:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every kind of thing that a file can be read from, and all that an open file tells."""
+"""Every kind of thing that a file can be read from, and all that an open file gives."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from nevparse.format import tables
 
 
 class Remote:
-    """A file somewhere else: reads, seeks and tells, and nothing more; counts what it was asked for."""
+    """A file somewhere else: reads, seeks and tells, and nothing more; counts what was read of it."""
 
     def __init__(self, data, most=None):
         self._data, self._most, self._at = data, most, 0
@@ -146,20 +146,20 @@ NEV = {f"{version}{' ripple' * ripple}": nb.every_kind(version, ripple) for vers
 NOT_COMPARED = {"path", "fileno", "close", "closed", "follow", "refresh", "timestamp_check", "fully_scanned"}
 
 
-def told(value):
+def comparable(value):
     """Anything as something that compares: arrays by their type, shape and bytes, and whether they can be written."""
     if isinstance(value, np.ndarray):
         return value.dtype.descr, value.shape, value.tobytes()
     if isinstance(value, dict):
-        return {key: told(item) for key, item in value.items()}
+        return {key: comparable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)) and type(value).__name__ != "Gap":
-        return [told(item) for item in value]
+        return [comparable(item) for item in value]
     return repr(value).replace("object at 0x", "")
 
 
 def attempt(call, path):
     try:
-        return told(call())
+        return comparable(call())
     except (nv.NevParseError, ValueError, KeyError) as error:
         return type(error).__name__, str(error).replace(path, "<it>")
 
@@ -181,15 +181,15 @@ def nsx_surface(ns):
     both = [everything_of(file, CALLS, ns.path) for file in files]
     segments = [everything_of(segment, SEGMENT_CALLS, ns.path) for file in files for segment in file.segments]
     ticks = [int(tick) for segment in ns.segments for tick in segment.ticks()[::3]]
-    asked = [ticks, [tick + 1 for tick in reversed(ticks)], [0, 2**63], []]
+    requests = [ticks, [tick + 1 for tick in reversed(ticks)], [0, 2**63], []]
     more = [
         attempt(lambda: ns.read(sort=True, segment=-1), ns.path),
         attempt(lambda: [s.ticks(a, 300, sort=True) for s in ns.segments for a in (2, 300)], ns.path),
-        attempt(lambda: [file.locate(times) for file in files for times in asked], ns.path),
+        attempt(lambda: [file.locate(times) for file in files for times in requests], ns.path),
         attempt(lambda: [s.find(tick + k) for s in ns.segments for tick in ticks[::5] for k in (-1, 0, 1)], ns.path),
         attempt(lambda: ns.read(3, 40, channels=[1, 0], unit="uV"), ns.path),
     ]
-    return both, segments, more, told(repr(ns).replace(repr(ns.path), ""))
+    return both, segments, more, comparable(repr(ns).replace(repr(ns.path), ""))
 
 
 def nev_surface(nev):
@@ -230,6 +230,6 @@ WANTED: dict[tuple[Any, bytes], Any] = {}
 
 
 def refused(opener, what, error, *words):
-    with pytest.raises(error) as told:
+    with pytest.raises(error) as raised:
         opener(what)
-    assert all(word in str(told.value) for word in words), str(told.value)
+    assert all(word in str(raised.value) for word in words), str(raised.value)

@@ -98,7 +98,7 @@ def test_growing_c03_a_block_that_is_closed_with_fewer_samples_is_an_error(tmp_p
 
 
 @pytest.mark.parametrize("kind", ["2.1", "2.3", "3.0", "ptp"])
-def test_growing_c03_a_file_that_shrinks_or_is_begun_anew_is_an_error(file_of: FileOf, kind: str) -> None:
+def test_growing_c03_a_file_that_shrinks_or_becomes_another_recording_is_an_error(file_of: FileOf, kind: str) -> None:
     data, _ = b.plausible(kind, 3, (40, 30))
     other = bytearray(b.plausible(kind, 3, (400, 30))[0])
     other[294 if kind != "2.1" else 10] ^= 1  # the date, of 2.1 the label
@@ -106,10 +106,10 @@ def test_growing_c03_a_file_that_shrinks_or_is_begun_anew_is_an_error(file_of: F
     with nv.open_nsx(path) as ns:
         with open(path, "r+b") as file:
             file.write(other)
-        with pytest.raises(nv.FormatError, match="begun anew"):
+        with pytest.raises(nv.FormatError, match="another recording"):
             ns.refresh()
         os.truncate(path, len(data) - 10)
-        with pytest.raises(nv.FormatError, match="as there were before"):
+        with pytest.raises(nv.FormatError, match="or more, as before"):
             ns.refresh()
         assert ns.n_samples == 70
 

@@ -162,8 +162,8 @@ def test_sources_c07_what_cannot_be_opened_is_said_with_what_can(tmp_path: Path,
     with open(tmp_path / "new", "wb") as new:
         refused(opener, new, ValueError, "can read", "mode 'rb'")
     refused(opener, new, ValueError, "closed")
-    refused(opener, io.BufferedReader(NoSeek()), ValueError, "can seek", "read it whole")
-    refused(opener, NoSeekAndDoesNotSay(), ValueError, "can seek", "read it whole")
+    refused(opener, io.BufferedReader(NoSeek()), ValueError, "can seek", "read all of it")
+    refused(opener, NoSeekAndDoesNotSay(), ValueError, "can seek", "read all of it")
     refused(opener, np.zeros((8, 8), np.uint8)[:, ::2], ValueError, "in one piece")
     refused(opener, b"", nv.FormatError, "an empty file", "<bytes>")
     refused(opener, io.BytesIO(), nv.FormatError, "an empty file", "<BytesIO>")
@@ -192,4 +192,4 @@ def test_sources_c07_a_pipe_cannot_seek() -> None:
     read, write = os.pipe()
     os.close(write)
     with open(read, "rb") as file:
-        refused(nv.open_nsx, file, ValueError, "can seek", "read it whole")
+        refused(nv.open_nsx, file, ValueError, "can seek", "read all of it")

@@ -68,14 +68,14 @@ def same(ns: NsxFile, other: NsxFile) -> None:
     np.testing.assert_array_equal(ticks_of(ns), ticks_of(other))
 
 
-def is_beginning(ns: NsxFile, whole: NsxFile, n_settled: int | None = None) -> None:
+def is_beginning(ns: NsxFile, whole: NsxFile, n_final: int | None = None) -> None:
     """What a file has is the beginning of what it will have: samples, ticks, and segments up to the last."""
     n = ns.n_samples
     np.testing.assert_array_equal(samples_of(ns), samples_of(whole)[:n])
     np.testing.assert_array_equal(ticks_of(ns), ticks_of(whole)[:n])
-    settled = n if n_settled is None else n_settled
-    edges = [edge for edge in edges_of(ns) if edge[0] < settled]
-    assert edges == [edge for edge in edges_of(whole) if edge[0] < settled]
+    final = n if n_final is None else n_final
+    edges = [edge for edge in edges_of(ns) if edge[0] < final]
+    assert edges == [edge for edge in edges_of(whole) if edge[0] < final]
     assert ns.gaps[: max(0, len(edges) - 1)] == whole.gaps[: max(0, len(edges) - 1)]
     assert sum(segment.n_samples for segment in ns.segments) == n
 

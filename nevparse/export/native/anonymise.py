@@ -10,7 +10,7 @@ from datetime import datetime
 from ...clock import counts_from_1970
 from ...format import tables
 from ...format.dates import systemtime_of_date
-from ...format.layout import Layout, with_values
+from ...format.layout import Layout
 
 LABELS = "labels"  # the value of `anonymise` that removes labels too
 NEUTRAL_DATE = datetime(2000, 1, 1)  # a valid date: some readers fail without one
@@ -44,7 +44,7 @@ def anonymous_basic(version: tables.NsxVersion | tables.NevVersion, raw: bytes, 
     values = {"time_origin": systemtime_of_date(NEUTRAL_DATE), "comment": b"", "application": application}
     if anonymise == LABELS:
         values["label"] = b""
-    return with_values(version.basic, _without_remnants(version.basic, raw), **values)
+    return version.basic.with_values(_without_remnants(version.basic, raw), **values)
 
 
 def anonymous_record(layout: Layout, raw: bytes, anonymise: bool | str) -> bytes:
@@ -54,7 +54,7 @@ def anonymous_record(layout: Layout, raw: bytes, anonymise: bool | str) -> bytes
         return clean
     fields = layout.unpack(raw)
     neutral = b"ch%d" % fields["electrode_id"] if "electrode_id" in fields else b""
-    return with_values(layout, clean, **dict.fromkeys(_NAME_FIELDS, neutral))
+    return layout.with_values(clean, **dict.fromkeys(_NAME_FIELDS, neutral))
 
 
 def _without_remnants(layout: Layout, raw: bytes) -> bytes:

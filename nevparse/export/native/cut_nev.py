@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...format import tables
-from ...format.channel import read_extended_headers
 from ...format.dates import systemtime_of_date
-from ...format.layout import with_values
+from ...format.header import read_extended_headers
 from ...format.text import size_text
 from ...nev.electrodes import header_id
 from ...nev.packets import CODES, CONTINUED, PacketNumbers
@@ -257,9 +256,9 @@ def _head(nev: NevFile, electrodes: list[int] | None, anonymise: bool | str, dat
         raw = anonymous_basic(version, raw, anonymise)
         extended = list(_anonymous(version, extended, anonymise))
     elif date_tick is not None and nev.time_origin is not None:
-        raw = with_values(version.basic, raw, time_origin=systemtime_of_date(nev.datetime(date_tick)))
+        raw = version.basic.with_values(raw, time_origin=systemtime_of_date(nev.datetime(date_tick)))
     n_bytes = version.basic.size + width * len(extended)
-    return with_values(version.basic, raw, header_bytes=n_bytes, n_extended=len(extended)) + b"".join(extended)
+    return version.basic.with_values(raw, header_bytes=n_bytes, n_extended=len(extended)) + b"".join(extended)
 
 
 def _anonymous(version: tables.NevVersion, extended: Iterable[bytes], anonymise: bool | str) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...format.dates import systemtime_of_date
-from ...format.layout import Layout, n_ticks_of_field, with_values
+from ...format.layout import Layout
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...nsx.gap_search import MARGIN
@@ -181,9 +181,9 @@ def _head(ns: NsxFile, columns: NDArray[np.intp], anonymise: bool | str, date_ti
         basic, undocumented = anonymous_basic(version, basic, anonymise), b""
         channels = [anonymous_record(version.channel, channel, anonymise) for channel in channels]
     elif date_tick is not None and ns.time_origin is not None:
-        basic = with_values(version.basic, basic, time_origin=systemtime_of_date(ns.datetime(date_tick)))
+        basic = version.basic.with_values(basic, time_origin=systemtime_of_date(ns.datetime(date_tick)))
     n_bytes = size + width * len(channels) + len(undocumented)
-    basic = with_values(version.basic, basic, n_channels=len(channels), header_bytes=n_bytes)
+    basic = version.basic.with_values(basic, n_channels=len(channels), header_bytes=n_bytes)
     return basic + b"".join(channels) + undocumented
 
 
@@ -220,7 +220,7 @@ def _blocks_of(ns: NsxFile, span: SampleRows) -> Iterator[Block]:
 
 def _rollover_ticks(ns: NsxFile, layout: Layout, blocks: Sequence[Block]) -> int:
     """How much later the blocks are than a reader of the new file will say; ValueError if that differs among them."""
-    size = n_ticks_of_field(layout)
+    size = layout.n_ticks
     written = [(0, tick % size, extent.n_rows) for tick, extent in blocks]
     read = written
     if any(after < before for (_, before, _), (_, after, _) in pairwise(written)):

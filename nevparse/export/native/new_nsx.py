@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ...format import tables
 from ...format.channel import Channel, Filter
 from ...format.dates import systemtime_of_date
-from ...format.layout import encode_text, n_ticks_of_field, with_values
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...traces.packing import BUFFER_BYTES
@@ -130,21 +129,20 @@ def create_nsx(
     assert block is not None
     n_samples, n_channels = _shape(samples, len(channels))
     headers, period = _channel_headers(version, channels), _period(sampling_rate)
-    head = with_values(
-        version.basic,
+    head = version.basic.with_values(
         bytes(version.basic.size),
         file_id=magic,
         major=major,
         minor=minor,
         header_bytes=version.basic.size + version.channel.size * n_channels,
-        label=encode_text(version.basic, "label", label, "label"),
-        comment=encode_text(version.basic, "comment", comment, "comment"),
+        label=version.basic.encode_text("label", label, "label"),
+        comment=version.basic.encode_text("comment", comment, "comment"),
         period=period,
         tick_rate=_integer(tick_rate, _U32[1:], "tick_rate"),
         time_origin=systemtime_of_date(time_origin),
         n_channels=n_channels,
     )
-    start_tick = _integer(start_tick, range(n_ticks_of_field(block)), "start_tick")
+    start_tick = _integer(start_tick, range(block.n_ticks), "start_tick")
     head += b"".join(headers) + block_header(block, start_tick, n_samples)
     n_bytes = len(head) + n_samples * n_channels * np.dtype(version.sample).itemsize
     plan = FilePlan(head, n_bytes, _sample_bytes(samples, n_samples, n_channels, version.sample))
@@ -206,15 +204,14 @@ def _channel_header(version: tables.NsxVersion, column: int, channel: NewChannel
         if low == high:
             raise ValueError(f"{where}, {name}_range: expected two ends, found {low} for both")
         ranges |= {f"min_{name}": low, f"max_{name}": high}
-    return with_values(
-        layout,
+    return layout.with_values(
         bytes(layout.size),
         type=version.channel_type,
         electrode_id=_integer(channel.electrode_id, _U16[1:], f"{where}, electrode_id"),
-        label=encode_text(layout, "label", channel.label, f"{where}, label"),
+        label=layout.encode_text("label", channel.label, f"{where}, label"),
         bank=_integer(channel.bank, _U8, f"{where}, bank"),
         pin=_integer(channel.pin, _U8, f"{where}, pin"),
-        units=encode_text(layout, "units", channel.units, f"{where}, units"),
+        units=layout.encode_text("units", channel.units, f"{where}, units"),
         **ranges,
         **_filter_fields("high_pass", channel.high_pass, where),
         **_filter_fields("low_pass", channel.low_pass, where),
