@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Comments of a NEV: their text, colour and begin, and the two packets that new systems write for one."""
+"""Comments of a NEV: text, colour, region of interest, and the time when typing began."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Comment(NamedTuple):
     roi: Roi | None = None
 
 
-def decoded_text(raw: bytes, charset: int = tables.CHARSET_ANSI) -> str:
-    """A packet's text up to its first NUL; UTF-16 up to its first 16-bit NUL, wherever the packet cuts it."""
+def decode_packet_text(raw: bytes, charset: int) -> str:
+    """Decode a packet's text up to its first NUL; UTF-16 up to its first 16-bit NUL, wherever the packet cuts it."""
     if charset != tables.CHARSET_UTF16:
         return decode_text(raw)
     pairs = np.frombuffer(raw, "<u2", len(raw) // 2)
@@ -56,50 +56,48 @@ def decoded_text(raw: bytes, charset: int = tables.CHARSET_ANSI) -> str:
 
 
 def decode_comment(
-    found: tables.NevVersion, tick_rate: int, *, tick: int, charset: int, flag: int, data: int, said: str
+    version: tables.NevVersion, tick_rate: int, tick: int, charset: int, flag: int, data: int, text: str
 ) -> Comment:
-    """One comment packet, decoded: what its data is, charset and flag decide."""
+    """Make a comment of one packet's fields; charset and flag decide what `data` means."""
     low, second, third, high = data.to_bytes(4, "little")
+    comment = Comment(tick, text, charset)
     if charset == tables.CHARSET_NEUROMOTIVE:
-        return Comment(tick, said, charset, roi=Roi(low, tables.ROI_EVENTS.get(second, str(second))))
+        return comment._replace(roi=Roi(low, tables.ROI_EVENTS.get(second, str(second))))
     if flag == tables.COMMENT_COLOR:
-        return Comment(tick, said, charset, color=(low, second, third, high))
+        return comment._replace(color=(low, second, third, high))
     if flag == tables.COMMENT_START:
-        return Comment(tick, said, charset, started_tick=_started_tick(found, tick_rate, tick, data))
-    return Comment(tick, said, charset)
+        return comment._replace(started_tick=_started_tick(version, tick_rate, tick, data))
+    return comment
 
 
-def _started_tick(found: tables.NevVersion, tick_rate: int, tick: int, data: int) -> int | None:
-    if found.comment_start == "tick":
+def _started_tick(version: tables.NevVersion, tick_rate: int, tick: int, data: int) -> int | None:
+    if version.comment_start == "tick":
         return data if data <= tick else None
     in_microseconds = tick_rate > tables.CLOCK_HZ
-    back = data * tick_rate // tables.MICROSECOND_CLOCK_HZ if in_microseconds else data
-    return tick - back if back <= tick else None
+    elapsed = data * tick_rate // tables.MICROSECOND_CLOCK_HZ if in_microseconds else data
+    return tick - elapsed if elapsed <= tick else None
 
 
-def merge_halves(comments: Iterable[Comment]) -> Iterator[Comment]:
-    """Comments, where a colour and a begin that follow each other under one text are one."""
-    held: Comment | None = None
+def merge_comments(comments: Iterable[Comment]) -> Iterator[Comment]:
+    """Merge two neighbours with one text, of which one has the colour and the other the start."""
+    previous: Comment | None = None
     for comment in comments:
-        if held is None:
-            held = comment
-        elif _halves(held, comment):
-            yield _joined(held, comment)
-            held = None
-        else:
-            yield held
-            held = comment
-    if held is not None:
-        yield held
+        merged = previous and _merged(previous, comment)
+        if merged:
+            yield merged
+            previous = None
+            continue
+        if previous:
+            yield previous
+        previous = comment
+    if previous:
+        yield previous
 
 
-def _halves(one: Comment, other: Comment) -> bool:
-    if (one.text, one.charset) != (other.text, other.charset):
-        return False
+def _merged(one: Comment, other: Comment) -> Comment | None:
+    """Both as one comment with the tick of the coloured one; None where they are two comments."""
     colored, started = (one, other) if one.color is not None else (other, one)
-    return colored.color is not None and started.started_tick is not None
-
-
-def _joined(one: Comment, other: Comment) -> Comment:
-    colored, started = (one, other) if one.color is not None else (other, one)
+    is_pair = (one.text, one.charset) == (other.text, other.charset)
+    if not is_pair or colored.color is None or started.started_tick is None:
+        return None
     return colored._replace(started_tick=started.started_tick)

@@ -130,7 +130,7 @@ def test_growing_c21_a_part_is_a_file_of_its_own(file_of: FileOf, clock: Time) -
         again = pickle.loads(pickle.dumps(later))
         assert again.packets.tobytes() == later.packets.tobytes()
         assert again.datetime(1100) == later.datetime(1100)
-        again._part_of[0].close()
+        again._parent.close()
         with pytest.raises(ValueError, match="part of a file"):
             later.refresh()
         with later:

@@ -61,7 +61,7 @@ def test_timing_c36_members_may_be_missing(folder: Folder, there) -> None:
     assert (rec.nev is None) == ("nev" not in there)
     assert list(rec.nsx) == [int(suffix[-1]) for suffix in there if suffix != "nev"]
     if rec.nev is None:
-        with pytest.raises(ValueError, match="there is no NEV"):
+        with pytest.raises(ValueError, match="expected a NEV, found"):
             rec.locate([0], 5)
 
 

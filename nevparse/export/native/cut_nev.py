@@ -14,9 +14,9 @@ from ...format import tables
 from ...format.channel import read_extended_headers
 from ...format.dates import systemtime_of_date
 from ...format.layout import with_values
-from ...nev.electrodes import header_id
-from ...nev.packets import CODES, CONTINUED, PacketNumbers
-from ...nev.spikes import N_IDS, Spikes, as_numbers, membership_table, tick_limit
+from ...nev.headers import header_id
+from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers
+from ...nev.spikes import N_IDS, Spikes, membership_table, number_list, tick_limit
 from ...traces.packing import BUFFER_BYTES, BUFFERS
 from .anonymise import anonymous_basic, anonymous_record, check_dates_removed
 from .planned import FilePlan, verbatim
@@ -61,13 +61,13 @@ class NevSelection(NamedTuple):
 
 def chosen_electrodes(nev: NevFile, electrodes: int | Iterable[int] | None) -> list[int] | None:
     """Electrodes that a request names, if each has a header, a spike or a stimulus."""
-    numbers = as_numbers(electrodes, N_IDS, "an electrode")
+    numbers = number_list(electrodes, N_IDS, "an electrode")
     if numbers is None:
         return None
     if not numbers:
         raise ValueError(f"expected at least one electrode, found none; {nev.path} has {len(nev.electrodes)}")
     stimulated = Spikes("stim", nev._packets, {}).ids
-    return nev._spikes.known(numbers, {*nev.electrodes, *stimulated}, nev.path)
+    return nev._spikes.check_electrodes(numbers, also_known=stimulated)
 
 
 def chosen_kinds(kinds: str | Iterable[str] | None) -> list[str] | None:
@@ -98,7 +98,7 @@ def plan_nev(nev: NevFile, chosen: NevSelection) -> tuple[FilePlan, int]:
         ), nev.n_packets
     rows = _rows(nev, chosen)
     clocked = rows[_with_known_kind(nev)[rows]]
-    ticks = nev._packets.columns.tick[clocked]
+    ticks = nev._packets.heads.tick[clocked]
     check_dates_removed(
         nev.path, nev.tick_rate, [int(ticks.min()), int(ticks.max())] if ticks.size else [], *chosen[4:]
     )
@@ -109,16 +109,16 @@ def plan_nev(nev: NevFile, chosen: NevSelection) -> tuple[FilePlan, int]:
 # ------------------------------------------------------------------------------------------------------ packets
 def _rows(nev: NevFile, chosen: NevSelection) -> PacketNumbers:
     """Packets to keep, in file order; one that goes on with another stays with it."""
-    columns, first = nev._packets.columns, _firsts(nev)
+    columns, first = nev._packets.heads, _firsts(nev)
     wanted = np.ones(nev.n_packets, np.bool_)
     if chosen.start_tick is not None:
         wanted &= columns.tick >= tick_limit(chosen.start_tick)
     if chosen.stop_tick is not None:
         wanted &= columns.tick < tick_limit(chosen.stop_tick)
     if chosen.kinds is not None:
-        wanted &= membership_table([CODES[kind] for kind in chosen.kinds], len(CODES) + 1)[columns.code]
+        wanted &= membership_table([KIND_CODES[kind] for kind in chosen.kinds], len(KIND_CODES) + 1)[columns.kind]
     if chosen.electrodes is not None:
-        theirs = membership_table([CODES[kind] for kind in _OF_ELECTRODES], len(CODES) + 1)[columns.code]
+        theirs = membership_table([KIND_CODES[kind] for kind in _OF_ELECTRODES], len(KIND_CODES) + 1)[columns.kind]
         wanted &= ~theirs | membership_table(chosen.electrodes, N_IDS)[columns.packet_id]
     kept = wanted[first] & (first >= 0)
     if chosen.everything:
@@ -131,15 +131,15 @@ def _rows(nev: NevFile, chosen: NevSelection) -> PacketNumbers:
 
 def _firsts(nev: NevFile) -> NDArray[np.intp]:
     """For each packet the one that it goes on with, or itself; -1 where nothing stands before it."""
-    code = nev._packets.columns.code
+    code = nev._packets.heads.kind
     firsts: NDArray[np.intp] = np.maximum.accumulate(np.where(code == CONTINUED, -1, np.arange(code.size)))
     return firsts
 
 
 def _with_known_kind(nev: NevFile) -> NDArray[np.bool_]:
     """Packets whose timestamps can be trusted."""
-    code = nev._packets.columns.code
-    clocked: NDArray[np.bool_] = (code != CODES["unknown"]) & (code != CONTINUED)
+    code = nev._packets.heads.kind
+    clocked: NDArray[np.bool_] = (code != KIND_CODES["unknown"]) & (code != CONTINUED)
     return clocked
 
 
@@ -168,9 +168,9 @@ def _rebase(nev: NevFile, packets: NDArray[np.uint8], base_tick: int) -> None:
 
 def _text_offsets(nev: NevFile) -> NDArray[np.intp]:
     """For each packet the byte from which on it is blanked: texts, reserved bytes, and what is not known."""
-    code, first, stamp = nev._packets.columns.code, _firsts(nev), nev._packets.columns.tick.itemsize
-    table = np.full(len(CODES) + 1, nev.packet_bytes, np.intp)
-    for kind, number in CODES.items():
+    code, first, stamp = nev._packets.heads.kind, _firsts(nev), nev._packets.heads.tick.itemsize
+    table = np.full(len(KIND_CODES) + 1, nev.packet_bytes, np.intp)
+    for kind, number in KIND_CODES.items():
         layout = nev._packets.layout(kind)
         offset, _, last = layout.rows[-1]
         if kind in _TEXT_FROM:
@@ -194,8 +194,8 @@ def _date_tick(nev: NevFile, clocked: PacketNumbers) -> int | None:
     """The tick that the header's date will be taken to stand for, where it is another than before."""
     if not nev._version.origin_is_utc or clocked.size == 0:
         return None
-    columns = nev._packets.columns
-    starts = clocked[columns.code[clocked] == CODES["recording"]]
+    columns = nev._packets.heads
+    starts = clocked[columns.kind[clocked] == KIND_CODES["recording"]]
     tick = int(columns.tick[starts[0]] if starts.size else columns.tick[clocked].min())
     return tick if tick != nev.time_origin_tick else None
 
