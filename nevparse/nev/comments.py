@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -78,26 +78,22 @@ def _started_tick(version: tables.NevVersion, tick_rate: int, tick: int, data: i
     return tick - elapsed if elapsed <= tick else None
 
 
-def merge_comments(comments: Iterable[Comment]) -> Iterator[Comment]:
-    """Merge two neighbours with one text, of which one has the colour and the other the start."""
-    previous: Comment | None = None
+def merge_comments(comments: Iterable[Comment]) -> list[Comment]:
+    """Merge neighbours with one text, of which one has the colour and the other the start."""
+    merged: list[Comment] = []
     for comment in comments:
-        merged = previous and _merged(previous, comment)
-        if merged:
-            yield merged
-            previous = None
-            continue
-        if previous:
-            yield previous
-        previous = comment
-    if previous:
-        yield previous
+        pair = _as_one(merged[-1], comment) if merged else None
+        if pair:
+            merged[-1] = pair
+        else:
+            merged.append(comment)
+    return merged
 
 
-def _merged(one: Comment, other: Comment) -> Comment | None:
+def _as_one(one: Comment, other: Comment) -> Comment | None:
     """Both as one comment with the tick of the coloured one; None where they are two comments."""
     colored, started = (one, other) if one.color is not None else (other, one)
-    is_pair = (one.text, one.charset) == (other.text, other.charset)
-    if not is_pair or colored.color is None or started.started_tick is None:
+    same_text = (one.text, one.charset) == (other.text, other.charset)
+    if not same_text or colored.color is None or colored.started_tick is not None or started.started_tick is None:
         return None
     return colored._replace(started_tick=started.started_tick)

@@ -39,10 +39,8 @@ class Electrode:
         Amplitudes that make a spike, in the header's unit.
     high_threshold_uv, low_threshold_uv : float
         The same in microvolts: Blackrock's files hold bits, Ripple's microvolts.
-    energy_threshold : int or None
-        0 where it was not used.
-    n_units : int or None
-        Sorted units; 0 where sorting was off.
+    energy_threshold, n_units : int or None
+        0 where it was not used; sorted units, 0 where sorting was off.
     high_pass, low_pass : Filter or None
         Filters of the signal in which spikes were detected.
     dtype : numpy.dtype

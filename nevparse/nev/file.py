@@ -32,8 +32,8 @@ from ..source.reference import check_same_recording, header_digest, open_file, r
 from . import headers as nev_headers
 from .comments import Comment, decode_comment, merge_comments
 from .electrodes import Electrode, describe_electrodes
-from .packets import PacketNumbers, Packets
-from .resets import Reset
+from .packets import KIND_CODES, PacketNumbers, Packets
+from .resets import Reset, n_resets_before
 from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list
 
 _PADDING_BYTES = 4  # the last characters of UTF-16, or samples, are hardly ever all 0
@@ -51,14 +51,10 @@ class NevFile:
     ----------
     path : str
         The file; a name to print where it was no path.
-    spec : str
-        Version of the file specification: ``2.0`` to ``2.3`` or ``3.0``.
-    vendor : str
-        ``blackrock`` or ``ripple``.
-    tick_rate : int
-        Timestamp ticks per second, Hz.
-    sample_rate : int
-        Samples per second of the waveforms, Hz.
+    spec, vendor : str
+        Version of the file specification, ``2.0`` to ``2.3`` or ``3.0``; ``blackrock`` or ``ripple``.
+    tick_rate, sample_rate : int
+        Timestamp ticks per second, and samples per second of the waveforms, Hz.
     time_origin : datetime or None
         When `time_origin_tick` was: aware (UTC) in 3.0, naive before; None where the header has no valid date.
     time_origin_note : str
@@ -71,14 +67,10 @@ class NevFile:
         Ripple: the processor's 30 kHz clock at the start of the recording.
     electrodes : mapping of int to Electrode
         By electrode id. Spikes may come from electrodes that have no header.
-    digital_labels : tuple of DigitalLabel
-        Digital inputs.
-    video_sources : tuple of VideoSource
-        Cameras.
-    trackables : tuple of Trackable
-        Tracked objects.
+    digital_labels, video_sources, trackables : tuple of DigitalLabel, VideoSource and Trackable
+        Digital inputs, cameras and tracked objects.
     nsasexev : tuple of Triggers
-        What else makes digital events (2.0 to 2.2).
+        What makes digital events besides the digital port (2.0 to 2.2).
     unknown_headers : tuple of bytes
         Extended headers of an id that is not known, 32 bytes each.
     packet_bytes, n_packets : int
@@ -175,14 +167,14 @@ class NevFile:
         """
         if self._parent is not None:
             return self._parent.time_origin_tick
-        recording = self._packets.numbers_of("recording")
-        if recording.size:
-            return int(self._packets.heads.tick[recording[0]])
+        starts = self._packets.numbers_of("recording")
+        if starts.size:
+            return int(self._packets.heads.tick[starts[0]])
         return self._first_tick if self._version.origin_is_utc else 0
 
     @property
     def _first_tick(self) -> int:
-        return self.tick_span[0] if self.tick_span else 0
+        return (self.tick_span or (0, 0))[0]
 
     @cached_property
     def time_base(self) -> TimeBase:
@@ -195,15 +187,15 @@ class NevFile:
     @property
     def tick_span(self) -> tuple[int, int] | None:
         """Lowest and highest timestamp of packets of known kinds; None where there is no such packet."""
-        return self._packets.tick_span()
+        ticks = self._packets.heads.tick[self._packets.with_known_kind()]
+        return (int(ticks.min()), int(ticks.max())) if ticks.size else None
 
     @property
     def resets(self) -> tuple[Reset, ...]:
         """Where the recorder's clock was set back, in file order.
 
-        Packets slightly out of order, which both vendors write, are not resets: time must step back by more than a
-        second, or by more than a tenth of a second to less than a tenth of what it was, and the next packet must stay
-        back. Packets of unknown kinds do not count.
+        Time must go back by more than a second, or by more than a tenth of one to less than a tenth of what it was,
+        and the next packet must stay back: both vendors write packets slightly out of order.
         """
         return self._packets.resets
 
@@ -219,7 +211,8 @@ class NevFile:
 
         A packet that only continues the one before it is not counted.
         """
-        return self._packets.counts()
+        counts = np.bincount(self._packets.heads.kind, minlength=len(KIND_CODES))
+        return {kind: int(counts[code]) for kind, code in KIND_CODES.items() if counts[code]}
 
     def packets_of(self, kind: str) -> NDArray[np.intp]:
         """Index of the packet of each event of a kind, in file order as in `events`."""
@@ -231,8 +224,7 @@ class NevFile:
         Parameters
         ----------
         kind : str
-            ``spike``, ``stim`` (Ripple), ``digital``, ``serial``, ``comment``, ``video_sync``, ``tracking``,
-            ``button``, ``log``, ``config``, ``recording`` or ``unknown``.
+            One of those below; ``stim`` is Ripple's.
         sort : str, optional
             ``"tick"``: by time, packets of equal time in file order. File order otherwise.
 
@@ -278,8 +270,7 @@ class NevFile:
         ----------
         merged : bool
             New systems write two packets for one comment: one with its colour, one with the time typing began.
-            Where two such packets with the same text follow each other, they are one comment; False keeps them
-            apart.
+            Two such neighbours with the same text are one comment; False keeps them apart.
 
         Raises
         ------
@@ -302,10 +293,8 @@ class NevFile:
 
         Parameters
         ----------
-        electrodes : int or iterable of int, optional
-            Electrode ids; all by default.
-        units : int or iterable of int, optional
-            Unit numbers, 0 to 255; all by default. See `unit_class`.
+        electrodes, units : int or iterable of int, optional
+            Electrode ids, and unit numbers from 0 to 255 (see `unit_class`); all by default.
         start_tick, stop_tick : int, optional
             Only spikes from `start_tick` on and before `stop_tick`.
         waveforms : bool
@@ -434,11 +423,8 @@ class NevFile:
         self._source.update_size()
         check_same_recording(self._source, self.digest)
         n_packets, cut_bytes = divmod(self._source.size - self._start, self.packet_bytes)
-        n_new, self.n_packets, self.missing_bytes = (
-            n_packets - self.n_packets,
-            n_packets,
-            -cut_bytes % self.packet_bytes,
-        )
+        n_new, self.n_packets = n_packets - self.n_packets, n_packets
+        self.missing_bytes = -cut_bytes % self.packet_bytes
         if n_new:
             packets = self._map_packets()
             vars(self).update(_packets=packets, _spikes=Spikes("spike", packets, self.electrodes))
@@ -454,10 +440,8 @@ class NevFile:
 
         Parameters
         ----------
-        poll_s : float
-            Seconds from one poll of the file to the next.
-        timeout_s : float, optional
-            End when nothing was written for so long; never by default.
+        poll_s, timeout_s : float, optional
+            Seconds from one poll of the file to the next; and without new bytes that end it, never by default.
 
         Yields
         ------
@@ -498,9 +482,15 @@ class NevFile:
         return part
 
     def _ordered(self, numbers: PacketNumbers, sort: str | None) -> PacketNumbers:
+        """Packets in file order, or by time within each epoch."""
         if sort not in (None, "tick"):
             raise ValueError(f"expected sort None or 'tick', found {sort!r}")
-        return self._packets.by_tick(numbers) if sort else numbers
+        if sort is None:
+            return numbers
+        ticks = self._packets.heads.tick[numbers]
+        if not self.resets:
+            return numbers[np.argsort(ticks, kind="stable")]
+        return numbers[np.lexsort((ticks, n_resets_before(self.resets, numbers)))]
 
 
 def open_nev(path: Openable) -> NevFile:

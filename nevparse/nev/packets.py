@@ -19,7 +19,7 @@ from ..errors import FormatError
 from ..format import tables
 from ..format.layout import Layout
 from .comments import decode_packet_text
-from .resets import Reset, find_resets, n_resets_before
+from .resets import Reset, find_resets
 
 PacketNumbers = NDArray[np.intp]
 WaveformShape = tuple[np.dtype[Any], int]  # type and number of its samples
@@ -63,15 +63,14 @@ class Packets:
         for start in range(0, len(packets), _SCAN_PACKETS):
             part = slice(start, start + _SCAN_PACKETS)
             tick[part], packet_id[part], detail[part] = (packets[part][name] for name in names)
-        heads = PacketHeads(tick, packet_id, detail, _kinds(self.version, tick, packet_id, detail))
+        kind = _kind_of_id(self.version)[packet_id]
+        digital = np.flatnonzero(kind == KIND_CODES["digital"])
+        kind[digital[(detail[digital] & tables.REASON_SERIAL) != 0]] = KIND_CODES["serial"]
+        kind[tick == np.iinfo(tick.dtype).max] = CONTINUED
+        heads = PacketHeads(tick, packet_id, detail, kind)
         for field in heads:
             field.flags.writeable = False
         return heads
-
-    def counts(self) -> dict[str, int]:
-        """Packets of each kind that the file has."""
-        counts = np.bincount(self.heads.kind, minlength=CONTINUED)
-        return {kind: int(counts[code]) for kind, code in KIND_CODES.items() if counts[code]}
 
     def numbers_of(self, kind: str) -> PacketNumbers:
         """Indices of the packets of one kind, in file order."""
@@ -87,18 +86,6 @@ class Packets:
         """Where the clock was set back, in file order."""
         packets = self.with_known_kind()
         return find_resets(self.heads.tick[packets], packets, self.tick_rate)
-
-    def tick_span(self) -> tuple[int, int] | None:
-        """Lowest and highest timestamp of packets of known kinds."""
-        ticks = self.heads.tick[self.with_known_kind()]
-        return (int(ticks.min()), int(ticks.max())) if ticks.size else None
-
-    def by_tick(self, numbers: PacketNumbers) -> PacketNumbers:
-        """Sort packets by time within each epoch; packets of equal time keep their order."""
-        ticks = self.heads.tick[numbers]
-        if not self.resets:
-            return numbers[np.argsort(ticks, kind="stable")]
-        return numbers[np.lexsort((ticks, n_resets_before(self.resets, numbers)))]
 
     @cached_property
     def _continuations(self) -> tuple[PacketNumbers, PacketNumbers]:
@@ -194,21 +181,13 @@ class Packets:
         return out
 
 
-def _kinds(
-    version: tables.NevVersion,
-    tick: NDArray[np.unsignedinteger[Any]],
-    packet_id: NDArray[np.uint16],
-    detail: NDArray[np.uint8],
-) -> NDArray[np.uint8]:
-    kind_of_id = np.full(1 << 16, KIND_CODES["unknown"], np.uint8)
+def _kind_of_id(version: tables.NevVersion) -> NDArray[np.uint8]:
+    """Code of the kind of each packet id."""
+    kinds = np.full(1 << 16, KIND_CODES["unknown"], np.uint8)
     for kind, (first, last) in (("spike", version.spike_ids), ("stim", version.stim_ids)):
-        kind_of_id[first : last + 1] = KIND_CODES[kind]
+        kinds[first : last + 1] = KIND_CODES[kind]
     for number, kind in version.system_ids.items():
-        kind_of_id[number] = KIND_CODES[kind]
-    kinds = kind_of_id[packet_id]
-    digital = np.flatnonzero(kinds == KIND_CODES["digital"])
-    kinds[digital[(detail[digital] & tables.REASON_SERIAL) != 0]] = KIND_CODES["serial"]
-    kinds[tick == np.iinfo(tick.dtype).max] = CONTINUED
+        kinds[number] = KIND_CODES[kind]
     return kinds
 
 

@@ -75,18 +75,13 @@ class Spikes:
         """
         n_bytes = self.packets.joined_bytes(self.kind, numbers)
         room_bytes = n_bytes - self.packets.layout(self.kind).offsets["waveform"]
-        shapes = {number: self._waveform_shape(number, room_bytes) for number in electrodes}
-        distinct = list(dict.fromkeys(shapes.values())) or [self._waveform_shape(None, room_bytes)]
+        shapes = {number: _waveform_shape(self.electrodes.get(number), room_bytes) for number in electrodes}
+        distinct = list(dict.fromkeys(shapes.values())) or [_waveform_shape(None, room_bytes)]
         if len(distinct) == 1:
             return self.packets.read(self.kind, numbers, n_bytes, distinct[0])
         shape_of_id = np.zeros(N_IDS, np.intp)
         shape_of_id[list(shapes)] = [distinct.index(shape) for shape in shapes.values()]
         return self._read_shapes(numbers, n_bytes, distinct, shape_of_id[self.packets.heads.packet_id[numbers]])
-
-    def _waveform_shape(self, electrode_id: int | None, room_bytes: int) -> WaveformShape:
-        electrode = self.electrodes.get(electrode_id) if electrode_id is not None else None
-        dtype, header_points = (electrode.dtype, electrode.header_points) if electrode else NO_WAVEFORM
-        return dtype, points_that_fit(dtype, header_points, room_bytes)
 
     def _read_shapes(
         self, numbers: PacketNumbers, n_bytes: int, shapes: list[WaveformShape], which: PacketNumbers
@@ -139,6 +134,11 @@ class Spikes:
         ranks += unit_ranks[heads.detail]
         ranks[~is_kind] = n_ranks
         return ranks, units
+
+
+def _waveform_shape(electrode: Electrode | None, room_bytes: int) -> WaveformShape:
+    dtype, header_points = (electrode.dtype, electrode.header_points) if electrode else NO_WAVEFORM
+    return dtype, points_that_fit(dtype, header_points, room_bytes)
 
 
 def number_list(numbers: int | Iterable[int] | None, limit: int, what: str) -> list[int] | None:

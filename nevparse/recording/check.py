@@ -224,16 +224,20 @@ def _of_nev(nev: NevFile) -> Iterator[Finding]:
 # --------------------------------------------------------------------------------------------------- recordings
 def _of_recording(name: str) -> Iterator[Finding]:
     for path in members_of(name).values():
-        try:
-            yield from _of_file(path)
-        except (FormatError, OSError) as error:
-            yield _finding("unreadable", path, str(error), getattr(error, "offset", 0))
+        yield from _of_member(path)
     try:
         recording = open_recording(name)
     except NevParseError:
         return
     with recording:
         yield from _of_members_together(recording)
+
+
+def _of_member(path: str) -> Iterator[Finding]:
+    try:
+        yield from _of_file(path)
+    except (FormatError, OSError) as error:
+        yield _finding("unreadable", path, str(error), getattr(error, "offset", 0))
 
 
 def _of_members_together(recording: Recording) -> Iterator[Finding]:
