@@ -31,9 +31,9 @@ class Comment(NamedTuple):
     charset : int
         0 ANSI, 1 UTF-16, 255 NeuroMotive (whose text is ``name:number:event:frame:``).
     color : (int, int, int, int) or None
-        Red, green, blue, alpha; None where no packet says.
+        Red, green, blue, alpha; None where no packet has it.
     started_tick : int or None
-        When typing began; None where no packet says.
+        When typing began; None where no packet has it.
     roi : Roi or None
         NeuroMotive only.
     """

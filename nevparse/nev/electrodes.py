@@ -107,7 +107,7 @@ def describe_electrodes(
 
 
 def points_that_fit(dtype: np.dtype[Any], header_points: int, room_bytes: int) -> int:
-    """Points of a waveform: the header's number where that fits into its packet, else as many as fit."""
+    """Points of a waveform: the header's number where that fits into its packet, else the most that fit."""
     capacity = max(0, room_bytes) // dtype.itemsize
     return header_points if 0 < header_points <= capacity else capacity
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Headers of a NEV: where the packets are, and what the extended headers say besides the electrodes.
 
-Extended headers stand in any order, 32 bytes each, and begin with their id.
+Extended headers have 32 bytes each, begin with their id, and come in any order.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Triggers(NamedTuple):
     analog_configs : tuple of int
         Of five inputs. Bit 0: an event at a rising edge; bit 1: at a falling one.
     analog_levels_mv : tuple of int
-        Where those edges lie.
+        Levels of those edges.
     """
 
     period_hz: int

@@ -26,9 +26,9 @@ WaveformShape = tuple[np.dtype[Any], int]  # type and number of its samples
 KIND_CODES = {kind: code for code, kind in enumerate(tables.EVENT_KINDS)}
 CONTINUED = len(KIND_CODES)  # code of a packet that continues the one before it: its timestamp is all ones
 NO_WAVEFORM: WaveformShape = np.dtype(tables.SAMPLE_16_BIT), 0
-_SCAN_PACKETS = 16384  # all fields of so many packets are read while their pages are in the cache
-_BUFFER_BYTES = 256 * 1024
-_MOST_TIMES_FILE = 8  # size of an array of continued packets, relative to all packets of the file
+_SCAN_PACKETS = 16384  # read at a time, so that their pages are in the cache for every field
+_BUFFER_BYTES = 256 * 1024  # stays in the cache
+_MOST_TIMES_FILE = 8  # bound of an array of continued packets, relative to all packets of the file
 _MOST_BYTES = 1 << 20  # or this, where the file is small
 _TEXT_FIELDS = {"comment": ("text",), "log": ("application", "text"), "config": ("text",)}
 _ID_FIELDS = {"spike": "electrode_id", "stim": "electrode_id", "unknown": "packet_id"}  # other kinds have one id
@@ -107,7 +107,7 @@ class Packets:
         """Bytes that hold any one of these packets joined with its continuations.
 
         FormatError where packets are too short for the kind's own fields, or where a few have so many continuations
-        that an array of them all would be many times the size of the file.
+        that an array of them all would be far larger than the file.
         """
         least, size = self.layout(kind).size, self.raw.itemsize
         if not numbers.size:

@@ -82,7 +82,7 @@ class Recording:
 
     @property
     def instruments(self) -> tuple[str, ...]:
-        """Base names of all instruments that made this recording, this one included."""
+        """Base names of all instruments that made this recording, with this one."""
         return instruments_of(self.base)
 
     @property
@@ -125,7 +125,7 @@ class Recording:
         if packets is None or not nev.resets:
             return file.locate(convert_ticks(wanted, nev.tick_rate, file.tick_rate))
         rollovers = [reset for reset in nev.resets if _is_rollover(reset, file)]
-        resets = [reset for reset in nev.resets if reset not in rollovers]
+        resets = [reset for reset in nev.resets if not _is_rollover(reset, file)]
         wanted = wanted + n_resets_before(rollovers, packets).astype(np.uint64) * np.uint64(_ROLLOVER)
         wanted = convert_ticks(wanted, nev.tick_rate, file.tick_rate)
         # Both end in the same epoch, but a file may have been started after the first one.
