@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Comments of a NEV: their text, colour and begin, and the two packets that new systems write for one."""
+"""Comments of a NEV: text, colour, region of interest, and the time when typing began."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -31,9 +31,9 @@ class Comment(NamedTuple):
     charset : int
         0 ANSI, 1 UTF-16, 255 NeuroMotive (whose text is ``name:number:event:frame:``).
     color : (int, int, int, int) or None
-        Red, green, blue, alpha; None where no packet says.
+        Red, green, blue, alpha; None where no packet has it.
     started_tick : int or None
-        When typing began; None where no packet says.
+        When typing began; None where no packet has it.
     roi : Roi or None
         NeuroMotive only.
     """
@@ -46,8 +46,8 @@ class Comment(NamedTuple):
     roi: Roi | None = None
 
 
-def decoded_text(raw: bytes, charset: int = tables.CHARSET_ANSI) -> str:
-    """A packet's text up to its first NUL; UTF-16 up to its first 16-bit NUL, wherever the packet cuts it."""
+def decode_packet_text(raw: bytes, charset: int) -> str:
+    """Decode a packet's text up to its first NUL; UTF-16 up to its first 16-bit NUL, wherever the packet cuts it."""
     if charset != tables.CHARSET_UTF16:
         return decode_text(raw)
     pairs = np.frombuffer(raw, "<u2", len(raw) // 2)
@@ -56,50 +56,44 @@ def decoded_text(raw: bytes, charset: int = tables.CHARSET_ANSI) -> str:
 
 
 def decode_comment(
-    found: tables.NevVersion, tick_rate: int, *, tick: int, charset: int, flag: int, data: int, said: str
+    version: tables.NevVersion, tick_rate: int, tick: int, charset: int, flag: int, data: int, text: str
 ) -> Comment:
-    """One comment packet, decoded: what its data is, charset and flag decide."""
+    """Make a comment of one packet's fields; charset and flag decide what `data` means."""
     low, second, third, high = data.to_bytes(4, "little")
+    comment = Comment(tick, text, charset)
     if charset == tables.CHARSET_NEUROMOTIVE:
-        return Comment(tick, said, charset, roi=Roi(low, tables.ROI_EVENTS.get(second, str(second))))
+        return comment._replace(roi=Roi(low, tables.ROI_EVENTS.get(second, str(second))))
     if flag == tables.COMMENT_COLOR:
-        return Comment(tick, said, charset, color=(low, second, third, high))
+        return comment._replace(color=(low, second, third, high))
     if flag == tables.COMMENT_START:
-        return Comment(tick, said, charset, started_tick=_started_tick(found, tick_rate, tick, data))
-    return Comment(tick, said, charset)
+        return comment._replace(started_tick=_started_tick(version, tick_rate, tick, data))
+    return comment
 
 
-def _started_tick(found: tables.NevVersion, tick_rate: int, tick: int, data: int) -> int | None:
-    if found.comment_start == "tick":
+def _started_tick(version: tables.NevVersion, tick_rate: int, tick: int, data: int) -> int | None:
+    if version.comment_start == "tick":
         return data if data <= tick else None
     in_microseconds = tick_rate > tables.CLOCK_HZ
-    back = data * tick_rate // tables.MICROSECOND_CLOCK_HZ if in_microseconds else data
-    return tick - back if back <= tick else None
+    elapsed = data * tick_rate // tables.MICROSECOND_CLOCK_HZ if in_microseconds else data
+    return tick - elapsed if elapsed <= tick else None
 
 
-def merge_halves(comments: Iterable[Comment]) -> Iterator[Comment]:
-    """Comments, where a colour and a begin that follow each other under one text are one."""
-    held: Comment | None = None
+def merge_comments(comments: Iterable[Comment]) -> list[Comment]:
+    """Merge neighbours with one text, of which one has the colour and the other the start."""
+    merged: list[Comment] = []
     for comment in comments:
-        if held is None:
-            held = comment
-        elif _halves(held, comment):
-            yield _joined(held, comment)
-            held = None
+        pair = _as_one(merged[-1], comment) if merged else None
+        if pair:
+            merged[-1] = pair
         else:
-            yield held
-            held = comment
-    if held is not None:
-        yield held
+            merged.append(comment)
+    return merged
 
 
-def _halves(one: Comment, other: Comment) -> bool:
-    if (one.text, one.charset) != (other.text, other.charset):
-        return False
+def _as_one(one: Comment, other: Comment) -> Comment | None:
+    """Both as one comment with the tick of the coloured one; None where they are two comments."""
     colored, started = (one, other) if one.color is not None else (other, one)
-    return colored.color is not None and started.started_tick is not None
-
-
-def _joined(one: Comment, other: Comment) -> Comment:
-    colored, started = (one, other) if one.color is not None else (other, one)
+    same_text = (one.text, one.charset) == (other.text, other.charset)
+    if not same_text or colored.color is None or colored.started_tick is not None or started.started_tick is None:
+        return None
     return colored._replace(started_tick=started.started_tick)

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Spikes and events: ``.nev`` files of Blackrock and Ripple.
 
-Opening reads the headers. Packets are looked at when something of them is asked for: in one pass, once, whatever
-is asked for afterwards.
+Opening reads the headers. The first request for events scans all packets, once for all requests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
+from math import nan
+from types import MappingProxyType
 from typing import Any, SupportsInt
 
 import numpy as np
@@ -17,41 +19,45 @@ from numpy.typing import NDArray
 
 from ..cached import cached_property
 from ..clock import TimeBase, find_time_base
+from ..errors import Damage, UnknownScale
 from ..format import tables
+from ..format.dates import date_of_systemtime
+from ..format.header import checked_tick_rate, header_text, read_basic_header, read_extended_headers
+from ..format.text import ranges_text
+from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
-from ..source.reference import check_same_headers, open_file
-from .comments import Comment
-from .headers import NevHeaders
-from .packets import PacketNumbers, Packets, Reset
-from .spikes import N_IDS, N_UNITS, Spikes, as_numbers
+from ..source.reference import check_same_headers, header_digest, open_file
+from . import headers as nev_headers
+from .comments import Comment, decode_comment, merge_comments
+from .electrodes import Electrode, describe_electrodes
+from .packets import KIND_CODES, PacketNumbers, Packets
+from .resets import Reset, n_resets_before
+from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list
 
 _PADDING_BYTES = 4  # the last characters of UTF-16, or samples, are hardly ever all 0
-_OF_THE_PACKETS = ("_packets", "_spikes", "time_origin_tick", "time_base")  # what is remembered of them
+_UV_PER_V = 1e6
+_FROM_PACKETS = ("_packets", "_spikes", "time_origin_tick", "time_base")  # what is cached of them
 
 
-class NevFile(NevHeaders):
+class NevFile:
     """An open NEV file; `open_nev` makes one.
 
-    Safe to share between threads. Pickles as its path, or bytes: a worker opens the file again, and refuses it if its
-    headers are others by then. Arrays stay valid after `close`.
+    Safe to share between threads. Pickles as its path, or bytes: a worker opens the file once more, and raises an
+    error where its headers have changed. Arrays stay valid after `close`.
 
     Attributes
     ----------
     path : str
         The file; a name to print where it was no path.
-    spec : str
-        Version of the file specification: ``2.0`` to ``2.3`` or ``3.0``.
-    vendor : str
-        ``blackrock`` or ``ripple``.
-    tick_rate : int
-        Timestamp ticks per second, Hz.
-    sample_rate : int
-        Samples per second of the waveforms, Hz.
+    spec, vendor : str
+        Version of the file specification, ``2.0`` to ``2.3`` or ``3.0``; ``blackrock`` or ``ripple``.
+    tick_rate, sample_rate : int
+        Timestamp ticks per second, and samples per second of the waveforms, Hz.
     time_origin : datetime or None
         When `time_origin_tick` was: aware (UTC) in 3.0, naive before; None where the header has no valid date.
     time_origin_note : str
-        Whose time that is, as far as the file says.
+        Time zone of that, as far as the file says.
     application, comment, array_name, map_file : str
         Texts of the headers, empty where there is none.
     header_comments : tuple of str
@@ -60,27 +66,52 @@ class NevFile(NevHeaders):
         Ripple: the processor's 30 kHz clock at the start of the recording.
     electrodes : mapping of int to Electrode
         By electrode id. Spikes may come from electrodes that have no header.
-    digital_labels : tuple of DigitalLabel
-        Digital inputs.
-    video_sources : tuple of VideoSource
-        Cameras.
-    trackables : tuple of Trackable
-        Tracked objects.
+    digital_labels, video_sources, trackables : tuple of DigitalLabel, VideoSource and Trackable
+        Digital inputs, cameras and tracked objects.
     nsasexev : tuple of Triggers
-        What else makes digital events (2.0 to 2.2).
+        What makes digital events besides the digital port (2.0 to 2.2).
     unknown_headers : tuple of bytes
         Extended headers of an id that is not known, 32 bytes each.
     packet_bytes, n_packets : int
-        Bytes of each packet; whole packets in the file.
+        Bytes of each packet; complete packets in the file.
     missing_bytes : int
         What the last, cut packet lacks: above 0 where the recorder crashed or the copy was cut.
     damage : tuple of Damage
-        Everything odd that was met on opening: byte offset, message, warning category.
+        Contradictions met on opening: byte offset, message, warning category.
     digest : bytes
-        What tells these headers from others.
+        Identifies these headers.
     """
 
-    _part_of: tuple[NevFile, int] | None = None  # and its first packet, of one that `follow` gives
+    _parent: NevFile | None = None  # of a part that `follow` yields
+
+    def __init__(self, source: Source) -> None:
+        self._source, self.path = source, source.path
+        version, header = read_basic_header(source, tables.NEV_VERSIONS)
+        self._version, self.spec, self.vendor = version, version.name, version.vendor
+        damage: list[Damage] = []
+        raw = read_extended_headers(source, version, header)
+        self.digest = header_digest(source.read(version.basic.size, 0) + raw)
+        self.packet_bytes, self.sample_rate = int(header["packet_bytes"]), int(header["sample_rate"])
+        self._start, self.n_packets, self.missing_bytes = nev_headers.locate_packets(
+            source, version, header, len(raw), damage
+        )
+        self.tick_rate = checked_tick_rate(version, header, damage)
+        self.time_origin = date_of_systemtime(header["time_origin"], utc=version.origin_is_utc)
+        self.time_origin_note = version.origin_note if self.time_origin else "the header has no valid date"
+        self.application, self.comment = header_text(header, "application"), header_text(header, "comment")
+        self.processor_tick: int | None = header.get("processor_tick")
+        extended, self.unknown_headers = nev_headers.group_headers(version, raw)
+        all_16_bit = bool(header["flags"] & tables.FLAG_ALL_16_BIT)
+        electrodes = describe_electrodes(version, extended, all_16_bit, self.packet_bytes, damage)
+        self.electrodes: Mapping[int, Electrode] = MappingProxyType(electrodes)
+        self.header_comments = nev_headers.header_comments(extended)
+        self.array_name = nev_headers.first_text(extended, b"ARRAYNME")
+        self.map_file = nev_headers.first_text(extended, b"MAPFILE")
+        self.digital_labels = nev_headers.from_headers(nev_headers.DigitalLabel, extended[b"DIGLABEL"])
+        self.video_sources = nev_headers.from_headers(nev_headers.VideoSource, extended[b"VIDEOSYN"])
+        self.trackables = nev_headers.from_headers(nev_headers.Trackable, extended[b"TRACKOBJ"])
+        self.nsasexev = nev_headers.triggers(extended)
+        self.damage = tuple(damage)
 
     def __enter__(self) -> NevFile:
         return self
@@ -89,20 +120,20 @@ class NevFile(NevHeaders):
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._part_of is not None:
-            whole, first = self._part_of
-            return NevFile._part, (whole, first, first + self.n_packets)
+        if self._parent is not None:
+            first = (self._start - self._parent._start) // self.packet_bytes
+            return NevFile._part, (self._parent, first, first + self.n_packets)
         return partial(open_file, make=NevFile, digest=self.digest), (self._source.reopen_argument(),)
 
     def __repr__(self) -> str:
         return f"NevFile({self.path!r}: {self.spec}, {len(self.electrodes)} electrodes, {self.n_packets} packets)"
 
     def close(self) -> None:
-        """Let go of the file; arrays handed out stay valid, but no packets can be asked for any more."""
-        if self._part_of is None:
+        """Close the file. Arrays that were read stay valid, but no more packets can be read."""
+        if self._parent is None:
             self._source.close()
         for name in ("_packets", "_spikes"):
-            self.__dict__.pop(name, None)
+            vars(self).pop(name, None)
 
     @property
     def closed(self) -> bool:
@@ -111,19 +142,19 @@ class NevFile(NevHeaders):
 
     @cached_property
     def _packets(self) -> Packets:
-        return self._packets_there()
+        return self._map_packets()
 
-    def _packets_there(self) -> Packets:
+    def _map_packets(self) -> Packets:
         raw = self._source.view(np.dtype(f"V{self.packet_bytes}"), (self.n_packets,), self._start)
         return Packets(self.path, self._version, self.tick_rate, raw)
 
     @cached_property
     def _spikes(self) -> Spikes:
-        return Spikes("spike", self._packets, self._waveform_shapes)
+        return Spikes("spike", self._packets, self.electrodes)
 
     @property
     def packets(self) -> NDArray[np.void]:
-        """Every packet as it stands: ``tick``, ``packet_id``, ``payload``; a read-only view of the file."""
+        """Every packet: ``tick``, ``packet_id``, ``payload``; a read-only view of the file."""
         return self._packets.raw.view(self._version.any_packet.dtype(self.packet_bytes))
 
     @cached_property
@@ -133,57 +164,58 @@ class NevFile(NevHeaders):
         In 3.0 that of the first recording event, whatever its reason, or of the first packet where there is no such
         event; else 0.
         """
-        if self._part_of is not None:
-            return self._part_of[0].time_origin_tick
-        rows = self._packets.rows("recording")
-        if rows.size:
-            return int(self._packets.columns.tick[rows[0]])
+        if self._parent is not None:
+            return self._parent.time_origin_tick
+        starts = self._packets.numbers_of("recording")
+        if starts.size:
+            return int(self._packets.heads.tick[starts[0]])
         return self._first_tick if self._version.origin_is_utc else 0
 
     @property
     def _first_tick(self) -> int:
-        return self.tick_span[0] if self.tick_span else 0
+        return (self.tick_span or (0, 0))[0]
 
     @cached_property
     def time_base(self) -> TimeBase:
-        """Which moment a tick is, and how that is known."""
-        if self._part_of is not None:
-            return self._part_of[0].time_base
+        """The moment that one tick stands for, and the evidence for it."""
+        if self._parent is not None:
+            return self._parent.time_base
         why = f"the header's date stands for tick {self.time_origin_tick}"
         return find_time_base(self.time_origin, self.tick_rate, self._first_tick, self.time_origin_tick, why)
 
     @property
     def tick_span(self) -> tuple[int, int] | None:
         """Lowest and highest timestamp of packets of known kinds; None where there is no such packet."""
-        return self._packets.tick_span()
+        ticks = self._packets.heads.tick[self._packets.with_known_kind()]
+        return (int(ticks.min()), int(ticks.max())) if ticks.size else None
 
     @property
     def resets(self) -> tuple[Reset, ...]:
         """Where the recorder's clock was set back, in file order.
 
-        Packets a little out of order, which both vendors write, are not resets: time must step back by more than a
-        second, or by more than a tenth of a second to less than a tenth of what it was, and the packet after that
-        must not come back. Packets of unknown kinds are not looked at.
+        Time must go back by more than a second, or by more than a tenth of one to less than a tenth of what it was,
+        and the next packet must stay back: both vendors write packets slightly out of order.
         """
         return self._packets.resets
 
     def datetime(self, tick: SupportsInt) -> datetime | None:
         """When a tick was, to the microsecond below; None without a date, or beyond the calendar.
 
-        The tick is taken to lie on the same side of any reset as `time_origin_tick`.
+        The tick is taken to be in the epoch of `time_origin_tick`.
         """
         return self.time_base.datetime(tick)
 
     def kinds(self) -> dict[str, int]:
-        """Every kind of event in the file with its count, in the order of `events`.
+        """Count the events of every kind that the file has, in the order of `events`.
 
         A packet that only continues the one before it is not counted.
         """
-        return self._packets.counts()
+        counts = np.bincount(self._packets.heads.kind, minlength=len(KIND_CODES))
+        return {kind: int(counts[code]) for kind, code in KIND_CODES.items() if counts[code]}
 
     def packets_of(self, kind: str) -> NDArray[np.intp]:
-        """Numbers of the packets that the events of a kind stand in, in file order as `events` has them."""
-        return self._packets.rows(kind)
+        """Index of the packet of each event of a kind, in file order as in `events`."""
+        return self._packets.numbers_of(kind)
 
     def events(self, kind: str, sort: str | None = None) -> NDArray[np.void]:
         """All events of one kind.
@@ -191,10 +223,9 @@ class NevFile(NevHeaders):
         Parameters
         ----------
         kind : str
-            ``spike``, ``stim`` (Ripple), ``digital``, ``serial``, ``comment``, ``video_sync``, ``tracking``,
-            ``button``, ``log``, ``config``, ``recording`` or ``unknown``.
+            One of those below; ``stim`` is Ripple's.
         sort : str, optional
-            ``"tick"``: by time, packets of equal time as they stood. As in the file otherwise.
+            ``"tick"``: by time, packets of equal time in file order. File order otherwise.
 
         Returns
         -------
@@ -203,7 +234,7 @@ class NevFile(NevHeaders):
             the file has none.
 
             - spike, stim: ``electrode_id``, ``unit`` (spike), ``waveform``.
-            - digital, serial: ``reason`` as it stands and ``value``; 2.0 to 2.2 ``analog_mv`` (5 inputs), Ripple
+            - digital, serial: ``reason`` and ``value``; 2.0 to 2.2 ``analog_mv`` (5 inputs), Ripple
               ``sma`` (4 inputs), 3.0 ``bits_changed`` and ``event_type``.
             - comment: ``charset``, ``flag``, ``data``, ``text``; one for each packet (see `comments`).
             - video_sync: ``file_number``, ``frame_number``, ``elapsed_ms``, ``source_id``.
@@ -225,11 +256,11 @@ class NevFile(NevHeaders):
         """
         if kind not in tables.EVENT_KINDS:
             raise ValueError(f"expected one of {', '.join(tables.EVENT_KINDS)}, found {kind!r}")
-        rows = self._ordered(self._packets.rows(kind), sort)
+        numbers = self._ordered(self._packets.numbers_of(kind), sort)
         if kind in ("spike", "stim"):
-            found = self._spikes if kind == "spike" else Spikes(kind, self._packets, self._waveform_shapes)
-            return found.with_waveforms(rows, found.ids)
-        return self._packets.events(kind, rows)
+            spikes = self._spikes if kind == "spike" else Spikes(kind, self._packets, self.electrodes)
+            return spikes.with_waveforms(numbers, spikes.ids)
+        return self._packets.events(kind, numbers)
 
     def comments(self, merged: bool = True) -> tuple[Comment, ...]:
         """All comments, in file order.
@@ -237,16 +268,16 @@ class NevFile(NevHeaders):
         Parameters
         ----------
         merged : bool
-            New systems write two packets for one comment: one with its colour, one with the time it was begun.
-            Where two such packets follow each other under the same text, they are one comment; False keeps them
-            apart.
+            New systems write two packets for one comment: one with its colour, one with the time typing began.
+            Two such neighbours with the same text are one comment; False keeps them apart.
 
         Raises
         ------
         FormatError
             Where the file's packets are too short for comments.
         """
-        return self._packets.comments(merge=merged)
+        comments = (decode_comment(self._version, self.tick_rate, *event) for event in self.events("comment").tolist())
+        return tuple(merge_comments(comments) if merged else comments)
 
     def spikes(
         self,
@@ -257,20 +288,18 @@ class NevFile(NevHeaders):
         waveforms: bool = True,
         sort: str | None = None,
     ) -> NDArray[np.void]:
-        """Spikes, in one pass.
+        """Spikes of some or all electrodes.
 
         Parameters
         ----------
-        electrodes : int or iterable of int, optional
-            Electrode ids; all where not given.
-        units : int or iterable of int, optional
-            Unit numbers, 0 to 255; all where not given. See `unit_class`.
+        electrodes, units : int or iterable of int, optional
+            Electrode ids, and unit numbers from 0 to 255 (see `unit_class`); all by default.
         start_tick, stop_tick : int, optional
             Only spikes from `start_tick` on and before `stop_tick`.
         waveforms : bool
             False leaves the waveforms in the file.
         sort : str, optional
-            ``"tick"``: by time, spikes of equal time as they stood. As in the file otherwise.
+            As in `events`.
 
         Returns
         -------
@@ -286,14 +315,14 @@ class NevFile(NevHeaders):
         ValueError
             Where a unit is not a number from 0 to 255.
         """
-        asked = as_numbers(electrodes, N_IDS, "an electrode")
-        ids = self._spikes.ids if asked is None else self._spikes.known(asked, self.electrodes, self.path)
-        rows = self._spikes.rows(asked, as_numbers(units, N_UNITS, "a unit"), start_tick, stop_tick)
-        rows = self._ordered(rows, sort)
-        return self._spikes.with_waveforms(rows, ids) if waveforms else self._spikes.without_waveforms(rows)
+        wanted = number_list(electrodes, N_IDS, "an electrode")
+        ids = self._spikes.ids if wanted is None else self._spikes.check_electrodes(wanted)
+        numbers = self._spikes.select(wanted, number_list(units, N_UNITS, "a unit"), start_tick, stop_tick)
+        numbers = self._ordered(numbers, sort)
+        return self._spikes.with_waveforms(numbers, ids) if waveforms else self._spikes.without_waveforms(numbers)
 
     def trains(self, waveforms: bool = False, sort: str | None = None) -> dict[tuple[int, int], NDArray[Any]]:
-        """Every unit's spikes, all in one pass.
+        """Spikes of every unit.
 
         Parameters
         ----------
@@ -307,52 +336,116 @@ class NevFile(NevHeaders):
         dict of (int, int) to numpy.ndarray
             By electrode id and unit, in their order: ticks (uint64), or spikes. All are slices of one array.
         """
-        rows = None if sort is None else self._ordered(self._packets.rows("spike"), sort)
-        return self._spikes.trains(rows, waveforms)
+        numbers = None if sort is None else self._ordered(self._packets.numbers_of("spike"), sort)
+        return self._spikes.trains(numbers, waveforms)
+
+    def tracked_points(self, event: np.void) -> NDArray[Any]:
+        """Coordinates of one tracking event.
+
+        Parameters
+        ----------
+        event : numpy.void
+            One row of ``events("tracking")``.
+
+        Returns
+        -------
+        numpy.ndarray
+            uint16 ``(n, 2)``, or ``(n, 3)`` for 3-D markers, from the lower left; uint32 ``(n, 1)`` for marker
+            sizes. Fewer points than ``n_points`` where the packet is too short for them.
+        """
+        types = {trackable.trackable_id: trackable.type for trackable in self.trackables}
+        code, per_point = tables.POINT_CODES.get(types.get(int(event["node_id"]) + 1, ""), tables.POINT_CODE)
+        numbers = np.frombuffer(event["points"].tobytes(), code, event["points"].nbytes // np.dtype(code).itemsize)
+        n_points = min(int(event["n_points"]), numbers.size // per_point)
+        return numbers[: n_points * per_point].reshape(n_points, per_point)
+
+    def to_uv(self, spikes: NDArray[np.void]) -> NDArray[np.float32]:
+        """Waveforms in microvolts.
+
+        Parameters
+        ----------
+        spikes : numpy.ndarray
+            From `spikes`, or ``events("stim")``.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 ``(n_spikes, n_points)``; NaN for electrodes without a scale.
+
+        Warns
+        -----
+        UnknownScale
+            Where an electrode has no scale.
+        """
+        ids = distinct_numbers(spikes["electrode_id"], N_IDS)
+        uv_per_bit = np.full(N_IDS, nan)
+        uv_per_bit[ids] = [self._uv_per_bit(number) for number in ids]
+        without = [number for number in ids if np.isnan(uv_per_bit[number])]
+        if without:
+            message = f"{self.path}: no scale for electrodes {ranges_text(without)}; their microvolts are NaN"
+            warnings.warn(message, UnknownScale, stacklevel=2)
+        raw = spikes["waveform"]
+        out = np.empty(raw.shape, np.float32)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # a damaged header can have any scale
+            scale = uv_per_bit.astype(np.float32)[spikes["electrode_id"]]
+            np.multiply(raw, scale[:, np.newaxis], out=out, casting="same_kind")
+        return out
+
+    def _uv_per_bit(self, electrode_id: int) -> float:
+        electrode, (first, last) = self.electrodes.get(electrode_id), self._version.stim_ids
+        if electrode is None:
+            return nan
+        if electrode.stim_v_per_bit and first <= electrode_id <= last:
+            return electrode.stim_v_per_bit * _UV_PER_V
+        return electrode.uv_per_bit
+
+    @staticmethod
+    def unit_class(unit: SupportsInt) -> str:
+        """Class of a unit number: ``unclassified`` (0), ``unit`` (1 to 16), ``noise`` (255) or ``reserved``."""
+        return "unit" if int(unit) in tables.UNITS_SORTED else tables.UNIT_CLASSES.get(int(unit), "reserved")
 
     def refresh(self) -> int:
-        """Take in what was written since the file was opened, or looked at last; returns how many packets that is.
+        """Include what was written since the file was opened or refreshed last; returns the number of new packets.
 
-        A packet that is not whole is left for the next time. `n_packets` and `missing_bytes` are new then, and all
-        that is asked for afterwards; arrays that were handed out stay what they were.
+        A packet that is not complete is left for the next time. `n_packets`, `missing_bytes` and all later requests
+        include the new packets; arrays that were read before do not change.
 
         Raises
         ------
         FormatError
-            Where the file has become shorter, or was begun anew.
+            Where the file has become shorter, or another recording has replaced it.
         ValueError
             Where the file was not opened by its path, or is a part that `follow` gave.
         """
-        if self._part_of is not None:
+        if self._parent is not None:
             raise ValueError(f"{self.path}: this is a part of a file; refresh the file itself")
         self._source.update_size()
         check_same_headers(self._source, self.digest)
-        n_packets, rest = divmod(self._source.size - self._start, self.packet_bytes)
-        n_new, self.n_packets, self.missing_bytes = n_packets - self.n_packets, n_packets, -rest % self.packet_bytes
+        n_packets, cut_bytes = divmod(self._source.size - self._start, self.packet_bytes)
+        n_new, self.n_packets = n_packets - self.n_packets, n_packets
+        self.missing_bytes = -cut_bytes % self.packet_bytes
         if n_new:
-            packets = self._packets_there()
-            vars(self).update(_packets=packets, _spikes=Spikes("spike", packets, self._waveform_shapes))
-            for name in _OF_THE_PACKETS[2:]:
+            packets = self._map_packets()
+            vars(self).update(_packets=packets, _spikes=Spikes("spike", packets, self.electrodes))
+            for name in ("time_origin_tick", "time_base"):
                 vars(self).pop(name, None)
         return n_new
 
     def follow(self, poll_s: float = POLL_S, timeout_s: float | None = None) -> Iterator[NevFile]:
-        """Give the packets that are there, and then those that arrive, each time as a file of only those.
+        """Yield the packets of the file, and then those that arrive, each time as a file of only those.
 
-        Every packet is given once. The newest one waits for the next look, since it may be continued; where it is full
-        to its end, for the next packet, or for the end.
+        Every packet comes once. The newest one waits for the next poll, since packets that continue it may follow; if
+        it is full to its end, it waits for the next packet, or for the end.
 
         Parameters
         ----------
-        poll_s : float
-            Seconds from one look at the file to the next.
-        timeout_s : float, optional
-            End when nothing was written for so long; where it is not given, only whoever calls it ends it.
+        poll_s, timeout_s : float, optional
+            Seconds from one poll of the file to the next; and without new bytes that end it, never by default.
 
         Yields
         ------
         NevFile
-            A part of this one, which can be asked for `spikes`, `events` and all else; it needs this one open.
+            A part of this one, with `spikes`, `events` and so on; it needs this one open.
 
         Raises
         ------
@@ -360,8 +453,8 @@ class NevFile(NevHeaders):
             As `refresh`.
         """
         done = 0
-        for found in poll_growth(self.refresh, lambda: self.n_packets, FollowOptions(poll_s, timeout_s)):
-            stop = self._last_event() if found or self._is_full() else self.n_packets
+        for n_new in poll_growth(self.refresh, lambda: self.n_packets, FollowOptions(poll_s, timeout_s)):
+            stop = self._last_event() if n_new or self._may_continue() else self.n_packets
             if stop > done:
                 yield self._part(done, stop)
                 done = stop
@@ -369,28 +462,34 @@ class NevFile(NevHeaders):
             yield self._part(done, self.n_packets)
 
     def _last_event(self) -> int:
-        """Packet that the last event starts with."""
+        """Index of the packet that the last event starts with."""
         ticks = self.packets["tick"]
         last = self.n_packets - 1
         while last > 0 and ticks[last] == np.iinfo(ticks.dtype).max:
             last -= 1
         return max(0, last)
 
-    def _is_full(self) -> bool:
-        """Whether the newest packet has no padding at its end, as one has that is continued."""
+    def _may_continue(self) -> bool:
+        """Whether the newest packet is full to its end: only such a packet is continued."""
         return bool(self._packets.raw[-1:].view(np.uint8)[-_PADDING_BYTES:].any())
 
     def _part(self, first: int, stop: int) -> NevFile:
-        other = object.__new__(NevFile)
-        other.__dict__ |= {name: value for name, value in vars(self).items() if name not in _OF_THE_PACKETS}
-        other._start += first * self.packet_bytes
-        other.n_packets, other.missing_bytes, other._part_of = stop - first, 0, (self, first)
-        return other
+        part = object.__new__(NevFile)
+        vars(part).update({name: value for name, value in vars(self).items() if name not in _FROM_PACKETS})
+        part._start += first * self.packet_bytes
+        part.n_packets, part.missing_bytes, part._parent = stop - first, 0, self
+        return part
 
-    def _ordered(self, rows: PacketNumbers, sort: str | None) -> PacketNumbers:
+    def _ordered(self, numbers: PacketNumbers, sort: str | None) -> PacketNumbers:
+        """Packets in file order, or by time within each epoch."""
         if sort not in (None, "tick"):
             raise ValueError(f"expected sort None or 'tick', found {sort!r}")
-        return self._packets.by_tick(rows) if sort else rows
+        if sort is None:
+            return numbers
+        ticks = self._packets.heads.tick[numbers]
+        if not self.resets:
+            return numbers[np.argsort(ticks, kind="stable")]
+        return numbers[np.lexsort((ticks, n_resets_before(self.resets, numbers)))]
 
 
 def open_nev(path: Openable) -> NevFile:
@@ -402,7 +501,7 @@ def open_nev(path: Openable) -> NevFile:
     ----------
     path : str, os.PathLike, bytes-like or binary file object
         The file; its first bytes decide what it is, whatever its name. Bytes are viewed where they are. An object
-        that can seek is treated as in `open_nsx`, and its packets are read whole once something of them is asked for.
+        that can seek is treated as in `open_nsx`; all of its packets are read at the first request for events.
 
     Returns
     -------
@@ -423,7 +522,7 @@ def open_nev(path: Openable) -> NevFile:
     Warns
     -----
     TruncatedFile
-        Where the last packet is cut; all whole packets are there.
+        Where the last packet is cut; all complete packets are kept.
     DamagedFile
         Where something contradicts the specification; `NevFile.damage` lists it.
     UnknownVersion

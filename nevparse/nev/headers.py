@@ -1,164 +1,150 @@
 # SPDX-License-Identifier: MIT
-"""What the headers of a NEV say: its version and clock, where its packets are, and what its spikes are worth."""
+"""Headers of a NEV: where the packets are, and what the extended headers say besides the electrodes.
+
+Extended headers have 32 bytes each, begin with their id, and come in any order.
+"""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
-from math import nan
-from types import MappingProxyType
-from typing import Any, SupportsInt
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..errors import Damage, FormatError, TruncatedFile, UnknownScale
+from ..errors import Damage, FormatError, TruncatedFile
 from ..format import tables
-from ..format.dates import date_of_systemtime
-from ..format.header import checked_tick_rate, header_text, read_basic_header, read_extended_headers
-from ..format.text import ranges_text
+from ..format.text import decode_text
 from ..source.base import Source
-from ..source.reference import header_digest
-from .electrodes import (
-    Electrode,
-    describe_electrodes,
-    digital_labels,
-    first_text,
-    group_headers,
-    header_comments,
-    trackables,
-    triggers,
-    video_sources,
-)
-from .spikes import N_IDS, numbers_present
 
-_UV_PER_V = 1e6
+ExtendedHeaders = Mapping[bytes, list[dict[str, Any]]]  # the fields of each, by id
+_NUMBER_NAMES = {"mode": tables.DIGITAL_MODES, "type": tables.TRACKABLE_TYPES}
 
 
-class NevHeaders:
-    """The headers of an open NEV file; `NevFile`, which adds the packets, lists what they say."""
+class DigitalLabel(NamedTuple):
+    """A digital input: its name and ``serial`` or ``parallel`` (a number the documents do not name stays one)."""
 
-    def __init__(self, source: Source) -> None:
-        self._source, self.path = source, source.path
-        found, header = read_basic_header(source, tables.NEV_VERSIONS)
-        self._version, self.spec, self.vendor = found, found.name, found.vendor
-        damage: list[Damage] = []
-        self.packet_bytes = _packet_bytes(source, found, header)
-        extended = read_extended_headers(source, found, header)
-        self._start, self.n_packets, self.missing_bytes = _extent(source, found, header, len(extended), damage)
-        self.tick_rate, self.sample_rate = checked_tick_rate(found, header, damage), int(header["sample_rate"])
-        self.time_origin = date_of_systemtime(header["time_origin"], utc=found.origin_is_utc)
-        self.time_origin_note = found.origin_note if self.time_origin else "the header has no valid date"
-        self.application, self.comment = header_text(header, "application"), header_text(header, "comment")
-        self.processor_tick: int | None = header.get("processor_tick")
-        self.digest = header_digest(source.read(found.basic.size, 0) + extended)
-        all_16_bit = bool(header["flags"] & tables.FLAG_ALL_16_BIT)
-        self._read_extended(extended, all_16_bit, damage)
-        self.damage = tuple(damage)
-
-    def _read_extended(self, raw: bytes, all_16_bit: bool, damage: list[Damage]) -> None:
-        headers, self.unknown_headers = group_headers(self._version, raw)
-        described, self._waveform_shapes = describe_electrodes(
-            self._version, headers, all_16_bit, self.packet_bytes, damage
-        )
-        self.electrodes: Mapping[int, Electrode] = MappingProxyType(described)
-        self.header_comments = header_comments(headers)
-        self.array_name = first_text(headers, b"ARRAYNME")
-        self.map_file = first_text(headers, b"MAPFILE")
-        self.digital_labels = digital_labels(headers)
-        self.video_sources = video_sources(headers)
-        self.trackables = trackables(headers)
-        self.nsasexev = triggers(headers)
-
-    def tracked_points(self, event: np.void) -> NDArray[Any]:
-        """The coordinates of one tracking event.
-
-        Parameters
-        ----------
-        event : numpy.void
-            One row of ``events("tracking")``.
-
-        Returns
-        -------
-        numpy.ndarray
-            uint16 ``(n, 2)``, or ``(n, 3)`` for 3-D markers, from the lower left; uint32 ``(n, 1)`` for marker
-            sizes. Fewer points than ``n_points`` where the packet is too short for them.
-        """
-        types = {trackable.trackable_id: trackable.type for trackable in self.trackables}
-        code, per_point = tables.POINT_CODES.get(types.get(int(event["node_id"]) + 1, ""), tables.POINT_CODE)
-        numbers = np.frombuffer(event["points"].tobytes(), code, event["points"].nbytes // np.dtype(code).itemsize)
-        n_points = min(int(event["n_points"]), numbers.size // per_point)
-        return numbers[: n_points * per_point].reshape(n_points, per_point)
-
-    def to_uv(self, spikes: NDArray[np.void]) -> NDArray[np.float32]:
-        """Waveforms in microvolts.
-
-        Parameters
-        ----------
-        spikes : numpy.ndarray
-            From `spikes`, or ``events("stim")``.
-
-        Returns
-        -------
-        numpy.ndarray
-            float32 ``(n_spikes, n_points)``; NaN for electrodes without a scale.
-
-        Warns
-        -----
-        UnknownScale
-            Where an electrode has no scale.
-        """
-        ids = numbers_present(spikes["electrode_id"], N_IDS).tolist()
-        per_bit = np.full(N_IDS, nan)
-        per_bit[ids] = [self._uv_per_bit(number) for number in ids]
-        without = [number for number in ids if np.isnan(per_bit[number])]
-        if without:
-            message = f"{self.path}: no scale for electrodes {ranges_text(without)}; their microvolts are NaN"
-            warnings.warn(message, UnknownScale, stacklevel=2)
-        raw = spikes["waveform"]
-        out = np.empty(raw.shape, np.float32)
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # a header can claim any scale
-            scale = per_bit.astype(np.float32)[spikes["electrode_id"]]
-            np.multiply(raw, scale[:, np.newaxis], out=out, casting="same_kind")
-        return out
-
-    @staticmethod
-    def unit_class(unit: SupportsInt) -> str:
-        """What a unit number means: ``unclassified`` (0), ``unit`` (1 to 16), ``noise`` (255) or ``reserved``."""
-        return "unit" if int(unit) in tables.UNITS_SORTED else tables.UNIT_CLASSES.get(int(unit), "reserved")
-
-    def _uv_per_bit(self, electrode_id: int) -> float:
-        electrode = self.electrodes.get(electrode_id)
-        if electrode is None:
-            return nan
-        if electrode.stim_v_per_bit and electrode_id in range(self._version.stim_ids[0], self._version.stim_ids[1] + 1):
-            return electrode.stim_v_per_bit * _UV_PER_V
-        return electrode.uv_per_bit
+    label: str
+    mode: str
 
 
-def _packet_bytes(source: Source, found: tables.NevVersion, header: Mapping[str, Any]) -> int:
-    stated = int(header["packet_bytes"])
-    if stated not in tables.PACKET_BYTES:
-        expected = f"packets of {tables.PACKET_BYTES[0]} to {tables.PACKET_BYTES[-1]} bytes"
-        raise FormatError(expected, f"{stated}", path=source.path, offset=found.basic.offsets["packet_bytes"])
-    return stated
+class VideoSource(NamedTuple):
+    """A camera: the number video_sync events call it by, its name and nominal frame rate."""
+
+    source_id: int
+    name: str
+    frames_per_second: float
 
 
-def _extent(
-    source: Source, found: tables.NevVersion, header: Mapping[str, Any], extended_bytes: int, damage: list[Damage]
+class Trackable(NamedTuple):
+    """A tracked object; tracking events call it by `trackable_id` less one.
+
+    `type` is ``2d_markers``, ``2d_blob``, ``3d_markers``, ``2d_boundary``, ``marker_size`` or ``undefined``.
+    """
+
+    trackable_id: int
+    name: str
+    type: str
+    max_points: int
+
+
+class Triggers(NamedTuple):
+    """What makes digital events besides the digital port (NSASEXEV).
+
+    Parameters
+    ----------
+    period_hz : int
+        Of periodic sampling; 0 is off.
+    digital_config : int
+        Bit 0: an event at each change.
+    analog_configs : tuple of int
+        Of five inputs. Bit 0: an event at a rising edge; bit 1: at a falling one.
+    analog_levels_mv : tuple of int
+        Levels of those edges.
+    """
+
+    period_hz: int
+    digital_config: int
+    analog_configs: tuple[int, ...]
+    analog_levels_mv: tuple[int, ...]
+
+
+_NamedHeaderT = TypeVar("_NamedHeaderT", DigitalLabel, VideoSource, Trackable)
+
+
+def locate_packets(
+    source: Source, version: tables.NevVersion, header: Mapping[str, Any], extended_bytes: int, damage: list[Damage]
 ) -> tuple[int, int, int]:
-    """Where the packets start, how many whole ones there are, and what the last one lacks."""
-    stated, behind = int(header["header_bytes"]), found.basic.size + extended_bytes
-    start = stated if found.basic.size <= stated <= source.size else behind
-    counted = found.basic.size + tables.EXTENDED_BYTES * header["n_extended"]
-    if stated != counted:
-        message = f"expected {counted} bytes of headers for {header['n_extended']} extended ones, found {stated}"
-        damage.append(
-            Damage("header-size", found.basic.offsets["header_bytes"], f"{message}; packets read from {start} on")
+    """Where the packets start, the number of complete ones, and the bytes that the last, cut one lacks."""
+    packet_bytes, header_bytes, least = header["packet_bytes"], header["header_bytes"], version.basic.size
+    offsets, counted = version.basic.offsets, least + tables.EXTENDED_BYTES * header["n_extended"]
+    if packet_bytes not in tables.PACKET_BYTES:
+        expected = f"packets of {tables.PACKET_BYTES[0]} to {tables.PACKET_BYTES[-1]} bytes"
+        raise FormatError(expected, f"{packet_bytes}", path=source.path, offset=offsets["packet_bytes"])
+    start = header_bytes if least <= header_bytes <= source.size else least + extended_bytes
+    if header_bytes != counted:
+        message = f"expected {counted} bytes of headers for {header['n_extended']} extended ones, found {header_bytes}"
+        damage.append(Damage("header-size", offsets["header_bytes"], f"{message}; packets read from {start} on"))
+    n_packets, cut_bytes = divmod(source.size - start, packet_bytes)
+    missing_bytes = -cut_bytes % packet_bytes
+    if missing_bytes:
+        message = f"the last packet lacks {missing_bytes} of its {packet_bytes} bytes"
+        damage.append(Damage("cut-packet", source.size - cut_bytes, message, TruncatedFile))
+    return start, n_packets, missing_bytes
+
+
+def header_id(header: bytes) -> bytes:
+    """Id of an extended header, without its padding."""
+    return header[: tables.MAGIC_BYTES].split(b"\0")[0].rstrip(b" ")
+
+
+def group_headers(version: tables.NevVersion, raw: bytes) -> tuple[ExtendedHeaders, tuple[bytes, ...]]:
+    """Fields of the extended headers by id, each with its offset in the file; and headers of unknown ids as bytes."""
+    known: dict[bytes, list[dict[str, Any]]] = {name: [] for name in version.extended}
+    unknown = []
+    for start in range(0, len(raw), tables.EXTENDED_BYTES):
+        header = raw[start : start + tables.EXTENDED_BYTES]
+        name = header_id(header)
+        if name in known:
+            known[name].append(version.extended[name].unpack(header) | {"offset": version.basic.size + start})
+        else:
+            unknown.append(header)
+    return known, tuple(unknown)
+
+
+def header_comments(headers: ExtendedHeaders) -> tuple[str, ...]:
+    """Each ECOMMENT, joined with the CCOMMENTs that follow it."""
+    comments: list[bytes] = []
+    for header in sorted(headers[b"ECOMMENT"] + headers[b"CCOMMENT"], key=lambda header: int(header["offset"])):
+        text = header["text"].split(b"\0")[0]
+        if comments and header["id"] == b"CCOMMENT":
+            comments[-1] += text
+        else:
+            comments.append(text)
+    return tuple(map(decode_text, comments))
+
+
+def first_text(headers: ExtendedHeaders, name: bytes) -> str:
+    """Text of the first header of this id; empty without one."""
+    return decode_text(headers[name][0]["text"]) if headers[name] else ""
+
+
+def from_headers(make: type[_NamedHeaderT], headers: Iterable[Mapping[str, Any]]) -> tuple[_NamedHeaderT, ...]:
+    """Make a tuple of each header's fields: texts decoded, modes and types by name where the documents name them."""
+    return tuple(make(*(_readable(field, header[field]) for field in make._fields)) for header in headers)
+
+
+def _readable(field: str, value: Any) -> Any:
+    if isinstance(value, bytes):
+        return decode_text(value)
+    return _NUMBER_NAMES[field].get(value, str(value)) if field in _NUMBER_NAMES else value
+
+
+def triggers(headers: ExtendedHeaders) -> tuple[Triggers, ...]:
+    """Every NSASEXEV, and STIMINFO, its older name."""
+    return tuple(
+        Triggers(
+            header["period_hz"],
+            header["digital_config"],
+            tuple(header[f"analog_{k}_config"] for k in tables.ANALOG_TRIGGERS),
+            tuple(header[f"analog_{k}_level_mv"] for k in tables.ANALOG_TRIGGERS),
         )
-    n_packets, left = divmod(source.size - start, int(header["packet_bytes"]))
-    missing = int(header["packet_bytes"]) - left if left else 0
-    if missing:
-        message = f"the last packet lacks {missing} of its {header['packet_bytes']} bytes"
-        damage.append(Damage("cut-packet", source.size - left, message, TruncatedFile))
-    return start, n_packets, missing
+        for header in headers[b"NSASEXEV"] + headers[b"STIMINFO"]
+    )

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The packets of a NEV: which is what, in one pass, and any of them as structured arrays.
+"""The packets of a NEV: one pass finds the kind of each; packets of one kind are then read as structured arrays.
 
-The pass keeps three columns (timestamp, id, and the byte behind the id) and a code for the kind: 8 bytes a packet,
-12 where timestamps have 64 bits. All else is gathered from the mapped file when it is asked for, whole packets
-at a time through a buffer that stays in cache.
+The pass keeps timestamp, id, the byte behind the id and a code for the kind: 8 bytes a packet, 12 where timestamps
+have 64 bits. Everything else is read from the mapped file on request, through a buffer that stays in the cache.
 """
 
 from __future__ import annotations
@@ -19,291 +18,189 @@ from ..cached import cached_property
 from ..errors import FormatError
 from ..format import tables
 from ..format.layout import Layout
-from .comments import Comment, decode_comment, decoded_text, merge_halves
-from .electrodes import Shape
+from .comments import decode_packet_text
+from .resets import Reset, find_resets
 
 PacketNumbers = NDArray[np.intp]
-CODES = {kind: code for code, kind in enumerate(tables.EVENT_KINDS)}
-CONTINUED = len(CODES)  # of a packet that goes on with the one before it: no event of its own
-_SCAN_ROWS = 16384  # the columns of a chunk are read while its pages are in cache
-_GATHER_BYTES = 256 * 1024  # the buffer that gathered packets pass through
-_ROOM_TIMES_FILE = 8  # how much larger than the packets an array of them may be, when some are continued
-_ROOM_FLOOR_BYTES = 1 << 20
-_TEXTS = {"comment": ("text",), "log": ("application", "text"), "config": ("text",)}
-_ID_FIELD = {"spike": "electrode_id", "stim": "electrode_id", "unknown": "packet_id"}  # in all others the kind says it
+WaveformShape = tuple[np.dtype[Any], int]  # type and number of its samples
+KIND_CODES = {kind: code for code, kind in enumerate(tables.EVENT_KINDS)}
+CONTINUED = len(KIND_CODES)  # code of a packet that continues the one before it: its timestamp is all ones
+NO_WAVEFORM: WaveformShape = np.dtype(tables.SAMPLE_16_BIT), 0
+_SCAN_PACKETS = 16384  # read at a time, so that their pages are in the cache for every field
+_BUFFER_BYTES = 256 * 1024  # stays in the cache
+_MOST_TIMES_FILE = 8  # bound of an array of continued packets, relative to all packets of the file
+_MOST_BYTES = 1 << 20  # or this, where the file is small
+_TEXT_FIELDS = {"comment": ("text",), "log": ("application", "text"), "config": ("text",)}
+_ID_FIELDS = {"spike": "electrode_id", "stim": "electrode_id", "unknown": "packet_id"}  # other kinds have one id
 
 
-class Reset(NamedTuple):
-    """The recorder's clock was set back.
-
-    Parameters
-    ----------
-    packet : int
-        Index of the first packet by the new count.
-    tick_before, tick_after : int
-        Timestamps of the last packet by the old count and the first by the new.
-    """
-
-    packet: int
-    tick_before: int
-    tick_after: int
-
-
-class PacketColumns(NamedTuple):
-    """What one pass keeps of every packet."""
+class PacketHeads(NamedTuple):
+    """What one pass keeps of every packet; `detail` is a spike's unit or a digital packet's reason."""
 
     tick: NDArray[np.unsignedinteger[Any]]
     packet_id: NDArray[np.uint16]
-    detail: NDArray[np.uint8]  # the byte behind the id: a spike's unit, a digital packet's reason
-    code: NDArray[np.uint8]  # of the kind
+    detail: NDArray[np.uint8]
+    kind: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class Packets:
-    """All packets of one file.
-
-    Parameters
-    ----------
-    path : str
-        The file, for messages.
-    found : NevSpec
-        Its version.
-    tick_rate : int
-        Hz.
-    raw : numpy.ndarray
-        Void, ``(n_packets,)``: the file's own bytes.
-    """
+    """All packets of one file: `raw` are the file's own bytes, void ``(n_packets,)``."""
 
     path: str
-    found: tables.NevVersion
+    version: tables.NevVersion
     tick_rate: int
     raw: NDArray[np.void]
 
     @cached_property
-    def columns(self) -> PacketColumns:
+    def heads(self) -> PacketHeads:
         """Timestamp, id, detail and kind of every packet; read-only."""
-        n, offsets = len(self.raw), self.found.any_packet.offsets
-        tick, packet_id, detail = np.empty(n, self.found.tick), np.empty(n, np.uint16), np.empty(n, np.uint8)
-        at = [offsets[name] for name in ("tick", "packet_id", "payload")]
-        head = np.dtype(
-            {
-                "names": ["t", "i", "d"],
-                "formats": [tick.dtype, "<u2", "u1"],
-                "offsets": at,
-                "itemsize": self.raw.itemsize,
-            }
-        )
-        packets = self.raw.view(head)
-        for start in range(0, n, _SCAN_ROWS):
-            some, there = packets[start : start + _SCAN_ROWS], slice(start, start + _SCAN_ROWS)
-            tick[there], packet_id[there], detail[there] = some["t"], some["i"], some["d"]
-        columns = PacketColumns(tick, packet_id, detail, _codes(self.found, tick, packet_id, detail))
-        for column in columns:
-            column.flags.writeable = False
-        return columns
+        offsets = [self.version.any_packet.offsets[name] for name in ("tick", "packet_id", "payload")]
+        formats, names = [self.version.tick, "<u2", "u1"], ["tick", "packet_id", "detail"]
+        layout = {"names": names, "formats": formats, "offsets": offsets, "itemsize": self.raw.itemsize}
+        packets = self.raw.view(np.dtype(layout))  # type: ignore[call-overload]
+        tick, packet_id, detail = (np.empty(len(packets), packets.dtype[name]) for name in names)
+        for start in range(0, len(packets), _SCAN_PACKETS):
+            part = slice(start, start + _SCAN_PACKETS)
+            tick[part], packet_id[part], detail[part] = (packets[part][name] for name in names)
+        kind = _kind_of_id(self.version)[packet_id]
+        digital = np.flatnonzero(kind == KIND_CODES["digital"])
+        kind[digital[(detail[digital] & tables.REASON_SERIAL) != 0]] = KIND_CODES["serial"]
+        kind[tick == np.iinfo(tick.dtype).max] = CONTINUED
+        heads = PacketHeads(tick, packet_id, detail, kind)
+        for field in heads:
+            field.flags.writeable = False
+        return heads
 
-    def counts(self) -> dict[str, int]:
-        """How many packets there are of each kind that is there."""
-        counts = np.bincount(self.columns.code, minlength=CONTINUED)
-        return {kind: int(counts[code]) for kind, code in CODES.items() if counts[code]}
+    def numbers_of(self, kind: str) -> PacketNumbers:
+        """Indices of the packets of one kind, in file order."""
+        return np.flatnonzero(self.heads.kind == KIND_CODES[kind])
 
-    def rows(self, kind: str) -> PacketNumbers:
-        """Where the packets of one kind are, in file order."""
-        return np.flatnonzero(self.columns.code == CODES[kind])
-
-    def _with_known_kind(self) -> PacketNumbers:
-        """Packets whose timestamps can be trusted: those of a known kind."""
-        code = self.columns.code
-        return np.flatnonzero((code != CODES["unknown"]) & (code != CONTINUED))
+    def with_known_kind(self) -> PacketNumbers:
+        """Indices of the packets whose timestamps can be trusted."""
+        kind = self.heads.kind
+        return np.flatnonzero((kind != KIND_CODES["unknown"]) & (kind != CONTINUED))
 
     @cached_property
     def resets(self) -> tuple[Reset, ...]:
-        """Where the clock was set far back and the packet after that stays there."""
-        rows = self._with_known_kind()
-        ticks = self.columns.tick[rows]
-        at = np.flatnonzero(ticks[1:-1] < ticks[:-2])
-        before, after, later = (ticks[at + k].astype(np.uint64) for k in range(3))
-        real = _is_reset_step(before, after, self.tick_rate) & _is_reset_step(before, later, self.tick_rate)
-        found = zip(rows[at[real] + 1].tolist(), before[real].tolist(), after[real].tolist(), strict=True)
-        return tuple(Reset(*values) for values in found)
-
-    def tick_span(self) -> tuple[int, int] | None:
-        """Lowest and highest timestamp of packets of known kind."""
-        ticks = self.columns.tick[self._with_known_kind()]
-        return (int(ticks.min()), int(ticks.max())) if ticks.size else None
-
-    def by_tick(self, rows: PacketNumbers) -> PacketNumbers:
-        """Rows in order of time, packets of equal time as they stood; what a reset parts is not mixed."""
-        ticks = self.columns.tick[rows]
-        if not self.resets:
-            return rows[np.argsort(ticks, kind="stable")]
-        epochs = np.searchsorted([reset.packet for reset in self.resets], rows, side="right")
-        return rows[np.lexsort((ticks, epochs))]
+        """Where the clock was set back, in file order."""
+        packets = self.with_known_kind()
+        return find_resets(self.heads.tick[packets], packets, self.tick_rate)
 
     @cached_property
-    def _continued(self) -> tuple[PacketNumbers, PacketNumbers]:
-        """Packets that go on in later ones, and in how many."""
-        continued = (self.columns.code == CONTINUED).astype(np.int8)
-        edges = np.flatnonzero(np.diff(continued, prepend=0, append=0))
-        return edges[::2] - 1, edges[1::2] - edges[::2]
+    def _continuations(self) -> tuple[PacketNumbers, PacketNumbers]:
+        """Packets that continue others; and each less its rank, which is equal for all that continue one packet."""
+        numbers = np.flatnonzero(self.heads.kind == CONTINUED)
+        return numbers, numbers - np.arange(numbers.size)
 
-    def _n_more(self, rows: PacketNumbers) -> PacketNumbers:
-        """In how many further packets each of these goes on."""
-        owners, counts = self._continued
-        if not owners.size:
-            return np.zeros(rows.size, np.intp)
-        at = np.minimum(np.searchsorted(owners, rows), owners.size - 1)
-        return np.where(owners[at] == rows, counts[at], 0)
-
-    def record_bytes(self, kind: str, rows: PacketNumbers) -> int:
-        """Bytes that hold any one of these packets together with what continues it.
-
-        Raises
-        ------
-        FormatError
-            Where packets are too short for the kind's own fields, or continued so unevenly that one array of them
-            would be many times the file.
-        """
-        least, size = self.layout(kind).size, self.raw.itemsize
-        if not rows.size:
-            return max(least, size)
-        width = size + int(self._n_more(rows).max()) * (size - self.columns.tick.itemsize)
-        if width < least:
-            where = {"path": self.path, "offset": self.found.basic.offsets["packet_bytes"]}
-            raise FormatError(f"packets of {least} bytes or more for {kind}", f"{size}", **where)  # type: ignore[arg-type]
-        self._check_room(rows.size * width)
-        return width
-
-    def _check_room(self, n_bytes: int) -> None:
-        room = self.raw.nbytes * _ROOM_TIMES_FILE + _ROOM_FLOOR_BYTES
-        if n_bytes > room:
-            expected = f"continued packets that fit {room} bytes as one array (.packets has them as they stand)"
-            raise FormatError(expected, f"{n_bytes}", path=self.path)
+    def _n_continuations(self, numbers: PacketNumbers) -> PacketNumbers:
+        """Packets that continue each of these."""
+        continuations, less_rank = self._continuations
+        rank = np.searchsorted(continuations, numbers)  # that a packet right behind would have
+        return np.searchsorted(less_rank, numbers + 1 - rank, "right") - rank
 
     def layout(self, kind: str) -> Layout:
         """The table of a kind's packet."""
-        return self.found.packets["digital" if kind == "serial" else kind]
+        return self.version.packets["digital" if kind == "serial" else kind]
 
-    def gather(
-        self, kind: str, rows: PacketNumbers, width: int, shape: Shape = (tables.SAMPLE_16_BIT, 0)
-    ) -> NDArray[np.void]:
-        """These packets as one structured array.
+    def joined_bytes(self, kind: str, numbers: PacketNumbers) -> int:
+        """Bytes that hold any one of these packets joined with its continuations.
 
-        Parameters
-        ----------
-        kind : str
-            Whose table to read them by.
-        rows : numpy.ndarray
-            Which packets, in the order wanted.
-        width : int
-            From `record_bytes`.
-        shape : Shape
-            Of each waveform, for the kinds that have one.
-
-        Returns
-        -------
-        numpy.ndarray
-            ``tick`` as uint64, the id where the kind does not say it, and the kind's own fields.
+        FormatError where packets are too short for the kind's own fields, or where a few have so many continuations
+        that an array of them all would be far larger than the file.
         """
-        source = source_dtype(self.layout(kind), kind, width, shape)
-        out = np.empty(len(rows), out_dtype(source))
-        step = max(1, _GATHER_BYTES // width)
-        buffer = np.empty(min(step, len(rows)), f"V{width}")
-        for start in range(0, len(rows), step):
-            some = rows[start : start + step]
-            part = self._whole(some, buffer[: some.size]).view(source)
-            for name in out.dtype.names or ():
-                out[name][start : start + step] = part[name]
+        least, size = self.layout(kind).size, self.raw.itemsize
+        if not numbers.size:
+            return max(least, size)
+        n_bytes = size + int(self._n_continuations(numbers).max()) * (size - self.heads.tick.itemsize)
+        if n_bytes < least:
+            offset = self.version.basic.offsets["packet_bytes"]
+            raise FormatError(f"packets of {least} bytes or more for {kind}", f"{size}", path=self.path, offset=offset)
+        self._check_size(numbers.size * n_bytes)
+        return n_bytes
+
+    def _check_size(self, n_bytes: int) -> None:
+        most = self.raw.nbytes * _MOST_TIMES_FILE + _MOST_BYTES
+        if n_bytes > most:
+            expected = f"continued packets that fit {most} bytes as one array (.packets has each by itself)"
+            raise FormatError(expected, f"{n_bytes}", path=self.path)
+
+    def read(
+        self, kind: str, numbers: PacketNumbers, n_bytes: int, waveform: WaveformShape = NO_WAVEFORM
+    ) -> NDArray[np.void]:
+        """Read packets of a kind in the order of `numbers`, each joined with its continuations to `n_bytes`.
+
+        A structured array: ``tick`` as uint64, the id unless the kind has only one, and the kind's own fields.
+        """
+        packet_dtype = _packet_dtype(self.layout(kind), kind, n_bytes, waveform)
+        fields = {name: packet_dtype[name] for name in packet_dtype.names or ()} | {"tick": np.dtype(np.uint64)}
+        out = np.empty(len(numbers), list(fields.items()))
+        step = max(1, _BUFFER_BYTES // n_bytes)
+        buffer = np.empty(min(step, len(numbers)), f"V{n_bytes}")
+        for start in range(0, len(numbers), step):
+            some = numbers[start : start + step]
+            joined = self._join(some, buffer[: some.size]).view(packet_dtype)
+            for name in fields:
+                out[name][start : start + step] = joined[name]
         return out
 
-    def _whole(self, rows: PacketNumbers, out: NDArray[np.void]) -> NDArray[np.void]:
-        size, stamp = self.raw.itemsize, self.columns.tick.itemsize
+    def _join(self, numbers: PacketNumbers, out: NDArray[np.void]) -> NDArray[np.void]:
+        """Copy each packet to `out`, followed by the payloads of its continuations and zeros."""
+        size, tick_bytes = self.raw.itemsize, self.heads.tick.itemsize
         if out.itemsize == size:
-            return np.take(self.raw, rows, out=out, mode="clip")
+            return np.take(self.raw, numbers, out=out, mode="clip")
         packets, joined = self.raw.view(np.uint8).reshape(-1, size), out.view(np.uint8).reshape(-1, out.itemsize)
         joined[:] = 0
-        joined[:, :size] = packets[rows]
-        n_more = self._n_more(rows)
-        for k in np.flatnonzero(n_more):
-            more = packets[rows[k] + 1 : rows[k] + 1 + n_more[k], stamp:].reshape(-1)
-            joined[k, size : size + more.size] = more
+        joined[:, :size] = packets[numbers]
+        n_continuations = self._n_continuations(numbers)
+        for k in np.flatnonzero(n_continuations):
+            first = numbers[k] + 1
+            payloads = packets[first : first + n_continuations[k], tick_bytes:].reshape(-1)
+            joined[k, size : size + payloads.size] = payloads
         return out
 
-    def events(self, kind: str, rows: PacketNumbers) -> NDArray[np.void]:
-        """Packets of a kind without waveforms, texts decoded."""
-        found = self.gather(kind, rows, self.record_bytes(kind, rows))
+    def events(self, kind: str, numbers: PacketNumbers) -> NDArray[np.void]:
+        """Read packets of a kind without waveforms, and decode their texts."""
+        events = self.read(kind, numbers, self.joined_bytes(kind, numbers))
         if kind == "serial":
-            found["value"] &= tables.SERIAL_VALUE_MASK
-        return self._readable(found, _TEXTS[kind]) if kind in _TEXTS else found
+            events["value"] &= tables.SERIAL_VALUE_MASK
+        return self._with_texts(events, _TEXT_FIELDS[kind]) if kind in _TEXT_FIELDS else events
 
-    def _readable(self, found: NDArray[np.void], texts: tuple[str, ...]) -> NDArray[np.void]:
-        there = found.dtype.names or ()
-        fields = {name: found[name] for name in there if name not in texts}
-        charsets = fields.get("charset", np.zeros(len(found), np.uint8)).tolist()
-        for name in texts:
-            raw = found[name].tolist() if name in there else [b""] * len(found)
-            fields[name] = self._texts([decoded_text(*pair) for pair in zip(raw, charsets, strict=True)])
-        out = np.empty(len(found), [(name, values.dtype) for name, values in fields.items()])
+    def _with_texts(self, events: NDArray[np.void], names: tuple[str, ...]) -> NDArray[np.void]:
+        fields: dict[str, NDArray[Any]] = {name: events[name] for name in events.dtype.names or ()}
+        charsets = fields.get("charset", np.full(len(events), tables.CHARSET_ANSI)).tolist()
+        for name in names:
+            raw = fields[name].tolist() if name in fields else [b""] * len(events)
+            texts = list(map(decode_packet_text, raw, charsets))
+            longest = max(1, max(map(len, texts), default=1))
+            self._check_size(len(texts) * np.dtype(f"U{longest}").itemsize)
+            fields[name] = np.array(texts, f"U{longest}")
+        out = np.empty(len(events), [(name, values.dtype) for name, values in fields.items()])
         for name, values in fields.items():
             out[name] = values
         return out
 
-    def _texts(self, decoded: list[str]) -> NDArray[np.str_]:
-        longest = max(1, max(map(len, decoded), default=1))
-        self._check_room(len(decoded) * np.dtype(f"U{longest}").itemsize)
-        return np.array(decoded, f"U{longest}")
 
-    def comments(self, *, merge: bool) -> tuple[Comment, ...]:
-        """Every comment; what two packets say of one is one where `merge`."""
-        found = self.events("comment", self.rows("comment"))
-        columns = (found[name].tolist() for name in ("tick", "charset", "flag", "data", "text"))
-        comments = (
-            decode_comment(self.found, self.tick_rate, tick=tick, charset=charset, flag=flag, data=data, said=said)
-            for tick, charset, flag, data, said in zip(*columns, strict=True)
-        )
-        return tuple(merge_halves(comments) if merge else comments)
-
-
-def _codes(
-    found: tables.NevVersion,
-    tick: NDArray[np.unsignedinteger[Any]],
-    packet_id: NDArray[np.uint16],
-    detail: NDArray[np.uint8],
-) -> NDArray[np.uint8]:
-    table = np.full(1 << 16, CODES["unknown"], np.uint8)
-    for kind, (first, last) in (("spike", found.spike_ids), ("stim", found.stim_ids)):
-        table[first : last + 1] = CODES[kind]
-    for number, kind in found.system_ids.items():
-        table[number] = CODES[kind]
-    code = table[packet_id]
-    digital = np.flatnonzero(code == CODES["digital"])
-    code[digital[(detail[digital] & tables.REASON_SERIAL) != 0]] = CODES["serial"]
-    code[tick == np.iinfo(tick.dtype).max] = CONTINUED
-    return code
-
-
-def _is_reset_step(before: NDArray[np.uint64], after: NDArray[np.uint64], tick_rate: int) -> NDArray[np.bool_]:
-    """A step of more than a second; or of more than a tenth, to less than a tenth of what the clock had shown."""
-    step = before - np.minimum(before, after)
-    return (step > tick_rate) | ((step > tick_rate // 10) & (after < before // 10))
+def _kind_of_id(version: tables.NevVersion) -> NDArray[np.uint8]:
+    """Code of the kind of each packet id."""
+    kinds = np.full(1 << 16, KIND_CODES["unknown"], np.uint8)
+    for kind, (first, last) in (("spike", version.spike_ids), ("stim", version.stim_ids)):
+        kinds[first : last + 1] = KIND_CODES[kind]
+    for number, kind in version.system_ids.items():
+        kinds[number] = KIND_CODES[kind]
+    return kinds
 
 
 @lru_cache(maxsize=64)
-def source_dtype(layout: Layout, kind: str, width: int, shape: Shape) -> np.dtype[np.void]:
-    """A packet's bytes as numpy reads them: its table, with the open end as what it holds."""
-    fields = {name: (some[0], some[1]) for name, some in (layout.dtype(width).fields or {}).items()}
-    ends = {"waveform": shape, "points": ("<u2", (width - layout.size) // 2)}
-    for name, (code, count) in ends.items():
+def _packet_dtype(layout: Layout, kind: str, n_bytes: int, waveform: WaveformShape) -> np.dtype[np.void]:
+    """A joined packet as numpy reads it: its table, with waveform or points up to its end."""
+    fields: dict[str, Any] = {name: field[:2] for name, field in (layout.dtype(n_bytes).fields or {}).items()}
+    open_ends = {"waveform": waveform, "points": ("<u2", (n_bytes - layout.size) // 2)}
+    for name, (code, count) in open_ends.items():
         if name in layout.offsets:
             fields[name] = np.dtype((code, (count,))), layout.offsets[name]
-    number = fields.pop("packet_id")
-    if kind in _ID_FIELD:
-        fields = {"tick": fields.pop("tick"), _ID_FIELD[kind]: number, **fields}
+    packet_id = fields.pop("packet_id")
+    if kind in _ID_FIELDS:
+        fields = {"tick": fields.pop("tick"), _ID_FIELDS[kind]: packet_id, **fields}
     formats, offsets = zip(*fields.values(), strict=True)
-    return np.dtype({"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": width})
-
-
-def out_dtype(source: np.dtype[np.void]) -> np.dtype[np.void]:
-    """The same fields side by side, the tick in 64 bits."""
-    wide = {"tick": np.dtype(np.uint64)}
-    return np.dtype([(name, wide.get(name, some[0])) for name, some in (source.fields or {}).items()])
+    return np.dtype({"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": n_bytes})

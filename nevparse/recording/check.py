@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Strict judging of a file or a recording: everything that is not as it should be, as findings with stable codes.
+"""Strict judging of a file or a recording, as findings with stable codes.
 
-Opening is lenient, so that what can be read is read. Here every header, block, timestamp and packet is looked at.
+Opening is lenient, so that all readable data can be read. Here every header, block, timestamp and packet is checked.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ..errors import Damage, FormatError, NevParseError, UnknownVersion
 from ..format.header import is_nev
 from ..format.text import ranges_text
 from ..nev.file import NevFile, open_nev
+from ..nev.packets import CONTINUED
 from ..nsx.file import NsxFile, open_nsx
-from ..nsx.gap_search import scan_every_timestamp
 from ..nsx.packets import PacketIndex
 from ..source.objects import Openable, display_name, is_path
 from .members import members_of
 from .recording import Recording, open_recording
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
-# Level, and what to do. The codes are stable; `spec_notes/check.md` lists them.
+# Level and advice. The codes are stable; `spec_notes/check.md` lists them.
 CODES: dict[str, tuple[str, str]] = {
     "unreadable": (ERROR, "use another copy of the file"),
     "unknown-version": (WARNING, "compare some values with the recording software before trusting them"),
@@ -39,19 +39,19 @@ CODES: dict[str, tuple[str, str]] = {
     "electrode-twice": (WARNING, "choose such channels by column"),
     "no-scale": (WARNING, "take the scale from elsewhere; the file has none"),
     "no-date": (NOTE, "times count from the recording's own start"),
-    "no-samples": (WARNING, "the recording was stopped before it began, or the copy is not whole"),
-    "cut-sample": (ERROR, "whole samples are kept; use another copy for the rest"),
-    "cut-block": (ERROR, "whole samples are kept; use another copy for the rest"),
-    "open-block": (WARNING, "the recorder died or is still writing; all that is there is read"),
+    "no-samples": (WARNING, "the recording was stopped before its first sample, or the copy is incomplete"),
+    "cut-sample": (ERROR, "complete samples are kept; use another copy for the others"),
+    "cut-block": (ERROR, "complete samples are kept; use another copy for the others"),
+    "open-block": (WARNING, "the recorder died or is still writing; all data is read"),
     "no-block-header": (ERROR, "what follows is left out; use another copy"),
-    "pause": (NOTE, "say what gaps should become when exporting"),
-    "loss": (WARNING, "say what gaps should become when exporting"),
+    "pause": (NOTE, "choose what gaps become in an export"),
+    "loss": (WARNING, "choose what gaps become in an export"),
     "overlap": (WARNING, "export segment by segment"),
     "reset": (WARNING, "export segment by segment; match events by epoch"),
     "out-of-order": (WARNING, "read and export with sort=True"),
-    "hidden-break": (WARNING, "read with NsxFile.exactly(); exports do so by themselves"),
-    "uneven-packets": (ERROR, "read with NsxFile.exactly(); exports do so by themselves"),
-    "cut-packet": (ERROR, "whole packets are kept; use another copy for the rest"),
+    "hidden-break": (WARNING, "read with NsxFile.fully_scanned(); exports do so by themselves"),
+    "uneven-packets": (ERROR, "read with NsxFile.fully_scanned(); exports do so by themselves"),
+    "cut-packet": (ERROR, "complete packets are kept; use another copy for the others"),
     "waveform-type": (WARNING, "compare waveforms with the recording software"),
     "waveform-width": (WARNING, "waveforms are as long as the packets allow"),
     "unsorted": (NOTE, "ask for sort='tick'"),
@@ -63,6 +63,41 @@ CODES: dict[str, tuple[str, str]] = {
 }
 _DATES_AGREE_S = 5
 _LISTED_GAPS = 100
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong, or good to know.
+
+    Parameters
+    ----------
+    level : str
+        ``error`` (data is missing or cannot be trusted), ``warning`` or ``note`` (normal, but good to know).
+    code : str
+        Stable name of the kind of finding.
+    path : str
+        The file.
+    offset : int
+        Where in it, in bytes; 0 where it concerns all of it.
+    message : str
+        One sentence.
+    advice : str
+        What to do.
+    """
+
+    level: str
+    code: str
+    path: str
+    offset: int
+    message: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.path}, byte {self.offset}: {self.message} [{self.code}]; {self.advice}"
+
+
+def _finding(code: str, path: str, message: str, offset: int = 0) -> Finding:
+    level, advice = CODES[code]
+    return Finding(level, code, path, offset, message, advice)
 
 
 def check(path: Openable) -> tuple[Finding, ...]:
@@ -85,14 +120,14 @@ def check(path: Openable) -> tuple[Finding, ...]:
     OSError
         Where there is no such file.
     FormatError
-        Where it is no file that could be read.
+        Where the file cannot be read at all.
     """
     name, is_one = display_name(path), not is_path(path) or os.path.isfile(path)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        found = tuple(_of_file(path) if is_one else _of_recording(name))
-    unknown = [w.message for w in warned if issubclass(w.category, UnknownVersion)]
-    return (*(finding("unknown-version", name, str(message)) for message in unknown), *found)
+        findings = tuple(_of_file(path) if is_one else _of_recording(name))
+    unknown = [str(w.message) for w in warned if issubclass(w.category, UnknownVersion)]
+    return (*(_finding("unknown-version", name, message) for message in unknown), *findings)
 
 
 def _of_file(path: Openable) -> Iterator[Finding]:
@@ -104,91 +139,83 @@ def _of_file(path: Openable) -> Iterator[Finding]:
             yield from _of_nsx(ns)
 
 
-def _damage(path: str, damage: tuple[Damage, ...]) -> Iterator[Finding]:
-    for place in damage:
-        yield finding(place.code, path, place.message, place.offset)
+def _of_damage(path: str, damage: tuple[Damage, ...]) -> Iterator[Finding]:
+    return (_finding(place.code, path, place.message, place.offset) for place in damage)
 
 
 # ---------------------------------------------------------------------------------------------- continuous data
 def _of_nsx(ns: NsxFile) -> Iterator[Finding]:
-    yield from _damage(ns.path, ns.damage)
-    yield from _channels(ns)
+    yield from _of_damage(ns.path, ns.damage)
+    yield from _of_channels(ns)
     if ns.time_origin is None and "time_origin" in ns._version.basic.offsets:
-        yield finding("no-date", ns.path, "expected a date in the header, found none that is one")
+        yield _finding("no-date", ns.path, "expected a date in the header, found none that is valid")
     if ns.n_samples == 0:
-        yield finding("no-samples", ns.path, "expected samples, found none")
-    yield from _timestamps(ns)
-    gaps = ns.fully_scanned().gaps
-    for gap in gaps[:_LISTED_GAPS]:
-        yield finding(gap.kind, ns.path, str(gap))
-    if (more := len(gaps) - _LISTED_GAPS) > 0:
-        yield finding("loss", ns.path, f"and {more} more breaks in time")
+        yield _finding("no-samples", ns.path, "expected samples, found none")
+    scanned = ns.fully_scanned()
+    yield from _of_timestamps(ns, scanned)
+    for gap in scanned.gaps[:_LISTED_GAPS]:
+        yield _finding(gap.kind, ns.path, str(gap))
+    if (n_more := len(scanned.gaps) - _LISTED_GAPS) > 0:
+        yield _finding("loss", ns.path, f"and {n_more} more breaks in time")
 
 
-def _channels(ns: NsxFile) -> Iterator[Finding]:
+def _of_channels(ns: NsxFile) -> Iterator[Finding]:
     counts = Counter(channel.electrode_id for channel in ns.channels)
     twice = sorted(number for number, count in counts.items() if count > 1)
     if twice:
-        yield finding(
-            "electrode-twice", ns.path, f"expected each electrode id once, found more of {ranges_text(twice)}"
-        )
+        message = f"expected each electrode id once, found more of {ranges_text(twice)}"
+        yield _finding("electrode-twice", ns.path, message)
     if counts[0]:
-        yield finding("electrode-zero", ns.path, f"expected electrode ids from 1, found {counts[0]} channels with 0")
-    bare = [c.electrode_id for c in ns.channels if c.units and isnan(c.uv_per_bit)]
-    if bare:
-        message = f"expected a range in volts, found none that is one for electrodes {ranges_text(sorted(set(bare)))}"
-        yield finding("no-scale", ns.path, message)
+        yield _finding("electrode-zero", ns.path, f"expected electrode ids from 1, found {counts[0]} channels with 0")
+    unscaled = {channel.electrode_id for channel in ns.channels if channel.units and isnan(channel.uv_per_bit)}
+    if unscaled:
+        message = f"expected a range in volts, found none that is valid for electrodes {ranges_text(sorted(unscaled))}"
+        yield _finding("no-scale", ns.path, message)
 
 
-def _timestamps(ns: NsxFile) -> Iterator[Finding]:
-    """Every timestamp of one-sample packets against what probing found."""
-    index = ns._recorded.index
+def _of_timestamps(ns: NsxFile, scanned: NsxFile) -> Iterator[Finding]:
+    """Compare what a full scan finds in one-sample packets with what probing found."""
+    probed, index = ns._recorded.index, scanned._recorded.index
+    if not isinstance(probed, PacketIndex):
+        return
     if not isinstance(index, PacketIndex):
+        yield _finding("uneven-packets", ns.path, "expected one sample in each packet, found others among them")
         return
-    if not index.all_single_sample():
-        yield finding("uneven-packets", ns.path, "expected one sample in each packet, found others among them")
-        return
-    exact = scan_every_timestamp(index, ns.clock)
-    hidden = np.setdiff1d(exact.breaks, index.steps.breaks)
+    hidden, shuffled = np.setdiff1d(index.steps.breaks, probed.steps.breaks), index.steps.shuffled
     if hidden.size:
         message = f"{hidden.size} breaks in time, the first behind packet {hidden[0]}, that probing does not find"
-        yield finding("hidden-break", ns.path, message, index.offset_of(int(hidden[0])))
-    if exact.shuffled.size:
-        message = f"{exact.shuffled.size} samples stand out of order, the first at packet {exact.shuffled[0]}"
-        yield finding("out-of-order", ns.path, message, index.offset_of(int(exact.shuffled[0])))
+        yield _finding("hidden-break", ns.path, message, index.offset_of(int(hidden[0])))
+    if shuffled.size:
+        message = f"{shuffled.size} samples are out of order, the first at packet {shuffled[0]}"
+        yield _finding("out-of-order", ns.path, message, index.offset_of(int(shuffled[0])))
 
 
 # ------------------------------------------------------------------------------------------------------- events
 def _of_nev(nev: NevFile) -> Iterator[Finding]:
-    yield from _damage(nev.path, nev.damage)
+    yield from _of_damage(nev.path, nev.damage)
     if nev.time_origin is None:
-        yield finding("no-date", nev.path, "expected a date in the header, found none that is one")
+        yield _finding("no-date", nev.path, "expected a date in the header, found none that is valid")
     for reset in nev.resets:
         message = f"the clock went from tick {reset.tick_before} back to {reset.tick_after} at packet {reset.packet}"
-        yield finding("reset", nev.path, message, nev._start + reset.packet * nev.packet_bytes)
-    yield from _packets(nev)
-    spiking = {number for number, _ in nev.trains()}
-    without = sorted(spiking - set(nev.electrodes))
-    if without:
-        message = f"spikes on electrodes that no header describes: {ranges_text(without)}"
-        yield finding("no-electrode-header", nev.path, message)
+        yield _finding("reset", nev.path, message, nev._start + reset.packet * nev.packet_bytes)
+    heads = nev._packets.heads
+    ticks = heads.tick[heads.kind != CONTINUED]
+    n_backward = np.count_nonzero(ticks[1:] < ticks[:-1]) - len(nev.resets)
+    if n_backward > 0:
+        yield _finding("unsorted", nev.path, f"{n_backward} packets are earlier than the one before them")
+    if n_unknown := nev.kinds().get("unknown"):
+        yield _finding("unknown-packets", nev.path, f"{n_unknown} packets of ids that are not known")
+    wide = sorted(e.electrode_id for e in nev.electrodes.values() if e.header_points > e.n_points)
+    if wide:
+        message = f"the headers of electrodes {ranges_text(wide)} have waveforms longer than a packet"
+        yield _finding("waveform-width", nev.path, message)
+    undescribed = sorted(set(nev._spikes.ids) - set(nev.electrodes))
+    if undescribed:
+        message = f"spikes on electrodes that no header describes: {ranges_text(undescribed)}"
+        yield _finding("no-electrode-header", nev.path, message)
     if nev.unknown_headers:
         message = f"{len(nev.unknown_headers)} extended headers of kinds that are not known"
-        yield finding("unknown-headers", nev.path, message)
-
-
-def _packets(nev: NevFile) -> Iterator[Finding]:
-    ticks = nev.packets["tick"].astype(np.int64)
-    backwards = int((np.diff(ticks) < 0).sum()) - len(nev.resets)
-    if backwards > 0:
-        yield finding("unsorted", nev.path, f"{backwards} packets are earlier than the one before them")
-    unknown = nev.kinds().get("unknown", 0)
-    if unknown:
-        yield finding("unknown-packets", nev.path, f"{unknown} packets of ids that are not known")
-    wide = sorted(n for n, (_, n_points) in nev._waveform_shapes.items() if n_points > nev.electrodes[n].n_points)
-    if wide:
-        message = f"waveforms longer than a packet are stated for electrodes {ranges_text(wide)}"
-        yield finding("waveform-width", nev.path, message)
+        yield _finding("unknown-headers", nev.path, message)
 
 
 # --------------------------------------------------------------------------------------------------- recordings
@@ -200,66 +227,31 @@ def _of_recording(name: str) -> Iterator[Finding]:
     except NevParseError:
         return
     with recording:
-        yield from _together(recording)
+        yield from _of_members_together(recording)
 
 
 def _of_member(path: str) -> Iterator[Finding]:
     try:
         yield from _of_file(path)
     except (FormatError, OSError) as error:
-        yield finding("unreadable", path, str(error), getattr(error, "offset", 0))
+        yield _finding("unreadable", path, str(error), getattr(error, "offset", 0))
 
 
-def _together(recording: Recording) -> Iterator[Finding]:
-    files = [file for file in recording.files.values() if file.time_origin is not None]
-    dates = [file.time_origin.replace(tzinfo=None) for file in files if file.time_origin]
-    for file, date in zip(files, dates, strict=True):
-        apart_s = abs((date - dates[0]).total_seconds())
+def _of_members_together(recording: Recording) -> Iterator[Finding]:
+    dates = [
+        (file.path, file.time_origin.replace(tzinfo=None)) for file in recording.files.values() if file.time_origin
+    ]
+    for path, date in dates:
+        apart_s = abs((date - dates[0][1]).total_seconds())
         if apart_s > _DATES_AGREE_S:
-            message = f"expected a date within {_DATES_AGREE_S} s of that of {files[0].path}, found {apart_s:.3f} s"
-            yield finding("dates-differ", file.path, message)
+            message = f"expected a date within {_DATES_AGREE_S} s of that of {dates[0][0]}, found {apart_s:.3f} s"
+            yield _finding("dates-differ", path, message)
     if recording.nev is None or not recording.nsx:
         return
-    spikes = recording.nev.spikes(waveforms=False)["tick"]
-    inside = np.zeros(spikes.size, bool)
+    ticks = recording.nev.spikes(waveforms=False)["tick"]
+    inside = np.zeros(ticks.size, bool)
     for ns in recording.nsx.values():
-        inside |= recording.locate(spikes, ns)[0] >= 0
+        inside |= recording.locate(ticks, ns)[0] >= 0
     if not inside.all():
-        message = f"{int((~inside).sum())} of {spikes.size} spikes fall in no continuous data"
-        yield finding("events-outside", recording.nev.path, message)
-
-
-class Finding(NamedTuple):
-    """One thing that is not as it should be.
-
-    Parameters
-    ----------
-    level : str
-        ``error`` (data is missing or cannot be trusted), ``warning`` or ``note`` (normal, but good to know).
-    code : str
-        Stable name of what was found.
-    path : str
-        The file.
-    offset : int
-        Where in it, in bytes; 0 where it concerns the whole.
-    message : str
-        What was found, in one sentence.
-    advice : str
-        What to do.
-    """
-
-    level: str
-    code: str
-    path: str
-    offset: int
-    message: str
-    advice: str
-
-    def __str__(self) -> str:
-        return f"{self.level}: {self.path}, byte {self.offset}: {self.message} [{self.code}]; {self.advice}"
-
-
-def finding(code: str, path: str, message: str, offset: int = 0) -> Finding:
-    """A finding, with the level and the advice that belong to its code."""
-    level, advice = CODES[code]
-    return Finding(level, code, path, offset, message, advice)
+        message = f"{np.count_nonzero(~inside)} of {ticks.size} spikes are outside all continuous data"
+        yield _finding("events-outside", recording.nev.path, message)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which files belong together, by their names."""
+"""Members of a recording, and its instruments, by the names of their files."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import re
 
 _SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
-# How instruments of one recording are told apart in a base name (Central, and public data sets made with it).
+# The part of a base name that names the instrument (Central, and public data sets made with it).
 _INSTRUMENT = re.compile(r"(?:^Hub(\d+)-|^NSP(\d*)-|-NSP(\d+)$|-i(\d+)(?=-|$)|^instance(\d+)_)", re.IGNORECASE)
 
 
 def base_of(path: str | os.PathLike[str]) -> str:
-    """A member's name without its suffix; any other name as it is."""
+    """A member's path without its suffix; any other path unchanged."""
     return _SUFFIX.sub("", os.fspath(path))
 
 
@@ -36,14 +36,14 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
     """
     base = base_of(path)
     folder, stem = os.path.split(base)
-    found: dict[str, str] = {}
+    members: dict[str, str] = {}
     for name in sorted(os.listdir(folder or ".")):
         suffix = _SUFFIX.search(name)
         if suffix and name[: suffix.start()] == stem:
-            found.setdefault(suffix.group(1).lower(), os.path.join(folder, name))
-    if not found:
+            members.setdefault(suffix.group(1).lower(), os.path.join(folder, name))
+    if not members:
         raise FileNotFoundError(2, "expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name", base)
-    return dict(sorted(found.items()))
+    return dict(sorted(members.items()))
 
 
 def instruments_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -54,11 +54,11 @@ def instruments_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """
     folder, stem = os.path.split(base_of(path))
     common = _INSTRUMENT.sub("*", stem, count=1)
-    found: dict[str, tuple[int, str]] = {}
+    instruments: dict[str, int] = {}
     for name in sorted(os.listdir(folder or ".")):
-        other = _SUFFIX.sub("", name)
-        mark = _INSTRUMENT.search(other)
-        if other != name and mark and _INSTRUMENT.sub("*", other, count=1) == common:
-            number = next((int(digits) for digits in mark.groups() if digits), -1)
-            found[other] = number, other
-    return tuple(os.path.join(folder, other) for _, other in sorted(found.values())) or (base_of(path),)
+        base = base_of(name)
+        mark = _INSTRUMENT.search(base)
+        if base != name and mark and _INSTRUMENT.sub("*", base, count=1) == common:
+            instruments[base] = next((int(digits) for digits in mark.groups() if digits), -1)
+    bases = sorted(instruments, key=lambda base: (instruments[base], base))
+    return tuple(os.path.join(folder, base) for base in bases) or (base_of(path),)

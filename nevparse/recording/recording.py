@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The files of one recording, and the one clock behind them."""
+"""The files of one recording, on one clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,11 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..clock import convert_ticks
 from ..errors import DamagedFile, FormatError
 from ..nev.file import NevFile, open_nev
-from ..nev.packets import Reset
+from ..nev.resets import Reset, n_resets_before
 from ..nsx.file import NsxFile, open_nsx
 from .members import base_of, instruments_of, members_of
 
-_WRAP = 1 << 32
+_ROLLOVER = 1 << 32  # ticks after which a clock of 32 bits starts from 0
 
 
 class Recording:
@@ -30,7 +29,7 @@ class Recording:
     base : str
         The common name, without suffix.
     members : mapping of str to str
-        Suffix to path of every file there is.
+        Suffix to path of every file, in the order of the suffixes.
     nev : NevFile or None
         Spikes and events.
     nsx, nfx : mapping of int to NsxFile
@@ -42,35 +41,30 @@ class Recording:
     """
 
     def __init__(self, base: str, members: Mapping[str, str]) -> None:
-        self.base, self.members = base, MappingProxyType(dict(members))
+        self.base, self.members = base, MappingProxyType(dict(sorted(members.items())))
         self.failed: dict[str, Exception] = {}
         self.files: dict[str, NevFile | NsxFile] = {}
+        self.nev: NevFile | None = None
         try:
-            nev = self._open("nev", open_nev) if "nev" in members else None
-            self.nev = nev if isinstance(nev, NevFile) else None
-            for suffix in members:
-                if suffix != "nev":
-                    self._open(suffix, lambda path: open_nsx(path, nev=self.nev))
+            for suffix in self.members:  # the NEV comes first: it has the scales of an old NSx
+                self._open(suffix)
         except BaseException:
             self.close()
             raise
         self.nsx, self.nfx = self._continuous("ns"), self._continuous("nf")
 
-    def _open(self, suffix: str, opener: Any) -> NevFile | NsxFile | None:
+    def _open(self, suffix: str) -> None:
         try:
-            self.files[suffix] = file = opener(self.members[suffix])
+            if suffix == "nev":
+                self.files[suffix] = self.nev = open_nev(self.members[suffix])
+            else:
+                self.files[suffix] = open_nsx(self.members[suffix], nev=self.nev)
         except (FormatError, OSError) as error:
             self.failed[suffix] = error
-            return None
-        return file  # type: ignore[no-any-return]
 
     def _continuous(self, family: str) -> Mapping[int, NsxFile]:
-        found = {
-            int(suffix[-1]): file
-            for suffix, file in self.files.items()
-            if suffix.startswith(family) and isinstance(file, NsxFile)
-        }
-        return MappingProxyType(found)
+        files = {suffix: file for suffix, file in self.files.items() if isinstance(file, NsxFile)}
+        return MappingProxyType({int(suffix[-1]): files[suffix] for suffix in files if suffix.startswith(family)})
 
     def __enter__(self) -> Recording:
         return self
@@ -82,13 +76,13 @@ class Recording:
         return f"Recording({self.base!r}: {', '.join(self.members)})"
 
     def close(self) -> None:
-        """Let go of every file; arrays handed out stay valid."""
+        """Close every file; arrays that were read stay valid."""
         for file in self.files.values():
             file.close()
 
     @property
     def instruments(self) -> tuple[str, ...]:
-        """Base names of all instruments that made this recording, this one included."""
+        """Base names of all instruments that made this recording, with this one."""
         return instruments_of(self.base)
 
     @property
@@ -117,8 +111,8 @@ class Recording:
         nsx : int or NsxFile
             Which file, by the digit of its suffix or itself.
         packets : array_like of int, optional
-            The packets they stand in (`NevFile.packets_of`). Needed only where a clock was set back, or ran over its
-            32 bits, and the same time occurs twice; without it the stretch that starts last before it is meant.
+            Their packets (`NevFile.packets_of`). Needed only where a clock was set back, or ran over its 32 bits, and
+            the same time occurs twice; without it the segment that starts last before the time is meant.
 
         Returns
         -------
@@ -127,20 +121,19 @@ class Recording:
             pause is not the segment before it).
         """
         file = self._numbered(nsx) if isinstance(nsx, int) else nsx
-        nev = self.require_nev()
-        wanted = np.asarray(ticks, np.uint64)
+        nev, wanted = self.require_nev(), np.asarray(ticks, np.uint64)
         if packets is None or not nev.resets:
             return file.locate(convert_ticks(wanted, nev.tick_rate, file.tick_rate))
+        rollovers = [reset for reset in nev.resets if _is_rollover(reset, file)]
+        resets = [reset for reset in nev.resets if not _is_rollover(reset, file)]
+        wanted = wanted + n_resets_before(rollovers, packets).astype(np.uint64) * np.uint64(_ROLLOVER)
+        wanted = convert_ticks(wanted, nev.tick_rate, file.tick_rate)
+        # Both end in the same epoch, but a file may have been started after the first one.
+        epoch = n_resets_before(resets, packets) + len(file.epochs) - len(resets) - 1
         segment, sample = np.full(wanted.shape, -1, np.intp), np.full(wanted.shape, -1, np.int64)
-        clock_sets = [reset for reset in nev.resets if not _wrapped(reset, file)]
-        epoch = np.searchsorted([reset.packet for reset in clock_sets], np.asarray(packets), "right")
-        wraps = np.searchsorted([r.packet for r in nev.resets if _wrapped(r, file)], np.asarray(packets), "right")
-        wanted = convert_ticks(wanted + wraps.astype(np.uint64) * np.uint64(_WRAP), nev.tick_rate, file.tick_rate)
-        epochs = file.epochs
-        for k in range(len(clock_sets) + 1):
-            where, other = epoch == k, k + len(epochs) - len(clock_sets) - 1  # the last of one is the last of the other
-            if 0 <= other < len(epochs):
-                segment[where], sample[where] = file.locate(wanted[where], epochs[other])
+        for k, segments in enumerate(file.epochs):
+            at = epoch == k
+            segment[at], sample[at] = file.locate(wanted[at], segments)
         return segment, sample
 
     def _numbered(self, number: int) -> NsxFile:
@@ -149,22 +142,23 @@ class Recording:
         return self.nsx[number]
 
     def file_named(self, name: str) -> NsxFile:
-        """The continuous file of a name, such as the one that an export was made of."""
+        """The continuous file of a name, such as the source of an export."""
         for file in (*self.nsx.values(), *self.nfx.values()):
             if os.path.basename(file.path) == name:
                 return file
         raise KeyError(f"{self.base}: no {name}; there are {', '.join(self.members)}")
 
     def require_nev(self) -> NevFile:
-        """The NEV; ValueError where there is none."""
+        """The NEV; ValueError without one."""
         if self.nev is None:
-            raise ValueError(f"{self.base}: there is no NEV whose times could be located")
+            raise ValueError(f"{self.base}: expected a NEV, found {', '.join(self.members)}")
         return self.nev
 
 
-def _wrapped(reset: Reset, file: NsxFile) -> bool:
-    """Whether a NEV's clock did not go back but over the end of its 32 bits, which the continuous file counts on."""
-    return reset.tick_before - reset.tick_after > _WRAP // 2 and any(s.stop_tick > _WRAP for s in file.segments[-1:])
+def _is_rollover(reset: Reset, file: NsxFile) -> bool:
+    """Whether a NEV's clock ran over its 32 bits, where the continuous file counts on."""
+    far_back = reset.tick_before - reset.tick_after > _ROLLOVER // 2
+    return far_back and any(segment.stop_tick > _ROLLOVER for segment in file.segments[-1:])
 
 
 def open_recording(path: str | os.PathLike[str]) -> Recording:
@@ -173,7 +167,7 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
     Parameters
     ----------
     path : str or os.PathLike
-        Any member, or their common base name; suffixes in any case. Members that are missing are fine.
+        Any member, or their common base name; suffixes in any case. Members may be missing.
 
     Returns
     -------
@@ -185,7 +179,7 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
     FileNotFoundError
         Where there is no member.
     TypeError
-        Where it is no path: bytes and file objects have no members beside them.
+        Where it is not a path: bytes and file objects have no other members.
     FormatError
         Where none of them can be opened.
 
@@ -199,7 +193,7 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
     recording = Recording(base_of(path), members_of(path))
     try:
         for suffix, error in recording.failed.items():
-            if len(recording.failed) == len(recording.members):
+            if not recording.files:
                 raise error
             message = f"{recording.members[suffix]} is left out: {error}"
             warnings.warn(message, DamagedFile, stacklevel=2)

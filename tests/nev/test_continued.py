@@ -87,7 +87,7 @@ def test_nev_c36_uneven_continuation_cannot_ask_for_more_memory_than_the_file_wa
         ((3, 0), "comment", Maker(12, 8).packet(1, 0xFFFF, b""), 16),
     ],
 )
-def test_nev_c42_packets_too_short_for_a_kind_fail_when_it_is_asked_for(
+def test_nev_c42_packets_too_short_for_a_kind_fail_at_the_request_for_it(
     opened: Opener, version: Any, kind: str, packet: bytes, least: int
 ) -> None:
     file = opened(nev([packet, packet], version=version))

@@ -37,7 +37,7 @@ def tiny(version: tuple[int, int], ripple: bool) -> bytes:
         lbl(2, b"two"),
         flt(2),
         extended(b"TRACKOBJ", struct.pack("<HHH16s", 5, 1, 4, b"object")),
-        extended(b"CCOMMENT", b"odd"),
+        extended(b"CCOMMENT", b"text"),
     ]
     packets = [
         make.spike(100, 1, 1, [1, 2, 3]),
@@ -48,12 +48,12 @@ def tiny(version: tuple[int, int], ripple: bool) -> bytes:
         make.tracking(9, 0, 0, 0, 2, struct.pack("<2H", 1, 2)),
         make.packet(11, 0xFFFB, b"\1\0" + b"text"),
     ]
-    said: dict[str, Any] = {} if ripple else {"version": version}
-    return (trellis if ripple else nev)(packets, headers, **said, flags=0)
+    options: dict[str, Any] = {} if ripple else {"version": version}
+    return (trellis if ripple else nev)(packets, headers, **options, flags=0)
 
 
-def look_at_everything(file: NevFile) -> None:
-    """Call all there is; what a request alone can raise does not depend on the bytes and is not asked for."""
+def read_everything(file: NevFile) -> None:
+    """Call everything, but no request that raises whatever the bytes are."""
     _try(lambda: (file.kinds(), file.resets, file.tick_span, file.time_origin_tick, file.packets.tolist()))
     _try(lambda: (file.datetime(2**63), file.datetime(0), repr(file), file.electrodes, file.damage))
     for kind in tables.EVENT_KINDS:
@@ -75,7 +75,7 @@ def judge(path: Path, data: bytes) -> None:
     path.unlink(missing_ok=True)
     path.write_bytes(data)
     with suppress(FormatError), open_nev(path) as file:
-        look_at_everything(file)
+        read_everything(file)
 
 
 @pytest.fixture(autouse=True)
@@ -244,5 +244,5 @@ def test_nev_c39_sorting_keeps_every_packet_and_never_crosses_a_reset(tmp_path: 
 def test_nev_c44_every_flavour_pickles(tmp_path: Path) -> None:
     for version, ripple in FLAVOURS:
         path = _written(tmp_path / "p.nev", every_kind(version, ripple))
-        with open_nev(path) as file, pickle.loads(pickle.dumps(file)) as again:
-            assert np.array_equal(again.packets, file.packets)
+        with open_nev(path) as file, pickle.loads(pickle.dumps(file)) as copy:
+            assert np.array_equal(copy.packets, file.packets)

@@ -70,10 +70,10 @@ def test_nev_c25_blackrock_has_no_stimulation_ids(opened: Opener) -> None:
         (b"gr\xfcn", 0, "grün"),
         (b"\x81\x8d", 0, "\x81\x8d"),  # not in cp1252
         ("späť 語".encode("utf-16-le") + b"\0\0xx", 1, "späť 語"),
-        ("aĀb".encode("utf-16-le"), 1, "aĀb"),  # NUL bytes at odd offsets are no end
+        ("aĀb".encode("utf-16-le"), 1, "aĀb"),  # NUL bytes at one of two bytes are no end
         ("𝄞".encode("utf-16-le") * 23, 1, "𝄞" * 23),
         (b"a\0" + "𝄞".encode("utf-16-le") * 22 + b"\x34\xd8", 1, "a" + "𝄞" * 22 + "\ufffd"),
-        (b"odd charset", 7, "odd charset"),
+        (b"other charset", 7, "other charset"),
         (b"x" * 92, 0, "x" * 92),
         (b"", 0, ""),
     ],
@@ -117,7 +117,7 @@ def test_nev_c27_colour_is_red_green_blue_alpha(opened: Opener) -> None:
         ((3, 0), 30_000, 1000, 1001, None),
     ],
 )
-def test_nev_c27_when_a_comment_was_begun_is_read_by_version_and_clock(
+def test_nev_c27_the_start_of_a_comment_is_read_by_version_and_clock(
     opened: Opener, version: Any, tick_rate: int, tick: int, data: int, started: int | None
 ) -> None:
     packets = [MAKERS[version].comment(tick, b"x", 0, 1, data)]
@@ -138,7 +138,7 @@ def test_nev_c28_two_packets_of_one_comment_are_one(opened: Opener, order: int) 
 
 def test_nev_c28_comments_that_say_the_same_stay_apart(opened: Opener) -> None:
     alike = [V3.comment(tick, b"again", 0, 0) for tick in (1, 2, 3)]
-    other = [V3.comment(4, b"begun", 0, 1, 1), V3.comment(5, b"other", 0, 0), V3.comment(6, b"other", 0, 9)]
+    other = [V3.comment(4, b"first", 0, 1, 1), V3.comment(5, b"other", 0, 0), V3.comment(6, b"other", 0, 9)]
     assert [c.tick for c in opened(nev(alike + other, version=(3, 0))).comments()] == [1, 2, 3, 4, 5, 6]
 
 

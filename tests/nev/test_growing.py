@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Events of a file that grows arrive once and whole: claims C19 to C21 of `spec_notes/growing.md`."""
+"""Events of a file that grows arrive once and complete: claims C19 to C21 of `spec_notes/growing.md`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nevparse.source import growth
 
 @st.composite
 def events(draw: st.DrawFn) -> tuple[tuple[int, int], list[bytes], list[int]]:
-    """A version, packets of several kinds, many of them continued, and the packets that events start with."""
+    """A version, packets of several kinds, most of them continued, and the packets that events start with."""
     version = draw(st.sampled_from([(2, 2), (2, 3), (3, 0)]))
     make = nb.V3 if version[0] == 3 else nb.V2
     room, starts = make.size - make.stamp, []
@@ -47,7 +47,7 @@ def events(draw: st.DrawFn) -> tuple[tuple[int, int], list[bytes], list[int]]:
 
 
 @given(st.data(), events())
-def test_growing_c19_and_c20_packets_arrive_once_and_whole(file_of: FileOf, data, made) -> None:
+def test_growing_c19_and_c20_packets_arrive_once_and_complete(file_of: FileOf, data, made) -> None:
     version, packets, starts = made
     raw, now = nb.nev(packets, [nb.wav(1), nb.wav(2), nb.wav(3)], version=version), Time()
     each = len(packets[0])
@@ -76,13 +76,13 @@ def test_growing_c19_and_c20_packets_arrive_once_and_whole(file_of: FileOf, data
 
 
 @given(st.data(), events())
-def test_growing_c19_refresh_takes_whole_packets(file_of: FileOf, data, made) -> None:
+def test_growing_c19_refresh_takes_complete_packets(file_of: FileOf, data, made) -> None:
     version, packets, _ = made
     raw, each = nb.nev(packets, version=version), len(packets[0])
     begin = len(raw) - each * len(packets)
     path = file_of(raw[:begin], "s.nev")
     with nv.open_nev(path) as nev:
-        held = []
+        arrays = []
         for at in ends(data.draw, begin, len(raw)):
             appended(path, raw[:at])
             before = nev.n_packets
@@ -94,13 +94,13 @@ def test_growing_c19_refresh_takes_whole_packets(file_of: FileOf, data, made) ->
             assert sum(nev.kinds().values()) == len(nev.spikes()) + sum(
                 len(nev.events(kind)) for kind in nev.kinds() if kind != "spike"
             )
-            held.append((nev.packets, nev.packets.tobytes()))
-        assert all(array.tobytes() == then for array, then in held)
+            arrays.append((nev.packets, nev.packets.tobytes()))
+        assert all(array.tobytes() == then for array, then in arrays)
         with nv.open_nev(path) as whole:
             assert (nev.kinds(), nev.tick_span, nev.time_base) == (whole.kinds(), whole.tick_span, whole.time_base)
 
 
-def test_growing_c20_the_newest_packet_waits_for_one_look_or_for_the_next_packet(file_of: FileOf, clock: Time) -> None:
+def test_growing_c20_the_newest_packet_waits_for_one_poll_or_for_the_next_packet(file_of: FileOf, clock: Time) -> None:
     make = nb.V2
     full = make.comment(10, b"x" * 92)
     raw = nb.nev([make.digital(5, 1, 7), full, make.digital(20, 1, 8)])
@@ -127,10 +127,10 @@ def test_growing_c21_a_part_is_a_file_of_its_own(file_of: FileOf, clock: Time) -
         assert later.events("digital")["tick"][-1] == 1118
         assert (later.time_base, later.time_origin_tick) == (nev.time_base, 1000)
         assert later.datetime(1100) == nev.datetime(1100)
-        again = pickle.loads(pickle.dumps(later))
-        assert again.packets.tobytes() == later.packets.tobytes()
-        assert again.datetime(1100) == later.datetime(1100)
-        again._part_of[0].close()
+        copy = pickle.loads(pickle.dumps(later))
+        assert copy.packets.tobytes() == later.packets.tobytes()
+        assert copy.datetime(1100) == later.datetime(1100)
+        copy._parent.close()
         with pytest.raises(ValueError, match="part of a file"):
             later.refresh()
         with later:
@@ -142,7 +142,7 @@ def test_growing_c21_a_part_is_a_file_of_its_own(file_of: FileOf, clock: Time) -
             assert other.n_packets == 21
 
 
-def test_growing_c03_a_nev_that_shrinks_or_becomes_another_recording_is_an_error(file_of: FileOf) -> None:
+def test_growing_c03_a_nev_that_shrinks_or_is_replaced_is_an_error(file_of: FileOf) -> None:
     raw = nb.nev([nb.V2.digital(k, 1, k) for k in range(10)])
     other = bytearray(raw + raw[-104:])
     other[30] ^= 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Electrodes and all else in extended headers: claims C08 to C16 of `spec_notes/nev.md`."""
+"""Electrodes and everything else in extended headers: claims C08 to C16 of `spec_notes/nev.md`."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def test_nev_c13_ids_are_padded_with_nul_or_spaces(opened: Opener, pad: bytes) -
 
 
 def test_nev_c14_comment_headers_are_joined(opened: Opener) -> None:
-    pieces = [(b"ECOMMENT", b"x" * 23 + b" "), (b"CCOMMENT", b"y\0garbage"), (b"ECOMMENT", b"other")]
-    file = opened(nev(headers=[*(extended(*piece) for piece in pieces), extended(b"ARRAYNME", b"M1 array")]))
+    texts = [(b"ECOMMENT", b"x" * 23 + b" "), (b"CCOMMENT", b"y\0garbage"), (b"ECOMMENT", b"other")]
+    file = opened(nev(headers=[*(extended(*text) for text in texts), extended(b"ARRAYNME", b"M1 array")]))
     assert file.header_comments == ("x" * 23 + " y", "other")
     assert file.array_name == "M1 array"
     assert opened(nev(headers=[extended(b"CCOMMENT", b"alone")])).header_comments == ("alone",)
@@ -104,11 +104,11 @@ def test_nev_c15_trigger_levels_are_signed(opened: Opener, number: bytes, versio
 def test_nev_c16_cameras_objects_and_inputs_have_their_names_and_kinds(opened: Opener) -> None:
     camera = extended(b"VIDEOSYN", struct.pack("<H16sf", 2, b"sixteen letters!", 29.5))
     thing = extended(b"TRACKOBJ", struct.pack("<HHH16s", 3, 4, 260, b"hand"))
-    odd = extended(b"TRACKOBJ", struct.pack("<HHH16s", 77, 5, 1, b""))
+    unknown = extended(b"TRACKOBJ", struct.pack("<HHH16s", 77, 5, 1, b""))
     inputs = [
         extended(b"DIGLABEL", struct.pack("<16sB", name, mode)) for name, mode in ((b"digin", 1), (b"s", 0), (b"?", 9))
     ]
-    file = opened(nev(headers=[camera, thing, odd, *inputs]))
+    file = opened(nev(headers=[camera, thing, unknown, *inputs]))
     assert file.video_sources == ((2, "sixteen letters!", 29.5),)
     assert file.trackables == ((4, "hand", "3d_markers", 260), (5, "", "77", 1))
     assert file.digital_labels == (("digin", "parallel"), ("s", "serial"), ("?", "9"))

@@ -57,10 +57,10 @@ def test_nev_c02_the_magic_says_the_width_of_timestamps(opened: Opener) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_nev_c03_the_basic_header_says_rates_sizes_and_texts(opened: Opener, version: Any) -> None:
     rates: dict[str, Any] = {"tick_rate": 10**9, "sample_rate": 20_000}
-    texts: dict[str, Any] = {"application": b"app", "comment": b"said\0garbage"}
+    texts: dict[str, Any] = {"application": b"app", "comment": b"note\0garbage"}
     file = opened(nev(version=version, packet_bytes=128, **rates, **texts))
     assert (file.tick_rate, file.sample_rate, file.packet_bytes) == (10**9, 20_000, 128)
-    assert (file.application, file.comment, file.processor_tick) == ("app", "said", None)
+    assert (file.application, file.comment, file.processor_tick) == ("app", "note", None)
     assert repr(file).endswith(f"{file.spec}, 0 electrodes, 0 packets)")
 
 
@@ -82,14 +82,14 @@ def test_nev_c04_headers_that_the_header_bytes_do_not_hold_are_not_read(opened: 
     assert file.kinds() == {"spike": 1}
 
 
-@pytest.mark.parametrize("stated", [0, 335, 10**6, 2**32 - 1])
-def test_nev_c04_impossible_header_bytes_give_way_to_the_count(opened: Opener, stated: int) -> None:
+@pytest.mark.parametrize("header_bytes", [0, 335, 10**6, 2**32 - 1])
+def test_nev_c04_impossible_header_bytes_give_way_to_the_count(opened: Opener, header_bytes: int) -> None:
     with pytest.warns(DamagedFile, match="packets read from 368 on"):
-        file = opened(nev([V2.spike(7, 1, 0)], [lbl(1, b"one")], header_bytes=stated))
+        file = opened(nev([V2.spike(7, 1, 0)], [lbl(1, b"one")], header_bytes=header_bytes))
     assert file.spikes()["tick"].tolist() == [7]
 
 
-def test_nev_c05_a_cut_packet_is_left_out_and_told(opened: Opener) -> None:
+def test_nev_c05_a_cut_packet_is_left_out_with_a_warning(opened: Opener) -> None:
     with pytest.warns(TruncatedFile, match="lacks 92 of its 104 bytes"):
         file = opened(nev([V2.spike(7, 1, 0)], tail=bytes(12)))
     assert (file.n_packets, file.missing_bytes, file.damage[0].offset) == (1, 92, 336 + 104)
@@ -105,7 +105,7 @@ def test_nev_c06_impossible_packet_sizes_are_refused(opened: Opener, size: int) 
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_nev_c07_a_file_without_packets_is_whole(opened: Opener, version: Any) -> None:
+def test_nev_c07_a_file_without_packets_is_complete(opened: Opener, version: Any) -> None:
     file = opened(nev(version=version, headers=[wav(1)]))
     assert (file.n_packets, file.kinds(), file.trains(), file.trains(waveforms=True)) == (0, {}, {}, {})
     assert (file.comments(), file.resets, file.tick_span, len(file.packets)) == ((), (), None, 0)

@@ -19,8 +19,8 @@ from nevparse.errors import FormatError
 def test_nev_c44_pickles_as_its_path_and_refuses_other_headers(opened: Opener) -> None:
     file = opened(some_spikes())
     frozen = pickle.dumps(file)
-    with pickle.loads(frozen) as again:
-        assert np.array_equal(again.spikes(), file.spikes())
+    with pickle.loads(frozen) as copy:
+        assert np.array_equal(copy.spikes(), file.spikes())
     file.close()
     replaced(file.path, nev(headers=[wav(9)]))
     with pytest.raises(FormatError, match="headers of the file that was pickled"):

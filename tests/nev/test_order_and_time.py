@@ -13,7 +13,7 @@ from builders.nev import DATE, V2, V3, nev, trellis
 from nev.files import MAKERS, VERSIONS, Opener
 
 
-def test_nev_c37_packets_stand_as_in_the_file_and_sort_is_stable(opened: Opener) -> None:
+def test_nev_c37_packets_keep_file_order_and_sort_is_stable(opened: Opener) -> None:
     packets = [V2.digital(tick, 1, value) for value, tick in enumerate([50, 40, 50, 45, 40])]
     file = opened(nev(packets))
     assert file.events("digital")["value"].tolist() == [0, 1, 2, 3, 4]
@@ -65,7 +65,7 @@ def test_nev_c39_a_reset_parts_what_sorting_may_not_mix(opened: Opener) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_nev_c40_the_origin_says_whose_time_it_is(opened: Opener, version: Any) -> None:
+def test_nev_c40_the_origin_has_a_time_zone_or_a_note(opened: Opener, version: Any) -> None:
     file = opened(nev(version=version))
     aware = version == (3, 0)
     assert file.time_origin == datetime(2024, 3, 14, 19, 9, 47, 630_000, timezone.utc if aware else None)

@@ -26,15 +26,17 @@ def test_nev_c17_samples_follow_the_head_and_padding_ends_the_packet(opened: Ope
 
 
 @pytest.mark.parametrize("version", [(2, 3), (3, 0)])
-@pytest.mark.parametrize(("stated", "n_points"), [(46, 46), (48, 48), (0, 48), (49, 48), (65_535, 48), (1, 1)])
-def test_nev_c18_a_stated_width_counts_if_it_fits(opened: Opener, version: Any, stated: int, n_points: int) -> None:
-    file = opened(nev([MAKERS[version].spike(1, 2, 0, WAVE)], [wav(2, rest=points(stated))], version=version))
+@pytest.mark.parametrize(("header_points", "n_points"), [(46, 46), (48, 48), (0, 48), (49, 48), (65_535, 48), (1, 1)])
+def test_nev_c18_a_width_in_the_header_counts_if_it_fits(
+    opened: Opener, version: Any, header_points: int, n_points: int
+) -> None:
+    file = opened(nev([MAKERS[version].spike(1, 2, 0, WAVE)], [wav(2, rest=points(header_points))], version=version))
     assert file.electrodes[2].n_points == n_points
     assert file.spikes()["waveform"].tolist() == [WAVE[:n_points]]
 
 
 @pytest.mark.parametrize("version", [(2, 0), (2, 1), (2, 2)])
-def test_nev_c18_before_2_3_no_width_is_stated(opened: Opener, version: Any) -> None:
+def test_nev_c18_before_2_3_no_width_is_in_the_header(opened: Opener, version: Any) -> None:
     file = opened(nev([V2.spike(1, 2, 0, WAVE)], [wav(2, rest=points(46))], version=version))
     assert file.spikes()["waveform"].tolist() == [WAVE]
 
@@ -71,11 +73,11 @@ def test_nev_c19_where_electrodes_differ_the_widest_holds_all(opened: Opener) ->
     assert spikes["waveform"][2].tolist() == WAVE + [0] * 48  # no header at all: 16 bits
     assert spikes["unit"].tolist() == [0, 1, 2]
     assert file.spikes([3])["waveform"].tolist() == [[70_000, -5]]
-    assert file.spikes([3], start_tick=10)["waveform"].dtype == np.int32  # what was asked decides, not what is there
+    assert file.spikes([3], start_tick=10)["waveform"].dtype == np.int32  # the request decides, not what was recorded
     assert file.trains(waveforms=True)[9, 2]["waveform"][0].tolist() == WAVE + [0] * 48
 
 
-def test_nev_c19_an_unknown_width_is_told_and_read_as_16_bit(opened: Opener) -> None:
+def test_nev_c19_an_unknown_width_is_read_as_16_bit_with_a_warning(opened: Opener) -> None:
     with pytest.warns(DamagedFile, match="byte 336: expected 0, 1, 2, 4 bytes per waveform sample, found 3"):
         file = opened(nev([V2.spike(1, 2, 0, WAVE)], [wav(2, sample_bytes=3)], flags=0))
     assert file.spikes()["waveform"].tolist() == [WAVE]
@@ -109,7 +111,7 @@ def test_nev_c21_a_unit_is_unclassified_a_unit_noise_or_reserved(unit: int, name
 
 
 @pytest.mark.parametrize(
-    ("asked", "ticks"),
+    ("selection", "ticks"),
     [
         ({}, [10, 20, 30, 30, 25, 40]),
         ({"electrodes": 2}, [20, 30]),
@@ -125,10 +127,10 @@ def test_nev_c21_a_unit_is_unclassified_a_unit_noise_or_reserved(unit: int, name
         ({"electrodes": (n for n in (1, 2)), "stop_tick": np.int64(11)}, [10]),
     ],
 )
-def test_nev_c22_selections_are_half_open_and_in_file_order(opened: Opener, asked: Any, ticks: list[int]) -> None:
+def test_nev_c22_selections_are_half_open_and_in_file_order(opened: Opener, selection: Any, ticks: list[int]) -> None:
     file = opened(some_spikes())
-    asked = {name: list(value) if hasattr(value, "send") else value for name, value in asked.items()}
-    found, bare = file.spikes(**asked), file.spikes(**asked, waveforms=False)
+    selection = {name: list(value) if hasattr(value, "send") else value for name, value in selection.items()}
+    found, bare = file.spikes(**selection), file.spikes(**selection, waveforms=False)
     assert found["tick"].tolist() == ticks
     assert found["waveform"][:, 0].tolist() == ticks
     assert bare.dtype.names == ("tick", "electrode_id", "unit")
@@ -136,7 +138,7 @@ def test_nev_c22_selections_are_half_open_and_in_file_order(opened: Opener, aske
     assert found["tick"].dtype == np.uint64
 
 
-def test_nev_c22_bad_requests_say_what_can_be_asked(opened: Opener) -> None:
+def test_nev_c22_bad_requests_name_what_is_valid(opened: Opener) -> None:
     file = opened(some_spikes())
     with pytest.raises(ValueError, match="a unit from 0 to 255, found 256"):
         file.spikes(units=[256])

@@ -34,8 +34,8 @@ def ptp(steps: list[int]) -> bytes:
 SHUFFLED = [PTP_STEP] * 30 + [2 * PTP_STEP, -PTP_STEP, 2 * PTP_STEP] + [PTP_STEP] * 30
 UNEVEN = b.nsx([(10**13 + k * PTP_STEP, b.ramp(1, 2)) for k in range(200)], "3.0", tick_rate=b.NANOSECONDS)
 
-# one file for each code, and where in it the finding stands (None: not said)
-CASES: dict[str, tuple[str, bytes, int | None]] = {
+# one file for each code, and the byte offset of its finding
+CASES: dict[str, tuple[str, bytes, int]] = {
     "unknown-version": ("s.ns5", b.nsx([(0, ROWS)], version=(2, 4)), 0),
     "header-size": ("s.ns5", b.nsx([(0, ROWS)], header_bytes=5), 10),
     "tick-rate": ("s.ns5", b.basic("2.3", 1, tick_rate=0) + b.channel(1) + b.block("2.3", 0, b.ramp(5, 1)), 290),
@@ -97,6 +97,11 @@ def test_a_sound_file_has_no_findings(file_of: FileOf, kind: str) -> None:
     assert nv.check(file_of(ptp([PTP_STEP] * 100), "s.ns6")) == ()
 
 
+def test_packets_that_continue_others_are_in_order(file_of: FileOf) -> None:
+    packets = [nb.V2.comment(5, b"x" * 92), nb.V2.more(b"more"), nb.V2.digital(6, 1, 2)]
+    assert nv.check(file_of(nb.nev(packets), "s.nev")) == ()
+
+
 def test_a_break_that_probing_missed_is_found_by_the_full_scan(
     file_of: FileOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +120,7 @@ def test_a_packet_of_two_samples_among_packets_of_one_is_found(file_of: FileOf) 
     packet = len(b.block("3.0", 0, b.ramp(1, 2)))
     assert nv.check(file_of(UNEVEN)) == ()
     data = bytearray(UNEVEN)
-    data[446 + 101 * packet + 9] = 2  # between two of the headers that opening looks at
+    data[446 + 101 * packet + 9] = 2  # between two of the headers that opening reads
     assert "uneven-packets" in codes(nv.check(file_of(bytes(data))))
 
 
@@ -138,7 +143,7 @@ def test_what_cannot_be_read_is_an_error_and_not_a_finding(file_of: FileOf, tmp_
         nv.check(tmp_path / "absent")
 
 
-def test_the_command_tells_sound_from_found_from_unusable(file_of: FileOf, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_exits_by_the_worst_finding(file_of: FileOf, capsys: pytest.CaptureFixture[str]) -> None:
     sound, noted = file_of(SOUND, "sound.ns5"), file_of(CASES["pause"][1], "noted.ns5")
     found, text = file_of(CASES["loss"][1], "found.ns5"), file_of(b"text", "text.ns5")
     assert cli.main(["check", sound]) == 0

@@ -60,13 +60,13 @@ def test_timing_c37_times_are_located_whatever_the_tick_rates(
         s__ns5=nsx((start, n), kind="3.0", period=period, tick_rate=nsx_rate),
     )
     with nv.open_recording(folder.path / "s") as rec:
-        stamps = rec.nsx[5].segments[0].ticks().tolist()
+        timestamps = rec.nsx[5].segments[0].ticks().tolist()
         end = start + n * period * nsx_rate // 30_000
         expected = []
         for tick in ticks:
             at = tick * nsx_rate // nev_rate
-            held = start <= at < end
-            expected.append((0, sum(stamp <= at for stamp in stamps) - 1) if held else NOWHERE)
+            is_recorded = start <= at < end
+            expected.append((0, sum(timestamp <= at for timestamp in timestamps) - 1) if is_recorded else NOWHERE)
         assert located(rec, ticks, 5) == expected
 
 
@@ -79,7 +79,7 @@ def test_timing_c37_the_spike_of_a_sample_is_located_at_it_whatever_the_rates(fo
 
 
 def test_timing_c37_a_time_that_is_too_far_for_the_files_clock_is_nowhere(folder: Folder) -> None:
-    """This many seconds are 290 ms in nanoseconds, once 64 bits have run over."""
+    """So long a time is 290 ms in nanoseconds, once 64 bits have run over."""
     seconds, start = 18_446_744_074, 290_000_000
     assert start <= seconds * t.NS % 2**64 < start + t.NS
     nev = t.spike_nev([0], (3, 0), 30_000)
@@ -98,11 +98,11 @@ def test_timing_c37_times_are_located_by_the_timestamps_of_packets(folder: Folde
 
 
 def restarted(folder, spikes):
-    """As where a second NSP is restarted: a first part of 2 s, and a second that begins near 0 again."""
+    """As where a second NSP is restarted: a first part of 2 s, and a second that begins near 0."""
     return folder.write(s__nev=t.spike_nev(spikes), s__ns5=nsx((0, 60_000), (116, 90_000))).open()
 
 
-def test_timing_c38_packets_tell_on_which_side_of_a_reset_a_time_is(folder: Folder) -> None:
+def test_timing_c38_packets_decide_on_the_side_of_a_reset(folder: Folder) -> None:
     spikes = [500, 30_000, 59_000, 120, 500, 30_000, 80_000]
     rec = restarted(folder, spikes)
     assert [reset.packet for reset in rec.nev.resets] == [3]
@@ -113,7 +113,7 @@ def test_timing_c38_packets_tell_on_which_side_of_a_reset_a_time_is(folder: Fold
     assert located(rec, spikes[::-1], 5, packets=packets[::-1]) == located(rec, spikes, 5, packets=packets)[::-1]
 
 
-def test_timing_c38_without_them_the_later_is_meant_where_there_are_two(folder: Folder) -> None:
+def test_timing_c38_without_packets_the_later_of_two_is_meant(folder: Folder) -> None:
     rec = restarted(folder, [500, 59_000, 120, 80_000])
     assert located(rec, [100, 115, 116, 500, 80_000], 5) == [(0, 100), (0, 115), (1, 0), (1, 384), (1, 79_884)]
 
@@ -150,7 +150,7 @@ def test_timing_c38_an_empty_file_holds_nothing(folder: Folder) -> None:
 END = 1 << 32
 
 
-def test_timing_c39_packets_tell_that_32_bits_ran_over(folder: Folder) -> None:
+def test_timing_c39_packets_show_that_32_bits_ran_over(folder: Folder) -> None:
     spikes = [END - 90, END - 10, 5, 40, 5010]
     rec = folder.write(s__nev=t.spike_nev(spikes), s__ns5=nsx((END - 100, 100), (0, 50), (5000, 20))).open()
     assert [segment.n_samples for segment in rec.nsx[5].segments] == [150, 20]
@@ -194,7 +194,7 @@ def test_timing_c45_spikes_have_their_rows_by_each_files_clock(folder: Folder) -
 
 
 def test_timing_c45_with_their_packets_spikes_before_a_reset_keep_their_rows(tmp_path: Path) -> None:
-    """A dual-NSP start: the same ticks occur in the discarded part and again after the clock was set back."""
+    """A dual-NSP start: the same ticks occur in the discarded part and after the clock was set back."""
     (tmp_path / "r.ns5").write_bytes(b.nsx([(40_000, b.ramp(8_000, 1)), (116, b.ramp(50_000, 1))]))
     ticks = [40_010, 47_000, 200, 300, 40_010, 47_000]
     (tmp_path / "r.nev").write_bytes(nb.nev([nb.V2.spike(tick, 1, 1) for tick in ticks]))

@@ -61,7 +61,7 @@ def test_timing_c36_members_may_be_missing(folder: Folder, there) -> None:
     assert (rec.nev is None) == ("nev" not in there)
     assert list(rec.nsx) == [int(suffix[-1]) for suffix in there if suffix != "nev"]
     if rec.nev is None:
-        with pytest.raises(ValueError, match="there is no NEV"):
+        with pytest.raises(ValueError, match="expected a NEV, found"):
             rec.locate([0], 5)
 
 
@@ -97,7 +97,7 @@ def test_timing_c36_where_none_can_be_opened_the_reason_is_raised(folder: Folder
 
 
 def test_timing_c36_an_error_leaves_no_file_open(folder: Folder) -> None:
-    """Where warnings are errors, the members opened before are closed; `conftest` looks."""
+    """Where warnings are errors, the members that are open are closed; `conftest` checks it."""
     folder.write(s__nev=t.spike_nev([5]), s__ns2=nsx((0, 9)), s__ns5=nsx((0, 9))[:-3])
     with pytest.raises(nv.TruncatedFile):
         folder.open()
@@ -162,7 +162,7 @@ def test_timing_c47_without_continuous_data_there_is_none(folder: Folder) -> Non
         folder.write(s__nev=t.spike_nev([5])).open().fastest  # noqa: B018
 
 
-def test_timing_c47_a_recording_says_what_it_is(folder: Folder) -> None:
+def test_timing_c47_a_recording_shows_its_members(folder: Folder) -> None:
     rec = folder.write(s__nev=t.spike_nev([5]), s__ns5=nsx((0, 9))).open()
     assert repr(rec) == f"Recording({str(folder.path / 's')!r}: nev, ns5)"
     with pytest.raises(TypeError):

@@ -16,9 +16,9 @@ from ...format import tables
 from ...format.dates import systemtime_of_date
 from ...format.header import read_extended_headers
 from ...format.text import size_text
-from ...nev.electrodes import header_id
-from ...nev.packets import CODES, CONTINUED, PacketNumbers
-from ...nev.spikes import N_IDS, Spikes, as_numbers, membership_table, tick_limit
+from ...nev.headers import header_id
+from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers
+from ...nev.spikes import N_IDS, Spikes, membership_table, number_list, tick_limit
 from ...traces.packing import BUFFER_BYTES, BUFFERS
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .file_plan import FilePlan, Progress, copy_bytes, write_file
@@ -124,9 +124,9 @@ def _plan_copy(nev: NevFile) -> FilePlan:
 def _plan_cut(
     nev: NevFile, electrodes: list[int] | None, packets: PacketNumbers, anonymise: bool | str, base_tick: int
 ) -> FilePlan:
-    columns = nev._packets.columns
-    code = columns.code[packets]
-    timed = packets[(code != CODES["unknown"]) & (code != CONTINUED)]  # timestamps of other packets mean nothing
+    columns = nev._packets.heads
+    code = columns.kind[packets]
+    timed = packets[(code != KIND_CODES["unknown"]) & (code != CONTINUED)]  # timestamps of other packets mean nothing
     ticks = columns.tick[timed]
     ends = [int(ticks.min()), int(ticks.max())] if ticks.size else []
     check_dates_removed(nev.path, nev.tick_rate, ends, anonymise, base_tick)
@@ -138,13 +138,13 @@ def _plan_cut(
 # ------------------------------------------------------------------------------------------------------ selection
 def _chosen_electrodes(nev: NevFile, electrodes: int | Iterable[int] | None) -> list[int] | None:
     """The electrodes of a request; KeyError for one without a header, spike or stimulus."""
-    ids = as_numbers(electrodes, N_IDS, "an electrode")
+    ids = number_list(electrodes, N_IDS, "an electrode")
     if ids is None:
         return None
     if not ids:
         raise ValueError(f"expected at least one electrode, found none; {nev.path} has {len(nev.electrodes)}")
     stimulated = Spikes("stim", nev._packets, {}).ids
-    return nev._spikes.known(ids, {*nev.electrodes, *stimulated}, nev.path)
+    return nev._spikes.check_electrodes(ids, also_known=stimulated)
 
 
 def _chosen_kinds(kinds: str | Iterable[str] | None) -> list[str] | None:
@@ -161,16 +161,16 @@ def _choose_packets(
     nev: NevFile, electrodes: list[int] | None, kinds: list[str] | None, start_tick: int | None, stop_tick: int | None
 ) -> PacketNumbers:
     """Packets to keep, in file order; one that continues another stays with it."""
-    columns, owners = nev._packets.columns, _owners(nev)
+    columns, owners = nev._packets.heads, _owners(nev)
     wanted = np.ones(nev.n_packets, np.bool_)
     if start_tick is not None:
         wanted &= columns.tick >= tick_limit(start_tick)
     if stop_tick is not None:
         wanted &= columns.tick < tick_limit(stop_tick)
     if kinds is not None:
-        wanted &= _is_of_kinds(kinds)[columns.code]
+        wanted &= _is_of_kinds(kinds)[columns.kind]
     if electrodes is not None:
-        wanted &= ~_is_of_kinds(_ELECTRODE_KINDS)[columns.code] | membership_table(electrodes, N_IDS)[columns.packet_id]
+        wanted &= ~_is_of_kinds(_ELECTRODE_KINDS)[columns.kind] | membership_table(electrodes, N_IDS)[columns.packet_id]
     kept = np.flatnonzero(wanted[owners] & (owners >= 0))
     if nev.n_packets and not kept.size:
         span = f"ticks {nev.tick_span[0]} to {nev.tick_span[1]}" if nev.tick_span else "packets of no known kind"
@@ -180,12 +180,12 @@ def _choose_packets(
 
 def _is_of_kinds(kinds: Iterable[str]) -> NDArray[np.bool_]:
     """Table by code of which packets are of these kinds."""
-    return membership_table([CODES[kind] for kind in kinds], len(CODES) + 1)
+    return membership_table([KIND_CODES[kind] for kind in kinds], len(KIND_CODES) + 1)
 
 
 def _owners(nev: NevFile) -> NDArray[np.intp]:
     """For each packet the one that it continues, or itself; -1 for one that continues nothing."""
-    code = nev._packets.columns.code
+    code = nev._packets.heads.kind
     owners: NDArray[np.intp] = np.maximum.accumulate(np.where(code == CONTINUED, -1, np.arange(code.size)))
     return owners
 
@@ -217,9 +217,9 @@ def _subtract_base(nev: NevFile, packets: NDArray[np.uint8], base_tick: int) -> 
 
 def _text_starts(nev: NevFile) -> NDArray[np.intp]:
     """For each packet its first byte of text, reserved bytes or unknown content; its end if it has none of them."""
-    columns, owners = nev._packets.columns, _owners(nev)
-    by_code = np.full(len(CODES) + 1, nev.packet_bytes, np.intp)
-    for kind, number in CODES.items():
+    columns, owners = nev._packets.heads, _owners(nev)
+    by_code = np.full(len(KIND_CODES) + 1, nev.packet_bytes, np.intp)
+    for kind, number in KIND_CODES.items():
         layout = nev._packets.layout(kind)
         offset, _, last = layout.rows[-1]
         if kind in _TEXT_FIELD:
@@ -227,8 +227,8 @@ def _text_starts(nev: NevFile) -> NDArray[np.intp]:
         elif last == "*x":
             by_code[number] = offset
     has_text = by_code < nev.packet_bytes
-    starts = by_code[columns.code]
-    continues_text = (columns.code == CONTINUED) & ((owners < 0) | has_text[columns.code[owners]])
+    starts = by_code[columns.kind]
+    continues_text = (columns.kind == CONTINUED) & ((owners < 0) | has_text[columns.kind[owners]])
     starts[continues_text] = columns.tick.itemsize
     return starts
 
@@ -238,8 +238,8 @@ def _date_tick(nev: NevFile, timed: PacketNumbers) -> int | None:
     """The tick of the date in the new header; None if the date stays the same."""
     if not nev._version.origin_is_utc or timed.size == 0:
         return None
-    columns = nev._packets.columns
-    starts = timed[columns.code[timed] == CODES["recording"]]
+    columns = nev._packets.heads
+    starts = timed[columns.kind[timed] == KIND_CODES["recording"]]
     tick = int(columns.tick[starts[0]] if starts.size else columns.tick[timed].min())
     return tick if tick != nev.time_origin_tick else None
 
