@@ -282,7 +282,7 @@ def prepared(arguments: argparse.Namespace, folder: Path) -> tuple[cases.Inputs,
 
 
 def main() -> None:
-    """Measure, print the table, and write it where that is asked for."""
+    """Measure, print the table, and write the results as JSON or a drawing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--file", help="an NSx of your own instead of made data")
     parser.add_argument("--gb", type=float, default=0.1, help="size of the made continuous data (0.1)")

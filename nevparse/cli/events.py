@@ -67,7 +67,7 @@ def csv_cells(row: dict[str, Any], for_spreadsheet: bool) -> dict[str, Any]:
 
 
 def _kinds(nev: NevFile, kind: str | None) -> list[str]:
-    """The kind asked for; otherwise every kind but those with very many events."""
+    """The chosen kind; by default all kinds but those with very many events."""
     return [kind] if kind else [name for name in nev.kinds() if name not in ("spike", "stim", "unknown")]
 
 
