@@ -92,12 +92,12 @@ def test_info_json_is_one_line_for_each_file(main: Command, file_of: FileOf, kin
     code, out, _ = main("info", "--json", *paths)
     lines = [json.loads(line) for line in out.splitlines()]
     assert (code, [line["path"] for line in lines]) == (0, paths)
-    described = lines[0]
-    assert (described["family"], described["n_channels"], described["n_samples"], len(described["channels"])) == ("nsx", 3, 9, 3)
-    assert sum(segment["n_samples"] for segment in described["segments"]) == 9
-    assert described["channels"][0]["electrode_id"] == 1
-    assert (described["channels"][0]["uv_per_bit"] is None) == (kind == "2.1"), "no NaN in JSON"
-    assert len(described["gaps"]) == (0 if kind == "2.1" else 1)
+    shown = lines[0]
+    assert (shown["family"], shown["n_channels"], shown["n_samples"], len(shown["channels"])) == ("nsx", 3, 9, 3)
+    assert sum(segment["n_samples"] for segment in shown["segments"]) == 9
+    assert shown["channels"][0]["electrode_id"] == 1
+    assert (shown["channels"][0]["uv_per_bit"] is None) == (kind == "2.1"), "no NaN in JSON"
+    assert len(shown["gaps"]) == (0 if kind == "2.1" else 1)
 
 
 def test_what_a_terminal_would_obey_is_made_visible(main: Command, file_of: FileOf) -> None:
