@@ -1,7 +1,7 @@
-"""What is measured: one function for each way of doing each job.
+"""What is measured: one function for each method of each job.
 
-A function is given the folder of the data and does its job; what it returns, or the file it wrote, is compared with
-what every other way of the same job gives. Imports of peers stand inside, so that each runs where only it is installed.
+A function does its job on the data of a folder. What it returns, or the file it wrote, is compared with the result of
+every other method of the same job. Peers are imported inside, so that each runs where only it is installed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import data
 import numpy as np
 
 WHOLE_FILE = "the whole file"  # what was written is the input, byte for byte
-OTHER_RESULT = "another result"  # there for its time: what it gives is compared elsewhere
+OTHER_RESULT = "another result"  # it is only timed: what it gives is compared elsewhere
 WINDOW_SAMPLES = 300_000  # ten seconds
 ROWS = 4096
 
 
 @dataclass
 class Inputs:
-    """Where the data is and what a job takes from it."""
+    """The data, and which part of it a job takes."""
 
     folder: Path
     nsx: Path
@@ -43,7 +43,7 @@ class Inputs:
 
     @property
     def out(self) -> Path:
-        """What an export writes."""
+        """The file that an export writes."""
         return self.folder / "out.bin"
 
 
@@ -51,14 +51,14 @@ Case = Callable[[Inputs], Any]
 JOBS: dict[str, dict[str, Case]] = {}
 
 
-def case(job: str, way: str) -> Callable[[Case], Case]:
-    """Enter a function as one way of doing a job."""
+def case(job: str, method: str) -> Callable[[Case], Case]:
+    """Register a function as one method of a job."""
 
-    def enter(function: Case) -> Case:
-        JOBS.setdefault(job, {})[way] = function
+    def register(function: Case) -> Case:
+        JOBS.setdefault(job, {})[method] = function
         return function
 
-    return enter
+    return register
 
 
 # ------------------------------------------------------------------------------------ export of contiguous columns
@@ -146,7 +146,7 @@ def _spikeinterface(inputs: Inputs) -> None:
 
 
 def brpylib_module(inputs: Inputs) -> Any:
-    """The vendor's reader, from the folder that was given."""
+    """The vendor's reader, from the folder of ``--brpylib``."""
     if not inputs.brpylib:
         raise ImportError("brpylib: give its folder with --brpylib")
     sys.path.insert(0, inputs.brpylib)
@@ -160,7 +160,7 @@ def _brpylib(inputs: Inputs) -> None:
     reader = brpylib_module(inputs).NsxFile(str(inputs.nsx))
     with inputs.out.open("wb") as target:
         for rows in reader.getdata(full_timestamps=False)["data"]:
-            # It gives channels by samples; tofile of what is not contiguous would write item by item.
+            # It gives channels by samples; tofile of an array that is not contiguous would write item by item.
             np.ascontiguousarray(rows[: inputs.n_columns].T).tofile(target)
     reader.close()
 
@@ -357,9 +357,9 @@ def _brpylib_trains(inputs: Inputs) -> Any:
     reader.close()
     keys = np.array(spikes["Channel"], np.int64) * 256 + np.array(spikes["Unit"])
     order = np.argsort(keys, kind="stable")
-    found, starts = np.unique(keys[order], return_index=True)
+    units, starts = np.unique(keys[order], return_index=True)
     trains = np.split(np.array(spikes["TimeStamps"])[order], starts[1:])
-    return {divmod(int(key), 256): ticks for key, ticks in zip(found, trains, strict=True)}
+    return {divmod(int(key), 256): ticks for key, ticks in zip(units, trains, strict=True)}
 
 
 @case("nev_trains", "nevparse")
@@ -392,8 +392,8 @@ def _waveforms(inputs: Inputs) -> Any:
 
 
 def _import(statement: str) -> str:
-    here = {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-    subprocess.run([sys.executable, "-c", statement], check=True, env=os.environ | here)
+    checkout = {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    subprocess.run([sys.executable, "-c", statement], check=True, env=os.environ | checkout)
     return OTHER_RESULT
 
 
@@ -419,6 +419,6 @@ def _import_ours(_: Inputs) -> str:
 
 @case("import", "neo")
 def _import_neo(_: Inputs) -> str:
-    import neo  # noqa: F401 - absent is told, not timed
+    import neo  # noqa: F401 - where it is absent nothing is timed
 
     return _import("from neo.rawio import BlackrockRawIO")

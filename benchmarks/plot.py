@@ -1,4 +1,4 @@
-"""The benchmark's table as a drawing: one bar for each way of each job, on a logarithmic scale of time."""
+"""The benchmark's table as a drawing: one bar for each method of each job, with a logarithmic time axis."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _OURS, _OTHER = "#c2571a", "#9aa5b1"
 
 
 def svg(measured: dict[str, dict[str, Any]]) -> str:
-    """Draw every way that was measured."""
+    """Draw the median time of every method."""
     y, parts = _MARGIN_PX, []
-    for job, ways in measured.items():
-        timed = {name: way["median_s"] for name, way in ways.items() if "median_s" in way}
+    for job, methods in measured.items():
+        timed = {name: method["median_s"] for name, method in methods.items() if "median_s" in method}
         y += _ROW_PX
         parts.append(f'<text x="{_MARGIN_PX}" y="{y}" font-weight="bold">{escape(job)}</text>')
         for name, seconds in timed.items():

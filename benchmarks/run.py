@@ -42,10 +42,10 @@ _SAMPLE_S = 0.002
 # ------------------------------------------------------------------------------------------- one case, in a process
 
 
-def run_case(job: str, way: str, inputs: cases.Inputs) -> dict[str, Any]:
-    """Do a job one way; its time, its memory and what tells its result."""
-    function = cases.JOBS[job][way]
-    _warm_imports(way, inputs)
+def run_case(job: str, method: str, inputs: cases.Inputs) -> dict[str, Any]:
+    """Do a job by one method; its time, its memory and a digest of its result."""
+    function = cases.JOBS[job][method]
+    _warm_imports(method, inputs)
     memory = Memory()
     cpu, start = time.process_time() + _children_s(), time.perf_counter()
     try:
@@ -57,21 +57,21 @@ def run_case(job: str, way: str, inputs: cases.Inputs) -> dict[str, Any]:
     return {"seconds": elapsed, "cpu_s": cpu_s, **peak, "result": _digest(result, inputs)}
 
 
-def _warm_imports(way: str, inputs: cases.Inputs) -> None:
+def _warm_imports(method: str, inputs: cases.Inputs) -> None:
     """Import what the case needs before the clock starts: loading it is measured on its own."""
     with suppress(ImportError):
-        if way.startswith("nevparse"):
+        if method.startswith("nevparse"):
             import nevparse
 
             _ = nevparse.open_nsx, nevparse.open_nev, nevparse.write_bin
-        elif way.startswith("brpylib"):
+        elif method.startswith("brpylib"):
             cases.brpylib_module(inputs)
         else:
-            importlib.import_module(PEERS.get(way.split()[0].rstrip(","), "numpy"))
+            importlib.import_module(PEERS.get(method.split()[0].rstrip(","), "numpy"))
 
 
 class Memory:
-    """Peak of anonymous and of all resident memory above what there was at the start, where the system tells."""
+    """Peak of anonymous and of all resident memory above the start; 0 where the system has no ``/proc``."""
 
     def __init__(self) -> None:
         self._statm = Path("/proc/self/statm")
@@ -103,16 +103,16 @@ def _children_s() -> float:
 
 
 def _digest(result: Any, inputs: cases.Inputs) -> str:
-    """What tells a result: of a file that was written, or of the arrays that were returned."""
+    """A digest of a result: of the file that was written, or of the arrays that were returned."""
     if isinstance(result, str) and result == cases.OTHER_RESULT:
         return cases.OTHER_RESULT
     digest = hashlib.blake2b(digest_size=16)
     if result is None or isinstance(result, str):
         _feed_file(digest, inputs.out)
         if result == cases.WHOLE_FILE:
-            whole = hashlib.blake2b(digest_size=16)
-            _feed_file(whole, inputs.nsx)
-            assert digest.digest() == whole.digest(), "the copy is not the file"
+            original = hashlib.blake2b(digest_size=16)
+            _feed_file(original, inputs.nsx)
+            assert digest.digest() == original.digest(), "the copy is not the file"
             return cases.OTHER_RESULT
     else:
         _feed(digest, result)
@@ -143,31 +143,34 @@ def _feed(digest: Any, result: Any) -> None:
 
 
 def measure(jobs: list[str], inputs: cases.Inputs, repeats: int) -> dict[str, dict[str, Any]]:
-    """Every way of every job, its repeats taking turns with those of the others."""
+    """Measure every method of every job; the repeats of all methods of a job take turns."""
     return {job: _measure_job(job, inputs, repeats) for job in jobs}
 
 
 def _measure_job(job: str, inputs: cases.Inputs, repeats: int) -> dict[str, Any]:
-    runs: dict[str, list[dict[str, Any]]] = {way: [] for way in cases.JOBS[job]}
+    repeats_of: dict[str, list[dict[str, Any]]] = {method: [] for method in cases.JOBS[job]}
     for _ in range(repeats):
-        for way, done in runs.items():
+        for method, done in repeats_of.items():
             if not (done and "absent" in done[0]):
-                _show(f"{job}: {way}")
-                done.append(_in_process(job, way, inputs))
+                _show(f"{job}: {method}")
+                done.append(_in_process(job, method, inputs))
     _show("")
-    return {way: _summary(done) for way, done in _compared(job, runs).items()}
+    return {method: _summary(done) for method, done in _compared(job, repeats_of).items()}
 
 
-def _compared(job: str, runs: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """The same runs, but none of a peer that gives another result; nevparse must give what the first way does."""
-    results = {way: {run.get("result") for run in done} - {cases.OTHER_RESULT, None} for way, done in runs.items()}
-    right = next((found for found in results.values() if found), set())
-    for way, found in results.items():
-        if found and found != right:
-            if way.startswith("nevparse") or len(found) > 1:
-                raise SystemExit(f"{job}, {way}: another result than the first way of this job")
-            runs[way] = [{"absent": "gives another result"}]
-    return runs
+def _compared(job: str, repeats_of: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Mark peers whose result is another as absent; nevparse must give the result of the first method."""
+    results = {
+        method: {repeat.get("result") for repeat in done} - {cases.OTHER_RESULT, None}
+        for method, done in repeats_of.items()
+    }
+    first = next((result for result in results.values() if result), set())
+    for method, result in results.items():
+        if result and result != first:
+            if method.startswith("nevparse") or len(result) > 1:
+                raise SystemExit(f"{job}, {method}: another result than the first method of this job")
+            repeats_of[method] = [{"absent": "gives another result"}]
+    return repeats_of
 
 
 def _show(text: str) -> None:
@@ -175,33 +178,33 @@ def _show(text: str) -> None:
         print(f"\r{text:<100}", end="" if text else "\r", file=sys.stderr, flush=True)
 
 
-def _in_process(job: str, way: str, inputs: cases.Inputs) -> dict[str, Any]:
-    for left in (inputs.out, inputs.out.with_suffix(".json"), inputs.out.with_suffix(".ticks")):
-        left.unlink(missing_ok=True)
-    told = json.dumps({"job": job, "way": way, "inputs": asdict(inputs)}, default=str)
-    command = [sys.executable, str(HERE / "run.py"), "--case", told]
+def _in_process(job: str, method: str, inputs: cases.Inputs) -> dict[str, Any]:
+    for former in (inputs.out, inputs.out.with_suffix(".json"), inputs.out.with_suffix(".ticks")):
+        former.unlink(missing_ok=True)
+    request = json.dumps({"job": job, "method": method, "inputs": asdict(inputs)}, default=str)
+    command = [sys.executable, str(HERE / "run.py"), "--case", request]
     # Everyone's modules are compiled once, whatever the environment says: it is not what is measured.
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(inputs.folder / "compiled")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
-        if way.startswith("nevparse"):
-            raise SystemExit(f"{job}, {way} failed:\n{done.stderr}")
+        if method.startswith("nevparse"):
+            raise SystemExit(f"{job}, {method} failed:\n{done.stderr}")
         return {"absent": "failed: " + done.stderr.strip().splitlines()[-1][:80]}
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    if "absent" in runs[0]:
-        return {"absent": runs[0]["absent"]}
-    seconds = [run["seconds"] for run in runs]
+def _summary(repeats: list[dict[str, Any]]) -> dict[str, Any]:
+    if "absent" in repeats[0]:
+        return {"absent": repeats[0]["absent"]}
+    seconds = [repeat["seconds"] for repeat in repeats]
     return {
         "median_s": statistics.median(seconds),
         "least_s": min(seconds),
         "most_s": max(seconds),
-        "cpu_s": statistics.median(run["cpu_s"] for run in runs),
-        "anonymous_bytes": max(run["anonymous_bytes"] for run in runs),
-        "resident_bytes": max(run["resident_bytes"] for run in runs),
-        "repeats": len(runs),
+        "cpu_s": statistics.median(repeat["cpu_s"] for repeat in repeats),
+        "anonymous_bytes": max(repeat["anonymous_bytes"] for repeat in repeats),
+        "resident_bytes": max(repeat["resident_bytes"] for repeat in repeats),
+        "repeats": len(repeats),
     }
 
 
@@ -209,28 +212,30 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def table(measured: dict[str, dict[str, Any]]) -> str:
-    """What a person reads: for each job its ways, each beside the first."""
+    """For each job its methods, each with its ratio to the first."""
     lines = []
-    for job, ways in measured.items():
-        first = next((way["median_s"] for way in ways.values() if "median_s" in way), 1.0)
+    for job, methods in measured.items():
+        first = next((method["median_s"] for method in methods.values() if "median_s" in method), 1.0)
         lines += [
             "",
             f"time_{job}",
             f"  {'':<56}{'ratio':>8}{'median':>11}{'spread':>20}{'cpu':>10}{'anon':>9}{'rss':>9}",
         ]
-        for name, way in ways.items():
-            if "absent" in way:
-                lines.append(f"  {name:<56}{'absent':>8}   ({way['absent']})")
+        for name, method in methods.items():
+            if "absent" in method:
+                lines.append(f"  {name:<56}{'absent':>8}   ({method['absent']})")
                 continue
-            spread = f"{way['least_s']:.3g} .. {way['most_s']:.3g}"
-            memory = "".join(f"{way[kind] / 1e6:7.0f}MB" for kind in ("anonymous_bytes", "resident_bytes"))
-            ratio = way["median_s"] / first
-            lines.append(f"  {name:<56}{ratio:8.3g}{way['median_s']:10.4g}s{spread:>20}{way['cpu_s']:9.3g}s{memory}")
+            spread = f"{method['least_s']:.3g} .. {method['most_s']:.3g}"
+            memory = "".join(f"{method[kind] / 1e6:7.0f}MB" for kind in ("anonymous_bytes", "resident_bytes"))
+            ratio = method["median_s"] / first
+            lines.append(
+                f"  {name:<56}{ratio:8.3g}{method['median_s']:10.4g}s{spread:>20}{method['cpu_s']:9.3g}s{memory}"
+            )
     return "\n".join(lines)
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
+    """The machine and versions that the numbers are of."""
     return {
         "system": platform.platform(),
         "cores": os.cpu_count(),
@@ -247,7 +252,7 @@ NOISE = (
 
 
 def prepared(arguments: argparse.Namespace, folder: Path) -> tuple[cases.Inputs, list[str]]:
-    """The data, made or the user's own, read once so that it is in the page cache; and the jobs it serves."""
+    """The data, made or the user's own, read once into the page cache; and the jobs that can be done on it."""
     if arguments.file:
         import nevparse
 
@@ -272,12 +277,12 @@ def prepared(arguments: argparse.Namespace, folder: Path) -> tuple[cases.Inputs,
         jobs = list(cases.JOBS)
     for path in {inputs.nsx, *folder.glob("*.n*")}:
         _feed_file(hashlib.blake2b(), path)
-    wanted = arguments.only.split(",") if arguments.only else jobs
-    return inputs, [job for job in jobs if job in wanted]
+    chosen = arguments.only.split(",") if arguments.only else jobs
+    return inputs, [job for job in jobs if job in chosen]
 
 
 def main() -> None:
-    """Run it."""
+    """Measure, print the table, and write the results as JSON or a drawing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--file", help="an NSx of your own instead of made data")
     parser.add_argument("--gb", type=float, default=0.1, help="size of the made continuous data (0.1)")
@@ -292,9 +297,9 @@ def main() -> None:
     parser.add_argument("--case", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
-        told = json.loads(arguments.case)
-        inputs = cases.Inputs(**told["inputs"] | {key: Path(told["inputs"][key]) for key in ("folder", "nsx")})
-        print(json.dumps(run_case(told["job"], told["way"], inputs)))
+        request = json.loads(arguments.case)
+        inputs = cases.Inputs(**request["inputs"] | {key: Path(request["inputs"][key]) for key in ("folder", "nsx")})
+        print(json.dumps(run_case(request["job"], request["method"], inputs)))
         return
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         inputs, jobs = prepared(arguments, Path(folder))
@@ -304,8 +309,8 @@ def main() -> None:
     print(table(measured))
     print(f"\n{NOISE}")
     if arguments.json:
-        facts = {"machine": machine(), "size_bytes": size, "measured": measured}
-        Path(arguments.json).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        results = {"machine": machine(), "size_bytes": size, "measured": measured}
+        Path(arguments.json).write_text(json.dumps(results, indent=1), encoding="utf-8")
     if arguments.plot:
         Path(arguments.plot).write_text(plot.svg(measured), encoding="utf-8")
 

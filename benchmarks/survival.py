@@ -3,8 +3,8 @@
     python benchmarks/survival.py
     python benchmarks/survival.py --kills 500 --markdown
 
-A function in `ROWS` does something many times and gives rows of the table: how often, how it ended, and how often
-anything was lost. Another kind of row is one more function.
+Each function in `ROWS` repeats one kind of accident and gives rows of the table: how often, how it ended, and how often
+anything was lost.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OUTCOMES = {0: "finished before", crashes.KILLED: "killed", crashes.REFUSED: "Ex
 
 
 class Row(NamedTuple):
-    """What was tried, how often, how it ended by kind, and how often something was wrong afterwards."""
+    """What was tried, how often, how often each end came, and how often something was wrong afterwards."""
 
     what: str
     n_tried: int
@@ -51,14 +51,14 @@ def kills(n: int, folder: Path) -> Iterator[Row]:
     with crashes.Exporter() as exporter:
         for case in prepared(folder):
             outcomes, n_wrong = Counter[str](), 0
-            lasts_s = duration_s(case, exporter, folder)
+            export_s = duration_s(case, exporter, folder)
             while outcomes["killed"] < n:
                 target = case.lay_out(folder / f"{case.name}-kill-{outcomes.total()}")
                 exporter.start(case, target, pause_s=0.002)
-                time.sleep(random.random() * lasts_s)
+                time.sleep(random.random() * export_s)
                 exporter.kill()
                 outcomes[OUTCOMES[exporter.wait()]] += 1
-                n_wrong += bool(case.wrong(target.parent)) or not again(case, exporter, target)
+                n_wrong += bool(case.wrong(target.parent)) or not recovers(case, exporter, target)
             yield Row(f"export killed at a random moment: {case.name}", outcomes.total(), outcomes, n_wrong)
 
 
@@ -73,7 +73,7 @@ def full_disks(n: int, folder: Path) -> Iterator[Row]:
                 limit = {"most_bytes": random.randrange(200, most), "says": str(folder / "says")}
                 exporter.start(case, target, **limit)
                 outcomes[OUTCOMES[exporter.wait()]] += 1
-                n_wrong += crashes.contents(target.parent) != case.before or not again(case, exporter, target)
+                n_wrong += crashes.contents(target.parent) != case.before or not recovers(case, exporter, target)
             yield Row(f"export that runs out of space: {case.name}", n, outcomes, n_wrong)
 
 
@@ -87,30 +87,30 @@ def prepared(folder: Path) -> list[crashes.Case]:
 
 
 def duration_s(case: crashes.Case, exporter: crashes.Exporter, folder: Path) -> float:
-    """How long an export takes that is left alone."""
+    """How long an export takes that nothing interrupts."""
     times_s = []
     for k in range(2):  # the first one is slower
         begin = time.monotonic()
-        exporter.start(case, case.lay_out(folder / f"{case.name}-whole-{k}"), pause_s=0.002)
+        exporter.start(case, case.lay_out(folder / f"{case.name}-complete-{k}"), pause_s=0.002)
         assert exporter.wait() == 0
         times_s.append(time.monotonic() - begin)
     return min(times_s)
 
 
-def again(case: crashes.Case, exporter: crashes.Exporter, target: Path) -> bool:
-    """Whether the next run writes everything, and clears away what was left."""
+def recovers(case: crashes.Case, exporter: crashes.Exporter, target: Path) -> bool:
+    """Whether the export that follows writes every file and removes what the interrupted one left."""
     exporter.start(case, target)
     return exporter.wait() == 0 and crashes.contents(target.parent) == case.after
 
 
 def recordings(n: int, folder: Path) -> Iterator[Row]:
-    """Follow recordings that another process writes, in pieces that break off anywhere; every second one is killed."""
+    """Follow recordings while another process writes them, in pieces of any length; every second one is killed."""
     head, samples = len(builders.nsx([], ids=range(1, 9))), builders.ramp(60_000, 8)
     paused = builders.nsx([(0, samples[:40_000]), (90_000, samples[40_000:])])
-    stamped = timing_builders.ptp(timing_builders.stamps(60_000, breaks={40_000: 30}), samples)
+    one_sample = timing_builders.ptp(timing_builders.stamps(60_000, breaks={40_000: 30}), samples)
     blocks = recorders.marks("2.3", head, (40_000, 20_000), 16)
-    packets = [recorders.Mark(0, at + 13, at + 29, 16) for at in range(head, len(stamped), 29)]
-    for what, data, marks in (("blocks", paused, blocks), ("one-sample packets", stamped, packets)):
+    packets = [recorders.Mark(0, at + 13, at + 29, 16) for at in range(head, len(one_sample), 29)]
+    for what, data, marks in (("blocks", paused, blocks), ("one-sample packets", one_sample, packets)):
         outcomes, n_tried, n_lost = Counter[str](), 0, 0
         for k in range(max(2, n // 10)):
             ends = recorders.odd_ends(head, len(data), k, 20_000)
@@ -126,12 +126,12 @@ def recordings(n: int, folder: Path) -> Iterator[Row]:
 
 
 def n_followed(path: Path, head: int, samples: np.ndarray, recorder: subprocess.Popen[str]) -> int:
-    """Export a recording until its recorder ends; how many samples that gives, 0 where they are not the right ones."""
+    """Export a recording until its recorder ends; the number of samples, 0 where they are not the right ones."""
     while not (path.exists() and path.stat().st_size >= head):
         time.sleep(0.001)
     target = path.with_suffix(".bin")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a block that counts no samples as yet
+        warnings.simplefilter("ignore")  # that a block counts no samples yet
         with nv.open_nsx(path) as ns:
             try:
                 live = {"follow": True, "poll_s": 0.01, "stop": lambda: recorder.poll() is not None}
@@ -142,11 +142,11 @@ def n_followed(path: Path, head: int, samples: np.ndarray, recorder: subprocess.
 
 
 def inputs(n: int, folder: Path) -> Iterator[Row]:
-    """Give every entrance files that were damaged at random; what is not documented, or contradicts itself, raises."""
-    start = corpus.starting_points()
+    """Damage files at random and open them by every function; an undocumented exception or a contradiction raises."""
+    originals = corpus.starting_points()
     chance = random.Random()
     tried = (
-        (name, mutated(chance.choice(found), found, chance)) for name, found in start.items() for _ in range(20 * n)
+        (name, mutated(chance.choice(files), files, chance)) for name, files in originals.items() for _ in range(20 * n)
     )
     for name, outcomes in properties.tally(tried, folder).items():
         yield Row(f"damaged file: {name}", outcomes.total(), outcomes, 0)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Blackrock and Ripple recordings: ``.nev`` and ``.ns1`` to ``.ns9`` files, on numpy alone.
 
-Names are loaded when they are first used, so that importing this package costs next to nothing.
+A name is imported when it is first used, so that importing this package costs next to nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
+    from .clock import Gap as Gap
     from .errors import DamagedFile as DamagedFile
     from .errors import ExportError as ExportError
     from .errors import FormatError as FormatError
@@ -25,28 +26,39 @@ if TYPE_CHECKING:
     from .export.native.cut_nsx import write_nsx as write_nsx
     from .export.native.new_nsx import NewChannel as NewChannel
     from .export.native.new_nsx import create_nsx as create_nsx
+    from .export.sidecar import Sidecar as Sidecar
     from .export.sidecar import read_sidecar as read_sidecar
     from .export.sorter.folder import write_sorter as write_sorter
+    from .format.channel import Channel as Channel
     from .maps.ccf import read_ccf as read_ccf
     from .maps.cmp import read_cmp as read_cmp
     from .maps.positions import plain_grid as plain_grid
+    from .nev.electrodes import Electrode as Electrode
+    from .nev.file import NevFile as NevFile
     from .nev.file import open_nev as open_nev
+    from .nsx.file import NsxFile as NsxFile
     from .nsx.file import open_nsx as open_nsx
+    from .nsx.segments import Segment as Segment
+    from .recording.check import Finding as Finding
     from .recording.check import check as check
+    from .recording.recording import Recording as Recording
     from .recording.recording import open_recording as open_recording
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _ERRORS = "NevParseError FormatError UnsupportedVersion GapError ExportError"
-_WARNINGS = "NevParseWarning UnknownVersion TruncatedFile DamagedFile UnknownScale"
 _HOMES = {
-    "errors": f"{_ERRORS} {_WARNINGS}",
-    "nsx.file": "open_nsx",
-    "nev.file": "open_nev",
-    "recording.recording": "open_recording",
-    "recording.check": "check",
+    "errors": f"{_ERRORS} NevParseWarning UnknownVersion TruncatedFile DamagedFile UnknownScale",
+    "nsx.file": "open_nsx NsxFile",
+    "nsx.segments": "Segment",
+    "format.channel": "Channel",
+    "clock": "Gap",
+    "nev.file": "open_nev NevFile",
+    "nev.electrodes": "Electrode",
+    "recording.recording": "open_recording Recording",
+    "recording.check": "check Finding",
     "export.bin": "write_bin",
-    "export.sidecar": "read_sidecar",
+    "export.sidecar": "read_sidecar Sidecar",
     "export.sorter.folder": "write_sorter",
     "export.native.cut_nsx": "write_nsx",
     "export.native.cut_nev": "write_nev",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every block of code in the README runs, in the order it stands; its two set-up commands are there word for word."""
+"""Every block of code in the README runs, in order; its two set-up commands are in it word for word."""
 
 from __future__ import annotations
 

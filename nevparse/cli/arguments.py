@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""What the command line takes: commands, options, and how their values are written."""
+"""Commands and options of the command line, and how their values are written.
+
+Options of an export have the names that they have in the library (``dest``), so that `commands` can pass them on.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from datetime import datetime, timezone
-from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import NoReturn
 
 from .. import __version__
 from ..format.tables import EVENT_KINDS, MAX_CHANNELS
 from ..format.text import printable
+from .times import time
 
-if TYPE_CHECKING:
-    from ..clock import TimeBase
+_ANY_FILE = "a file, or the base name of a recording for all of it"
+_CONTINUOUS = "an NSx file, or any member or the base name of a recording"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -23,92 +24,87 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every command with its options; the command's name is left in ``command``."""
+    """Every command with its options; ``command`` is the name of the one that was given."""
     top = _Parser("nevparse", description="Read Blackrock and Ripple recordings.")
     top.add_argument("--version", action="version", version=f"nevparse {__version__}")
-    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     info = commands.add_parser("info", help="what a file is: when, how long, which channels, gaps, events, damage")
-    info.add_argument("file", nargs="+", metavar="F", help="a file, or the base name of a recording for all of it")
+    info.add_argument("file", nargs="+", metavar="F", help=_ANY_FILE)
     info.add_argument("--json", action="store_true", help="everything as JSON, one line for each file")
-    info.set_defaults(command="info")
     _add_bin(commands.add_parser("bin", help="write chosen channels to a flat .bin, and a .json that describes it"))
     _add_sorter(commands.add_parser("sorter", help="make a folder that Kilosort, Phy and SpikeInterface open"))
     _add_cut(commands.add_parser("cut", help="write a part of an NSx or NEV file as a file of the same kind"))
     check = commands.add_parser("check", help="judge a file strictly: every header, block, timestamp and packet")
-    check.add_argument("file", nargs="+", metavar="F", help="a file, or the base name of a recording for all of it")
+    check.add_argument("file", nargs="+", metavar="F", help=_ANY_FILE)
     check.add_argument("--json", action="store_true", help="findings as JSON, one line each")
-    check.set_defaults(command="check")
     _add_events(commands.add_parser("events", help="list comments, digital input and every other kind of event"))
     return top
 
 
 def _add_bin(command: argparse.ArgumentParser) -> None:
-    names = "an NSx file, or any member or the base name of a recording; of several instruments one each"
-    command.add_argument("file", nargs="+", metavar="F", help=names)
+    command.add_argument("file", nargs="+", metavar="F", help=f"{_CONTINUOUS}; of several instruments one each")
     command.add_argument("out", metavar="OUT", help="the .bin to write")
-    _add_which(command).add_argument("--neural", action="store_true", help="leave out analog inputs")
+    _add_neural(_add_channels(command))
     _add_export(command)
     command.add_argument("--follow", action="store_true", help="go on with what is being recorded, until Ctrl-C")
     idle = "with --follow: end after so many seconds without a new sample"
-    command.add_argument("--timeout", type=float, metavar="S", help=idle)
-    command.set_defaults(command="bin")
+    command.add_argument("--timeout", dest="timeout_s", type=float, metavar="S", help=idle)
 
 
 def _add_sorter(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="F", help="an NSx file, or any member or the base name of a recording")
+    command.add_argument("file", metavar="F", help=_CONTINUOUS)
     command.add_argument("folder", metavar="FOLDER", help="the folder to make")
-    several = "the array's map; of several arrays or headstages one each. A plain grid otherwise"
-    command.add_argument("--cmp", nargs="+", metavar="MAP", help=several)
+    maps = "the array's map; of several arrays or headstages one each. A plain grid otherwise"
+    command.add_argument("--cmp", nargs="+", metavar="MAP", help=maps)
     command.add_argument("--first-bank", metavar="AE", help="the bank that bank A of each map is plugged into")
     by = "what joins map and channels: bank and pin, label, or electrode id"
     command.add_argument("--by", choices=["pin", "label", "id"], default="pin", help=by)
-    command.add_argument("--pitch", type=float, metavar="UM", help="µm between electrodes, where not as the map says")
-    _add_which(command)
+    pitch = "µm between electrodes, where not as the map says"
+    command.add_argument("--pitch", dest="pitch_um", type=float, metavar="UM", help=pitch)
+    _add_channels(command)
     _add_export(command)
-    command.set_defaults(command="sorter")
-
-
-def _add_which(command: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
-    command.add_argument("--nsx", type=int, metavar="N", help="which .nsN of a recording; the fastest otherwise")
-    which = command.add_mutually_exclusive_group()
-    which.add_argument("--channels", type=_columns, metavar="0:128", help="columns, from 0, as numpy slices")
-    which.add_argument("--electrodes", type=_ids, metavar="1-96,129", help="electrode ids, both ends included")
-    which.add_argument("--labels", nargs="+", metavar="LABEL", help="labels, or patterns such as 'elec*'")
-    return which
 
 
 def _add_cut(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="F", help="an NSx or NEV file; with --nsx any member or the base name")
     command.add_argument("out", metavar="OUT", help="the file to write")
-    _add_which(command).add_argument("--neural", action="store_true", help="leave out analog inputs")
-    _add_time(command)
-    command.add_argument("--segments", type=_columns, metavar="0,2:4", help="unbroken stretches, from 0")
+    _add_neural(_add_channels(command))
+    _add_times(command)
+    command.add_argument("--segments", type=slices, metavar="0,2:4", help="unbroken segments, from 0")
     command.add_argument("--kinds", nargs="+", choices=EVENT_KINDS, metavar="KIND", help="of a NEV: kinds of events")
     out = "take out dates, comments, texts and the application; with the word labels, labels too"
     command.add_argument("--anonymise", nargs="?", const=True, default=False, choices=["labels"], help=out)
     base = "what to subtract from timestamps that count from 1970, the same for every file of a recording"
     command.add_argument("--base-tick", type=int, default=0, metavar="TICK", help=base)
     command.add_argument("--overwrite", action="store_true", help="replace a file of the same name")
-    command.set_defaults(command="cut")
 
 
-def _add_time(command: argparse.ArgumentParser) -> None:
+def _add_channels(command: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    command.add_argument("--nsx", type=int, metavar="N", help="which .nsN of a recording; the fastest otherwise")
+    channels = command.add_mutually_exclusive_group()
+    channels.add_argument("--channels", type=slices, metavar="0:128", help="columns, from 0, as numpy slices")
+    channels.add_argument("--electrodes", type=ids, metavar="1-96,129", help="electrode ids, both ends included")
+    channels.add_argument("--labels", nargs="+", metavar="LABEL", help="labels, or patterns such as 'elec*'")
+    return channels
+
+
+def _add_neural(channels: argparse._MutuallyExclusiveGroup) -> None:
+    channels.add_argument("--neural", dest="kind", action="store_const", const="neural", help="leave out analog inputs")
+
+
+def _add_times(command: argparse.ArgumentParser) -> None:
     when = "seconds after the first sample (12.5), ticks (375000t) or a UTC date (2024-05-06T07:08:09)"
-    command.add_argument("--start", type=_moment, metavar="TIME", help=when)
-    command.add_argument("--stop", type=_moment, metavar="TIME", help="likewise; not included")
+    command.add_argument("--start", type=time, metavar="TIME", help=when)
+    command.add_argument("--stop", type=time, metavar="TIME", help="likewise; not included")
 
 
 def _add_export(command: argparse.ArgumentParser) -> None:
-    _add_time(command)
-    command.add_argument(
-        "--gaps",
-        choices=["error", "split", "join", "fill"],
-        default="error",
-        help="where time is broken: refuse, a file for each stretch, back to back, or fill what is missing",
-    )
-    command.add_argument("--fill", type=_fill, default=0, metavar="VALUE", help="what fills: a raw value, or hold")
+    _add_times(command)
+    gaps = "where time is broken: refuse, a file for each segment, back to back, or fill what is missing"
+    command.add_argument("--gaps", choices=["error", "split", "join", "fill"], default="error", help=gaps)
+    command.add_argument("--fill", type=fill, default=0, metavar="VALUE", help="what fills: a raw value, or hold")
     command.add_argument("--max-fill", type=float, default=10.0, metavar="X", help="at most X times what was recorded")
-    command.add_argument("--resample", choices=["nominal"], help="PTP: nearest samples on an even grid")
+    command.add_argument("--resample", choices=["nominal"], help="PTP: nearest samples on a regular grid")
     command.add_argument("--sort", action="store_true", help="put samples right that stand out of order")
     command.add_argument("--overwrite", action="store_true", help="replace files of the same names")
 
@@ -122,10 +118,10 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     form.add_argument("--spreadsheet", action="store_true", help=guarded)
     form.add_argument("--json", action="store_true", help="JSON, one line for each event")
     form.add_argument("--npy", metavar="OUT", help="a numpy file of one kind")
-    command.set_defaults(command="events")
 
 
-def _columns(text: str) -> list[slice]:
+def slices(text: str) -> list[slice]:
+    """Numbers and slices as numpy has them: ``0:128,130``."""
     parts = []
     for part in text.split(","):
         numbers = [int(number) if number.strip() else None for number in part.split(":")]
@@ -138,63 +134,18 @@ def _columns(text: str) -> list[slice]:
     return parts
 
 
-def _ids(text: str) -> list[int]:
-    ids: list[int] = []
+def ids(text: str) -> list[int]:
+    """Numbers and ranges that include both ends: ``1-96,129``."""
+    numbers: list[int] = []
     for part in text.split(","):
         first, dash, last = part.partition("-")
         begin, end = int(first), int(last if dash else first)
         if not begin <= end < begin + MAX_CHANNELS:
             raise ValueError(text)
-        ids += range(begin, end + 1)
-    return ids
+        numbers += range(begin, end + 1)
+    return numbers
 
 
-def _fill(text: str) -> float | str:
+def fill(text: str) -> float | str:
+    """A number, or ``hold``."""
     return "hold" if text == "hold" else int(text) if text.lstrip("-").isdigit() else float(text)
-
-
-def _seconds(text: str) -> Fraction:
-    if len(text.lower().partition("e")[2]) > 4:
-        raise ValueError(text)  # as an exact number it would fill the memory
-    try:
-        return Fraction(text)
-    except ZeroDivisionError:
-        raise ValueError(text) from None
-
-
-class Times(NamedTuple):
-    """What times that a user writes are counted by: the file, its first sample, and when its ticks were."""
-
-    path: str
-    first_tick: int | None
-    base: TimeBase
-
-
-def _moment(text: str) -> Callable[[Times], int]:
-    """Turn a time into what finds its tick in a file."""
-    if text.endswith("t"):
-        tick = int(text[:-1])
-        return lambda _: tick
-    try:
-        seconds = _seconds(text)
-    except ValueError:
-        date = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return lambda times: _tick_of(times, _utc(date))
-    return lambda times: _after(times, seconds)
-
-
-def _after(times: Times, seconds: Fraction) -> int:
-    return 0 if times.first_tick is None else max(0, times.first_tick + round(seconds * times.base.tick_rate))
-
-
-def _tick_of(times: Times, date: datetime) -> int:
-    base = times.base
-    if base.origin is None:
-        raise ValueError(f"{times.path}: the file has no date; give --start and --stop in seconds or ticks")
-    since = date - _utc(base.origin)
-    microseconds = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
-    return max(0, base.origin_tick + microseconds * base.tick_rate // 1_000_000)
-
-
-def _utc(date: datetime) -> datetime:
-    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)

@@ -3,84 +3,117 @@
 
 from __future__ import annotations
 
+import csv
+import sys
 from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
 from typing import Any
 
 import numpy as np
 
-from ..format.text import printable
+from ..format.text import json_text, printable
 from ..nev.comments import Comment
 from ..nev.file import NevFile
+from .terminal import UnusableInput
 
-_AT_ONCE = 4096  # events turned into Python values at a time
+_BATCH = 4096  # events turned into Python values at a time
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # how a formula starts, in full width too
-_RAW = {"waveform", "payload", "points"}  # left to --npy and the library
+_ARRAY_FIELDS = {"waveform", "payload", "points"}  # left to --npy and the library
 
 
-def shown_kinds(nev: NevFile, kind: str | None) -> list[str]:
-    """The kinds a listing is of: the one asked for, or all but spikes and their like, which are many."""
-    return [kind] if kind else [name for name in nev.kinds() if name not in ("spike", "stim", "unknown")]
+def print_text(nev: NevFile, kind: str | None) -> None:
+    """Print one line for each event, for a person."""
+    for row in _rows(nev, _kinds(nev, kind)):
+        tick, seconds, name = row.pop("tick"), row.pop("seconds"), row.pop("kind")
+        values = "  ".join(f"{field} {value}" for field, value in row.items() if value is not None)
+        print(f"{seconds:14.6f} s  tick {tick}  {name:<10}  {printable(values)}")
+    sys.stdout.flush()
 
 
-def columns_of(nev: NevFile, kinds: Sequence[str]) -> list[str]:
-    """Names of the columns that rows of these kinds have, a field of several numbers spread over as many."""
-    columns = ["tick", "seconds", "kind"]
-    for kind in kinds:
-        columns += [name for name in _fields(nev, kind) if name not in columns]
-    return columns
+def print_json(nev: NevFile, kind: str | None) -> None:
+    """Print one line of JSON for each event."""
+    for row in _rows(nev, _kinds(nev, kind)):
+        print(json_text(row))
+    sys.stdout.flush()
 
 
-def _fields(nev: NevFile, kind: str) -> Iterator[str]:
-    if kind == "comment":
-        yield from Comment._fields
-        return
-    dtype = nev.spikes(electrodes=[], waveforms=False).dtype if kind == "spike" else nev.events(kind).dtype
-    for field in dtype.names or ():
-        yield from _names(dtype, field)
+def print_csv(nev: NevFile, kind: str | None, *, for_spreadsheet: bool) -> None:
+    """Print a header and one line for each event."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(newline="")  # RFC 4180 ends lines in CRLF on every system
+    kinds = _kinds(nev, kind)
+    writer = csv.DictWriter(sys.stdout, _columns(nev, kinds), restval="")
+    writer.writeheader()
+    writer.writerows(csv_cells(row, for_spreadsheet) for row in _rows(nev, kinds))
+    sys.stdout.flush()
 
 
-def rows_of(nev: NevFile, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Every event of these kinds as a row of plain values, in order of time where there are several kinds."""
-    streams = [_kind_rows(nev, kind) for kind in kinds]
-    if len(streams) == 1:
-        yield from streams[0]
-        return
-    yield from sorted((row for stream in streams for row in stream), key=lambda row: int(row["tick"]))
+def save_npy(nev: NevFile, kind: str | None, path: str) -> None:
+    """Write all events of one kind to a numpy file that does not exist yet."""
+    if kind is None:
+        raise UnusableInput("--npy takes one kind of event: name it with --kind")
+    events = nev.events(kind)
+    with open(path, "xb") as file:
+        np.save(file, events, allow_pickle=False)
+    print(printable(f"{path}: {len(events)} events of {events.dtype}"))
 
 
-def cells_of(row: dict[str, Any], guarded: bool) -> dict[str, Any]:
-    """The same row as one line of text; where `guarded`, nothing in it is a formula to a spreadsheet."""
+def csv_cells(row: dict[str, Any], for_spreadsheet: bool) -> dict[str, Any]:
+    """A row whose texts are one line each, and for a spreadsheet no formulas."""
     texts = {name: printable(value) for name, value in row.items() if isinstance(value, str)}
-    if guarded:
+    if for_spreadsheet:
         texts = {name: "'" + text if text.startswith(_FORMULA) else text for name, text in texts.items()}
     return row | texts
 
 
-def _kind_rows(nev: NevFile, kind: str) -> Iterator[dict[str, Any]]:
+def _kinds(nev: NevFile, kind: str | None) -> list[str]:
+    """The chosen kind; by default all kinds but those with very many events."""
+    return [kind] if kind else [name for name in nev.kinds() if name not in ("spike", "stim", "unknown")]
+
+
+def _columns(nev: NevFile, kinds: Sequence[str]) -> list[str]:
+    """Names of all columns that events of these kinds have."""
+    names = (name for kind in kinds for name in _kind_columns(nev, kind))
+    return list(dict.fromkeys(["tick", "seconds", "kind", *names]))
+
+
+def _kind_columns(nev: NevFile, kind: str) -> list[str]:
     if kind == "comment":
-        for comment in nev.comments():
-            yield _stamped(nev, kind, comment.tick) | comment._asdict()
-        return
-    events = nev.spikes(waveforms=False) if kind == "spike" else nev.events(kind)
-    for start in range(0, len(events), _AT_ONCE):
-        for event in events[start : start + _AT_ONCE]:
-            yield _row(nev, kind, event)
+        return list(Comment._fields)
+    dtype = nev.spikes(electrodes=[], waveforms=False).dtype if kind == "spike" else nev.events(kind).dtype
+    return [name for field in dtype.names or () for name in _field_columns(dtype, field)]
 
 
-def _stamped(nev: NevFile, kind: str, tick: int) -> dict[str, Any]:
-    return {"tick": tick, "seconds": tick / nev.tick_rate, "kind": kind}
-
-
-def _row(nev: NevFile, kind: str, event: np.void) -> dict[str, Any]:
-    row = _stamped(nev, kind, int(event["tick"]))
-    for field in event.dtype.names or ():
-        if field != "tick" and (names := _names(event.dtype, field)):
-            row |= zip(names, np.ravel(event[field]).tolist(), strict=True)
-    return row
-
-
-def _names(dtype: np.dtype[Any], field: str) -> list[str]:
-    if field in _RAW:
+def _field_columns(dtype: np.dtype[Any], field: str) -> list[str]:
+    """A field of several numbers has a column for each."""
+    if field in _ARRAY_FIELDS:
         return []
     n_values = int(np.prod(dtype[field].shape, dtype=int))
     return [field] if not dtype[field].shape else [f"{field}_{k + 1}" for k in range(n_values)]
+
+
+def _rows(nev: NevFile, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Every event as a row of plain values; several kinds are sorted by time."""
+    rows = (row for kind in kinds for row in _kind_rows(nev, kind))
+    return rows if len(kinds) == 1 else iter(sorted(rows, key=lambda row: int(row["tick"])))
+
+
+def _kind_rows(nev: NevFile, kind: str) -> Iterator[dict[str, Any]]:
+    for values in _comments(nev) if kind == "comment" else _events(nev, kind):
+        yield {"tick": values["tick"], "seconds": values["tick"] / nev.tick_rate, "kind": kind} | values
+
+
+def _comments(nev: NevFile) -> Iterator[dict[str, Any]]:
+    return (comment._asdict() for comment in nev.comments())
+
+
+def _events(nev: NevFile, kind: str) -> Iterator[dict[str, Any]]:
+    events = nev.spikes(waveforms=False) if kind == "spike" else nev.events(kind)
+    columns = {field: names for field in events.dtype.names or () if (names := _field_columns(events.dtype, field))}
+    for start in range(0, len(events), _BATCH):
+        for event in events[start : start + _BATCH]:
+            yield {
+                name: value
+                for field, names in columns.items()
+                for name, value in zip(names, np.ravel(event[field]).tolist(), strict=True)
+            }

@@ -55,7 +55,7 @@ def main(capsys: pytest.CaptureFixture[str]) -> Command:
 
 @pytest.fixture
 def recording(file_of: FileOf) -> str:
-    """128 electrodes would be many: 6 of them and 2 analog inputs, 0.1 s at 30 kHz, from tick 1000."""
+    """A recording of 6 electrodes and 2 analog inputs, 0.1 s at 30 kHz, from tick 1000."""
     heads = [b.channel(k) for k in (1, 2, 3, 4, 5, 96)] + [b.analog_input(1), b.analog_input(2)]
     return file_of(b.nsx([(1000, b.ramp(3000, 8))], channels=heads))
 
@@ -74,7 +74,7 @@ def test_info_is_read_at_a_glance(main: Command, recording: str) -> None:
         assert words in out
 
 
-def test_info_tells_of_gaps_and_damage(main: Command, file_of: FileOf) -> None:
+def test_info_shows_gaps_and_damage(main: Command, file_of: FileOf) -> None:
     data = b.plausible("2.3", 2, (3,) * 12)[0][:-4]
     code, out, err = main("info", file_of(data))
     assert code == 0
@@ -92,12 +92,12 @@ def test_info_json_is_one_line_for_each_file(main: Command, file_of: FileOf, kin
     code, out, _ = main("info", "--json", *paths)
     lines = [json.loads(line) for line in out.splitlines()]
     assert (code, [line["path"] for line in lines]) == (0, paths)
-    facts = lines[0]
-    assert (facts["family"], facts["n_channels"], facts["n_samples"], len(facts["channels"])) == ("nsx", 3, 9, 3)
-    assert sum(segment["n_samples"] for segment in facts["segments"]) == 9
-    assert facts["channels"][0]["electrode_id"] == 1
-    assert (facts["channels"][0]["uv_per_bit"] is None) == (kind == "2.1"), "no NaN in JSON"
-    assert len(facts["gaps"]) == (0 if kind == "2.1" else 1)
+    shown = lines[0]
+    assert (shown["family"], shown["n_channels"], shown["n_samples"], len(shown["channels"])) == ("nsx", 3, 9, 3)
+    assert sum(segment["n_samples"] for segment in shown["segments"]) == 9
+    assert shown["channels"][0]["electrode_id"] == 1
+    assert (shown["channels"][0]["uv_per_bit"] is None) == (kind == "2.1"), "no NaN in JSON"
+    assert len(shown["gaps"]) == (0 if kind == "2.1" else 1)
 
 
 def test_what_a_terminal_would_obey_is_made_visible(main: Command, file_of: FileOf) -> None:
@@ -138,7 +138,7 @@ def test_info_is_plain_where_the_output_cannot_show_a_letter(recording: str) -> 
         (["--neural"], range(6)),
     ],
 )
-def test_bin_takes_the_channels_asked_for(main: Command, recording: str, tmp_path: Path, options, columns) -> None:
+def test_bin_writes_the_selected_channels(main: Command, recording: str, tmp_path: Path, options, columns) -> None:
     out = tmp_path / "o.bin"
     code, printed, err = main("bin", recording, out, *options)
     assert (code, err) == (0, "")
@@ -163,7 +163,7 @@ def test_bin_takes_seconds_from_the_first_sample(main: Command, recording: str, 
     assert (tmp_path / "o.bin").read_bytes() == b.ramp(3000, 8)[rows].tobytes()
 
 
-def test_bin_overwrites_only_when_told(main: Command, recording: str, tmp_path: Path) -> None:
+def test_bin_overwrites_only_where_allowed(main: Command, recording: str, tmp_path: Path) -> None:
     (tmp_path / "o.bin").write_bytes(b"older")
     code, _, err = main("bin", recording, tmp_path / "o.bin")
     assert code == 1
@@ -179,7 +179,7 @@ def test_bin_overwrites_only_when_told(main: Command, recording: str, tmp_path: 
         (["--electrodes", "77"], 1, "no electrode 77; there are electrodes 1-5, 96, 129-130"),
         (["--labels", "x*"], 1, "no label 'x*'; there are labels elec1"),
         (["--channels", "5:5"], 1, "expected at least one channel, found none"),
-        (["--channels", "6:144"], 0, "there are 8 channels; 144 were asked for"),
+        (["--channels", "6:144"], 0, "--channels goes to 144, and the file has 8 channels"),
         (["--channels", "0:6", "--neural"], 2, "not allowed with argument"),
         (["--channels", "a"], 2, "--channels"),
         (["--channels", "0:1:2:3"], 2, "--channels"),
@@ -198,7 +198,7 @@ def test_bin_overwrites_only_when_told(main: Command, recording: str, tmp_path: 
         ([], 0, ""),
     ],
 )
-def test_every_selection_works_or_says_why(
+def test_every_selection_works_or_gives_the_reason(
     main: Command, recording: str, tmp_path: Path, options, code, message
 ) -> None:
     got, _, err = main("bin", recording, tmp_path / "o.bin", *options)
@@ -228,7 +228,7 @@ BAD = {
 
 @pytest.mark.parametrize("action", ["bin", "info"])
 @pytest.mark.parametrize("what", list(BAD))
-def test_input_that_cannot_be_used_is_said_in_one_line(
+def test_input_that_cannot_be_used_gives_one_line(
     main: Command, file_of: FileOf, tmp_path: Path, what: str, action
 ) -> None:
     data, message = BAD[what]
@@ -250,7 +250,7 @@ def test_a_nev_is_no_nsx(main: Command, file_of: FileOf, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("action", ["bin", "info"])
-def test_paths_that_cannot_be_opened_are_said_to_be_so(
+def test_paths_that_cannot_be_opened_are_named_with_the_reason(
     main: Command, file_of: FileOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action
 ) -> None:
     arguments = [tmp_path / "o.bin"] if action == "bin" else []
@@ -269,7 +269,7 @@ def _forbidden(path, *_, **__):
 
 
 def test_a_bug_is_reported_without_a_traceback(main: Command, recording: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nevparse.nsx.file.open_nsx", lambda path: 1 // 0)
+    monkeypatch.setattr("nevparse.cli.opening.open_nsx", lambda path: 1 // 0)
     code, _, err = main("info", recording)
     assert code == 2
     assert "internal error, please report it: ZeroDivisionError" in err

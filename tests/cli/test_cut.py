@@ -49,17 +49,17 @@ def test_writing_c21_the_command_cuts_what_the_library_cuts(main: Command, opene
         ("--anonymise", "labels"): {"anonymise": "labels"},
     }
     for arguments, options in same.items():
-        code, said, err = main(ns.path, out, *arguments)
+        code, output, err = main(ns.path, out, *arguments)
         assert (code, err) == (0, "")
-        assert said.startswith(f"{out}: NSx 2.3, ")
-        assert out.read_bytes() == cut_beside(ns, out, options)
+        assert output.startswith(f"{out}: NSx 2.3, ")
+        assert out.read_bytes() == cut_by_library(ns, out, options)
     code, _, err = main(ns.path, out)
     assert (code, err.startswith(f"nevparse: {out} exists; choose another name")) == (1, True)
     assert main(ns.path, out, "--overwrite")[0] == 0
 
 
-def cut_beside(file, out, options):
-    """The same by the library; both files are gone behind it."""
+def cut_by_library(file, out, options):
+    """What the library cuts with the same options; removes both files."""
     write = nv.write_nev if isinstance(file, NevFile) else nv.write_nsx
     other = out.with_name("other")
     write(file, other, **options)
@@ -90,7 +90,7 @@ def test_writing_c21_a_nev_is_cut_at_the_times_of_its_samples(
         assert taken_apart(out.read_bytes())[2] == packets[10:], "2.x has no time zone; it is taken as UTC"
 
 
-def test_writing_c21_what_is_refused_is_said_in_one_line(
+def test_writing_c21_what_is_refused_gives_one_line(
     main: Command, opened: Opened, nev_of: NevOf, file_of: FileOf, out: Path
 ) -> None:
     ns, nev = opened(b.plausible("2.1")[0]), nev_of(n.every_kind((2, 3)), "t.nev")
@@ -109,10 +109,10 @@ def test_writing_c21_what_is_refused_is_said_in_one_line(
         (ns.path + "none", out): (2, "none"),
         (file_of(b"no recording", "x.ns5"), out): (2, "expected an NSx file"),
     }
-    for arguments, (code, words_) in cases.items():
-        got, said, err = main(*arguments)
-        assert (got, said) == (code, "")
-        assert words_ in err
+    for arguments, (code, message) in cases.items():
+        got, output, err = main(*arguments)
+        assert (got, output) == (code, "")
+        assert message in err
         lines = [line for line in err.splitlines() if "seconds count" not in line and "warning" not in line]
         assert [line.startswith("nevparse: ") for line in lines] == [True]
         assert os.listdir(out.parent) == []

@@ -17,11 +17,11 @@ from fixture_types import FileOf
 from source.watching import ROOT, Time, bin_command, contents, exported, wait_for
 
 from nevparse.cli import commands as cli
-from nevparse.cli import interrupt
+from nevparse.cli import terminal
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_growing_c23_a_signal_ends_the_command_with_whole_files(
+def test_growing_c23_a_signal_ends_the_command_with_complete_files(
     tmp_path: Path, out: Path, clock: Time, capsys: pytest.CaptureFixture[str], number
 ) -> None:
     made = Growing("2.3", [0], [100])
@@ -57,7 +57,7 @@ def test_growing_c23_the_second_time_it_breaks_off(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no such signals to another process; raised within it above")
-def test_growing_c23_an_interrupted_process_leaves_whole_files(tmp_path: Path, out: Path) -> None:
+def test_growing_c23_an_interrupted_process_leaves_complete_files(tmp_path: Path, out: Path) -> None:
     made = Growing("2.3", [0], [100])
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[0].rows + 40)
@@ -69,16 +69,16 @@ def test_growing_c23_an_interrupted_process_leaves_whole_files(tmp_path: Path, o
             wait_for(Path(f"{out}.nevparse-part"), 40)
             recorder.upto(len(made.data))
             process.send_signal(signal.SIGINT)
-            said, warned = process.communicate(timeout=20)
+            output, errors = process.communicate(timeout=20)
         finally:
             process.kill()
             process.wait()
-    assert (process.returncode, "Traceback" in warned) == (0, False)
-    assert "100 samples" in said
+    assert (process.returncode, "Traceback" in errors) == (0, False)
+    assert "100 samples" in output
     assert contents(out.parent) == exported(tmp_path / "later", tmp_path / "s.ns5", gaps="join")
 
 
-def test_growing_c23_the_command_says_what_it_cannot_do(
+def test_growing_c23_the_command_refuses_what_it_cannot_follow(
     file_of: FileOf, out: Path, capsys: pytest.CaptureFixture[str], clock: Time
 ) -> None:
     made = Growing("2.3", [0], [10])
@@ -98,14 +98,14 @@ def test_growing_c23_the_command_says_what_it_cannot_do(
     assert out.read_bytes() == made.samples.tobytes()
 
 
-def test_growing_c23_other_threads_hear_of_no_signals() -> None:
-    heard = []
+def test_growing_c23_other_threads_get_no_signals() -> None:
+    answers = []
 
     def listen() -> None:
-        with interrupt.stop_on_signal() as told:
-            heard.append(told())
+        with terminal.stop_on_signal() as stopped:
+            answers.append(stopped())
 
     thread = threading.Thread(target=listen)
     thread.start()
     thread.join()
-    assert heard == [False]
+    assert answers == [False]

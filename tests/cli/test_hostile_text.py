@@ -19,7 +19,7 @@ from fuzz.properties import COMMANDS, printed
 
 import nevparse as nv
 from nevparse.cli import commands as cli
-from nevparse.cli.events import cells_of
+from nevparse.cli.events import csv_cells
 from nevparse.format.text import json_text, printable
 
 RecordingOf = Callable[[str], str]
@@ -71,7 +71,7 @@ def text_of(what: str) -> str:
 
 
 def nsx_with(raw: bytes) -> bytes:
-    """A recording whose every text is `raw`, cut short so that there is something to warn of."""
+    """A recording in which every text is `raw`, cut short so that it gives a warning."""
     heads = [b.channel(1, label=raw, units=raw), b.channel(2, label=raw)]
     return b.nsx([(0, b.ramp(5, 2))], channels=heads, label=raw, comment=raw)[:-1]
 
@@ -79,10 +79,10 @@ def nsx_with(raw: bytes) -> bytes:
 def nev_with(what: str) -> bytes:
     """Events whose every text is this one; a UTF-16 text stands in the comment alone."""
     raw = IN_BYTES.get(what, b"")
-    said = nb.V2.comment(1, raw) if raw else nb.V2.comment(1, IN_UTF16[what].encode("utf-16-le"), charset=1)
+    output = nb.V2.comment(1, raw) if raw else nb.V2.comment(1, IN_UTF16[what].encode("utf-16-le"), charset=1)
     headers = [nb.wav(1), nb.lbl(1, raw), nb.extended(b"ECOMMENT", raw), nb.extended(b"MAPFILE", raw)]
     config = nb.V2.packet(3, 0xFFFB, b"\1\0" + raw)
-    return nb.nev([said, nb.V2.spike(2, 1, 1), config], headers, application=raw, comment=raw, tail=b"\0")
+    return nb.nev([output, nb.V2.spike(2, 1, 1), config], headers, application=raw, comment=raw, tail=b"\0")
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_nothing_but_printable_text_comes_out(recording: RecordingOf, what: str,
 
 
 @every_text
-def test_texts_arrive_whole_and_escaped(recording: RecordingOf, what: str) -> None:
+def test_texts_arrive_complete_and_escaped(recording: RecordingOf, what: str) -> None:
     base, text = recording(what), text_of(what)
     lines = printed(("events", "--json", "--kind", "comment"), base).splitlines()
     assert [json.loads(line)["text"] for line in lines] == [text], "JSON gives back the very text"
@@ -115,14 +115,14 @@ def test_texts_arrive_whole_and_escaped(recording: RecordingOf, what: str) -> No
     (row,) = csv.DictReader(io.StringIO(printed(("events", "--spreadsheet", "--kind", "comment"), base)))
     assert row["text"] == ("'" if text[0] in "=+-@\uff1d" else "") + printable(text)
     if what in IN_BYTES:
-        facts = json.loads(printed(("info", "--json"), base + ".ns5"))
-        assert [channel["label"] for channel in facts["channels"]] == [text] * 2
+        described = json.loads(printed(("info", "--json"), base + ".ns5"))
+        assert [channel["label"] for channel in described["channels"]] == [text] * 2
 
 
 def test_spreadsheets_get_numbers_as_numbers() -> None:
     row = {"tick": 5, "seconds": -0.5, "value": -3, "text": "-3", "started_tick": None, "color": (1, 2, 3, 4)}
-    assert cells_of(row, guarded=False) == row
-    assert cells_of(row, guarded=True) == row | {"text": "'-3"}
+    assert csv_cells(row, for_spreadsheet=False) == row
+    assert csv_cells(row, for_spreadsheet=True) == row | {"text": "'-3"}
 
 
 @pytest.mark.parametrize("what", IN_BYTES)
@@ -137,8 +137,8 @@ def test_an_export_names_nothing_by_a_label(
     assert raw.decode().replace("\n", "").isprintable()
     assert json.loads(raw)["labels"] == [text_of(what)] * 2
     assert cli.main(["bin", path, str(out), "--overwrite", "--labels", "nothing"]) == 1
-    told = "".join(capsys.readouterr())
-    assert all(line.isprintable() for line in told.split("\n"))
+    printed_text = "".join(capsys.readouterr())
+    assert all(line.isprintable() for line in printed_text.split("\n"))
     with nv.open_nsx(path) as ns, pytest.raises(KeyError, match="no label") as raised:
         ns.columns(labels="nothing")
     assert str(raised.value.args[0]).isprintable()
@@ -171,10 +171,10 @@ def test_names_of_files_are_printed_escaped(
         ["events", path + ".nev"],
     ):
         cli.main(arguments)
-        told = "".join(capsys.readouterr())
-        assert printable(NAMES[name]) in told or "--json" in arguments or ".nev" in arguments[1]
-        assert all(line.isprintable() for line in told.split("\n")), told
-        assert not [line for line in told.split("\n") if line.startswith("nevparse: b")], "no line is forged"
+        printed_text = "".join(capsys.readouterr())
+        assert printable(NAMES[name]) in printed_text or "--json" in arguments or ".nev" in arguments[1]
+        assert all(line.isprintable() for line in printed_text.split("\n")), printed_text
+        assert not [line for line in printed_text.split("\n") if line.startswith("nevparse: b")], "no line is forged"
 
 
 @pytest.mark.parametrize("text", [LONE, *NAMES.values()])
@@ -191,9 +191,9 @@ def test_errors_that_quote_arguments_are_escaped(text, capsys: pytest.CaptureFix
             code: int | str | None = cli.main(arguments)
         except SystemExit as stop:
             code = stop.code
-        told = capsys.readouterr()
-        assert (code, told.out) == (2, "")
-        assert all(line.isprintable() for line in told.err.split("\n")), told.err
+        printed_text = capsys.readouterr()
+        assert (code, printed_text.out) == (2, "")
+        assert all(line.isprintable() for line in printed_text.err.split("\n")), printed_text.err
 
 
 def test_text_is_visible_and_json_ascii() -> None:

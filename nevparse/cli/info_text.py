@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""What `info` prints for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from math import isfinite
+from typing import Any
+
+from ..format.channel import Channel
+from ..format.tables import CHANNEL_KINDS
+from ..format.text import duration_text, printable, ranges_text, size_text
+from ..nev.file import NevFile
+from ..nsx.file import NsxFile
+from ..recording.recording import Recording
+
+_BAR_CELLS = 60
+_MAX_LISTED = 8  # gaps, resets and damaged places shown before the others are only counted
+
+
+def info_text(opened: NsxFile | NevFile | Recording) -> list[str]:
+    """Lines for a person, of a file or of all files of a recording."""
+    if isinstance(opened, NsxFile):
+        return _nsx(opened)
+    return _nev(opened) if isinstance(opened, NevFile) else _recording(opened)
+
+
+def _nsx(ns: NsxFile) -> list[str]:
+    first = f", first tick {ns.segments[0].start_tick} at {ns.tick_rate} Hz" if ns.segments else ""
+    duration, label = duration_text(ns.n_samples / ns.sampling_rate), f', "{printable(ns.label)}"' if ns.label else ""
+    return [
+        f"{_title(ns, 'NSx')}, {size_text(ns.size_bytes)}",
+        f"  {_counted(range(ns.n_channels), 'channel')}, {ns.sampling_rate:g} Hz, {ns.dtype.name}{label}",
+        f"  {duration}, {ns.n_samples} samples in {_counted(ns.segments, 'segment')}{first}",
+        *(f"  {line}" for line in _channel_lines(ns.channels)),
+        *_listed("gap", [str(gap) for gap in ns.gaps]),
+        *_damage_lines(ns),
+    ]
+
+
+def _title(file: NsxFile | NevFile, family: str) -> str:
+    origin = file.time_origin
+    date = origin.isoformat(" ", "milliseconds").replace("+00:00", " UTC") if origin else "no date"
+    vendor = "Ripple" if file.vendor == "ripple" else "Blackrock"
+    return f"{printable(file.path)}: {vendor} {family} {file.spec}, {date}"
+
+
+def _damage_lines(file: NsxFile | NevFile) -> list[str]:
+    lines = _listed("damaged place", [f"byte {place.offset}: {place.message}" for place in file.damage])
+    return lines + ([f"  missing: {size_text(file.missing_bytes)}"] if file.missing_bytes else [])
+
+
+def _counted(items: Sequence[Any], noun: str) -> str:
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
+
+
+def _listed(noun: str, lines: list[str]) -> list[str]:
+    if not lines:
+        return [f"  no {noun}s"]
+    more = [f"    and {len(lines) - _MAX_LISTED} more"] if len(lines) > _MAX_LISTED else []
+    return [f"  {_counted(lines, noun)}:", *(f"    {printable(line)}" for line in lines[:_MAX_LISTED]), *more]
+
+
+def _channel_lines(channels: Sequence[Channel]) -> list[str]:
+    """One line for each kind of channel, scale and filter."""
+
+    def alike(channel: Channel) -> tuple[int, str, str]:
+        return CHANNEL_KINDS.index(channel.kind), _scale_text(channel), _filter_text(channel)
+
+    lines = []
+    for (kind, scale, passband), group in groupby(sorted(channels, key=lambda c: (*alike(c), c.index)), alike):
+        members = list(group)
+        columns, ids = ranges_text([c.index for c in members]), ranges_text([c.electrode_id for c in members])
+        counted = f"{CHANNEL_KINDS[kind]:<6} {len(members):>4}"
+        lines.append(f"{counted}  columns {columns}  electrodes {ids}  {scale}{passband}")
+    return lines
+
+
+def _scale_text(channel: Channel) -> str:
+    if not isfinite(channel.uv_per_bit):
+        return f"scale unknown{f' ({printable(channel.units)})' if channel.units else ''}"
+    return f"{channel.uv_per_bit:.6g} µV per bit" if isfinite(channel.digital_range[0]) else f"in {channel.units}"
+
+
+def _filter_text(channel: Channel) -> str:
+    corners = [f"{stage.corner_hz:g} Hz" if stage else "" for stage in (channel.high_pass, channel.low_pass)]
+    return f"  {corners[0] or '0 Hz'} to {corners[1] or 'unfiltered'}" if any(corners) else ""
+
+
+def _nev(nev: NevFile) -> list[str]:
+    span, rate = nev.tick_span, nev.tick_rate
+    times = f", {span[0] / rate:.6g} s to {span[1] / rate:.6g} s (ticks {span[0]} to {span[1]})" if span else ""
+    kinds = [f"{kind} {count}" for kind, count in nev.kinds().items()]
+    resets = [f"at packet {r.packet}: from tick {r.tick_before} to {r.tick_after}" for r in nev.resets]
+    return [
+        _title(nev, "NEV"),
+        f"  {nev.n_packets} packets of {nev.packet_bytes} bytes{times}; {len(nev.electrodes)} electrodes described",
+        f"  events: {', '.join(kinds) or 'none'}",
+        *_spike_lines(nev),
+        *(_listed("clock reset", resets) if resets else []),
+        *_damage_lines(nev),
+    ]
+
+
+def _spike_lines(nev: NevFile) -> list[str]:
+    """Numbers of spikes, a line for each electrode."""
+    units: dict[int, list[str]] = {}
+    for (electrode_id, unit), ticks in nev.trains().items():
+        kind = nev.unit_class(unit)
+        name = f"{kind} {unit}" if kind in ("unit", "reserved") else kind
+        units.setdefault(electrode_id, []).append(f"{name} {len(ticks)}")
+    rows = [f"    {number:>5}  {_label(nev, number):<16}  {', '.join(names)}" for number, names in units.items()]
+    return [f"  spikes on {_counted(rows, 'electrode')}:", *rows] if rows else []
+
+
+def _label(nev: NevFile, electrode_id: int) -> str:
+    electrode = nev.electrodes.get(electrode_id)
+    return printable(electrode.label) if electrode else "(no header)"
+
+
+def _recording(recording: Recording) -> list[str]:
+    """Every file of a recording, and a bar for each that shows when it has data."""
+    spans = {suffix: _spans_s(file) for suffix, file in recording.files.items()}
+    ends = [end for parts in spans.values() for part in parts for end in part]
+    first, last = (min(ends), max(ends)) if ends else (0.0, 0.0)
+    return [
+        *(line for file in recording.files.values() for line in info_text(file)),
+        f"{printable(recording.base)}: {first:.6g} s to {last:.6g} s by the recorder's clock",
+        *(f"  {suffix}  |{_bar(parts, first, last)}|" for suffix, parts in spans.items()),
+        *(f"  {suffix}  could not be read: {printable(str(error))}" for suffix, error in recording.failed.items()),
+    ]
+
+
+def _spans_s(file: NsxFile | NevFile) -> list[tuple[float, float]]:
+    if isinstance(file, NsxFile):
+        return [(s.start_tick / file.tick_rate, s.stop_tick / file.tick_rate) for s in file.segments]
+    span = file.tick_span
+    return [(span[0] / file.tick_rate, span[1] / file.tick_rate)] if span else []
+
+
+def _bar(spans: list[tuple[float, float]], first: float, last: float) -> str:
+    """A line of time: ``#`` where there is data, ``.`` where there is none."""
+    cells, per_s = ["."] * _BAR_CELLS, (_BAR_CELLS - 1) / ((last - first) or 1)
+    for begin, end in spans:
+        a, b = round((begin - first) * per_s), round((end - first) * per_s)
+        cells[a : b + 1] = "#" * (b + 1 - a)
+    return "".join(cells)

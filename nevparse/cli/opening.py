@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""From a name that a user typed to an open file: of its own, or a member of a recording."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..format.header import is_nev
+from ..nev.file import NevFile, open_nev
+from ..nsx.file import NsxFile, open_nsx
+from ..recording.recording import Recording, open_recording
+from .terminal import UnusableInput, check_readable, print_message
+
+
+def open_named(name: str) -> NsxFile | NevFile | Recording:
+    """Open the file of this name, or all files of the recording of this base name."""
+    with check_readable(name):
+        if not os.path.exists(name) or os.path.isdir(name):
+            return open_recording(name)
+        return open_nev(name) if is_nev(name) else open_nsx(name)
+
+
+@contextmanager
+def open_continuous(name: str, number: int | None) -> Iterator[NsxFile]:
+    """Open the NSx of this name; else the ``.nsN`` or fastest NSx of its recording, and print which."""
+    with open_named(name) as opened:
+        if isinstance(opened, NsxFile) and number is None:
+            yield opened
+            return
+        with _recording_of(opened) as recording:
+            ns = _choose_nsx(recording, number)
+            print_message(f"{ns.path} ({ns.sampling_rate:g} Hz)")
+            yield ns
+
+
+@contextmanager
+def open_events(name: str) -> Iterator[NevFile]:
+    """Open the NEV of this name, or that of its recording."""
+    with open_named(name) as opened:
+        if isinstance(opened, NevFile):
+            yield opened
+            return
+        with _recording_of(opened) as recording:
+            if recording.nev is None:
+                raise UnusableInput(f"{recording.base}: expected a .nev, found {', '.join(recording.members)}")
+            yield recording.nev
+
+
+def _recording_of(opened: NsxFile | NevFile | Recording) -> Recording:
+    if isinstance(opened, Recording):
+        return opened
+    with check_readable(opened.path):
+        return open_recording(opened.path)
+
+
+def _choose_nsx(recording: Recording, number: int | None) -> NsxFile:
+    try:
+        return recording.fastest if number is None else recording.nsx[number]
+    except ValueError as error:
+        raise UnusableInput(str(error)) from error
+    except KeyError as error:
+        members = ", ".join(suffix for suffix in recording.members if suffix != "nev") or "no continuous file"
+        raise UnusableInput(f"{recording.base}: expected .ns{number}, found {members}") from error

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""What passes between a command and its terminal: messages, warnings, progress, reports, and Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import NevParseError
+from ..format.text import printable
+
+
+class UnusableInput(Exception):
+    """Input or arguments that no command can use; the text is what the user reads."""
+
+
+@contextmanager
+def check_readable(path: str) -> Iterator[None]:
+    """Turn an error in opening or reading a file into `UnusableInput`."""
+    try:
+        yield
+    except (NevParseError, OSError) as error:
+        text = f"{error.filename or path}: {error.strerror}" if isinstance(error, OSError) and error.strerror else error
+        raise UnusableInput(str(text)) from error
+
+
+def print_message(message: str) -> None:
+    """Print one line on standard error."""
+    print(f"nevparse: {printable(message)}", file=sys.stderr)
+
+
+def show_warnings() -> None:
+    """Print each warning from now on as one line, without its place in the code."""
+    warnings.simplefilter("always")
+    warnings.simplefilter("ignore", ResourceWarning)  # of a file that Ctrl-C closed
+    warnings.showwarning = lambda message, *_, **__: print_message(f"warning: {message}")
+
+
+def progress(total_text: Callable[[int], str]) -> Callable[[int, int], None] | None:
+    """What shows an export's progress on standard error; None where that is no terminal."""
+
+    def show(done: int, total: int) -> None:
+        print(f"\r{100 * done // total:3d} % of {total_text(total)}", end="", file=sys.stderr, flush=True)
+
+    return show if sys.stderr.isatty() else None
+
+
+def print_report(lines: Sequence[str]) -> None:
+    """Print what a command wrote, on a line below its progress."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    for line in lines:
+        print(printable(line))
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Take the first Ctrl-C or SIGTERM as a request to end: gives a function that says whether it came.
+
+    The second one ends the program as usual. Only the main thread may change what a signal does; in others the
+    function always says no.
+    """
+    import signal  # only a command that follows a recording needs these
+    from threading import Event, current_thread, main_thread
+
+    stopped, former_handlers = Event(), dict[signal.Signals, Any]()
+
+    def restore() -> None:
+        for number, former in former_handlers.items():
+            signal.signal(number, former)
+
+    def handler(*_: object) -> None:
+        stopped.set()
+        restore()
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM) if current_thread() is main_thread() else ():
+            former_handlers[number] = signal.signal(number, handler) or signal.SIG_DFL
+        yield stopped.is_set
+    finally:
+        restore()
