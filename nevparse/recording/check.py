@@ -21,7 +21,6 @@ from ..format.tables import MAGIC_BYTES, NEV_VERSIONS
 from ..format.text import ranges_text
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
-from ..nsx.gap_search import scan_every_timestamp
 from ..nsx.packets import PacketIndex
 from ..source.objects import Openable, is_path, name_of, open_source
 from .members import members_of
@@ -148,17 +147,17 @@ def _timestamps(ns: NsxFile) -> Iterator[Finding]:
     index = ns._recorded.index
     if not isinstance(index, PacketIndex):
         return
-    if not index.all_single_sample():
+    if not index.packets.all_single_sample():
         yield finding("uneven-packets", ns.path, "expected one sample in each packet, found others among them")
         return
-    exact = scan_every_timestamp(index, ns.clock)
+    exact = index.fully_scanned().steps
     hidden = np.setdiff1d(exact.breaks, index.steps.breaks)
     if hidden.size:
         message = f"{hidden.size} breaks in time, the first behind packet {hidden[0]}, that probing does not find"
-        yield finding("hidden-break", ns.path, message, index.offset_of(int(hidden[0])))
+        yield finding("hidden-break", ns.path, message, index.packets.offset_of(int(hidden[0])))
     if exact.shuffled.size:
         message = f"{exact.shuffled.size} samples stand out of order, the first at packet {exact.shuffled[0]}"
-        yield finding("out-of-order", ns.path, message, index.offset_of(int(exact.shuffled[0])))
+        yield finding("out-of-order", ns.path, message, index.packets.offset_of(int(exact.shuffled[0])))
 
 
 # ------------------------------------------------------------------------------------------------------- events

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ..errors import UnknownScale
 from ..format.channel import Channel
 from ..format.text import ranges_text
-from .selection import ColumnIndex, as_slice
+from .columns import ColumnIndex, as_slice
 
-_ROWS = 4096  # taken at a time where columns are scattered, so that their copy stays in cache
+_ROWS = 4096  # copied at a time where columns are scattered, so that they stay in cache
 
 
 def to_microvolts(

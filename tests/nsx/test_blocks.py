@@ -139,6 +139,8 @@ def test_nsx_c29_blocks_of_one_sample_are_kept(opened: Opened) -> None:
 
 def test_nsx_c33_bytes_behind_the_last_whole_sample_of_2_1_are_left_out(opened: Opened) -> None:
     data, samples = b.plausible("2.1")
-    ns = warned(opened, data + b"\1\2\3\4", nv.TruncatedFile, "expected whole samples of 6 bytes, found 4 at the end")
+    ns = warned(
+        opened, data + b"\1\2\3\4", nv.TruncatedFile, "expected complete samples of 6 bytes, found 4 bytes at the end"
+    )
     assert (ns.n_samples, ns.missing_bytes) == (9, 2)
     np.testing.assert_array_equal(ns.segments[0].samples, samples)

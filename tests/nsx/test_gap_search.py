@@ -32,20 +32,20 @@ class Counted:
     """Timestamps, and which of them were looked at."""
 
     def __init__(self, ticks):
-        self.ticks, self.n_packets = ticks, len(ticks)
-        self.probed, self.spans = [], []
+        self.recorded, self.n_packets = ticks, len(ticks)
+        self.probed, self.ranges = [], []
 
-    def at(self, packet):
+    def tick(self, packet):
         self.probed.append(packet)
-        return int(self.ticks[packet])
+        return int(self.recorded[packet])
 
-    def span(self, a, b):
-        self.spans.append((a, b))
-        return self.ticks[a:b]
+    def ticks(self, a, b):
+        self.ranges.append((a, b))
+        return self.recorded[a:b]
 
     @property
     def n_read(self):
-        return len(self.probed) + sum(b - a for a, b in self.spans)
+        return len(self.probed) + sum(b - a for a, b in self.ranges)
 
 
 class Arithmetic(Counted):
@@ -53,17 +53,17 @@ class Arithmetic(Counted):
 
     def __init__(self, n_packets, losses=()):
         self.n_packets, self._losses = n_packets, np.array(sorted(losses), np.int64)
-        self.probed, self.spans = [], []
+        self.probed, self.ranges = [], []
 
-    def at(self, packet):
+    def tick(self, packet):
         self.probed.append(packet)
-        return int(self._ticks(packet, packet + 1)[0])
+        return int(self._compute(packet, packet + 1)[0])
 
-    def span(self, a, b):
-        self.spans.append((a, b))
-        return self._ticks(a, b)
+    def ticks(self, a, b):
+        self.ranges.append((a, b))
+        return self._compute(a, b)
 
-    def _ticks(self, a, b):
+    def _compute(self, a, b):
         packets = np.arange(a, b)
         lost = np.searchsorted(self._losses, packets, "left")
         return (t.BOOT_NS + (packets + lost) * 100_020 // 3).astype(np.uint64)  # 200 ppm slow
@@ -118,20 +118,20 @@ def test_timing_c19_a_stream_is_judged_alike_in_whatever_pieces_it_comes(data, s
     ticks = t.shuffled(t.stamps(2000, jitter_ns=300, breaks=breaks, seed=seed), moved)
     anywhere = st.lists(st.integers(0, 2000), max_size=30).map(sorted)
     cuts = [0, *data.draw(anywhere | st.integers(1, 70).map(lambda size: range(0, 2000, size))), 2000]
-    inspector = GapDetector(NS_CLOCK)
+    detector = GapDetector(NS_CLOCK)
     for a, b in pairwise(cuts):
-        inspector.feed(ticks[a:b], a)
-    steps, at_once = inspector.finish(), irregular_steps(ticks, NS_CLOCK)
+        detector.add(ticks[a:b], a)
+    steps, at_once = detector.finish(), irregular_steps(ticks, NS_CLOCK)
     assert steps.breaks.tolist() == at_once.breaks.tolist() == sorted(breaks)
     assert steps.shuffled.tolist() == at_once.shuffled.tolist()
 
 
 def test_timing_c19_what_is_left_out_of_a_stream_is_no_break() -> None:
-    inspector = GapDetector(NS_CLOCK)
+    detector = GapDetector(NS_CLOCK)
     ticks = t.stamps(1000, breaks={400: 7})
     for a, b in ((0, 300), (380, 420), (10, 50)):
-        inspector.feed(ticks[a:b], a)
-    assert inspector.finish().breaks.tolist() == [400]
+        detector.add(ticks[a:b], a)
+    assert detector.finish().breaks.tolist() == [400]
 
 
 # -------------------------------------------------------------------------------------------------------- shuffles
@@ -146,10 +146,10 @@ def test_timing_c18_groups_of_one_to_five_out_of_order_are_no_breaks(seed, sizes
     steps = irregular_steps(wrong, NS_CLOCK)
     assert steps.breaks.tolist() == []
     assert steps.shuffled.tolist() == np.flatnonzero(wrong != right).tolist()
-    mended = wrong.copy()
+    sorted_ticks = wrong.copy()
     for a, b in shuffled_groups(steps.shuffled):
-        mended[a:b].sort()
-    np.testing.assert_array_equal(mended, right)
+        sorted_ticks[a:b].sort()
+    np.testing.assert_array_equal(sorted_ticks, right)
 
 
 @given(st.permutations(range(6)), st.sampled_from([0, 3, 200, 394]))
@@ -229,8 +229,8 @@ def test_timing_c13_the_rate_is_measured_where_least_is_missing() -> None:
     losses = [place for place in range(300, n - 1, 700) if not 10 * STRIDE <= place < 11 * STRIDE]
     counted = Counted(t.stamps(n, jitter_ns=300, breaks=dict.fromkeys(losses, 1)))
     assert find_gaps(counted, NS_CLOCK, STRIDE).breaks.tolist() == losses
-    assert (10 * STRIDE, 11 * STRIDE + 1) in counted.spans
-    assert (0, n) not in counted.spans
+    assert (10 * STRIDE, 11 * STRIDE + 1) in counted.ranges
+    assert (0, n) not in counted.ranges
     assert counted.n_read < n / 2
 
 
@@ -279,7 +279,7 @@ def test_timing_c15_where_no_rate_can_be_measured_everything_is_read(why) -> Non
     losses = dict.fromkeys(range(500, n - 1, 500), 1) if why == "nothing unbroken" else {777: 1}
     counted = Counted(t.stamps(n, drift_ppm=64_000 if why == "a clock far off" else 0, breaks=losses))
     assert find_gaps(counted, NS_CLOCK, STRIDE).breaks.tolist() == sorted(losses)
-    assert sum(b - a for a, b in counted.spans) >= n
+    assert sum(b - a for a, b in counted.ranges) >= n
 
 
 # ------------------------------------------------------------------------------------------------ what it costs
@@ -288,7 +288,7 @@ def test_timing_c15_where_no_rate_can_be_measured_everything_is_read(why) -> Non
 def pages_touched(counted, packet_bytes, header_bytes=13):
     """How many pages of a file hold what was looked at."""
     pages = set()
-    for a, b in [*((packet, packet + 1) for packet in counted.probed), *counted.spans]:
+    for a, b in [*((packet, packet + 1) for packet in counted.probed), *counted.ranges]:
         pages.update(range(a * packet_bytes // PAGE, ((b - 1) * packet_bytes + header_bytes) // PAGE + 1))
     return len(pages)
 
@@ -300,7 +300,7 @@ def test_timing_c16_gaps_of_a_gigabyte_cost_under_one_percent_of_its_pages(n_los
     counted = Arithmetic(n, losses)
     assert find_gaps(counted, NS_CLOCK).breaks.tolist() == losses
     for loss in losses:  # where segments start, which is looked up afterwards
-        counted.at(loss + 1)
+        counted.tick(loss + 1)
     n_pages = n * packet_bytes // PAGE
     assert n * packet_bytes > 1_000_000_000
     assert pages_touched(counted, packet_bytes) < 0.01 * n_pages
@@ -321,7 +321,7 @@ def test_timing_c16_a_clock_that_wanders_costs_a_few_probes_more() -> None:
     counted = Counted(t.stamps(n, drift_ppm=rates, jitter_ns=300))
     assert find_gaps(counted, NS_CLOCK, STRIDE).breaks.size == 0
     assert len(counted.probed) < 6 * 50
-    assert len(counted.spans) == 1
+    assert len(counted.ranges) == 1
 
 
 # ---------------------------------------------------------------------------------------- whatever the timestamps
@@ -363,7 +363,7 @@ def test_timing_c17_probing_any_timestamps_is_bounded(data) -> None:
     steps = find_gaps(counted, NS_CLOCK, stride)
     assert set(steps.breaks) <= set(range(n - 1))
     assert counted.n_read < 4 * n
-    assert sum(a == 0 and b == n for a, b in counted.spans) <= 1, "read whole at most once"
+    assert sum(a == 0 and b == n for a, b in counted.ranges) <= 1, "read whole at most once"
 
 
 def test_timing_c17_a_jump_to_the_end_of_the_range_and_back_is_found() -> None:

@@ -76,7 +76,7 @@ def test_nsx_c32_a_step_half_a_sample_off_breaks_a_run_of_packets(opened: Opened
 def test_nsx_c32_a_packet_cut_short_is_left_out(opened: Opened) -> None:
     data, samples = b.plausible("ptp", n_samples=(6,))
     for cut in range(1, 13 + 6):
-        ns = warned(opened, data[:-cut], nv.TruncatedFile, "expected whole samples of 19 bytes, found")
+        ns = warned(opened, data[:-cut], nv.TruncatedFile, "expected complete samples of 19 bytes, found")
         assert (ns.n_samples, ns.missing_bytes) == (5, cut)
         np.testing.assert_array_equal(ns.segments[0].samples, samples[:5])
         ns.close()

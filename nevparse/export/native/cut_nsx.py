@@ -14,10 +14,10 @@ from ...format.dates import systemtime_of_date
 from ...format.layout import n_ticks_of_field, with_values
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
-from ...nsx.gap_search import MARGIN
+from ...nsx.gap_search import N_NEIGHBOURS
 from ...nsx.packets import TimestampCheck
+from ...traces.extents import Extent
 from ...traces.packing import Buffer, ColumnPacker, FillRows, RowReader
-from ...traces.pieces import Extent
 from ...traces.plan import SampleRows, raise_no_samples, select_samples
 from .anonymise import anonymous_basic, anonymous_record, check_dates_removed
 from .planned import FilePlan, verbatim
@@ -119,7 +119,7 @@ def plan_nsx(ns: NsxFile, chosen: NsxSelection) -> FilePlan:
 
 def _refuse_dated(ns: NsxFile, chosen: NsxSelection) -> None:
     """Raise where timestamps tell a date that was to be taken out, or where they would run below 0."""
-    near = (min(span.n_rows, 2 * MARGIN) for span in chosen.spans)  # samples may stand a little out of order
+    near = (min(span.n_rows, 2 * N_NEIGHBOURS) for span in chosen.spans)  # samples may stand a little out of order
     ticks = [
         int(ns.segments[span.segment].ticks(span.start, span.start + n_rows).min())
         for span, n_rows in zip(chosen.spans, near, strict=True)
@@ -255,7 +255,7 @@ class _Watched:
 
     def packets(self, read: Buffer, n_packets: int, first: int) -> None:
         """Packets `first` and on, as they stand in the file."""
-        self._watcher.feed(read, n_packets, first)
+        self._watcher.add(read, n_packets, first)
 
     def filled(self, rows: FillRows) -> None:
         """Nothing: no row is filled."""
