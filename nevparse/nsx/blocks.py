@@ -26,7 +26,7 @@ _LOOK_AHEAD = 4  # blocks that must follow each other before zero samples count 
 _SHORT_BYTES = 8192  # headers of blocks this short are read several at a time
 _WINDOW_BYTES = 65536
 _AHEAD_ROWS = 1 << 20  # a growing file's header may count more than its size had when that was read
-_PLAUSIBLE_S = 3600  # how far ahead a block that was cut short may start and still be taken for one
+_PLAUSIBLE_S = 3600  # a block that was cut short starts at most this much later than the one before
 _EXACT = 1 << 60  # a quarter of what 64 bits hold, with room for twice a difference
 
 
@@ -78,23 +78,21 @@ class BlockWalk:
 
     def _end_at_header(self, offset: int, flag: int, tick: int, n_samples: int) -> None:
         """Note why no block can follow this header, and keep the complete samples behind it."""
-        n_bytes = self._source.size - offset - self._header_bytes
-        n_complete = n_bytes // self._row_bytes
+        rows = offset + self._header_bytes
+        n_bytes = self._source.size - rows
         if self._is_within_last_block(flag, n_samples, offset):
             self._extend_last_block(offset)
-            return
-        if flag != tables.BLOCK_HEADER:
+        elif flag != tables.BLOCK_HEADER:
             left_out = f"the last {self._source.size - offset} bytes are left out"
             message = f"expected a block header (byte 1), found {flag}; {left_out}"
             self.damage.append(Damage("no-block-header", offset, message))
-            return
-        if n_complete:
-            self.blocks.append((offset + self._header_bytes, tick, n_complete))
-        if n_samples == 0:
+        elif n_samples == 0:
             message = f"expected a sample count, found 0 before {n_bytes} bytes of data: the recorder did not close it"
-            self.damage.append(Damage("open-block", offset, f"{message}; {n_complete} samples kept", TruncatedFile))
-            self.missing_bytes = -n_bytes % self._row_bytes
+            self._keep_open_block(rows, tick, offset, message)
         else:
+            n_complete = n_bytes // self._row_bytes
+            if n_complete:
+                self.blocks.append((rows, tick, n_complete))
             missing_bytes = n_samples * self._row_bytes - n_bytes
             self._note_cut(offset, missing_bytes, f"a block of {n_samples} samples", f"; {n_complete} samples kept")
 
@@ -103,6 +101,13 @@ class BlockWalk:
         message = f"expected {what}, found the end of the file {missing_bytes} bytes too early{kept}"
         self.damage.append(Damage("cut-block", offset, message, TruncatedFile))
 
+    def _keep_open_block(self, rows: int, tick: int, offset: int, message: str) -> None:
+        n_bytes = self._source.size - rows
+        n_complete, self.missing_bytes = n_bytes // self._row_bytes, -n_bytes % self._row_bytes
+        if n_complete:
+            self.blocks.append((rows, tick, n_complete))
+        self.damage.append(Damage("open-block", offset, f"{message}; {n_complete} samples kept", TruncatedFile))
+
     def _is_within_last_block(self, flag: int, n_samples: int, offset: int) -> bool:
         """Whether the last block has grown past `offset` since its samples were counted: no header can be here."""
         most = (self._source.size - offset) // self._row_bytes + _AHEAD_ROWS
@@ -110,12 +115,9 @@ class BlockWalk:
         return bool(is_open) and (flag != tables.BLOCK_HEADER or n_samples > most)
 
     def _extend_last_block(self, offset: int) -> None:
-        rows, tick, n_counted = self.blocks[-1]
-        n_bytes = self._source.size - rows
-        n_complete, self.missing_bytes = n_bytes // self._row_bytes, -n_bytes % self._row_bytes
-        self.blocks[-1] = rows, tick, n_complete
+        rows, tick, n_counted = self.blocks.pop()
         message = f"expected a block header behind {n_counted} samples, found more samples, not counted yet"
-        self.damage.append(Damage("open-block", offset, f"{message}; {n_complete} kept", TruncatedFile))
+        self._keep_open_block(rows, tick, offset, message)
 
     def _blocks_follow(self, offset: int, tick: int, depth: int) -> bool:
         """Whether the file ends here, or a few blocks that can be true follow each other."""

@@ -8,6 +8,7 @@ mapped file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, SupportsInt
@@ -28,10 +29,10 @@ from ..source.objects import Openable
 from ..source.reference import Opener, check_same_recording, header_digest, open_file, reopen
 from ..traces.columns import as_slice, choose_columns
 from ..traces.microvolts import to_microvolts
-from .framing import IndexedSamples, index_more_samples, index_samples, scan_every_packet
+from .framing import find_more_samples, find_samples, scan_every_packet
 from .headers import Framing, check_channel_types, count_channels, data_start, describe_channels, read_rates
 from .packets import PacketIndex, TimestampCheck
-from .segments import Chunk, RecordedSamples, Segment, check_chunk_length
+from .segments import Chunk, RecordedSamples, Segment
 
 
 class NsxFile:
@@ -42,7 +43,7 @@ class NsxFile:
     Attributes
     ----------
     path, size_bytes : str, int
-        The file (a name to print where it was no path), and its size when it was opened.
+        The file (a name to print where it was no path), and its size when it was read last.
     spec : str
         Version of the file specification: ``2.1``, ``2.2``, ``2.3`` or ``3.0``.
     vendor : str
@@ -56,7 +57,7 @@ class NsxFile:
     time_origin : datetime or None
         UTC, as the header says; None where it has no valid date (2.1 has none).
     label, comment, application : str
-        Texts of the header; the application stands in Ripple files only.
+        Texts of the header; only Ripple files have an application.
     processor_tick : int or None
         Ripple: the processor's 30 kHz clock at the start of the recording.
     n_channels, n_samples : int
@@ -75,7 +76,7 @@ class NsxFile:
         self._source, self._uv_per_bit, self.path = source, uv_per_bit, source.path
         self._has_grown, self._is_fully_scanned = has_grown, fully_scanned
         self._frame = self._read_headers()
-        self._recorded = self._record(index_samples(self._frame, has_grown))
+        self._recorded = self._record(find_samples(self._frame, has_grown))
 
     def _read_headers(self) -> Framing:
         source = self._source
@@ -92,13 +93,13 @@ class NsxFile:
         start = data_start(source, header.get("header_bytes", headers_end), headers_end, damage)
         self.digest = header_digest(source.read(headers_end, 0, "headers"))
         check_channel_types(version, self._channel_headers, damage)
-        return Framing(source, version, start, self.n_channels * self.dtype.itemsize, self.clock, tuple(damage))
+        return Framing(source, version, start, self.dtype, self.n_channels, self.clock, tuple(damage))
 
-    def _record(self, samples: IndexedSamples) -> RecordedSamples:
-        """Samples of the file, every timestamp read where the file is to be fully scanned."""
+    def _record(self, samples: RecordedSamples) -> RecordedSamples:
+        """The same samples as this file's, every timestamp read where it is to be fully scanned."""
         if self._is_fully_scanned:
-            samples = scan_every_packet(samples, self._frame, self._has_grown)
-        return RecordedSamples(self._source, samples, self.dtype, self.n_channels, self._opener())
+            samples = scan_every_packet(samples, self._has_grown)
+        return replace(samples, opener=self._opener())
 
     def _opener(self) -> Opener:
         make = partial(
@@ -173,7 +174,8 @@ class NsxFile:
         KeyError, ValueError
             Where the file has no such channel, a name stands for several, or more than one parameter is given.
         """
-        return choose_columns(self.channels, channels, electrodes, labels, kind)
+        request = {"channels": channels, "electrodes": electrodes, "labels": labels, "kind": kind}
+        return choose_columns(self.channels, **request)
 
     @property
     def n_samples(self) -> int:
@@ -182,7 +184,7 @@ class NsxFile:
 
     @property
     def size_bytes(self) -> int:
-        """Of the file, when it was opened or refreshed."""
+        """Size of the file when it was read last."""
         return self._recorded.size_bytes
 
     @property
@@ -197,7 +199,7 @@ class NsxFile:
 
     @property
     def time_base(self) -> TimeBase:
-        """Which moment a tick is, and how that is known."""
+        """Which moment a tick is, and what says so."""
         first = self._recorded.index.first_tick
         tick, what = (first, "the first sample") if self._version.origin_at_first else (0, "tick 0")
         return find_time_base(self.time_origin, self.tick_rate, first, tick, f"the header's date stands for {what}")
@@ -295,7 +297,6 @@ class NsxFile:
         Chunk
             ``(segment, start, samples)``.
         """
-        check_chunk_length(n_samples)
         columns = self.columns(channels, electrodes)
         yield from self._chunks((0, 0), self.n_samples, n_samples, columns, unit, sort)
 
@@ -303,6 +304,8 @@ class NsxFile:
         self, first: tuple[int, int], stop: int, n_each: int, columns: NDArray[np.intp], unit: str, sort: bool = False
     ) -> Iterator[Chunk]:
         """Chunks from `first`, a segment and a sample of it, up to sample `stop` of the file."""
+        if n_each < 1:
+            raise ValueError(f"expected chunks of 1 sample or more, found {n_each}")
         segments, start = self.segments[first[0] :], first[1]
         stop -= sum(segment.n_samples for segment in self.segments[: first[0]])
         for segment in segments:
@@ -320,7 +323,7 @@ class NsxFile:
         other = object.__new__(NsxFile)  # copy() would pickle, and open the file anew
         other.__dict__ |= vars(self)
         other._is_fully_scanned = True
-        other._recorded = other._record(IndexedSamples(self._recorded.index, self.missing_bytes, self.damage))
+        other._recorded = other._record(self._recorded)
         return other
 
     @property
@@ -346,7 +349,7 @@ class NsxFile:
         check_same_recording(self._source, self.digest)
         before = self._recorded
         self._has_grown |= self._source.size > before.size_bytes
-        self._recorded = self._record(index_more_samples(before.index, self._frame, self._has_grown))
+        self._recorded = self._record(find_more_samples(before.index, self._frame, self._has_grown))
         return self.n_samples - before.index.n_samples
 
     def follow(
@@ -362,7 +365,7 @@ class NsxFile:
         """Go through all samples in order as `chunks` does, and then wait for those that are still to be recorded.
 
         Each sample comes once. Where samples have timestamps of their own, the newest few wait for those that decide
-        about breaks beside them, or for the end.
+        about breaks beside them, or for the end. Yields what `chunks` does, and raises what `refresh` does.
 
         Parameters
         ----------
@@ -370,18 +373,7 @@ class NsxFile:
             Seconds between two refreshes.
         timeout_s : float, optional
             End when nothing was written for that time; without it, only the caller ends it.
-
-        Yields
-        ------
-        Chunk
-            ``(segment, start, samples)``.
-
-        Raises
-        ------
-        FormatError, ValueError
-            As `refresh`.
         """
-        check_chunk_length(n_samples)
         columns, done = self.columns(channels, electrodes), (0, 0)  # segment, sample of it
         for _ in poll_growth(self.refresh, lambda: self.n_samples, poll_s, timeout_s):
             for chunk in self._chunks(done, self._recorded.index.n_final, n_samples, columns, unit):
@@ -445,7 +437,7 @@ def open_nsx(path: Openable, *, nev: Any = None) -> NsxFile:
         seek (a zip member, an S3 or HTTP file) is read from its beginning, wherever its position is, and only as far
         as needed; it is never closed here, and must not be used elsewhere at the same time.
     nev : the same, or NevFile, optional
-        The NEV of the same recording. NSx 2.1 has no scale of its own and takes it from there.
+        The NEV of the same recording. NSx 2.1 has no scale of its own and takes it from that.
 
     Returns
     -------

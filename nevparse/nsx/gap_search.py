@@ -44,18 +44,10 @@ class Timestamps(Protocol):
 
 
 class IrregularSteps(NamedTuple):
-    """Where timestamps do not advance by one sample period.
+    """Where timestamps do not advance by one sample period."""
 
-    Parameters
-    ----------
-    breaks : numpy.ndarray
-        intp: time is broken behind each of these packets.
-    shuffled : numpy.ndarray
-        intp: these packets are out of order among their neighbours, and sorting corrects it.
-    """
-
-    breaks: PacketNumbers
-    shuffled: PacketNumbers
+    breaks: PacketNumbers  # packets behind which time is broken
+    shuffled: PacketNumbers  # packets out of order among their neighbours, which sorting corrects
 
     def within(self, a: int, b: int, first: int = 0) -> IrregularSteps:
         """Those at packets `a` to `b` of the file, where packet `first` of the file is number 0 here."""
@@ -72,22 +64,15 @@ def join_steps(parts: Iterable[IrregularSteps]) -> IrregularSteps:
 
 
 def irregular_steps(ticks: NDArray[np.uint64], clock: Clock) -> IrregularSteps:
-    """Judge every step between consecutive timestamps.
-
-    Parameters
-    ----------
-    ticks : numpy.ndarray
-        uint64 ``(n,)``.
-    clock : Clock
-        Of the file.
-    """
+    """Judge every step between consecutive timestamps."""
     low, high = clock.limits()
     signed = ticks.astype(np.int64)
     steps = np.diff(signed)
     irregular = np.flatnonzero((steps <= low) | (steps >= high))
     backward = irregular[(steps[irregular] < 0) & (steps[irregular] >= -(_SHUFFLED + 1) * clock.num // clock.den)]
     shuffled, is_break = [_NO_PACKETS], np.ones(irregular.size, bool)
-    for a, b in _neighbourhoods(backward, ticks.size):
+    for first, stop in _groups(backward, 2 * _SHUFFLED):
+        a, b = max(0, first - _SHUFFLED), min(ticks.size, stop + _SHUFFLED + 1)
         recorded, in_order = signed[a:b], np.sort(signed[a:b])
         steps_in_order = np.diff(in_order)
         fits = recorded[0] == in_order[0] and recorded[-1] == in_order[-1]
@@ -97,18 +82,17 @@ def irregular_steps(ticks: NDArray[np.uint64], clock: Clock) -> IrregularSteps:
     return IrregularSteps(irregular[is_break], np.concatenate(shuffled))
 
 
-def _neighbourhoods(backward: PacketNumbers, n_packets: int) -> Iterator[tuple[int, int]]:
-    """The packets around backward steps, those that touch taken together."""
-    if backward.size == 0:
-        return
-    edges = np.flatnonzero(np.diff(backward) > 2 * _SHUFFLED) + 1
-    for group in np.split(backward, edges):
-        yield max(0, int(group[0]) - _SHUFFLED), min(n_packets, int(group[-1]) + _SHUFFLED + 2)
+def order_in_time(ticks: NDArray[np.uint64], clock: Clock) -> PacketNumbers:
+    """The order that sorts shuffled packets among their neighbours, and leaves all others where they are."""
+    order = np.arange(ticks.size)
+    for a, b in _groups(irregular_steps(ticks, clock).shuffled, _SHUFFLED):
+        order[a:b] = a + np.argsort(ticks[a:b], kind="stable")
+    return order
 
 
-def shuffled_groups(shuffled: PacketNumbers) -> Iterator[tuple[int, int]]:
-    """Ranges that hold all `shuffled` packets, each to be sorted by itself."""
-    for group in np.split(shuffled, np.flatnonzero(np.diff(shuffled) > _SHUFFLED) + 1):
+def _groups(packets: PacketNumbers, distance: int) -> Iterator[tuple[int, int]]:
+    """Ranges that hold all `packets`, those that are at most `distance` apart in one."""
+    for group in np.split(packets, np.flatnonzero(np.diff(packets) > distance) + 1):
         if group.size:
             yield int(group[0]), int(group[-1]) + 1
 
@@ -123,17 +107,14 @@ class GapDetector:
         self._judged = 0  # every step behind an earlier packet than this has been judged
         self._irregular: list[IrregularSteps] = []
 
-    @property
-    def _stop(self) -> int:
-        return self._first + self._pending.size
-
     def add(self, ticks: NDArray[np.uint64], first: int) -> None:
         """Take the timestamps of packets `first` and on."""
-        if first != self._stop:
-            self._judge(self._stop)
+        stop = self._first + self._pending.size
+        if first != stop:
+            self._judge(stop)
             self._pending, self._first, self._judged = ticks[:0], first, first
         self._pending = np.concatenate([self._pending, ticks])
-        self._judge(self._stop - N_NEIGHBOURS)
+        self._judge(first + ticks.size - N_NEIGHBOURS)
 
     def has_unknown_break(self, known: PacketNumbers) -> bool:
         """Whether a break was met that is not among `known`, which ascend."""
@@ -143,7 +124,7 @@ class GapDetector:
 
     def finish(self) -> IrregularSteps:
         """Judge the last timestamps; the irregular steps of all."""
-        self._judge(self._stop)
+        self._judge(self._first + self._pending.size)
         return join_steps(self._irregular)
 
     def _judge(self, stop: int) -> None:
@@ -168,19 +149,7 @@ def scan_every_timestamp(timestamps: Timestamps, clock: Clock) -> IrregularSteps
 def find_gaps(timestamps: Timestamps, clock: Clock, stride: int = PROBE_STRIDE) -> IrregularSteps:
     """Find every break by probing: every `stride`-th timestamp, and more only where packets are missing.
 
-    Parameters
-    ----------
-    timestamps : Timestamps
-        Of the file.
-    clock : Clock
-        Of the file.
-    stride : int
-        Packets between probes.
-
-    Returns
-    -------
-    IrregularSteps
-        All breaks that the notes guarantee; of the packets out of order, those that happened to be read.
+    Finds all breaks that the notes guarantee; of the packets out of order, those that happen to be read.
     """
     n = timestamps.n_packets
     if n <= 4 * stride:

@@ -26,9 +26,15 @@ class Framing(NamedTuple):
     source: Source
     version: tables.NsxVersion
     start: int  # byte where the data begins
-    row_bytes: int  # one sample of every channel
+    dtype: np.dtype[Any]
+    n_channels: int
     clock: Clock
     damage: tuple[Damage, ...]  # met in the headers
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one sample of every channel."""
+        return self.n_channels * self.dtype.itemsize
 
 
 def count_channels(source: Source, version: tables.NsxVersion, header: Mapping[str, Any], damage: list[Damage]) -> int:
@@ -82,30 +88,17 @@ def check_channel_types(version: tables.NsxVersion, headers: NDArray[np.void], d
 def describe_channels(
     version: tables.NsxVersion, headers: NDArray[np.void], uv_per_bit: Mapping[int, float]
 ) -> tuple[Channel, ...]:
-    """Describe every column.
-
-    Parameters
-    ----------
-    version : NsxVersion
-        Of the file.
-    headers : numpy.ndarray
-        Its channel headers, in the dtype of ``version.channel``.
-    uv_per_bit : mapping of int to float
-        By electrode id, for versions whose headers have no scale.
-    """
+    """What each column is; `uv_per_bit`, by electrode id, is for versions whose headers have no scale."""
     names = headers.dtype.names or ()
-    rows = (dict(zip(names, row, strict=True)) for row in headers.tolist())  # Python's own values, all at once
+    rows = [dict(zip(names, row, strict=True)) for row in headers.tolist()]  # Python's own values, all at once
     if "units" in version.channel.offsets:
         return tuple(_read_channel(version, column, fields) for column, fields in enumerate(rows))
-    return tuple(_bare_channel(version, column, fields, uv_per_bit) for column, fields in enumerate(rows))
-
-
-def _bare_channel(
-    version: tables.NsxVersion, column: int, fields: Mapping[str, Any], uv_per_bit: Mapping[int, float]
-) -> Channel:
-    electrode_id = fields["electrode_id"]
-    scale, kind = uv_per_bit.get(electrode_id, nan), channel_kind(version.vendor, electrode_id, 0, "")
-    return Channel(column, electrode_id, kind, uv_per_bit=scale, uv_offset=scale * 0)
+    ids = [fields["electrode_id"] for fields in rows]
+    kinds, scales = [channel_kind(version.vendor, k, 0, "") for k in ids], [uv_per_bit.get(k, nan) for k in ids]
+    return tuple(
+        Channel(column, electrode_id, kind, uv_per_bit=scale, uv_offset=scale * 0)
+        for column, (electrode_id, kind, scale) in enumerate(zip(ids, kinds, scales, strict=True))
+    )
 
 
 def _read_channel(version: tables.NsxVersion, column: int, fields: Mapping[str, Any]) -> Channel:

@@ -24,10 +24,9 @@ from .gap_search import (
     GapDetector,
     IrregularSteps,
     find_gaps,
-    irregular_steps,
     join_steps,
+    order_in_time,
     scan_every_timestamp,
-    shuffled_groups,
 )
 
 _PAGE_BYTES = 1 << 16
@@ -88,10 +87,6 @@ class Packets:
         """Whether every packet from `first` on has one sample."""
         return all(map(_all_single_sample, self._headers(first, self.n_packets)))
 
-    def from_packet(self, first: int) -> Packets:
-        """The packets from `first` on, as if the file began with them."""
-        return replace(self, start=self.offset_of(first), n_packets=self.n_packets - first)
-
     def grown(self) -> Packets:
         """These and those written since: systems make room in a file before they write to it."""
         n_fit = (self.source.size - self.start) // self.packet_bytes
@@ -103,11 +98,6 @@ class Packets:
         """Whether this is a packet of one sample, and not room for one."""
         flag, _, n_samples = self.header(packet)
         return bool(flag == tables.BLOCK_HEADER and n_samples == 1)
-
-    @property
-    def missing_bytes(self) -> int:
-        """What a last packet, written in part, lacks."""
-        return -(self.source.size - self.offset_of(self.n_packets)) % self.packet_bytes
 
     @property
     def end_in_blocks(self) -> bool:
@@ -192,8 +182,9 @@ class PacketIndex:
         """Where time is broken, and packets that were met out of order."""
         find = scan_every_timestamp if self.is_fully_scanned else find_gaps
         first = max(0, self.n_judged - N_NEIGHBOURS)
-        later = find(self.packets.from_packet(first), self.clock).within(self.n_judged, self.n_samples, first)
-        return join_steps([self.known.within(0, self.n_judged), later])
+        later = replace(self.packets, start=self.packets.offset_of(first), n_packets=self.n_samples - first)
+        steps = find(later, self.clock).within(self.n_judged, self.n_samples, first)
+        return join_steps([self.known.within(0, self.n_judged), steps])
 
     @cached_property
     def spans(self) -> tuple[SegmentSpan, ...]:
@@ -219,11 +210,8 @@ class PacketIndex:
     def _in_order(self, span: SegmentSpan, a: int, b: int) -> NDArray[np.intp]:
         """The packets that take places `a` to `b` once the shuffled ones among them are sorted by time."""
         first, stop = max(span.first, a - 2 * N_NEIGHBOURS), min(span.stop, b + 2 * N_NEIGHBOURS)
-        ticks = self.packets.ticks(first, stop)
-        order = np.arange(first, stop)
-        for i, j in shuffled_groups(irregular_steps(ticks, self.clock).shuffled):
-            order[i:j] = first + i + np.argsort(ticks[i:j], kind="stable")
-        return order[a - first : b - first]
+        order = order_in_time(self.packets.ticks(first, stop), self.clock)
+        return first + order[a - first : b - first]
 
     def ticks(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:
         """Timestamps of samples `a` to `b` of a segment, as recorded; in order of time where `sort`."""
@@ -264,13 +252,7 @@ class TimestampCheck:
         return headers
 
     def add(self, packets: NDArray[np.uint8], n_packets: int, first: int) -> None:
-        """Take packets `first` and on.
-
-        Raises
-        ------
-        HiddenGap
-            Where time is broken and probing missed it, or a packet is not of one sample.
-        """
+        """Take packets `first` and on; HiddenGap where probing missed a break, or a packet is not of one sample."""
         if self._index.is_fully_scanned:  # it has read them all; a part of them may begin within a shuffled group
             a, b = np.searchsorted(self._index.steps.shuffled, (first, first + n_packets))
             self._n_shuffled += int(b - a)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 from weakref import ref
@@ -13,10 +14,14 @@ from numpy.typing import NDArray
 
 from ..cached import cached_property
 from ..clock import Gap, SegmentsAndSamples, SegmentSpan, TickIntervals, not_found
-from ..source.base import Source
+from ..errors import Damage
 from ..source.reference import FileReference, Opener
 from ..traces.extents import Extent, index_rows
-from .framing import IndexedSamples
+from .blocks import BlockIndex
+from .headers import Framing
+from .packets import PacketIndex
+
+SampleIndex = BlockIndex | PacketIndex
 
 
 class Chunk(NamedTuple):
@@ -25,12 +30,6 @@ class Chunk(NamedTuple):
     segment: int
     start: int
     samples: NDArray[Any]
-
-
-def check_chunk_length(n_samples: int) -> None:
-    """Raise where chunks would have no rows."""
-    if n_samples < 1:
-        raise ValueError(f"expected chunks of 1 sample or more, found {n_samples}")
 
 
 class Segment:
@@ -161,29 +160,19 @@ class Segment:
         return seconds
 
 
+@dataclass(eq=False)
 class RecordedSamples:
-    """The samples of a file at one moment; it never changes, and a file that has grown gets another.
+    """The samples of a file at one moment; it never changes, and a file that has grown gets another."""
 
-    Parameters
-    ----------
-    source : Source
-        The file.
-    samples : IndexedSamples
-        Where in it the samples are, the bytes it lacks, and the damage met, in the headers too.
-    dtype : numpy.dtype
-        Of one sample.
-    n_channels : int
-        Columns.
-    opener : Opener
-        Opens the file in another process.
-    """
+    framing: Framing
+    index: SampleIndex
+    missing_bytes: int
+    damage: tuple[Damage, ...]  # of the headers too
+    opener: Opener | None = None  # opens the file in another process
 
-    def __init__(
-        self, source: Source, samples: IndexedSamples, dtype: np.dtype[Any], n_channels: int, opener: Opener
-    ) -> None:
-        self.source, self.size_bytes, self.dtype, self.n_channels = source, source.size, dtype, n_channels
-        self.index, self.missing_bytes, self.damage = samples.index, samples.missing_bytes, samples.damage
-        self._opener = opener
+    def __post_init__(self) -> None:
+        self.source, self.size_bytes = self.framing.source, self.framing.source.size
+        self.dtype, self.n_channels = self.framing.dtype, self.framing.n_channels
         self._reference: ref[FileReference] | None = None
 
     @cached_property
@@ -225,8 +214,9 @@ class RecordedSamples:
 
     def reference(self) -> FileReference:
         """What opens the file in another process; the same for all segments that are pickled together."""
-        known = self._reference() if self._reference else None
-        if known is None:
-            known = FileReference(self._opener, self.source.reopen_argument())
-            self._reference = ref(known)
-        return known
+        reference = self._reference() if self._reference else None
+        if reference is None:
+            assert self.opener is not None, "the file sets it"
+            reference = FileReference(self.opener, self.source.reopen_argument())
+            self._reference = ref(reference)
+        return reference

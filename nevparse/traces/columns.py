@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,28 +16,17 @@ from ..format.text import printable, ranges_text
 ColumnIndex = slice | NDArray[np.intp]
 
 
-def choose_columns(
-    file_channels: Sequence[Channel],
-    channels: slice | Iterable[int] | None = None,
-    electrodes: Iterable[int] | None = None,
-    labels: str | Iterable[str] | None = None,
-    kind: str | None = None,
-) -> NDArray[np.intp]:
-    """Columns that a request names, in its order: what `NsxFile.columns` does with all channels of a file."""
-    request = {"channels": channels, "electrodes": electrodes, "labels": labels, "kind": kind}
-    given = [name for name, value in request.items() if value is not None]
+def choose_columns(channels: Sequence[Channel], /, **request: Any) -> NDArray[np.intp]:
+    """Columns of a file that a request names, in its order; see `NsxFile.columns`."""
+    given = {name: value for name, value in request.items() if value is not None}
     if len(given) > 1:
         raise ValueError(f"expected one way to choose columns, found {' and '.join(given)}")
-    if electrodes is not None:
-        return _by_electrode(file_channels, electrodes)
-    if labels is not None:
-        return _by_label(file_channels, [labels] if isinstance(labels, str) else labels)
-    if kind is not None:
-        return _by_kind(file_channels, kind)
-    return _by_column(len(file_channels), slice(None) if channels is None else channels)
+    name, wanted = next(iter(given.items()), ("channels", slice(None)))
+    return _CHOOSERS[name](channels, wanted)
 
 
-def _by_column(n_channels: int, wanted: slice | Iterable[int]) -> NDArray[np.intp]:
+def _by_column(channels: Sequence[Channel], wanted: slice | Iterable[int]) -> NDArray[np.intp]:
+    n_channels = len(channels)
     every: NDArray[np.intp] = np.arange(n_channels)
     if isinstance(wanted, slice):
         return every[wanted]
@@ -67,9 +57,9 @@ def _by_electrode(channels: Sequence[Channel], wanted: Iterable[int]) -> NDArray
     return np.array([columns_of[electrode_id][0] for electrode_id in ids], np.intp)
 
 
-def _by_label(channels: Sequence[Channel], wanted: Iterable[str]) -> NDArray[np.intp]:
+def _by_label(channels: Sequence[Channel], wanted: str | Iterable[str]) -> NDArray[np.intp]:
     columns: list[int] = []
-    for pattern in wanted:
+    for pattern in [wanted] if isinstance(wanted, str) else wanted:
         matches = [channel.index for channel in channels if channel.label == pattern]
         if len(matches) > 1:
             raise ValueError(f"label {pattern!r} is in columns {matches}: choose one with channels=")
@@ -87,6 +77,10 @@ def _by_kind(channels: Sequence[Channel], kind: str) -> NDArray[np.intp]:
         kinds = sorted({channel.kind for channel in channels})
         raise KeyError(f"no {kind} channels; the file has {', '.join(kinds) or 'no'} channels")
     return np.array(columns, np.intp)
+
+
+_CHOOSERS: dict[str, Callable[[Sequence[Channel], Any], NDArray[np.intp]]]
+_CHOOSERS = {"channels": _by_column, "electrodes": _by_electrode, "labels": _by_label, "kind": _by_kind}
 
 
 def as_slice(columns: NDArray[np.intp]) -> ColumnIndex:

@@ -14,52 +14,21 @@ Views = Callable[[int, int], Iterator[tuple[int, NDArray[Any]]]]
 
 
 class Extent(NamedTuple):
-    """Rows of samples that lie in the file at equal distances.
+    """Rows of samples that lie in the file at equal distances."""
 
-    Parameters
-    ----------
-    offset : int
-        Byte of the first row's first sample.
-    n_rows : int
-        Number of rows.
-    row_bytes : int
-        From one row to the next: the samples, and a packet's header where each row has one before it.
-    first : int
-        Number of the first row's packet; -1 in files of blocks.
-    since : int
-        Samples of the block before the first row: the block's timestamp is the time of its first sample.
-    """
-
-    offset: int
+    offset: int  # byte of the first row's first sample
     n_rows: int
-    row_bytes: int
-    first: int = -1
-    since: int = 0
+    row_bytes: int  # from one row to the next: the samples, and in files of packets a header
+    first: int = -1  # number of the first row's packet; -1 in files of blocks
+    since: int = 0  # samples of the block before the first row: the block's timestamp is that of its first sample
 
 
 def index_rows(key: Any, shape: tuple[int, int], dtype: np.dtype[Any], views: Views) -> NDArray[Any]:
     """The rows and columns that an index names; no other row is read.
 
-    Parameters
-    ----------
-    key : object
-        As between brackets: numbers, slices, an ellipsis; lists, arrays and masks of one dimension.
-    shape : (int, int)
-        Rows and columns in all.
-    dtype : numpy.dtype
-        Of one sample.
-    views : callable
-        Gives the extents that a range of rows lies in.
-
-    Returns
-    -------
-    numpy.ndarray
-        A view where the rows are equally spaced in one extent and the columns are a number or a slice.
-
-    Raises
-    ------
-    IndexError, TypeError
-        Where the index names rows or columns that do not exist, or is none.
+    The index may have numbers, slices, an ellipsis, and lists, arrays and masks of one dimension; IndexError or
+    TypeError where it names what the array has not. The result is a view where the rows are equally spaced in one
+    extent and the columns are a number or a slice.
     """
     rows, columns = _split_key(key)
     no_rows = np.empty((0, shape[1]), dtype)

@@ -24,16 +24,7 @@ def to_microvolts(
 ) -> NDArray[np.float32]:
     """Chosen columns of some rows as float32 microvolts; NaN, and a warning, where a channel has no scale.
 
-    Parameters
-    ----------
-    path : str
-        The file, for the warning.
-    channels : sequence of Channel
-        What its columns are.
-    views : sequence of numpy.ndarray
-        Rows as recorded, ``(n, n_channels)`` each.
-    columns : numpy.ndarray
-        intp, in the order wanted.
+    `views` are the rows as recorded, ``(n, n_channels)`` each; `path` is for the warning.
     """
     chosen = [channels[column] for column in columns]
     _warn_of_unknown_scale(path, chosen)

@@ -182,7 +182,7 @@ def test_a_failure_inside_the_constructor_closes_the_file(file_of: FileOf, monke
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nevparse.nsx.file.index_samples", fail)
+    monkeypatch.setattr("nevparse.nsx.file.find_samples", fail)
     with pytest.raises(KeyboardInterrupt):
         nv.open_nsx(file_of(b.plausible("2.3")[0]))
 
