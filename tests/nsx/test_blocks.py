@@ -110,7 +110,8 @@ def test_nsx_c27_bytes_that_are_no_block_header_end_the_data(opened: Opened, kin
     kept = b.ramp(5, 2, kind)
     complete = b.nsx([(0, kept)], kind)
     data = complete + b.block(kind, 9000, b.ramp(4, 2, kind), flag=2)
-    message = rf"byte {len(complete)}: expected a block header \(byte 1\), found 2; the last {len(data) - len(complete)} bytes"
+    n_left_out = len(data) - len(complete)
+    message = rf"byte {len(complete)}: expected a block header \(byte 1\), found 2; the last {n_left_out} bytes"
     ns = warned(opened, data, nv.DamagedFile, message)
     assert (ns.missing_bytes, ns.damage[0].offset) == (0, len(complete))
     np.testing.assert_array_equal(all_samples(ns), kept)
