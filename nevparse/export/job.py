@@ -23,8 +23,8 @@ from ..nsx.file import NsxFile
 from ..nsx.packets import TimestampCheck
 from ..recording.instruments import CombinedInstruments, Continuous, InstrumentTrack
 from ..traces import plan
+from ..traces.extents import Extent
 from ..traces.packing import BUFFER_BYTES, Batch, Buffer, ColumnPacker, FillRows, RowReader, side_by_side
-from ..traces.pieces import Extent
 from ..traces.plan import Corrections, FilledRows, PlanRow
 from ..traces.plan import PlanRow as PlannedRows
 from . import sidecar
@@ -187,7 +187,7 @@ class TimestampWriter:
 
     def packets(self, read: Buffer, n_packets: int, first: int) -> None:
         """Packets `first` and on, as they stand in the file."""
-        self.timestamp_check.feed(read, n_packets, first)
+        self.timestamp_check.add(read, n_packets, first)
         write_all(self._file, self.timestamp_check.headers(read, n_packets)["tick"].tobytes())
 
     def filled(self, rows: FillRows) -> None:

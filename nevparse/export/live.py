@@ -13,8 +13,8 @@ from ..errors import GapError
 from ..nsx.file import NsxFile
 from ..nsx.packets import HiddenGap
 from ..source.growth import FollowOptions, poll_growth
+from ..traces.extents import Extent
 from ..traces.packing import FLUSH, FillRows
-from ..traces.pieces import Extent
 from ..traces.plan import PlanRow, SampleRows, count_rows, rows_between
 from .job import BinFile, FileJob, TimestampWriter
 

@@ -1,221 +1,220 @@
 # SPDX-License-Identifier: MIT
-"""How the samples of an NSx file are framed, and the walk from block to block.
+"""NSx files of blocks: a header with a timestamp and a sample count, then that number of samples.
 
-A recorder that dies leaves a header that was never completed, a copy that broke off leaves a block without its end,
-and other tools leave bytes that are no header at all. The walk keeps every whole sample before such a place and says
-what it met.
+A recorder that dies leaves a header without a count, a copy that broke off leaves a block without its end, and other
+tools leave bytes that are no header. The walk from header to header keeps every complete sample before such a place.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
-from ..clock import Clock
-from ..errors import Damage, FormatError, TruncatedFile
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cached import cached_property
+from ..clock import Block, Clock, SegmentSpan, last_not_after, tick_array
+from ..errors import Damage, TruncatedFile
 from ..format import tables
 from ..format.layout import Layout
-from ..source.base import Source
-from .index import BlockIndex
-from .packets import PacketIndex, SampleIndex
+from ..traces.extents import Extent
+from .headers import Framing
 
-_PROBES = 16  # headers looked at, evenly over the file, before it counts as one sample per packet
 _LOOK_AHEAD = 4  # blocks that must follow each other before zero samples count as an empty block
-_SHORT_BYTES = 8192
+_SHORT_BYTES = 8192  # headers of blocks this short are read several at a time
 _WINDOW_BYTES = 65536
-_AHEAD_ROWS = 1 << 20  # a growing file's header may count more than its size had when that was asked for
-_PLAUSIBLE_S = 3600  # how far ahead a block that was cut short may start and still be taken for one
-
-
-class Framing(NamedTuple):
-    """How samples stand in a file: its version, where the data starts, the bytes of one sample of all channels."""
-
-    found: tables.NsxVersion
-    start: int
-    row_bytes: int
-
-
-def find_samples(
-    source: Source, frame: Framing, clock: Clock, damage: list[Damage], grows: bool = False
-) -> tuple[SampleIndex, int]:
-    """Locate every sample of a file; also how many bytes of it are missing. What is odd is added to `damage`."""
-    block = frame.found.block
-    if frame.row_bytes == 0:
-        return BlockIndex([], 0, clock), 0
-    if block is None or has_one_sample_packets(source, frame):
-        return _fixed_size_records(source, frame, clock, damage)
-    return index_blocks(source, block, frame, clock, damage, grows)
-
-
-def find_samples_again(
-    before: SampleIndex, source: Source, frame: Framing, clock: Clock, damage: list[Damage], grows: bool
-) -> tuple[SampleIndex, int]:
-    """The same as `find_samples` for a file that was looked at `before`, and has grown since if it `grows`.
-
-    Raises
-    ------
-    FormatError
-        Where samples that were there before are not there now.
-    """
-    block = frame.found.block
-    found: SampleIndex
-    if isinstance(before, PacketIndex):
-        index = before.grown()
-        if not index.ends_in_blocks and (not index.is_fully_scanned or index.all_single_sample(before.n_packets)):
-            return index, -(source.size - index.offset_of(index.n_packets)) % index.packet_bytes
-        known, in_blocks = before.as_blocks(), True
-    else:
-        known, in_blocks = before, max(before.counts, default=0) > 1
-    if block and in_blocks:
-        found, missing_bytes = index_blocks(source, block, frame, clock, damage, grows)
-    else:
-        found, missing_bytes = find_samples(source, frame, clock, damage, grows)
-    if isinstance(found, BlockIndex) and not found.continues(known):
-        expected = "the samples there were before, and perhaps more"
-        other = "others: it was begun anew, or a block of it was closed with fewer samples; open it again"
-        raise FormatError(expected, other, path=source.path)
-    return found, missing_bytes
-
-
-def index_blocks(
-    source: Source, block: Layout, frame: Framing, clock: Clock, damage: list[Damage], grows: bool = False
-) -> tuple[BlockIndex, int]:
-    """Locate samples by going from block to block."""
-    walk = BlockWalk(source, block, frame, clock.tick_rate, grows)
-    damage += walk.damage
-    blocks = walk.blocks
-    if block.size == tables.NSX_BLOCK.size and any(after[1] < before[1] for before, after in pairwise(blocks)):
-        blocks = list(clock.unroll(blocks))
-    return BlockIndex(blocks, frame.row_bytes, clock), walk.missing_bytes
-
-
-def _fixed_size_records(source: Source, frame: Framing, clock: Clock, damage: list[Damage]) -> tuple[SampleIndex, int]:
-    (_, start, row_bytes), block = frame, frame.found.block
-    record_bytes = row_bytes + (block.size if block else 0)
-    n_records, rest = divmod(source.size - start, record_bytes)
-    if rest:
-        message = f"expected whole samples of {record_bytes} bytes, found {rest} at the end; left out"
-        damage.append(Damage("cut-sample", source.size - rest, message, TruncatedFile))
-    missing_bytes = -rest % record_bytes
-    if block:
-        return PacketIndex(source, block, start, n_records, row_bytes, clock), missing_bytes
-    return BlockIndex([(start, 0, n_records)] if n_records else [], row_bytes, clock), missing_bytes
-
-
-def has_one_sample_packets(source: Source, frame: Framing) -> bool:
-    """Whether a file holds one sample per packet, as PTP systems write, and not blocks.
-
-    The version and the timestamp resolution are the same for both, so the packets decide: header byte 1 and one
-    sample in the first, the last and a few between, all at the distance of one-sample packets.
-    """
-    found, start, row_bytes = frame
-    if not found.packets or found.block is None:
-        return False
-    stride = found.block.size + row_bytes
-    n_packets = (source.size - start) // stride
-    if n_packets < 2:
-        return False
-    probes = {0, 1, n_packets - 2, n_packets - 1, *range(0, n_packets, max(1, n_packets // _PROBES))}
-    headers = (found.block.read(source, start + at * stride) for at in sorted(probes))
-    return all(header["header"] == tables.BLOCK_HEADER and header["n_samples"] == 1 for header in headers)
+_AHEAD_ROWS = 1 << 20  # a growing file's header may count more than its size had when that was read
+_PLAUSIBLE_S = 3600  # a block that was cut short starts at most this much later than the one before
+_EXACT = 1 << 60  # a quarter of what 64 bits hold, with room for twice a difference
 
 
 class BlockWalk:
-    """Hops from block to block; keeps what is whole and says what is not.
+    """Goes from block header to block header, and notes where that ends too early.
 
-    After construction, `blocks` holds (offset of the first row, tick, samples) of every block that has samples,
-    `missing_bytes` what the headers promise and the file lacks, `damage` what was odd and where.
+    After construction `blocks` holds (offset of the first row, tick, samples) of every block that has samples,
+    `missing_bytes` what the headers promise and the file lacks, and `damage` what was wrong, and where.
     """
 
-    def __init__(self, source: Source, block: Layout, frame: Framing, tick_rate: int, grows: bool = False) -> None:
-        self._source, self._row_bytes, self._grows = source, frame.row_bytes, grows
-        self._header, self._unpack = block.size, block.packer.unpack_from
-        self._plausible_ticks = _PLAUSIBLE_S * tick_rate
-        self._least_open = 2 if frame.found.packets else 1  # one-sample packets are whole: they never grow
-        self.blocks: list[tuple[int, int, int]] = []
+    def __init__(self, framing: Framing, layout: Layout, has_grown: bool = False) -> None:
+        self._source, self._row_bytes, self._has_grown = framing.source, framing.row_bytes, has_grown
+        self._header_bytes, self._unpack = layout.size, layout.packer.unpack_from
+        self._plausible_ticks = _PLAUSIBLE_S * framing.clock.tick_rate
+        self._least_open = 2 if framing.version.packets else 1  # one-sample packets are complete: they never grow
+        self.blocks: list[Block] = []
         self.missing_bytes = 0
         self.damage: list[Damage] = []
-        self._hop(frame.start)
+        self._walk(framing.start)
+        has_32_bits = layout.size == tables.NSX_BLOCK.size
+        if has_32_bits and any(after[1] < before[1] for before, after in pairwise(self.blocks)):
+            self.blocks = list(framing.clock.unroll(self.blocks))
 
-    def _hop(self, at: int) -> None:
-        size, header_bytes, row_bytes = self._source.size, self._header, self._row_bytes
-        window, begin, hop = b"", at, size
-        while at < size:
-            if at + header_bytes > begin + len(window):  # short blocks are read many at a time, long ones hopped over
-                begin, window = at, self._source.peek(header_bytes if hop > _SHORT_BYTES else _WINDOW_BYTES, at)
-                if len(window) < header_bytes and window and self._is_old(window[0], 0, at):
-                    self._go_on(at)
-                    return
+    def _walk(self, offset: int) -> None:
+        size, header_bytes, row_bytes = self._source.size, self._header_bytes, self._row_bytes
+        window, window_start, block_bytes = b"", offset, size
+        while offset < size:
+            if offset + header_bytes > window_start + len(window):
+                n_bytes = header_bytes if block_bytes > _SHORT_BYTES else _WINDOW_BYTES
+                window, window_start = self._source.peek(n_bytes, offset), offset
                 if len(window) < header_bytes:
-                    self._cut(at, header_bytes - len(window), "a block header")
+                    self._end_within_header(offset, window)
                     return
-            flag, tick, count = self._unpack(window, at - begin)
-            if self._is_old(flag, count, at):
-                self._go_on(at)
+            flag, tick, n_samples = self._unpack(window, offset - window_start)
+            rows, block_bytes = offset + header_bytes, header_bytes + n_samples * row_bytes
+            is_open = n_samples == 0 and not self._blocks_follow(rows, tick, _LOOK_AHEAD)
+            if flag != tables.BLOCK_HEADER or offset + block_bytes > size or is_open:
+                self._end_at_header(offset, flag, tick, n_samples)
                 return
-            if flag != tables.BLOCK_HEADER:
-                message = f"expected a block header (byte 1), found {flag}; the last {size - at} bytes are left out"
-                self.damage.append(Damage("no-block-header", at, message))
-                return
-            rows = at + header_bytes
-            whole = (size - rows) // row_bytes
-            if count > whole or (count == 0 and not self._empty(rows, tick)):
-                self._last(at, tick, count, whole)
-                return
-            if count:
-                self.blocks.append((rows, tick, count))
-            hop = header_bytes + count * row_bytes
-            at += hop
+            if n_samples:
+                self.blocks.append((rows, tick, n_samples))
+            offset += block_bytes
 
-    def _last(self, at: int, tick: int, count: int, whole: int) -> None:
-        rows = at + self._header
-        there = self._source.size - rows
-        if whole:
-            self.blocks.append((rows, tick, whole))
-        if count == 0:
-            message = f"expected a sample count, found 0 before {there} bytes of data: the recorder did not close it"
-            self.damage.append(Damage("open-block", at, f"{message}; {whole} samples kept", TruncatedFile))
-            self.missing_bytes = -there % self._row_bytes
+    def _end_within_header(self, offset: int, header: bytes) -> None:
+        if header and self._is_within_last_block(header[0], 0, offset):
+            self._extend_last_block(offset)
         else:
-            self._cut(at, count * self._row_bytes - there, f"a block of {count} samples", f"; {whole} samples kept")
+            self._note_cut(offset, self._header_bytes - len(header), "a block header")
 
-    def _is_old(self, flag: int, count: int, at: int) -> bool:
-        """Whether the count that led here is from before the file grew: no header stands here, or none that can be."""
-        most = (self._source.size - at) // self._row_bytes + _AHEAD_ROWS
-        is_open = self._grows and self.blocks and self.blocks[-1][2] >= self._least_open
-        return bool(is_open) and (flag != tables.BLOCK_HEADER or count > most)
+    def _end_at_header(self, offset: int, flag: int, tick: int, n_samples: int) -> None:
+        """Note why no block can follow this header, and keep the complete samples behind it."""
+        rows = offset + self._header_bytes
+        n_bytes = self._source.size - rows
+        if self._is_within_last_block(flag, n_samples, offset):
+            self._extend_last_block(offset)
+        elif flag != tables.BLOCK_HEADER:
+            left_out = f"the last {self._source.size - offset} bytes are left out"
+            message = f"expected a block header (byte 1), found {flag}; {left_out}"
+            self.damage.append(Damage("no-block-header", offset, message))
+        elif n_samples == 0:
+            message = f"expected a sample count, found 0 before {n_bytes} bytes of data: the recorder did not close it"
+            self._keep_open_block(rows, tick, offset, message)
+        else:
+            n_complete = n_bytes // self._row_bytes
+            if n_complete:
+                self.blocks.append((rows, tick, n_complete))
+            missing_bytes = n_samples * self._row_bytes - n_bytes
+            self._note_cut(offset, missing_bytes, f"a block of {n_samples} samples", f"; {n_complete} samples kept")
 
-    def _go_on(self, at: int) -> None:
-        rows, tick, count = self.blocks[-1]
-        whole, rest = divmod(self._source.size - rows, self._row_bytes)
-        self.blocks[-1], self.missing_bytes = (rows, tick, whole), -rest % self._row_bytes
-        message = f"expected a block header behind {count} samples, found more of them, not counted yet; {whole} kept"
-        self.damage.append(Damage("open-block", at, message, TruncatedFile))
-
-    def _cut(self, at: int, missing_bytes: int, what: str, kept: str = "") -> None:
+    def _note_cut(self, offset: int, missing_bytes: int, what: str, kept: str = "") -> None:
         self.missing_bytes = missing_bytes
         message = f"expected {what}, found the end of the file {missing_bytes} bytes too early{kept}"
-        self.damage.append(Damage("cut-block", at, message, TruncatedFile))
+        self.damage.append(Damage("cut-block", offset, message, TruncatedFile))
 
-    def _empty(self, at: int, tick: int) -> bool:
-        """Whether a block that says zero samples means it: nothing follows, or another block does."""
-        return at == self._source.size or self._chain(at, tick, _LOOK_AHEAD)
+    def _keep_open_block(self, rows: int, tick: int, offset: int, message: str) -> None:
+        n_bytes = self._source.size - rows
+        n_complete, self.missing_bytes = n_bytes // self._row_bytes, -n_bytes % self._row_bytes
+        if n_complete:
+            self.blocks.append((rows, tick, n_complete))
+        self.damage.append(Damage("open-block", offset, f"{message}; {n_complete} samples kept", TruncatedFile))
 
-    def _chain(self, at: int, tick: int, depth: int) -> bool:
-        header = self._source.peek(self._header, at)
-        if len(header) < self._header:
-            return at == self._source.size
-        flag, next_tick, count = map(int, self._unpack(header))
+    def _is_within_last_block(self, flag: int, n_samples: int, offset: int) -> bool:
+        """Whether the last block has grown past `offset` since its samples were counted: no header can be here."""
+        most = (self._source.size - offset) // self._row_bytes + _AHEAD_ROWS
+        is_open = self._has_grown and self.blocks and self.blocks[-1][2] >= self._least_open
+        return bool(is_open) and (flag != tables.BLOCK_HEADER or n_samples > most)
+
+    def _extend_last_block(self, offset: int) -> None:
+        rows, tick, n_counted = self.blocks.pop()
+        message = f"expected a block header behind {n_counted} samples, found more samples, not counted yet"
+        self._keep_open_block(rows, tick, offset, message)
+
+    def _blocks_follow(self, offset: int, tick: int, depth: int) -> bool:
+        """Whether the file ends here, or a few blocks that can be true follow each other."""
+        header = self._source.peek(self._header_bytes, offset)
+        if len(header) < self._header_bytes:
+            return offset == self._source.size
+        flag, next_tick, n_samples = map(int, self._unpack(header))
         if flag != tables.BLOCK_HEADER:
             return False
-        end = at + self._header + count * self._row_bytes
+        end = offset + self._header_bytes + n_samples * self._row_bytes
         if end > self._source.size:
             return 0 <= next_tick - tick <= self._plausible_ticks
-        return depth == 0 or self._chain(end, next_tick, depth - 1)
+        return depth == 0 or self._blocks_follow(end, next_tick, depth - 1)
+
+
+class BlockIndex:
+    """Where the samples of a file of blocks are; a 2.1 file is one block without a header."""
+
+    def __init__(self, blocks: Sequence[Block], row_bytes: int, clock: Clock) -> None:
+        self.clock, self.row_bytes = clock, row_bytes
+        self.offsets = [offset for offset, _, _ in blocks]
+        self.start_ticks = [tick for _, tick, _ in blocks]
+        self.counts = [count for _, _, count in blocks]
+        self.starts = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])  # sample before each block
+        self.n_samples = self.n_final = int(self.starts[-1])  # later bytes do not change where a block belongs
+
+    @property
+    def first_tick(self) -> int:
+        """Timestamp of the first block; 0 without blocks."""
+        return self.start_ticks[0] if self.start_ticks else 0
+
+    def continues(self, before: BlockIndex) -> bool:
+        """Whether it has all blocks of another, with at most more samples in the last one and blocks behind it."""
+        n, last = len(before.counts), before.counts[-1:]
+        same = (self.offsets[:n], self.start_ticks[:n]) == (before.offsets, before.start_ticks)
+        return same and self.counts[: n - 1][:n] == before.counts[:-1] and self.counts[n - 1 : n] >= last
+
+    @cached_property
+    def spans(self) -> tuple[SegmentSpan, ...]:
+        """The blocks of each segment, in file order."""
+        if not self.counts:
+            return ()
+        edges = np.concatenate([[0], self._breaks() + 1, [len(self.counts)]])
+        firsts, stops = edges[:-1].tolist(), edges[1:].tolist()
+        ticks = map(self.start_ticks.__getitem__, firsts)
+        return tuple(map(SegmentSpan, firsts, stops, ticks, np.diff(self.starts[edges]).tolist()))
+
+    def _breaks(self) -> NDArray[np.intp]:
+        """Blocks behind which time is broken."""
+        clock, largest = self.clock, max(max(self.start_ticks) * self.clock.den, max(self.counts) * self.clock.num)
+        dtype = np.int64 if largest < _EXACT else object  # Python's own integers where 64 bits could overflow
+        ticks, counts = np.array(self.start_ticks, dtype), np.array(self.counts, dtype)
+        return np.flatnonzero(clock.is_break(clock.scaled_gap(ticks[:-1], counts[:-1], ticks[1:])))
+
+    def _parts(self, span: SegmentSpan, a: int, b: int) -> Iterator[tuple[int, int, int]]:
+        """Each block that holds some of samples `a` to `b`, and the range of its own samples that these are."""
+        origin = int(self.starts[span.first_record])
+        block = int(np.searchsorted(self.starts, origin + a, "right")) - 1
+        while a < b:
+            start = int(self.starts[block]) - origin
+            stop = min(b, start + self.counts[block])
+            yield block, a - start, stop - start
+            a, block = stop, block + 1
+
+    def extents(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> Iterator[Extent]:  # noqa: ARG002 - is sorted
+        """Where samples `a` to `b` of a segment lie."""
+        for block, start, stop in self._parts(span, a, b):
+            yield Extent(self.offsets[block] + start * self.row_bytes, stop - start, self.row_bytes, since=start)
+
+    def ticks(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:  # noqa: ARG002 - is sorted
+        """Timestamps of samples `a` to `b` of a segment: each block counts from its own."""
+        parts = [self.clock.ticks(self.start_ticks[block], i, j) for block, i, j in self._parts(span, a, b)]
+        return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+    def find(self, span: SegmentSpan, tick: int) -> int:
+        """First sample of a segment that is not before `tick`; its number of samples where all are."""
+        block = max(span.first_record, bisect_left(self.start_ticks, tick, span.first_record, span.stop_record) - 1)
+        steps = max(0, self.clock.den * (tick - self.start_ticks[block]))
+        within_block = min(self.counts[block], -(-steps // self.clock.num))
+        return min(span.n_samples, int(self.starts[block] - self.starts[span.first_record]) + within_block)
+
+    def locate(self, ticks: NDArray[np.uint64], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The sample that each tick falls in, counted from block `first`, among blocks `first` to `stop`."""
+        start_ticks = tick_array(self.start_ticks)
+        block = last_not_after(start_ticks, ticks, first, stop)
+        within_block = np.minimum(self.clock.samples(ticks, start_ticks[block]), np.diff(self.starts)[block] - 1)
+        sample: NDArray[np.int64] = within_block + self.starts[block] - self.starts[first]
+        return sample
+
+    def last_tick(self, span: SegmentSpan) -> tuple[int, int]:
+        """Tick of the last block of a segment, and the samples that it had when the segment was made."""
+        block = span.stop_record - 1
+        return self.start_ticks[block], span.n_samples - int(self.starts[block] - self.starts[span.first_record])
 
 
 def block_header(layout: Layout, tick: int, n_samples: int) -> bytes:
-    """What stands before the rows of a block; ticks run over as the recorder's do."""
+    """The header of a block; a tick too large for its field overflows as the recorder's do."""
     return layout.with_values(
         bytes(layout.size),
         header=tables.BLOCK_HEADER,

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Continuous data: ``.ns1`` to ``.ns9`` of Blackrock, ``.nsX`` and ``.nfX`` of Ripple.
 
-Opening reads the headers, and one header per data block; samples are touched when they are asked for, as
-views of the mapped file.
+Opening reads the headers, and one header per data block; samples are read when they are used, as views of the
+mapped file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, SupportsInt
@@ -15,22 +16,26 @@ from typing import Any, SupportsInt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..clock import Gap, TimeBase, find_time_base
+from ..cached import cached_property
+from ..clock import Clock, Gap, TimeBase, find_time_base
 from ..errors import Damage
-from ..format.channel import uv_per_bit_by_electrode
+from ..format import tables
+from ..format.channel import Channel, uv_per_bit_by_electrode
+from ..format.dates import date_of_systemtime
+from ..format.header import header_text, read_basic_header
 from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
-from ..source.reference import Opener, check_same_headers, open_file
+from ..source.reference import Opener, check_same_headers, header_digest, open_file
+from ..traces.columns import as_slice, choose_columns
 from ..traces.microvolts import to_microvolts
-from ..traces.selection import as_slice
-from .blocks import find_samples, find_samples_again, index_blocks
-from .headers import NsxHeaders
-from .packets import PacketIndex, SampleIndex, TimestampCheck
-from .segments import Chunk, RecordedSamples, Segment, check_chunk_length
+from .framing import find_more_samples, find_samples, scan_every_packet
+from .headers import Framing, check_channel_types, count_channels, data_start, describe_channels, read_rates
+from .packets import PacketIndex, TimestampCheck
+from .segments import Chunk, RecordedSamples, Segment
 
 
-class NsxFile(NsxHeaders):
+class NsxFile:
     """An open NSx or NFx file; `open_nsx` makes one.
 
     Safe to share between threads. Arrays stay valid after `close`.
@@ -38,7 +43,7 @@ class NsxFile(NsxHeaders):
     Attributes
     ----------
     path, size_bytes : str, int
-        The file (a name to print where it was no path), and its size when it was opened.
+        The file (a name to print where it was no path), and its size when it was read last.
     spec : str
         Version of the file specification: ``2.1``, ``2.2``, ``2.3`` or ``3.0``.
     vendor : str
@@ -52,7 +57,7 @@ class NsxFile(NsxHeaders):
     time_origin : datetime or None
         UTC, as the header says; None where it has no valid date (2.1 has none).
     label, comment, application : str
-        Texts of the header; the application stands in Ripple files only.
+        Texts of the header; only Ripple files have an application.
     processor_tick : int or None
         Ripple: the processor's 30 kHz clock at the start of the recording.
     n_channels, n_samples : int
@@ -60,40 +65,45 @@ class NsxFile(NsxHeaders):
     dtype : numpy.dtype
         Of one sample: int16, or float32 for NFx.
     missing_bytes : int
-        How much the headers promise and the file lacks: above 0 where the recorder crashed or the copy was cut.
+        What the headers promise and the file lacks: above 0 where the recorder crashed or the copy was cut.
     damage : tuple of Damage
-        Everything odd that was met: byte offset, message, warning category.
+        Everything wrong that was met: byte offset, message, warning category.
     """
 
     def __init__(
         self, source: Source, uv_per_bit: Mapping[int, float], has_grown: bool = False, fully_scanned: bool = False
     ) -> None:
-        super().__init__(source, uv_per_bit)
+        self._source, self._uv_per_bit, self.path = source, uv_per_bit, source.path
         self._has_grown, self._is_fully_scanned = has_grown, fully_scanned
-        damage = list(self._header_damage)
-        index, missing_bytes = find_samples(source, self._frame, self.clock, damage, has_grown)
-        self._recorded = self._look(index, missing_bytes, damage)
+        self._frame = self._read_headers()
+        self._recorded = self._record(find_samples(self._frame, has_grown))
 
-    def _look(self, index: SampleIndex, missing_bytes: int, damage: list[Damage]) -> RecordedSamples:
-        """What was found, with every timestamp read where that was asked for."""
+    def _read_headers(self) -> Framing:
+        source = self._source
+        version, header = read_basic_header(source, tables.NSX_VERSIONS)
+        damage: list[Damage] = []
+        self._version, self.spec, self.vendor = version, version.name, version.vendor
+        self.dtype, self.n_channels = np.dtype(version.sample), count_channels(source, version, header, damage)
+        self.period, self.tick_rate = read_rates(source, version, header, damage)
+        self.sampling_rate, self.clock = tables.CLOCK_HZ / self.period, Clock.of(self.period, self.tick_rate)
+        self.time_origin = date_of_systemtime(header["time_origin"], utc=True) if "time_origin" in header else None
+        self.label, self.comment = header_text(header, "label"), header_text(header, "comment")
+        self.application, self.processor_tick = header_text(header, "application"), header.get("processor_tick")
+        headers_end = version.basic.size + version.channel.size * self.n_channels
+        start = data_start(source, header.get("header_bytes", headers_end), headers_end, damage)
+        self.digest = header_digest(source.read(headers_end, 0, "headers"))
+        check_channel_types(version, self._channel_headers, damage)
+        return Framing(source, version, start, self.dtype, self.n_channels, self.clock, tuple(damage))
+
+    def _record(self, samples: RecordedSamples) -> RecordedSamples:
+        """The same samples as this file's, every timestamp read where it is to be fully scanned."""
         if self._is_fully_scanned:
-            index, missing_bytes = self._scanned(index, missing_bytes, damage)
-        found = index, self.dtype, self.n_channels, missing_bytes, tuple(damage)
-        return RecordedSamples(self._source, *found, self._opener())
-
-    def _scanned(self, index: SampleIndex, missing_bytes: int, damage: list[Damage]) -> tuple[SampleIndex, int]:
-        block = self._version.block
-        if isinstance(index, PacketIndex) and block and not index.is_fully_scanned and not index.all_single_sample():
-            damage[:] = self._header_damage  # probing took blocks for packets
-            return index_blocks(self._source, block, self._frame, self.clock, damage, self._has_grown)
-        return index.fully_scanned(), missing_bytes
+            samples = scan_every_packet(samples, self._has_grown)
+        return replace(samples, opener=self._opener())
 
     def _opener(self) -> Opener:
         make = partial(
-            NsxFile,
-            uv_per_bit=self._uv_per_bit_by_electrode,
-            has_grown=self._has_grown,
-            fully_scanned=self._is_fully_scanned,
+            NsxFile, uv_per_bit=self._uv_per_bit, has_grown=self._has_grown, fully_scanned=self._is_fully_scanned
         )
         return partial(open_file, make=make, digest=self.digest)
 
@@ -110,13 +120,62 @@ class NsxFile(NsxHeaders):
         return f"NsxFile({self.path!r}: {self.spec}, {self.n_channels} channels, {self.n_samples} samples)"
 
     def close(self) -> None:
-        """Let go of the file; arrays handed out stay valid."""
+        """Close the file; arrays that were made from it stay valid."""
         self._source.close()
 
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._source.closed
+
+    @cached_property
+    def _channel_headers(self) -> NDArray[np.void]:
+        layout = self._version.channel
+        raw = self._source.read(self.n_channels * layout.size, self._version.basic.size, "channel headers")
+        return np.frombuffer(raw, layout.dtype())
+
+    @cached_property
+    def electrode_ids(self) -> NDArray[np.int64]:
+        """Electrode id of each column, int64 ``(n_channels,)``."""
+        return self._channel_headers["electrode_id"].astype(np.int64)
+
+    @cached_property
+    def channels(self) -> tuple[Channel, ...]:
+        """What each column is."""
+        return describe_channels(self._version, self._channel_headers, self._uv_per_bit)
+
+    def columns(
+        self,
+        channels: slice | Iterable[int] | None = None,
+        electrodes: Iterable[int] | None = None,
+        labels: str | Iterable[str] | None = None,
+        kind: str | None = None,
+    ) -> NDArray[np.intp]:
+        """Columns that a request names, in its order; all of them where nothing is named.
+
+        Parameters
+        ----------
+        channels : slice or iterable of int, optional
+            Columns, as numpy takes them.
+        electrodes : iterable of int, optional
+            The vendor's numbers.
+        labels : str or iterable of str, optional
+            Names, or patterns with ``*``, ``?`` and ``[...]``.
+        kind : str, optional
+            ``neural``, ``analog`` or ``other``.
+
+        Returns
+        -------
+        numpy.ndarray
+            intp ``(n,)``.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Where the file has no such channel, a name stands for several, or more than one parameter is given.
+        """
+        request = {"channels": channels, "electrodes": electrodes, "labels": labels, "kind": kind}
+        return choose_columns(self.channels, **request)
 
     @property
     def n_samples(self) -> int:
@@ -125,22 +184,22 @@ class NsxFile(NsxHeaders):
 
     @property
     def size_bytes(self) -> int:
-        """Of the file, when it was looked at last."""
+        """Size of the file when it was read last."""
         return self._recorded.size_bytes
 
     @property
     def missing_bytes(self) -> int:
-        """What the headers promise and the file lacks: above 0 where the recorder crashed or the copy was cut."""
+        """Bytes that the headers promise and the file lacks, after a crash of the recorder or a copy that was cut."""
         return self._recorded.missing_bytes
 
     @property
     def damage(self) -> tuple[Damage, ...]:
-        """Everything odd that was met: byte offset, message, warning category."""
+        """Everything wrong that was met: byte offset, message, warning category."""
         return self._recorded.damage
 
     @property
     def time_base(self) -> TimeBase:
-        """Which moment a tick is, and how that is known."""
+        """Which moment a tick is, and what says so."""
         first = self._recorded.index.first_tick
         tick, what = (first, "the first sample") if self._version.origin_at_first else (0, "tick 0")
         return find_time_base(self.time_origin, self.tick_rate, first, tick, f"the header's date stands for {what}")
@@ -156,7 +215,7 @@ class NsxFile(NsxHeaders):
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """Unbroken stretches of samples, in file order."""
+        """Samples without a break in time, in file order."""
         return self._recorded.segments
 
     @property
@@ -180,15 +239,15 @@ class NsxFile(NsxHeaders):
         Parameters
         ----------
         start, stop : int, optional
-            As in a numpy slice: half-open, from the end where negative, clipped to what is there.
+            As in a numpy slice: half-open, from the end where negative, clipped to the segment.
         segment : int
-            Which unbroken stretch.
+            Number of the segment.
         channels, electrodes : optional
             Columns, or the vendor's numbers, in the order wanted; all columns where neither is given.
         unit : str
             ``raw``: as recorded, a read-only view wherever one is possible. ``uV``: float32 microvolts.
         sort : bool
-            Put samples right that stand out of order, as firmware 7.6.0 to 7.6.1.1 of the Gemini hub wrote a few.
+            Put samples in order of time: firmware 7.6.0 to 7.6.1.1 of the Gemini hub wrote a few out of order.
 
         Returns
         -------
@@ -198,23 +257,22 @@ class NsxFile(NsxHeaders):
         Raises
         ------
         KeyError, ValueError
-            Where the request names what is not there.
+            Where the request names a segment, channel or unit that the file has not.
 
         Warns
         -----
         UnknownScale
-            Where ``uV`` is asked of channels whose scale is unknown; they are NaN.
+            Where ``uV`` is wanted of channels whose scale is unknown; they are NaN.
         """
-        columns = self.columns(channels, electrodes)
-        chosen = self._segment(segment)
-        a, b, _ = slice(start, stop).indices(chosen.n_samples)
-        views = [self._recorded.view(extent) for extent in chosen.extents(a, max(a, b), sort=sort)]
+        columns, read_from = self.columns(channels, electrodes), self._segment(segment)
+        a, b, _ = slice(start, stop).indices(read_from.n_samples)
+        views = [self._recorded.view(extent) for extent in read_from.extents(a, max(a, b), sort=sort)]
         if unit == "uV":
             return to_microvolts(self.path, self.channels, views, columns)
         if unit != "raw":
             raise ValueError(f"expected unit 'raw' or 'uV', found {unit!r}")
-        taken = [view[:, as_slice(columns)] for view in views]
-        return taken[0] if len(taken) == 1 else np.concatenate([np.empty((0, columns.size), self.dtype), *taken])
+        parts = [view[:, as_slice(columns)] for view in views]
+        return parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, columns.size), self.dtype), *parts])
 
     def chunks(
         self,
@@ -227,71 +285,71 @@ class NsxFile(NsxHeaders):
     ) -> Iterator[Chunk]:
         """Go through all samples in order, at most `n_samples` at a time.
 
-        No chunk crosses the end of a block, so that raw chunks of evenly spaced columns are views of the file.
+        No chunk crosses the end of a block, so that raw chunks of equally spaced columns are views of the file.
 
         Parameters
         ----------
         n_samples : int
-            The most rows in one chunk. All else is as in `read`.
+            The most rows in one chunk. The other parameters are those of `read`.
 
         Yields
         ------
         Chunk
             ``(segment, start, samples)``.
         """
-        check_chunk_length(n_samples)
         columns = self.columns(channels, electrodes)
         yield from self._chunks((0, 0), self.n_samples, n_samples, columns, unit, sort)
 
     def _chunks(
-        self, begin: tuple[int, int], stop: int, n_each: int, columns: NDArray[np.intp], unit: str, sort: bool = False
+        self, first: tuple[int, int], stop: int, n_each: int, columns: NDArray[np.intp], unit: str, sort: bool = False
     ) -> Iterator[Chunk]:
-        """Chunks from a sample of a segment on, up to sample `stop` of the file."""
-        first, start = begin
-        stop -= sum(segment.n_samples for segment in self.segments[:first])
-        for segment in self.segments[first:]:
-            for piece in segment.extents(start, min(stop, segment.n_samples)):
-                end = start + piece.n_rows
-                for a in range(start, end, n_each):
-                    b = min(a + n_each, end)
+        """Chunks from `first`, a segment and a sample of it, up to sample `stop` of the file."""
+        if n_each < 1:
+            raise ValueError(f"expected chunks of 1 sample or more, found {n_each}")
+        segments, start = self.segments[first[0] :], first[1]
+        stop -= sum(segment.n_samples for segment in self.segments[: first[0]])
+        for segment in segments:
+            for extent in segment.extents(start, min(stop, segment.n_samples)):
+                extent_stop = start + extent.n_rows
+                for a in range(start, extent_stop, n_each):
+                    b = min(a + n_each, extent_stop)
                     samples = self.read(a, b, segment=segment.index, channels=columns, unit=unit, sort=sort)
                     yield Chunk(segment.index, a, samples)
-                start = end
+                start = extent_stop
             start, stop = 0, stop - segment.n_samples
 
     def fully_scanned(self) -> NsxFile:
         """The same open file, with every break in time found by reading every timestamp, and not by probing."""
-        other = object.__new__(NsxFile)  # copy() would pickle, and open the file again
+        other = object.__new__(NsxFile)  # copy() would pickle, and open the file anew
         other.__dict__ |= vars(self)
         other._is_fully_scanned = True
-        other._recorded = other._look(self._recorded.index, self.missing_bytes, list(self.damage))
+        other._recorded = other._record(self._recorded)
         return other
 
     @property
     def n_final(self) -> int:
-        """Samples whose segments do not depend on what is still to be recorded: all, but where each has a timestamp."""
+        """Samples that stay in their segments whatever is still recorded: all, but the last of one-sample packets."""
         return self._recorded.index.n_final
 
     def refresh(self) -> int:
-        """Take in what was written since the file was opened, or looked at last; returns how many samples that is.
+        """Take in what was written since the file was opened or refreshed; returns the number of new samples.
 
-        The last block may still count no samples, or fewer than there are: a recorder counts when it pauses or stops.
-        A record that is not whole is left for the next time. `n_samples`, `segments`, `gaps`, `missing_bytes` and
-        `damage` are new then; what was read stays what it was.
+        The header of the last block may still count no samples, or too few: a recorder counts when it pauses or
+        stops. An incomplete sample is left for the next time. `n_samples`, `segments`, `gaps`, `missing_bytes` and
+        `damage` change; arrays and segments that were taken before do not.
 
         Raises
         ------
         FormatError
-            Where the file has become shorter or was begun anew, or samples that were there before are not there now.
+            Where the file has become shorter, is a new recording, or no longer has the samples of before.
         ValueError
             Where the file was not opened by its path.
         """
         self._source.update_size()
         check_same_headers(self._source, self.digest)
-        before, damage, size_bytes = self._recorded, list(self._header_damage), self._source.size
-        self._has_grown |= size_bytes > before.size_bytes
-        found = find_samples_again(before.index, self._source, self._frame, self.clock, damage, self._has_grown)
-        self._recorded = self._look(*found, damage)
+        before = self._recorded
+        self._has_grown |= self._source.size > before.size_bytes
+        self._recorded = self._record(find_more_samples(before.index, self._frame, self._has_grown))
         return self.n_samples - before.index.n_samples
 
     def follow(
@@ -306,28 +364,17 @@ class NsxFile(NsxHeaders):
     ) -> Iterator[Chunk]:
         """Go through all samples in order as `chunks` does, and then wait for those that are still to be recorded.
 
-        Each is given once, whole and in its place. Where samples have timestamps of their own the newest few wait for
-        those that decide about breaks beside them, or for the end.
+        Each sample comes once. Where samples have timestamps of their own, the newest few wait for those that decide
+        about breaks beside them, or for the end. Yields what `chunks` does, and raises what `refresh` does.
 
         Parameters
         ----------
         poll_s : float
-            Seconds from one look at the file to the next.
+            Seconds between two refreshes.
         timeout_s : float, optional
-            End when nothing was written for so long; where it is not given, only whoever calls it ends it.
-
-        Yields
-        ------
-        Chunk
-            ``(segment, start, samples)``.
-
-        Raises
-        ------
-        FormatError, ValueError
-            As `refresh`.
+            End when nothing was written for that time; without it, only the caller ends it.
         """
-        check_chunk_length(n_samples)
-        columns, done = self.columns(channels, electrodes), (0, 0)
+        columns, done = self.columns(channels, electrodes), (0, 0)  # segment, sample of it
         for _ in poll_growth(self.refresh, lambda: self.n_samples, FollowOptions(poll_s, timeout_s)):
             for chunk in self._chunks(done, self._recorded.index.n_final, n_samples, columns, unit):
                 yield chunk
@@ -335,8 +382,9 @@ class NsxFile(NsxHeaders):
         yield from self._chunks(done, self.n_samples, n_samples, columns, unit)
 
     def timestamp_check(self) -> TimestampCheck | None:
-        """What judges timestamps while the samples stream by, where there is one for each sample."""
-        return self._recorded.index.timestamp_check()
+        """A check of timestamps while the samples stream by; None where samples have no timestamps of their own."""
+        index = self._recorded.index
+        return TimestampCheck(index) if isinstance(index, PacketIndex) else None
 
     @property
     def epochs(self) -> tuple[range, ...]:
@@ -344,14 +392,14 @@ class NsxFile(NsxHeaders):
         return self._recorded.epochs
 
     def locate(self, ticks: ArrayLike, segments: range | None = None) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-        """Where times of this file's clock fall.
+        """The samples that times of this file's clock fall in.
 
         Parameters
         ----------
         ticks : array_like of int
             ``(n,)``.
         segments : range, optional
-            Look only in these; in all, the last to start before a time is meant where several hold it.
+            Search only these; by default all. Of several that hold a time, the one that starts last before it counts.
 
         Returns
         -------
@@ -359,37 +407,37 @@ class NsxFile(NsxHeaders):
             intp and int64, ``(n,)``: the sample whose period holds the time; -1 where nothing was recorded.
         """
         among = range(len(self.segments)) if segments is None else segments
-        return self._recorded.index.locate(np.asarray(ticks, np.uint64), among)
+        return self._recorded.locate(np.asarray(ticks, np.uint64), among)
 
     def readinto(self, buffer: memoryview, offset: int) -> int:
-        """Fill `buffer` with the file's own bytes from `offset` on; returns how many there were."""
+        """Fill `buffer` with the file's own bytes from `offset` on; returns the number of bytes read."""
         return self._source.readinto(buffer, offset)
 
     def fileno(self) -> int:
-        """The system's handle of the open file; OSError where it has none, as bytes have not."""
+        """The system's handle of the open file; OSError where it has none, as bytes in memory."""
         return self._source.fileno()
 
     def _segment(self, number: int) -> Segment:
-        every = self.segments
-        if not -len(every) <= number < len(every):
-            there = f"0 to {len(every) - 1}" if every else "none: the file holds no samples"
-            raise ValueError(f"expected a segment ({there}), found {number}")
-        return every[number]
+        segments = self.segments
+        if not -len(segments) <= number < len(segments):
+            valid = f"0 to {len(segments) - 1}" if segments else "none: the file holds no samples"
+            raise ValueError(f"expected a segment ({valid}), found {number}")
+        return segments[number]
 
 
 def open_nsx(path: Openable, *, nev: Any = None) -> NsxFile:
     """Open a continuous recording: ``.ns1`` to ``.ns9``, ``.nf1`` to ``.nf9``.
 
-    Reads the headers, and one header per data block; the samples stay in the file until they are asked for.
+    Reads the headers, and one header per data block; the samples stay in the file until they are used.
 
     Parameters
     ----------
     path : str, os.PathLike, bytes-like or binary file object
-        The file; its first bytes decide what it is, whatever its name. Bytes are viewed where they are. Of an object
-        that can seek (a zip member, an S3 or HTTP file) no more is read than is asked for, from its beginning on,
-        wherever it stands; it is never closed here, and must not be used elsewhere at the same time.
+        The file; its first bytes decide what it is, not its name. Bytes are viewed without a copy. An object that can
+        seek (a zip member, an S3 or HTTP file) is read from its beginning, wherever its position is, and only as far
+        as needed; it is never closed here, and must not be used elsewhere at the same time.
     nev : the same, or NevFile, optional
-        The NEV of the same recording. NSx 2.1 has no scale of its own and takes it from there.
+        The NEV of the same recording. NSx 2.1 has no scale of its own and takes it from that.
 
     Returns
     -------
@@ -410,7 +458,7 @@ def open_nsx(path: Openable, *, nev: Any = None) -> NsxFile:
     Warns
     -----
     TruncatedFile
-        Where the file ends too early; all whole samples are there, and `NsxFile.missing_bytes` says what is not.
+        Where the file ends too early; complete samples are kept, and `NsxFile.missing_bytes` says what it lacks.
     DamagedFile
         Where something contradicts the specification; `NsxFile.damage` lists it.
     UnknownVersion

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Breaks in the timestamps of one-sample packets, found without reading them all.
 
-Between breaks such timestamps advance evenly: one sample period of the recorder's own clock, give or take some
-jitter. So the time from one packet to another, far behind it, tells whether anything is missing between them: where
-it matches the number of packets there is nothing to find. What that guarantees, for which drift, jitter and gap
-sizes, is stated in the notes (``spec_notes/timing.md``) and proven against a full scan.
+Between breaks such timestamps advance regularly: one sample period of the recorder's own clock, give or take some
+jitter. So the time between two packets far apart shows whether any are missing between them: where it matches the
+number of packets, none are. What that guarantees, for which drift, jitter and gap sizes, is in the notes
+(``spec_notes/timing.md``) and proven against a full scan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -19,242 +19,194 @@ from numpy.typing import NDArray
 from ..clock import Clock
 
 PROBE_STRIDE = 16384  # packets from one probe to the next: half a second at 30 kHz
-SHUFFLE_SPAN = 10  # hub firmware 7.6.0 to 7.6.1.1 moves groups of 1 to 5 samples past each other
-_LEAF = 64  # a stretch this short is read, not probed
-_SCAN_ROWS = 1 << 16
-MARGIN = 2 * SHUFFLE_SPAN + 2  # neighbours on either side without which a step cannot be judged
-_FAIR_RUN = 1024  # unbroken packets without which a stretch is not measured
-_MOST_DRIFT = 0.01  # a stretch further off the nominal rate cannot serve to measure the real one
-Positions = NDArray[np.intp]
-_NOWHERE: Positions = np.empty(0, np.intp)
+_SHUFFLED = 10  # packets: hub firmware 7.6.0 to 7.6.1.1 moves groups of 1 to 5 past each other
+N_NEIGHBOURS = 2 * _SHUFFLED + 2  # packets on either side without which a step cannot be judged
+_READ_PACKETS = 64  # a range this short is read, not probed
+_SCAN_PACKETS = 1 << 16
+_MEASURED_PACKETS = 1024  # the fewest unbroken packets that measure the clock's rate
+_MAX_DRIFT = 0.01  # packets further off the nominal rate cannot measure the real one
+PacketNumbers = NDArray[np.intp]
+_NO_PACKETS: PacketNumbers = np.empty(0, np.intp)
 
 
 class Timestamps(Protocol):
-    """Timestamps that can be read a few at a time."""
+    """Timestamps of packets, read a few at a time."""
 
-    n_packets: int
+    @property
+    def n_packets(self) -> int:
+        """Packets in all."""
 
-    def at(self, packet: int) -> int:
-        """One of them."""
+    def tick(self, packet: int) -> int:
+        """The timestamp of one packet."""
 
-    def span(self, a: int, b: int) -> NDArray[np.uint64]:
+    def ticks(self, a: int, b: int) -> NDArray[np.uint64]:
         """Those of packets `a` to `b`."""
 
 
 class IrregularSteps(NamedTuple):
-    """Where timestamps do not advance by one sample period.
+    """Where timestamps do not advance by one sample period."""
 
-    Parameters
-    ----------
-    breaks : numpy.ndarray
-        intp: time is broken behind each of these.
-    shuffled : numpy.ndarray
-        intp: these stand out of order among their neighbours, and sorting mends it.
-    """
+    breaks: PacketNumbers  # packets behind which time is broken
+    shuffled: PacketNumbers  # packets out of order among their neighbours, which sorting corrects
 
-    breaks: Positions
-    shuffled: Positions
+    def within(self, a: int, b: int, first: int = 0) -> IrregularSteps:
+        """Those at packets `a` to `b` of the file, where packet `first` of the file is number 0 here."""
+        return IrregularSteps(*(k[(k >= a - first) & (k < b - first)] + first for k in self))
+
+
+NO_STEPS = IrregularSteps(_NO_PACKETS, _NO_PACKETS)
+
+
+def join_steps(parts: Iterable[IrregularSteps]) -> IrregularSteps:
+    """Irregular steps of several parts of a file as those of one, in order."""
+    breaks, shuffled = zip(NO_STEPS, *parts, strict=True)
+    return IrregularSteps(np.sort(np.concatenate(breaks)), np.sort(np.concatenate(shuffled)))
 
 
 def irregular_steps(ticks: NDArray[np.uint64], clock: Clock) -> IrregularSteps:
-    """Judge every step of a stretch of timestamps.
-
-    Parameters
-    ----------
-    ticks : numpy.ndarray
-        uint64 ``(n,)``.
-    clock : Clock
-        Of the file.
-    """
+    """Judge every step between consecutive timestamps."""
     low, high = clock.break_steps()
     signed = ticks.astype(np.int64)
     steps = np.diff(signed)
-    odd = np.flatnonzero((steps <= low) | (steps >= high))
-    back = odd[(steps[odd] < 0) & (steps[odd] >= -(SHUFFLE_SPAN + 1) * clock.num // clock.den)]
-    shuffled, is_break = [_NOWHERE], np.ones(odd.size, bool)
-    for a, b in _windows(back, ticks.size):
-        there, sorted_there = signed[a:b], np.sort(signed[a:b])
-        mended = np.diff(sorted_there)
-        if sorted_there[0] == there[0] and sorted_there[-1] == there[-1] and ((mended > low) & (mended < high)).all():
-            is_break[slice(*np.searchsorted(odd, (a, b - 1)))] = False
-            shuffled.append(a + np.flatnonzero(there != sorted_there))
-    return IrregularSteps(odd[is_break], np.concatenate(shuffled))
+    irregular = np.flatnonzero((steps <= low) | (steps >= high))
+    backward = irregular[(steps[irregular] < 0) & (steps[irregular] >= -(_SHUFFLED + 1) * clock.num // clock.den)]
+    shuffled, is_break = [_NO_PACKETS], np.ones(irregular.size, bool)
+    for first, stop in _groups(backward, 2 * _SHUFFLED):
+        a, b = max(0, first - _SHUFFLED), min(ticks.size, stop + _SHUFFLED + 1)
+        recorded, in_order = signed[a:b], np.sort(signed[a:b])
+        steps_in_order = np.diff(in_order)
+        fits = recorded[0] == in_order[0] and recorded[-1] == in_order[-1]
+        if fits and ((steps_in_order > low) & (steps_in_order < high)).all():
+            is_break[slice(*np.searchsorted(irregular, (a, b - 1)))] = False
+            shuffled.append(a + np.flatnonzero(recorded != in_order))
+    return IrregularSteps(irregular[is_break], np.concatenate(shuffled))
 
 
-def _windows(back: Positions, size: int) -> Iterator[tuple[int, int]]:
-    """The neighbourhoods of backward steps, those that touch taken together."""
-    if back.size == 0:
-        return
-    edges = np.flatnonzero(np.diff(back) > 2 * SHUFFLE_SPAN) + 1
-    for group in np.split(back, edges):
-        yield max(0, int(group[0]) - SHUFFLE_SPAN), min(size, int(group[-1]) + SHUFFLE_SPAN + 2)
+def order_in_time(ticks: NDArray[np.uint64], clock: Clock) -> PacketNumbers:
+    """The order that sorts shuffled packets among their neighbours, and leaves all others where they are."""
+    order = np.arange(ticks.size)
+    for a, b in _groups(irregular_steps(ticks, clock).shuffled, _SHUFFLED):
+        order[a:b] = a + np.argsort(ticks[a:b], kind="stable")
+    return order
 
 
-def shuffled_groups(shuffled: Positions) -> Iterator[tuple[int, int]]:
-    """Stretches that hold all of `shuffled`, each small enough to have been mended as one."""
-    for group in np.split(shuffled, np.flatnonzero(np.diff(shuffled) > SHUFFLE_SPAN) + 1):
+def _groups(packets: PacketNumbers, distance: int) -> Iterator[tuple[int, int]]:
+    """Ranges that hold all `packets`, those that are at most `distance` apart in one."""
+    for group in np.split(packets, np.flatnonzero(np.diff(packets) > distance) + 1):
         if group.size:
             yield int(group[0]), int(group[-1]) + 1
 
 
-def scan_every_timestamp(stamps: Timestamps, clock: Clock) -> IrregularSteps:
-    """Judge every step of a file by reading every timestamp."""
-    inspector = GapDetector(clock)
-    for at in range(0, stamps.n_packets, _SCAN_ROWS):
-        inspector.feed(stamps.span(at, min(at + _SCAN_ROWS, stamps.n_packets)), at)
-    return inspector.finish()
-
-
 class GapDetector:
-    """Judges timestamps as they stream by, in stretches of any length; a gap in what it is fed is no break."""
+    """Judges timestamps as they stream by, in parts of any length; packets that are left out make no break."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock, (self._low, self._high) = clock, clock.break_steps()
-        self._held: NDArray[np.uint64] = np.empty(0, np.uint64)
-        self._first = 0  # packet that the held ones start with
-        self._judged = 0  # every step before the one behind this packet has been judged
-        self._version: list[IrregularSteps] = []
+        self._pending: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._first = 0  # number of the first pending packet
+        self._judged = 0  # every step behind an earlier packet than this has been judged
+        self._irregular: list[IrregularSteps] = []
 
-    def feed(self, ticks: NDArray[np.uint64], first: int) -> None:
+    def add(self, ticks: NDArray[np.uint64], first: int) -> None:
         """Take the timestamps of packets `first` and on."""
-        if first != self._first + self._held.size:
-            self._judge(self._first + self._held.size)
-            self._held, self._first, self._judged = ticks[:0], first, first
-        self._held = np.concatenate([self._held, ticks])
-        self._judge(self._first + self._held.size - MARGIN)
+        stop = self._first + self._pending.size
+        if first != stop:
+            self._judge(stop)
+            self._pending, self._first, self._judged = ticks[:0], first, first
+        self._pending = np.concatenate([self._pending, ticks])
+        self._judge(first + ticks.size - N_NEIGHBOURS)
 
-    def breaks_beside(self, known: Positions) -> bool:
+    def has_unknown_break(self, known: PacketNumbers) -> bool:
         """Whether a break was met that is not among `known`, which ascend."""
-        met = self._version[-1].breaks if self._version else _NOWHERE
-        return met.size > 0 and bool((np.searchsorted(known, met) == np.searchsorted(known, met, "right")).any())
+        breaks = self._irregular[-1].breaks if self._irregular else _NO_PACKETS
+        is_unknown = np.searchsorted(known, breaks) == np.searchsorted(known, breaks, "right")
+        return bool(is_unknown.any())
 
     def finish(self) -> IrregularSteps:
-        """Judge what is left, and tell of all."""
-        self._judge(self._first + self._held.size)
-        return _merged(self._version)
+        """Judge the last timestamps; the irregular steps of all."""
+        self._judge(self._first + self._pending.size)
+        return join_steps(self._irregular)
 
-    def _judge(self, end: int) -> None:
-        if end <= self._judged:
+    def _judge(self, stop: int) -> None:
+        if stop <= self._judged:
             return
-        steps = np.diff(self._held.view(np.int64))
+        steps = np.diff(self._pending.view(np.int64))
         if not ((steps > self._low).all() and (steps < self._high).all()):  # which is rare
-            self._version.append(_within(irregular_steps(self._held, self._clock), self._first, self._judged, end))
-        self._judged = end
-        keep = max(self._first, end - MARGIN)
-        self._held, self._first = self._held[keep - self._first :], keep
+            self._irregular.append(irregular_steps(self._pending, self._clock).within(self._judged, stop, self._first))
+        self._judged = stop
+        keep = max(self._first, stop - N_NEIGHBOURS)
+        self._pending, self._first = self._pending[keep - self._first :], keep
 
 
-def _within(steps: IrregularSteps, first: int, a: int, b: int) -> IrregularSteps:
-    """The same steps counted from packet 0 of the file, and only those from `a` up to `b`."""
-    return IrregularSteps(*((there + first)[(there + first >= a) & (there + first < b)] for there in steps))
+def scan_every_timestamp(timestamps: Timestamps, clock: Clock) -> IrregularSteps:
+    """Judge every step of a file by reading every timestamp."""
+    detector = GapDetector(clock)
+    for packet in range(0, timestamps.n_packets, _SCAN_PACKETS):
+        detector.add(timestamps.ticks(packet, min(packet + _SCAN_PACKETS, timestamps.n_packets)), packet)
+    return detector.finish()
 
 
-def _merged(found: list[IrregularSteps]) -> IrregularSteps:
-    breaks, shuffled = zip(IrregularSteps(_NOWHERE, _NOWHERE), *found, strict=True)
-    return IrregularSteps(np.sort(np.concatenate(breaks)), np.sort(np.concatenate(shuffled)))
+def find_gaps(timestamps: Timestamps, clock: Clock, stride: int = PROBE_STRIDE) -> IrregularSteps:
+    """Find every break by probing: every `stride`-th timestamp, and more only where packets are missing.
 
-
-class TimestampsFrom:
-    """Timestamps of the packets from `first` on, as if the file began there."""
-
-    def __init__(self, stamps: Timestamps, first: int) -> None:
-        self._stamps, self._first, self.n_packets = stamps, first, stamps.n_packets - first
-
-    def at(self, packet: int) -> int:
-        """One of them."""
-        return self._stamps.at(self._first + packet)
-
-    def span(self, a: int, b: int) -> NDArray[np.uint64]:
-        """Those of packets `a` to `b`."""
-        return self._stamps.span(self._first + a, self._first + b)
-
-
-def extend(
-    known: IrregularSteps,
-    judged: int,
-    find: Callable[[Timestamps, Clock], IrregularSteps],
-    stamps: Timestamps,
-    clock: Clock,
-) -> IrregularSteps:
-    """Steps of a file that has grown: those known behind packets before `judged`, and what `find` finds from there."""
-    first = max(0, judged - MARGIN)
-    later = find(TimestampsFrom(stamps, first), clock)
-    return _merged([_within(known, 0, 0, judged), _within(later, first, judged, stamps.n_packets)])
-
-
-def find_gaps(stamps: Timestamps, clock: Clock, stride: int = PROBE_STRIDE) -> IrregularSteps:
-    """Find every break by probing: every `stride`-th timestamp, and more only where something is missing.
-
-    Parameters
-    ----------
-    stamps : Stamps
-        The file's timestamps.
-    clock : Clock
-        Of the file.
-    stride : int
-        Packets between probes.
-
-    Returns
-    -------
-    Steps
-        All breaks within the stated guarantee; of the packets out of order, those that happened to be met.
+    Finds all breaks that the notes guarantee; of the packets out of order, those that happen to be read.
     """
-    n = stamps.n_packets
+    n = timestamps.n_packets
     if n <= 4 * stride:
-        return scan_every_timestamp(stamps, clock)
-    edges = [*range(0, n - 1, stride), n - 1]
-    probes = [(edge, stamps.at(edge)) for edge in edges]
-    rate = _own_rate(stamps, clock, probes)
+        return scan_every_timestamp(timestamps, clock)
+    probes = [(packet, timestamps.tick(packet)) for packet in (*range(0, n - 1, stride), n - 1)]
+    rate = _measure_rate(timestamps, clock, probes)
     if rate is None:
-        return scan_every_timestamp(stamps, clock)
-    leaves = []
-    for leaf in _suspects(stamps, probes, rate, clock.num / clock.den / 4):
-        leaves.append(leaf)
-        if len(leaves) * _LEAF * 8 > n:  # so many that reading everything is cheaper
-            return scan_every_timestamp(stamps, clock)
-    return _merged([_read_leaf(stamps, clock, a, b) for a, b in leaves])
+        return scan_every_timestamp(timestamps, clock)
+    ranges = []
+    for a, b in _ranges_with_gaps(timestamps, probes, rate, clock.num / clock.den / 4):
+        ranges.append((a, b))
+        if len(ranges) * _READ_PACKETS * 8 > n:  # reading everything is cheaper
+            return scan_every_timestamp(timestamps, clock)
+    return join_steps(_judge_range(timestamps, clock, a, b) for a, b in ranges)
 
 
 Probe = tuple[int, int]  # packet, its tick
 
 
-def _own_rate(stamps: Timestamps, clock: Clock, probes: list[Probe]) -> float | None:
-    """Ticks from one sample to the next by the recorder's own clock, measured where nothing is missing.
+def _measure_rate(timestamps: Timestamps, clock: Clock, probes: list[Probe]) -> float | None:
+    """Ticks per sample by the recorder's own clock, measured where no packet is missing.
 
-    Of all stretches between probes the shortest in time is the least likely to miss anything; it is read whole to
-    be sure.
+    The shortest time between two probes is the least likely to miss any; all of its timestamps are read to be sure.
     """
     nominal = clock.num / clock.den
-    paces = [((tb - ta) / (b - a), a, b) for (a, ta), (b, tb) in pairwise(probes[:-1])]
-    fair = [pace for pace in paces if abs(pace[0] - nominal) <= _MOST_DRIFT * nominal]
-    if not fair:
+    rates = [((tick_b - tick_a) / (b - a), a, b) for (a, tick_a), (b, tick_b) in pairwise(probes[:-1])]
+    plausible = [rate for rate in rates if abs(rate[0] - nominal) <= _MAX_DRIFT * nominal]
+    if not plausible:
         return None
-    _, a, b = min(fair)
-    ticks = stamps.span(a, b + 1)
+    _, a, b = min(plausible)
+    ticks = timestamps.ticks(a, b + 1)
     edges = [-1, *irregular_steps(ticks, clock).breaks.tolist(), b - a]
-    length, first = max((after - before - 1, before + 1) for before, after in pairwise(edges))
-    if length < _FAIR_RUN:
+    n_steps, first = max((after - before - 1, before + 1) for before, after in pairwise(edges))
+    if n_steps < _MEASURED_PACKETS:
         return None
-    elapsed = int(ticks[first + length]) - int(ticks[first])
-    return elapsed / int(length)
+    elapsed = int(ticks[first + n_steps]) - int(ticks[first])
+    return elapsed / int(n_steps)
 
 
-def _suspects(stamps: Timestamps, probes: list[Probe], rate: float, tolerance: float) -> Iterator[Probe]:
-    """Short stretches whose time does not match their number of packets."""
+def _ranges_with_gaps(
+    timestamps: Timestamps, probes: list[Probe], rate: float, tolerance: float
+) -> Iterator[tuple[int, int]]:
+    """Short ranges of packets whose time does not match their number, by halving longer ones."""
     stack = list(pairwise(probes))
     while stack:
         (a, tick_a), (b, tick_b) = stack.pop()
         if abs(tick_b - tick_a - rate * (b - a)) < tolerance:
             continue
-        if b - a <= _LEAF:
+        if b - a <= _READ_PACKETS:
             yield a, b
             continue
         middle = (a + b) // 2
-        probe = middle, stamps.at(middle)
+        probe = middle, timestamps.tick(middle)
         stack += [((a, tick_a), probe), (probe, (b, tick_b))]
 
 
-def _read_leaf(stamps: Timestamps, clock: Clock, a: int, b: int) -> IrregularSteps:
-    first = max(0, a - MARGIN)
-    ticks = stamps.span(first, min(stamps.n_packets, b + 1 + MARGIN))
-    return _within(irregular_steps(ticks, clock), first, a, b)
+def _judge_range(timestamps: Timestamps, clock: Clock, a: int, b: int) -> IrregularSteps:
+    first = max(0, a - N_NEIGHBOURS)
+    ticks = timestamps.ticks(first, min(timestamps.n_packets, b + 1 + N_NEIGHBOURS))
+    return irregular_steps(ticks, clock).within(a, b, first)

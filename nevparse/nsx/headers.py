@@ -1,124 +1,126 @@
 # SPDX-License-Identifier: MIT
-"""What the headers of an NSx or NFx file say: its version, its clock, and what its columns are."""
+"""The headers of an NSx or NFx file: where its data starts, its clock, and what its channels are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from math import nan
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cached import cached_property
 from ..clock import Clock
 from ..errors import Damage, FormatError
 from ..format import tables
-from ..format.channel import Channel
-from ..format.dates import date_of_systemtime
-from ..format.header import checked_tick_rate, header_text, read_basic_header
+from ..format.channel import MICROVOLTS, Channel, channel_kind, read_filter, scale_uv
+from ..format.header import checked_tick_rate
+from ..format.text import decode_text, unit_name
 from ..source.base import Source
-from ..source.reference import header_digest
-from ..traces.selection import choose_columns
-from .blocks import Framing
-from .channels import channels_of, checked_channels
+
+_LETTER_A = ord("A")
 
 
-class NsxHeaders:
-    """The headers of an open NSx or NFx file; `NsxFile`, which adds the samples, lists what they say."""
+class Framing(NamedTuple):
+    """What the headers say about the data that follows them."""
 
-    def __init__(self, source: Source, uv_per_bit: Mapping[int, float]) -> None:
-        self._source, self._uv_per_bit_by_electrode = source, uv_per_bit
-        self.path = source.path
-        found, header = read_basic_header(source, tables.NSX_VERSIONS)
-        damage: list[Damage] = []
-        self._version, self.spec, self.vendor, self.dtype = found, found.name, found.vendor, np.dtype(found.sample)
-        self.n_channels = checked_channels(source, found, header, damage)
-        self.period = checked_period(source, found, header)
-        self.tick_rate = checked_tick_rate(found, header, damage)
-        self.sampling_rate = tables.CLOCK_HZ / self.period
-        self.time_origin = date_of_systemtime(header["time_origin"], utc=True) if "time_origin" in header else None
-        self.label, self.comment = header_text(header, "label"), header_text(header, "comment")
-        self.application, self.processor_tick = header_text(header, "application"), header.get("processor_tick")
-        headers_end = found.basic.size + found.channel.size * self.n_channels
-        start = data_start(source, header.get("header_bytes", headers_end), headers_end, damage)
-        self._check_channel_types(damage)
-        self.clock = Clock.of(self.period, self.tick_rate)
-        self._frame = Framing(found, start, self.n_channels * self.dtype.itemsize)
-        self._header_damage = tuple(damage)
-        self.digest = header_digest(source.read(headers_end, 0, "headers"))
+    source: Source
+    version: tables.NsxVersion
+    start: int  # byte where the data begins
+    dtype: np.dtype[Any]
+    n_channels: int
+    clock: Clock
+    damage: tuple[Damage, ...]  # met in the headers
 
-    @cached_property
-    def _channel_headers(self) -> NDArray[np.void]:
-        layout = self._version.channel
-        raw = self._source.read(self.n_channels * layout.size, self._version.basic.size, "channel headers")
-        return np.frombuffer(raw, layout.dtype())
-
-    def _check_channel_types(self, damage: list[Damage]) -> None:
-        wanted = self._version.channel_type
-        if wanted is None or self.n_channels == 0:
-            return
-        odd = np.flatnonzero(self._channel_headers["type"].view(f"S{len(wanted)}") != wanted)
-        if odd.size:
-            at, found = int(odd[0]), self._channel_headers["type"][odd[0]].tobytes()
-            message = f"expected channel header {at} to start with {wanted!r}, found {found!r}"
-            damage.append(Damage("channel-header", self._version.basic.size + at * self._version.channel.size, message))
-
-    @cached_property
-    def electrode_ids(self) -> NDArray[np.int64]:
-        """Electrode id of each column, int64 ``(n_channels,)``."""
-        return self._channel_headers["electrode_id"].astype(np.int64)
-
-    @cached_property
-    def channels(self) -> tuple[Channel, ...]:
-        """What each column is."""
-        return channels_of(self._version, self._channel_headers, self._uv_per_bit_by_electrode)
-
-    def columns(
-        self,
-        channels: slice | Iterable[int] | None = None,
-        electrodes: Iterable[int] | None = None,
-        labels: str | Iterable[str] | None = None,
-        kind: str | None = None,
-    ) -> NDArray[np.intp]:
-        """Columns that a request names, in its order; all of them where nothing is named.
-
-        Parameters
-        ----------
-        channels : slice or iterable of int, optional
-            Columns, as numpy takes them.
-        electrodes : iterable of int, optional
-            The vendor's numbers.
-        labels : str or iterable of str, optional
-            Names, or patterns with ``*``, ``?`` and ``[...]``.
-        kind : str, optional
-            ``neural``, ``analog`` or ``other``.
-
-        Returns
-        -------
-        numpy.ndarray
-            intp ``(n,)``.
-
-        Raises
-        ------
-        KeyError, ValueError
-            Where a name is not there, stands for several columns, or names are given in more than one way.
-        """
-        return choose_columns(self.channels, channels, electrodes, labels, kind)
+    @property
+    def row_bytes(self) -> int:
+        """Of one sample of every channel."""
+        return self.n_channels * self.dtype.itemsize
 
 
-def data_start(source: Source, stated: int, least: int, damage: list[Damage]) -> int:
-    """Where the data begins: the header's own word if the file can hold it, else right behind the headers."""
-    if least <= stated <= source.size:
-        return stated
-    message = f"expected headers of {least} to {source.size} bytes, found {stated}; data read from {least} on"
+def count_channels(source: Source, version: tables.NsxVersion, header: Mapping[str, Any], damage: list[Damage]) -> int:
+    """The number of channels in the header, once the file is known to be large enough for their headers."""
+    n_channels, offset = int(header["n_channels"]), version.basic.offsets["n_channels"]
+    most = min((source.size - version.basic.size) // version.channel.size, tables.MAX_CHANNELS)
+    if n_channels > most:
+        claimed = f"{n_channels} channels in a file of {source.size} bytes"
+        raise FormatError(f"at most {most} channels", claimed, path=source.path, offset=offset)
+    if n_channels == 0:
+        damage.append(Damage("no-channels", offset, "expected at least one channel, found 0 and thus no samples"))
+    return n_channels
+
+
+def data_start(source: Source, header_bytes: int, least: int, damage: list[Damage]) -> int:
+    """Where the data begins: at `header_bytes` if the file can hold that, else right behind the channel headers."""
+    if least <= header_bytes <= source.size:
+        return header_bytes
+    message = f"expected headers of {least} to {source.size} bytes, found {header_bytes}; data read from {least} on"
     damage.append(Damage("header-size", tables.NSX_BASIC_22.offsets["header_bytes"], message))
     return least
 
 
-def checked_period(source: Source, found: tables.NsxVersion, header: Mapping[str, Any]) -> int:
-    """Ticks of the 30 kHz clock between samples."""
+def read_rates(
+    source: Source, version: tables.NsxVersion, header: Mapping[str, Any], damage: list[Damage]
+) -> tuple[int, int]:
+    """Sampling period (ticks of the 30 kHz clock) and timestamp resolution (Hz)."""
     period = int(header["period"])
     if period == 0:
-        offset = found.basic.offsets["period"]
+        offset = version.basic.offsets["period"]
         raise FormatError("a sampling period of 1 or more", "0", path=source.path, offset=offset)
-    return period
+    return period, checked_tick_rate(version, header, damage)
+
+
+def check_channel_types(version: tables.NsxVersion, headers: NDArray[np.void], damage: list[Damage]) -> None:
+    """Note the first channel header that does not start as all must."""
+    expected = version.channel_type
+    if expected is None or headers.size == 0:
+        return
+    wrong = np.flatnonzero(headers["type"].view(f"S{len(expected)}") != expected)
+    if wrong.size:
+        column = int(wrong[0])
+        type_bytes = headers["type"][column].tobytes()
+        message = f"expected channel header {column} to start with {expected!r}, found {type_bytes!r}"
+        damage.append(Damage("channel-header", version.basic.size + column * version.channel.size, message))
+
+
+def describe_channels(
+    version: tables.NsxVersion, headers: NDArray[np.void], uv_per_bit: Mapping[int, float]
+) -> tuple[Channel, ...]:
+    """What each column is; `uv_per_bit`, by electrode id, is for versions whose headers have no scale."""
+    names = headers.dtype.names or ()
+    rows = [dict(zip(names, row, strict=True)) for row in headers.tolist()]  # Python's own values, all at once
+    if "units" in version.channel.offsets:
+        return tuple(_read_channel(version, column, fields) for column, fields in enumerate(rows))
+    ids = [fields["electrode_id"] for fields in rows]
+    kinds, scales = [channel_kind(version.vendor, k, 0, "") for k in ids], [uv_per_bit.get(k, nan) for k in ids]
+    return tuple(
+        Channel(column, electrode_id, kind, uv_per_bit=scale, uv_offset=scale * 0)
+        for column, (electrode_id, kind, scale) in enumerate(zip(ids, kinds, scales, strict=True))
+    )
+
+
+def _read_channel(version: tables.NsxVersion, column: int, fields: Mapping[str, Any]) -> Channel:
+    electrode_id, bank, units = fields["electrode_id"], fields["bank"], unit_name(fields["units"])
+    if bank >= _LETTER_A:  # files that some tools saved have the letter
+        bank -= _LETTER_A - 1
+    analog = float(fields["min_analog"]), float(fields["max_analog"])
+    if "min_digital" in version.channel.offsets:
+        digital = float(fields["min_digital"]), float(fields["max_digital"])
+        uv_per_bit, uv_offset = scale_uv(digital, analog, units)
+    else:  # floating-point samples are in their unit already
+        digital, uv_per_bit, uv_offset = (nan, nan), MICROVOLTS.get(units, nan), 0.0
+    return Channel(
+        index=column,
+        electrode_id=electrode_id,
+        kind=channel_kind(version.vendor, electrode_id, bank, units),
+        label=decode_text(fields["label"]),
+        bank=bank,
+        pin=fields["pin"],
+        units=units,
+        digital_range=digital,
+        analog_range=analog,
+        uv_per_bit=uv_per_bit,
+        uv_offset=uv_offset,
+        high_pass=read_filter(fields, "high_pass"),
+        low_pass=read_filter(fields, "low_pass"),
+    )

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,297 +13,273 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Clock, SegmentsAndSamples, SegmentSpan, TickIntervals, last_not_after, not_found
+from ..clock import Clock, SegmentSpan, last_not_after
 from ..format import tables
 from ..format.layout import Layout
 from ..source.base import Source
-from ..traces.pieces import Extent
+from ..traces.extents import Extent
 from .gap_search import (
-    MARGIN,
+    N_NEIGHBOURS,
+    NO_STEPS,
     GapDetector,
     IrregularSteps,
-    Timestamps,
-    extend,
     find_gaps,
-    irregular_steps,
+    join_steps,
+    order_in_time,
     scan_every_timestamp,
-    shuffled_groups,
 )
-from .index import BlockIndex
 
 _PAGE_BYTES = 1 << 16
-_ORDERED_ROWS = 1 << 16  # sorted at a time
-_SURE_PACKETS = 1024  # so many that no file of blocks begins with them
-_PART_BYTES = 1 << 18  # read at a time, and still in the cache when looked at
+_SORTED_PACKETS = 1 << 16  # at a time
+_SURE_PACKETS = 1024  # no file of blocks begins with this number of packets
+_PART_BYTES = 1 << 18  # read at a time, and still in the cache when used
 
 
-class PacketIndex:
-    """An NSx file of one-sample packets, each with its own timestamp."""
+@dataclass(frozen=True, eq=False)
+class Packets:
+    """The packets of a file: a header, and one sample of every channel, each.
 
-    def __init__(self, source: Source, block: Layout, start: int, n_packets: int, row_bytes: int, clock: Clock) -> None:
-        self._source, self._block, self._start, self.clock = source, block, start, clock
-        self.packet_bytes = block.size + row_bytes
-        self.n_packets = self.n_samples = n_packets
-        self._find: Callable[[Timestamps, Clock], IrregularSteps] = find_gaps
-        self.is_fully_scanned = False  # whether every timestamp is read to find the breaks
+    They are read by position: a map of a file that became shorter would be a fault where this is an error, and a
+    probe costs one page whatever the system reads ahead of a map.
+    """
 
-    @property
-    def first_tick(self) -> int:
-        """Timestamp of the first packet; 0 where there is none."""
-        return self.at(0) if self.n_packets else 0
-
-    def locate(self, ticks: NDArray[np.uint64], among: range) -> SegmentsAndSamples:
-        """Run among some, and sample in it, that each tick falls in; -1 and -1 where nothing was recorded."""
-        if not among:
-            return not_found(ticks)
-        run, held, first, stop = self._held.find(ticks, among)
-        packet = last_not_after(self.stamps, ticks, first, stop)
-        return np.where(held, run, -1), np.where(held, packet - first, -1)
-
-    @cached_property
-    def _held(self) -> TickIntervals:
-        return TickIntervals(self.runs, [self.clock.end(*self.last_tick(run)) for run in self.runs])
-
-    def fully_scanned(self) -> PacketIndex:
-        """The same index, which reads every timestamp to find the breaks."""
-        if self.is_fully_scanned:
-            return self
-        other = PacketIndex(self._source, self._block, self._start, self.n_packets, 0, self.clock)
-        other.packet_bytes, other._find, other.is_fully_scanned = self.packet_bytes, scan_every_timestamp, True
-        return other
-
-    def grown(self) -> PacketIndex:
-        """The same index of a file that has grown: what it found stays, and only what is new is looked at."""
-        n_packets = max(self.n_packets, self._n_written((self._source.size - self._start) // self.packet_bytes))
-        if n_packets == self.n_packets:
-            return self
-        other = PacketIndex(self._source, self._block, self._start, n_packets, 0, self.clock)
-        other.packet_bytes, other.is_fully_scanned = self.packet_bytes, self.is_fully_scanned
-        judged = max(0, self.n_packets - MARGIN)  # of the last few the neighbours were missing
-        other._find = partial(extend, self.steps, judged, scan_every_timestamp if self.is_fully_scanned else find_gaps)
-        return other
+    source: Source
+    layout: Layout  # of a header
+    start: int  # byte of the first packet
+    packet_bytes: int
+    n_packets: int
 
     @property
-    def n_final(self) -> int:
-        """All but those whose neighbours decide whether time is broken beside them."""
-        return max(0, self.n_packets - MARGIN)
-
-    def _n_written(self, n_packets: int) -> int:
-        """How many of the packets that there is room for are there: systems make room before they write."""
-        if n_packets <= self.n_packets or self._is_there(n_packets - 1):
-            return n_packets
-        return bisect_left(range(n_packets), True, self.n_packets, key=lambda packet: not self._is_there(packet))
-
-    def _is_there(self, packet: int) -> bool:
-        flag, _, n_samples = self._header_of(packet)
-        return bool(flag == tables.BLOCK_HEADER and n_samples == 1)
-
-    def _header_of(self, packet: int) -> tuple[Any, ...]:
-        header = self._source.read(self._block.size, self.offset_of(packet), self._block.name)
-        return self._block.packer.unpack(header)
-
-    @property
-    def ends_in_blocks(self) -> bool:
-        """Whether a block of more or fewer samples follows these few packets: they were short blocks themselves."""
-        if self.n_packets >= _SURE_PACKETS or self._source.size < self.offset_of(self.n_packets) + self._block.size:
-            return False
-        flag, _, n_samples = self._header_of(self.n_packets)
-        return bool(flag == tables.BLOCK_HEADER and n_samples != 1)
-
-    def as_blocks(self) -> BlockIndex:
-        """The packets as blocks of one sample each."""
-        starts = (self.offset_of(packet) + self._block.size for packet in range(self.n_packets))
-        ticks, n_each = self.span(0, self.n_packets).tolist(), [1] * self.n_packets
-        row_bytes = self.packet_bytes - self._block.size
-        return BlockIndex(list(zip(starts, ticks, n_each, strict=True)), row_bytes, self.clock)
-
-    @cached_property
     def header_dtype(self) -> np.dtype[np.void]:
         """A packet as its header, and room for its samples."""
-        return self._block.dtype(self.packet_bytes)
+        return self.layout.dtype(self.packet_bytes)
 
-    @property
-    def stamps(self) -> Any:
-        """Every packet's timestamp, to be indexed: a strided view of the file, or what reads them when it is."""
-        if not self._source.zero_copy:
-            return TimestampPages(self, self.packet_bytes)
-        return self._packets(0, self.n_packets)["tick"]
+    def offset_of(self, packet: int) -> int:
+        """Where a packet starts in the file."""
+        return self.start + packet * self.packet_bytes
 
-    def all_single_sample(self, first: int = 0) -> bool:
-        """Whether every packet from `first` on is what probing took it for: one sample."""
-        return all(map(_one_sample_each, self._parts(first, self.n_packets)))
+    def header(self, packet: int) -> tuple[Any, ...]:
+        """Header byte, tick and number of samples of one packet."""
+        return self.layout.packer.unpack(self.source.read(self.layout.size, self.offset_of(packet), self.layout.name))
 
-    def _packets(self, a: int, b: int) -> NDArray[np.void]:
-        return self._source.view(self.header_dtype, (b - a,), self.offset_of(a))
+    def tick(self, packet: int) -> int:
+        """The timestamp of one packet."""
+        return int(self.header(packet)[1])
 
-    def _parts(self, a: int, b: int) -> Iterator[NDArray[np.void]]:
-        """Packets `a` to `b`, read by position: of a file that shrank a map would be a fault, and this is an error."""
-        n = max(1, min(b - a, _PART_BYTES // self.packet_bytes))
-        room = np.empty(n * self.packet_bytes, np.uint8)
-        for c in range(a, b, n):
-            part = room[: min(n, b - c) * self.packet_bytes]
-            self._source.fill(part.data, self.offset_of(c), "packets")
-            yield part.view(self.header_dtype)
-
-    def at(self, packet: int) -> int:
-        """One timestamp, read by position: a probe costs one page, whatever the system reads ahead of a map."""
-        return int(self._header_of(packet)[1])
-
-    def span(self, a: int, b: int) -> NDArray[np.uint64]:
+    def ticks(self, a: int, b: int) -> NDArray[np.uint64]:
         """Timestamps of packets `a` to `b`."""
         ticks, done = np.empty(max(0, b - a), np.uint64), 0
-        for part in self._parts(a, b):
+        for part in self._headers(a, b):
             ticks[done : done + part.size] = part["tick"]
             done += part.size
         return ticks
 
+    def _headers(self, a: int, b: int) -> Iterator[NDArray[np.void]]:
+        """Headers of packets `a` to `b`, a few at a time in one buffer."""
+        n = max(1, min(b - a, _PART_BYTES // self.packet_bytes))
+        buffer = np.empty(n * self.packet_bytes, np.uint8)
+        for first in range(a, b, n):
+            part = buffer[: min(n, b - first) * self.packet_bytes]
+            self.source.fill(part.data, self.offset_of(first), "packets")
+            yield part.view(self.header_dtype)
+
+    def all_single_sample(self, first: int = 0) -> bool:
+        """Whether every packet from `first` on has one sample."""
+        return all(map(_all_single_sample, self._headers(first, self.n_packets)))
+
+    def grown(self) -> Packets:
+        """These and those written since: systems make room in a file before they write to it."""
+        n_fit = (self.source.size - self.start) // self.packet_bytes
+        if n_fit > self.n_packets and not self.is_written(n_fit - 1):
+            n_fit = bisect_left(range(n_fit), True, self.n_packets, key=lambda packet: not self.is_written(packet))
+        return replace(self, n_packets=max(self.n_packets, n_fit))
+
+    def is_written(self, packet: int) -> bool:
+        """Whether this is a packet of one sample, and not room for one."""
+        flag, _, n_samples = self.header(packet)
+        return bool(flag == tables.BLOCK_HEADER and n_samples == 1)
+
+    @property
+    def end_in_blocks(self) -> bool:
+        """Whether a block of more or fewer samples follows these few packets, which were short blocks then."""
+        end = self.offset_of(self.n_packets)
+        if self.n_packets >= _SURE_PACKETS or self.source.size < end + self.layout.size:
+            return False
+        flag, _, n_samples = self.header(self.n_packets)
+        return bool(flag == tables.BLOCK_HEADER and n_samples != 1)
+
+    def searchable_ticks(self) -> Any:
+        """Every timestamp, to be indexed by packets: a strided view of a mapped file, or pages of any other."""
+        if not self.source.zero_copy:
+            return TimestampPages(self)
+        return self.source.view(self.header_dtype, (self.n_packets,), self.start)["tick"]
+
+
+class TimestampPages:
+    """Timestamps of a file that cannot be mapped, indexed by packets.
+
+    A page of which several are needed is read and kept; one alone is read by itself. So a search for a few ticks
+    costs a few bytes, and one for very many reads the file once.
+    """
+
+    def __init__(self, packets: Packets) -> None:
+        self._packets, self._n_each = packets, max(1, _PAGE_BYTES // packets.packet_bytes)
+        self._pages: dict[int, NDArray[np.uint64]] = {}
+
+    def __getitem__(self, packets: NDArray[np.intp]) -> NDArray[np.uint64]:
+        unique, places = np.unique(packets, return_inverse=True)
+        edges = [0, *(np.flatnonzero(np.diff(unique // self._n_each)) + 1).tolist(), unique.size]
+        return np.concatenate([self._ticks_of_page(unique[a:b]) for a, b in pairwise(edges)])[places]
+
+    def _ticks_of_page(self, packets: NDArray[np.intp]) -> NDArray[np.uint64]:
+        page = int(packets[0]) // self._n_each
+        first = page * self._n_each
+        if page not in self._pages:
+            if packets.size == 1:
+                return np.array([self._packets.tick(int(packets[0]))], np.uint64)
+            self._pages[page] = self._packets.ticks(first, min(first + self._n_each, self._packets.n_packets))
+        return self._pages[page][packets - first]
+
+
+@dataclass(frozen=True, eq=False)
+class PacketIndex:
+    """Where time is broken in a file of one-sample packets."""
+
+    packets: Packets
+    clock: Clock
+    is_fully_scanned: bool = False  # whether every timestamp is read to find the breaks
+    known: IrregularSteps = NO_STEPS  # those before packet `n_judged`, from before the file grew
+    n_judged: int = 0
+
+    @property
+    def n_samples(self) -> int:
+        """One for each packet."""
+        return self.packets.n_packets
+
+    @property
+    def n_final(self) -> int:
+        """All but those whose neighbours decide whether time is broken beside them."""
+        return max(0, self.n_samples - N_NEIGHBOURS)
+
+    @property
+    def first_tick(self) -> int:
+        """Timestamp of the first packet; 0 without packets."""
+        return self.packets.tick(0) if self.n_samples else 0
+
+    def fully_scanned(self) -> PacketIndex:
+        """The same index, which reads every timestamp to find the breaks."""
+        return self if self.is_fully_scanned else PacketIndex(self.packets, self.clock, True)
+
+    def grown(self) -> PacketIndex:
+        """The index of a file that has grown: breaks stay where they are, and only new packets are judged."""
+        packets = self.packets.grown()
+        if packets.n_packets == self.n_samples:
+            return self
+        return replace(self, packets=packets, known=self.steps, n_judged=self.n_final)
+
     @cached_property
     def steps(self) -> IrregularSteps:
-        """Where time is broken, and packets met out of order."""
-        return self._find(self, self.clock)
+        """Where time is broken, and packets that were met out of order."""
+        find = scan_every_timestamp if self.is_fully_scanned else find_gaps
+        first = max(0, self.n_judged - N_NEIGHBOURS)
+        later = replace(self.packets, start=self.packets.offset_of(first), n_packets=self.n_samples - first)
+        steps = find(later, self.clock).within(self.n_judged, self.n_samples, first)
+        return join_steps([self.known.within(0, self.n_judged), steps])
 
     @cached_property
-    def runs(self) -> tuple[SegmentSpan, ...]:
-        """Unbroken stretches, in file order."""
-        edges = [0, *(self.steps.breaks + 1).tolist(), self.n_packets] if self.n_packets else []
-        return tuple(SegmentSpan(a, b, self.at(a), b - a) for a, b in pairwise(edges))
+    def spans(self) -> tuple[SegmentSpan, ...]:
+        """The packets of each segment, in file order."""
+        edges = [0, *(self.steps.breaks + 1).tolist(), self.n_samples] if self.n_samples else []
+        return tuple(SegmentSpan(a, b, self.packets.tick(a), b - a) for a, b in pairwise(edges))
 
-    def timestamp_check(self) -> TimestampCheck:
-        """Judge the timestamps of packets while they stream by."""
-        return TimestampCheck(self)
-
-    def extents(self, run: SegmentSpan, a: int, b: int, sort: bool = False) -> Iterator[Extent]:
-        """Where samples `a` to `b` of a run lie; in order of time where `sort`."""
-        a, b = run.first_record + a, run.first_record + b
+    def extents(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> Iterator[Extent]:
+        """Where samples `a` to `b` of a segment lie; in order of time where `sort`."""
+        a, b = span.first_record + a, span.first_record + b
         if not sort:
-            yield from [self._piece(a, b)] if a < b else []
+            yield from [self._extent(a, b)] if a < b else []
             return
-        for c in range(a, b, _ORDERED_ROWS):
-            order = self._order(run, c, min(b, c + _ORDERED_ROWS))
+        for first in range(a, b, _SORTED_PACKETS):
+            order = self._in_order(span, first, min(b, first + _SORTED_PACKETS))
             edges = [0, *(np.flatnonzero(np.diff(order) != 1) + 1).tolist(), order.size]
-            yield from (self._piece(int(order[i]), int(order[i]) + j - i) for i, j in pairwise(edges))
+            yield from (self._extent(int(order[i]), int(order[i]) + j - i) for i, j in pairwise(edges))
 
-    def offset_of(self, packet: int) -> int:
-        """Where a packet starts in the file."""
-        return self._start + packet * self.packet_bytes
+    def _extent(self, a: int, b: int) -> Extent:
+        packets = self.packets
+        return Extent(packets.offset_of(a) + packets.layout.size, b - a, packets.packet_bytes, a)
 
-    def _piece(self, a: int, b: int) -> Extent:
-        return Extent(self._start + a * self.packet_bytes + self._block.size, b - a, self.packet_bytes, a)
+    def _in_order(self, span: SegmentSpan, a: int, b: int) -> NDArray[np.intp]:
+        """The packets that take places `a` to `b` once the shuffled ones among them are sorted by time."""
+        first, stop = max(span.first_record, a - 2 * N_NEIGHBOURS), min(span.stop_record, b + 2 * N_NEIGHBOURS)
+        order = order_in_time(self.packets.ticks(first, stop), self.clock)
+        return first + order[a - first : b - first]
 
-    def _order(self, run: SegmentSpan, a: int, b: int) -> NDArray[np.intp]:
-        """Packets that come at places `a` to `b` once the shuffled ones among them are sorted by time."""
-        first, stop = max(run.first_record, a - 2 * MARGIN), min(run.stop_record, b + 2 * MARGIN)
-        ticks = self.span(first, stop)
-        order = np.arange(first, stop)
-        for i, j in shuffled_groups(irregular_steps(ticks, self.clock).shuffled):
-            order[i:j] = first + i + np.argsort(ticks[i:j], kind="stable")
-        return order[a - first : b - first]
-
-    def ticks(self, run: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:
-        """Timestamps of samples `a` to `b` of a run, as the packets have them."""
-        a, b = run.first_record + a, run.first_record + b
+    def ticks(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:
+        """Timestamps of samples `a` to `b` of a segment, as recorded; in order of time where `sort`."""
+        a, b = span.first_record + a, span.first_record + b
         if not sort or a == b:
-            return self.span(a, b)
-        order = self._order(run, a, b)
+            return self.packets.ticks(a, b)
+        order = self._in_order(span, a, b)
         first = order.min()
-        ticks: NDArray[np.uint64] = self.span(int(first), int(order.max()) + 1)[order - first]
+        ticks: NDArray[np.uint64] = self.packets.ticks(int(first), int(order.max()) + 1)[order - first]
         return ticks
 
-    def find(self, run: SegmentSpan, tick: int) -> int:
-        """First sample of a run, once in order, that is not before `tick`; its number of samples where all are."""
-        near = bisect_left(range(run.stop_record), tick, run.first_record, run.stop_record, key=self.at)
-        first = max(run.first_record, near - MARGIN)
-        around = self.span(first, min(run.stop_record, near + MARGIN)).tolist()
-        return first - run.first_record + sum(1 for stamp in around if stamp < tick)
+    def find(self, span: SegmentSpan, tick: int) -> int:
+        """First sample of a segment, once in order, that is not before `tick`; its number of samples where all are."""
+        near = bisect_left(range(span.stop_record), tick, span.first_record, span.stop_record, key=self.packets.tick)
+        first = max(span.first_record, near - N_NEIGHBOURS)
+        ticks = self.packets.ticks(first, min(span.stop_record, near + N_NEIGHBOURS)).tolist()
+        return first - span.first_record + sum(1 for other in ticks if other < tick)
 
-    def last_tick(self, run: SegmentSpan) -> tuple[int, int]:
-        """Tick of the last packet in a run, which stands for one sample."""
-        return self.at(run.stop_record - 1), 1
+    def locate(self, ticks: NDArray[np.uint64], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The sample that each tick falls in, counted from packet `first`, among packets `first` to `stop`."""
+        return last_not_after(self.packets.searchable_ticks(), ticks, first, stop) - first
+
+    def last_tick(self, span: SegmentSpan) -> tuple[int, int]:
+        """Tick of the last packet of a segment, which is one sample."""
+        return self.packets.tick(span.stop_record - 1), 1
 
 
 class TimestampCheck:
-    """Judges the packets of a file while they stream by, against what probing had found."""
+    """Judges the packets of a file while they stream by, against the breaks that probing found."""
 
     def __init__(self, index: PacketIndex) -> None:
-        self._index, self._inspector = index, GapDetector(index.clock)
+        self._index, self._detector = index, GapDetector(index.clock)
         self._n_shuffled = 0
 
     def headers(self, packets: NDArray[np.uint8], n_packets: int) -> NDArray[np.void]:
-        """Packets that were read, in a buffer, as their headers."""
-        headers: NDArray[np.void] = np.ndarray((n_packets,), self._index.header_dtype, packets.data)
+        """The headers of packets in a buffer."""
+        headers: NDArray[np.void] = np.ndarray((n_packets,), self._index.packets.header_dtype, packets.data)
         return headers
 
-    def feed(self, packets: NDArray[np.uint8], n_packets: int, first: int) -> None:
-        """Take packets `first` and on.
-
-        Raises
-        ------
-        MissedBreak
-            Where time is broken and probing had not found it, or a packet is not of one sample.
-        """
-        if self._index.is_fully_scanned:  # which has read them all; a part of them may begin within a shuffled group
+    def add(self, packets: NDArray[np.uint8], n_packets: int, first: int) -> None:
+        """Take packets `first` and on; HiddenGap where probing missed a break, or a packet is not of one sample."""
+        if self._index.is_fully_scanned:  # it has read them all; a part of them may begin within a shuffled group
             a, b = np.searchsorted(self._index.steps.shuffled, (first, first + n_packets))
             self._n_shuffled += int(b - a)
             return
         headers = self.headers(packets, n_packets)
-        self._inspector.feed(headers["tick"], first)
-        if not _one_sample_each(headers) or self._inspector.breaks_beside(self._index.steps.breaks):
+        self._detector.add(headers["tick"], first)
+        if not _all_single_sample(headers) or self._detector.has_unknown_break(self._index.steps.breaks):
             raise HiddenGap
 
     def continue_from(self, other: TimestampCheck | None) -> None:
-        """Go on with what another one knows, of the same file when it has grown."""
+        """Judge against the breaks of another check, of the same file after it has grown."""
         if other is not None:
             self._index = other._index
 
     def finish(self) -> int:
-        """Judge what is left; how many samples stand out of order."""
+        """Judge the last packets; returns the number of samples that are out of order."""
         if self._index.is_fully_scanned:
             return self._n_shuffled
-        steps = self._inspector.finish()
+        steps = self._detector.finish()
         if not np.isin(steps.breaks, self._index.steps.breaks).all():
             raise HiddenGap
         return steps.shuffled.size
 
 
-def _one_sample_each(headers: NDArray[np.void]) -> bool:
+def _all_single_sample(headers: NDArray[np.void]) -> bool:
     return bool(((headers["header"] == tables.BLOCK_HEADER) & (headers["n_samples"] == 1)).all())
 
 
 class HiddenGap(Exception):
-    """The packets are not what probing said; they have to be read one by one."""
-
-
-class TimestampPages:
-    """Timestamps that can be indexed by packets, as those of a mapped file can.
-
-    Where several of one page of the file are asked for, it is read and kept; one alone is read by itself. So a search
-    for a few of them costs a few bytes, and one for very many reads the file once.
-
-    Parameters
-    ----------
-    stamps : Stamps
-        What reads them.
-    packet_bytes : int
-        From one to the next.
-    """
-
-    def __init__(self, stamps: Timestamps, packet_bytes: int) -> None:
-        self._stamps, self._n_each = stamps, max(1, _PAGE_BYTES // packet_bytes)
-        self._pages: dict[int, NDArray[np.uint64]] = {}
-
-    def __getitem__(self, packets: NDArray[np.intp]) -> NDArray[np.uint64]:
-        wanted, places = np.unique(packets, return_inverse=True)
-        edges = [0, *(np.flatnonzero(np.diff(wanted // self._n_each)) + 1).tolist(), wanted.size]
-        return np.concatenate([self._of_one_page(wanted[a:b]) for a, b in pairwise(edges)])[places]
-
-    def _of_one_page(self, packets: NDArray[np.intp]) -> NDArray[np.uint64]:
-        page = int(packets[0]) // self._n_each
-        first = page * self._n_each
-        if page not in self._pages:
-            if packets.size == 1:
-                return np.array([self._stamps.at(int(packets[0]))], np.uint64)
-            self._pages[page] = self._stamps.span(first, min(first + self._n_each, self._stamps.n_packets))
-        return self._pages[page][packets - first]
-
-
-SampleIndex = BlockIndex | PacketIndex
+    """Probing missed a break in time or a block of several samples: every packet has to be read."""

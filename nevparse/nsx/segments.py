@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The samples that one look at a file finds: unbroken segments, each an array that stays in its file, and gaps between."""
+"""Segments, the samples between two breaks in time: each an array that stays in its file; and the gaps between them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 from weakref import ref
@@ -12,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Gap, SegmentSpan
+from ..clock import Gap, SegmentsAndSamples, SegmentSpan, TickIntervals, not_found
 from ..errors import Damage
-from ..source.base import Source
 from ..source.reference import FileReference, Opener
-from ..traces.pieces import Extent, index_rows
-from .packets import SampleIndex
+from ..traces.extents import Extent, index_rows
+from .blocks import BlockIndex
+from .headers import Framing
+from .packets import PacketIndex
+
+SampleIndex = BlockIndex | PacketIndex
 
 
 class Chunk(NamedTuple):
@@ -28,20 +32,14 @@ class Chunk(NamedTuple):
     samples: NDArray[Any]
 
 
-def check_chunk_length(n_samples: int) -> None:
-    """Raise where chunks would have no rows."""
-    if n_samples < 1:
-        raise ValueError(f"expected chunks of 1 sample or more, found {n_samples}")
-
-
 class Segment:
-    """One unbroken stretch of samples.
+    """Samples without a break in time between them.
 
     Nearly always that is one block of the file. Where a recorder wrote several blocks that adjoin in time (within
     half a sample), they are one segment with several `blocks`.
 
-    It can be indexed and converted as an array ``(n_samples, n_channels)``, and only what is asked for is read:
-    `dask.array.from_array` takes it as it is. It pickles as its file does, as the way to open it again.
+    It can be indexed and converted as an array ``(n_samples, n_channels)``, and reads only the rows that it needs:
+    `dask.array.from_array` takes it directly. Like its file it pickles as a reference, which opens the file anew.
     """
 
     __slots__ = ("_place", "_span", "index")
@@ -100,7 +98,7 @@ class Segment:
 
     @property
     def stop_tick(self) -> int:
-        """Time of the sample that would follow the last one, rounded down to whole ticks."""
+        """Time of the sample that would follow the last one, in ticks, rounded down."""
         clock = self._samples.index.clock
         tick, n_samples = self._samples.index.last_tick(self._span)
         return tick + n_samples * clock.num // clock.den
@@ -115,36 +113,35 @@ class Segment:
 
     @property
     def n_blocks(self) -> int:
-        """Pieces that the samples lie in: 1 where `samples` is a view."""
+        """Blocks that the samples lie in: 1 where `samples` is a view."""
         return sum(1 for _ in self.extents(0, self.n_samples))
 
     @property
     def blocks(self) -> tuple[NDArray[Any], ...]:
         """Read-only views of the file, one for each block: zero copy, each ``(n, n_channels)``."""
-        return tuple(self._samples.view(piece) for piece in self.extents(0, self.n_samples))
+        return tuple(self._samples.view(extent) for extent in self.extents(0, self.n_samples))
 
     @property
     def samples(self) -> NDArray[Any]:
         """All samples, ``(n_samples, n_channels)``.
 
-        A read-only view of the file, zero copy, wherever the segment lies in one piece; put together in memory where
-        it spans several blocks, whose headers stand between. `blocks` and `NsxFile.chunks` give the views then.
+        A read-only view of the file, zero copy, where the segment is one block. Of several blocks, with headers
+        between them, it is a copy; `blocks` and `NsxFile.chunks` give their views.
         """
         blocks = self.blocks
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def _views(self, low: int, high: int) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Number of the first row, and a view, of each piece that samples `low` to `high` lie in."""
-        for piece in self.extents(low, high):
-            yield low, self._samples.view(piece)
-            low += piece.n_rows
+        """Number of the first row, and a view, of each extent that samples `low` to `high` lie in."""
+        for extent in self.extents(low, high):
+            yield low, self._samples.view(extent)
+            low += extent.n_rows
 
     def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[np.uint64]:
         """Timestamps of samples `start` to `stop`, uint64, in the file's clock.
 
         As recorded where the file has one for each sample; else counted from the block's own timestamp at the
-        nominal rate, rounded down to whole ticks. `sort` puts samples that stand out of order right, as in
-        `NsxFile.read`.
+        nominal rate, rounded down. `sort` puts samples that are out of order in order, as in `NsxFile.read`.
         """
         a, b, _ = slice(start, stop).indices(self.n_samples)
         return self._samples.index.ticks(self._span, a, max(a, b), sort)
@@ -157,60 +154,38 @@ class Segment:
         The default counts from tick 0 of the clock, which the NEV of the recording shares. For a clock that counts
         nanoseconds since 1970 give an origin in the recording: float64 resolves only 0.2 µs of such numbers.
         """
-        after = self.ticks(start, stop) - np.uint64(origin_tick)
-        seconds: NDArray[np.float64] = (
-            after if origin_tick == 0 else after.view(np.int64)
-        ) / self._samples.index.clock.tick_rate
+        ticks = self.ticks(start, stop) - np.uint64(origin_tick)
+        signed = ticks if origin_tick == 0 else ticks.view(np.int64)
+        seconds: NDArray[np.float64] = signed / self._samples.index.clock.tick_rate
         return seconds
 
 
+@dataclass(eq=False)
 class RecordedSamples:
-    """The samples of one look at a file; it never changes, and a file that has grown gets another.
+    """The samples of a file at one moment; it never changes, and a file that has grown gets another."""
 
-    Parameters
-    ----------
-    source : Source
-        Where the bytes are.
-    index : BlockIndex or PacketIndex
-        Where in it the samples are.
-    dtype : numpy.dtype
-        Of one sample.
-    n_channels : int
-        Columns.
-    missing_bytes : int
-        What the headers promise and the file lacks.
-    damage : tuple of Damage
-        All that was met on the way, the headers included.
-    opener : Opener
-        What opens the file again, in another process.
-    """
+    framing: Framing
+    index: SampleIndex
+    missing_bytes: int
+    damage: tuple[Damage, ...]  # of the headers too
+    opener: Opener | None = None  # opens the file in another process
 
-    def __init__(
-        self,
-        source: Source,
-        index: SampleIndex,
-        dtype: np.dtype[Any],
-        n_channels: int,
-        missing_bytes: int,
-        damage: tuple[Damage, ...],
-        opener: Opener,
-    ) -> None:
-        self.source, self.index, self.dtype, self.n_channels = source, index, dtype, n_channels
-        self.missing_bytes, self.damage, self.size_bytes = missing_bytes, damage, source.size
-        self._opener = opener
+    def __post_init__(self) -> None:
+        self.source, self.size_bytes = self.framing.source, self.framing.source.size
+        self.dtype, self.n_channels = self.framing.dtype, self.framing.n_channels
         self._reference: ref[FileReference] | None = None
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """Unbroken stretches of samples, in file order."""
-        return tuple(Segment(self, k, span) for k, span in enumerate(self.index.runs))
+        """Samples without a break in time, in file order."""
+        return tuple(Segment(self, k, span) for k, span in enumerate(self.index.spans))
 
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
         return tuple(
             self.index.clock.gap(k, self.index.last_tick(span), span.start_tick, after.start_tick)
-            for k, (span, after) in enumerate(pairwise(self.index.runs))
+            for k, (span, after) in enumerate(pairwise(self.index.spans))
         )
 
     @cached_property
@@ -219,14 +194,29 @@ class RecordedSamples:
         starts = [0, *(gap.after_segment + 1 for gap in self.gaps if gap.kind == "reset"), len(self.segments)]
         return tuple(range(a, b) for a, b in pairwise(starts))
 
+    @cached_property
+    def tick_intervals(self) -> TickIntervals:
+        """The time that each segment takes."""
+        index = self.index
+        return TickIntervals(index.spans, [index.clock.end(*index.last_tick(span)) for span in index.spans])
+
+    def locate(self, ticks: NDArray[np.uint64], segments: range) -> SegmentsAndSamples:
+        """The one of some segments, and the sample in it, that each tick falls in; -1 and -1 where none."""
+        if not segments:
+            return not_found(ticks)
+        segment, is_recorded, first, stop = self.tick_intervals.find(ticks, segments)
+        sample = self.index.locate(ticks, first, stop)
+        return np.where(is_recorded, segment, -1), np.where(is_recorded, sample, -1)
+
     def view(self, extent: Extent) -> NDArray[Any]:
         """A read-only view of rows as the file has them."""
         return self.source.view(self.dtype, (extent.n_rows, self.n_channels), extent.offset, extent.row_bytes)
 
     def reference(self) -> FileReference:
-        """How to open the file again; the same for all segments that are pickled together."""
-        known = self._reference() if self._reference else None
-        if known is None:
-            known = FileReference(self._opener, self.source.reopen_argument())
-            self._reference = ref(known)
-        return known
+        """What opens the file in another process; the same for all segments that are pickled together."""
+        reference = self._reference() if self._reference else None
+        if reference is None:
+            assert self.opener is not None, "the file sets it"
+            reference = FileReference(self.opener, self.source.reopen_argument())
+            self._reference = ref(reference)
+        return reference

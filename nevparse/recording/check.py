@@ -184,10 +184,10 @@ def _of_timestamps(ns: NsxFile, scanned: NsxFile) -> Iterator[Finding]:
     hidden, shuffled = np.setdiff1d(index.steps.breaks, probed.steps.breaks), index.steps.shuffled
     if hidden.size:
         message = f"{hidden.size} breaks in time, the first behind packet {hidden[0]}, that probing does not find"
-        yield _finding("hidden-break", ns.path, message, index.offset_of(int(hidden[0])))
+        yield _finding("hidden-break", ns.path, message, index.packets.offset_of(int(hidden[0])))
     if shuffled.size:
         message = f"{shuffled.size} samples are out of order, the first at packet {shuffled[0]}"
-        yield _finding("out-of-order", ns.path, message, index.offset_of(int(shuffled[0])))
+        yield _finding("out-of-order", ns.path, message, index.packets.offset_of(int(shuffled[0])))
 
 
 # ------------------------------------------------------------------------------------------------------- events

@@ -20,8 +20,8 @@ from ..clock import Clock, Gap
 from ..errors import GapError
 from ..format.channel import Channel
 from ..nsx.file import NsxFile
+from ..traces.extents import Extent
 from ..traces.packing import FillRows
-from ..traces.pieces import Extent
 from ..traces.plan import Corrections, SampleRows, check_fill, nearest_row, resample_to_nominal, select_samples
 
 RowRange = tuple[int, int]  # of the grid, from the first up to the second

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ..errors import UnknownScale
 from ..format.channel import Channel
 from ..format.text import ranges_text
-from .selection import ColumnIndex, as_slice
+from .columns import ColumnIndex, as_slice
 
-_ROWS = 4096  # taken at a time where columns are scattered, so that their copy stays in cache
+_ROWS = 4096  # copied at a time where columns are scattered, so that they stay in cache
 
 
 def to_microvolts(
@@ -24,16 +24,7 @@ def to_microvolts(
 ) -> NDArray[np.float32]:
     """Chosen columns of some rows as float32 microvolts; NaN, and a warning, where a channel has no scale.
 
-    Parameters
-    ----------
-    path : str
-        The file, for the warning.
-    channels : sequence of Channel
-        What its columns are.
-    views : sequence of numpy.ndarray
-        Rows as recorded, ``(n, n_channels)`` each.
-    columns : numpy.ndarray
-        intp, in the order wanted.
+    `views` are the rows as recorded, ``(n, n_channels)`` each; `path` is for the warning.
     """
     chosen = [channels[column] for column in columns]
     _warn_of_unknown_scale(path, chosen)

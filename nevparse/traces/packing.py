@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ExportError
-from .pieces import Extent
+from .extents import Extent
 
 BUFFER_BYTES = 1 << 20  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
 BUFFERS = 4  # packed batches there are at a time: being made, waiting to be written, being written

@@ -16,7 +16,7 @@ def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps from little data."""
     monkeypatch.setattr(packing, "BUFFER_BYTES", 64)
     monkeypatch.setattr(plan, "_RESAMPLED_ROWS", 50)
-    monkeypatch.setattr(nsx_packets, "_ORDERED_ROWS", 50)
+    monkeypatch.setattr(nsx_packets, "_SORTED_PACKETS", 50)
 
 
 @pytest.fixture

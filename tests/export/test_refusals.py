@@ -34,13 +34,13 @@ def refusals():
         plausible, {"channels": []}, ValueError, "expected at least one channel, found none", id="no channel"
     )
     yield pytest.param(
-        plausible, {"electrodes": [50]}, KeyError, "no electrode 50; there are electrodes 1-3", id="no electrode"
+        plausible, {"electrodes": [50]}, KeyError, "no electrode 50; the file has electrodes 1-3", id="no electrode"
     )
     yield pytest.param(
         plausible, {"electrodes": [1], "labels": "a"}, ValueError, "one way to choose columns", id="two ways"
     )
     yield pytest.param(
-        plausible, {"kind": "analog"}, KeyError, "no analog channels; there are neural channels", id="no kind"
+        plausible, {"kind": "analog"}, KeyError, "no analog channels; the file has neural channels", id="no kind"
     )
     yield pytest.param(plausible, {"gaps": "?"}, ValueError, "expected gaps to be one of", id="policy")
     yield pytest.param(

@@ -37,8 +37,8 @@ def test_nsx_c22_blocks_that_adjoin_within_half_a_sample_are_one_segment(opened:
     if n_segments == 1:
         assert ns.segments[0].n_blocks == 2
         assert [len(block) for block in ns.segments[0].blocks] == [5, 4]
-        stamps = [100 + 30 * k for k in range(5)] + [250 + late + 30 * k for k in range(4)]
-        assert ns.segments[0].ticks().tolist() == stamps, "each block counts from its own tick"
+        ticks = [100 + 30 * k for k in range(5)] + [250 + late + 30 * k for k in range(4)]
+        assert ns.segments[0].ticks().tolist() == ticks, "each block counts from its own tick"
 
 
 def test_nsx_c22_a_whole_tick_of_a_clock_as_slow_as_the_samples_is_a_gap(opened: Opened) -> None:
@@ -68,13 +68,13 @@ def test_nsx_c23_a_gap_is_a_pause_a_loss_an_overlap_or_a_reset(opened: Opened, n
 
 @pytest.mark.parametrize("kind", b.BLOCK_KINDS)
 def test_nsx_c24_zero_samples_in_the_last_header_means_to_the_end_of_the_file(opened: Opened, kind: str) -> None:
-    kept, rest = b.ramp(5, 2, kind), b.ramp(6, 2, kind, first=5)
-    data = b.nsx([(0, kept)], kind) + b.block(kind, 9000, rest, n_samples=0) + b"\x07"
+    kept, open_rows = b.ramp(5, 2, kind), b.ramp(6, 2, kind, first=5)
+    data = b.nsx([(0, kept)], kind) + b.block(kind, 9000, open_rows, n_samples=0) + b"\x07"
     ns = warned(opened, data, nv.TruncatedFile, "expected a sample count, found 0 before .*; 6 samples kept")
     assert counts(ns) == [5, 6]
     assert ns.segments[1].start_tick == 9000
     assert ns.missing_bytes == 2 * ns.dtype.itemsize - 1
-    np.testing.assert_array_equal(all_samples(ns), np.concatenate([kept, rest]))
+    np.testing.assert_array_equal(all_samples(ns), np.concatenate([kept, open_rows]))
 
 
 @pytest.mark.parametrize("kind", b.BLOCK_KINDS)
@@ -87,44 +87,43 @@ def test_nsx_c25_zero_samples_before_another_block_is_an_empty_block(opened: Ope
 
 
 def test_nsx_c25_samples_that_look_like_a_header_are_not_taken_for_one(opened: Opened) -> None:
-    rest = np.frombuffer(b"\1" + bytes(3) + b"\1" + bytes(3) * 9, "<i2")[:, None]  # "1, tick, count" of no chain
-    data = b.nsx([], channels=[b.channel(1)]) + b.block("2.3", 5, rest, n_samples=0)
+    open_rows = np.frombuffer(b"\1" + bytes(3) + b"\1" + bytes(3) * 9, "<i2")[:, None]  # "1, tick, count" of no chain
+    data = b.nsx([], channels=[b.channel(1)]) + b.block("2.3", 5, open_rows, n_samples=0)
     ns = warned(opened, data, nv.TruncatedFile, "found 0 before")
-    np.testing.assert_array_equal(ns.segments[0].samples, rest)
+    np.testing.assert_array_equal(ns.segments[0].samples, open_rows)
 
 
 @pytest.mark.parametrize("kind", b.BLOCK_KINDS)
 def test_nsx_c26_a_block_cut_short_keeps_its_whole_samples(opened: Opened, kind: str) -> None:
-    kept, rest = b.ramp(5, 3, kind), b.ramp(4, 3, kind, first=5)
-    row = 3 * rest.dtype.itemsize
+    kept, open_rows = b.ramp(5, 3, kind), b.ramp(4, 3, kind, first=5)
+    row = 3 * open_rows.dtype.itemsize
     for present in range(4 * row):
-        data = b.nsx([(0, kept)], kind) + b.block(kind, 9000, rest)[: present - 4 * row]
+        data = b.nsx([(0, kept)], kind) + b.block(kind, 9000, open_rows)[: present - 4 * row]
         ns = warned(opened, data, nv.TruncatedFile, f"expected a block of 4 samples.*; {present // row} samples kept")
         assert ns.missing_bytes == 4 * row - present
-        np.testing.assert_array_equal(all_samples(ns), np.concatenate([kept, rest[: present // row]]))
+        np.testing.assert_array_equal(all_samples(ns), np.concatenate([kept, open_rows[: present // row]]))
         ns.close()
 
 
 @pytest.mark.parametrize("kind", b.BLOCK_KINDS)
 def test_nsx_c27_bytes_that_are_no_block_header_end_the_data(opened: Opened, kind: str) -> None:
     kept = b.ramp(5, 2, kind)
-    whole = b.nsx([(0, kept)], kind)
-    data = whole + b.block(kind, 9000, b.ramp(4, 2, kind), flag=2)
-    message = (
-        rf"byte {len(whole)}: expected a block header \(byte 1\), found 2; the last {len(data) - len(whole)} bytes"
-    )
+    complete = b.nsx([(0, kept)], kind)
+    data = complete + b.block(kind, 9000, b.ramp(4, 2, kind), flag=2)
+    n_left_out = len(data) - len(complete)
+    message = rf"byte {len(complete)}: expected a block header \(byte 1\), found 2; the last {n_left_out} bytes"
     ns = warned(opened, data, nv.DamagedFile, message)
-    assert (ns.missing_bytes, ns.damage[0].offset) == (0, len(whole))
+    assert (ns.missing_bytes, ns.damage[0].offset) == (0, len(complete))
     np.testing.assert_array_equal(all_samples(ns), kept)
 
 
 @pytest.mark.parametrize("kind", b.BLOCK_KINDS)
 def test_nsx_c28_too_few_bytes_for_a_header_are_left_out(opened: Opened, kind: str) -> None:
-    whole = b.nsx([(0, b.ramp(5, 2, kind))], kind)
+    complete = b.nsx([(0, b.ramp(5, 2, kind))], kind)
     size = 13 if kind == "3.0" else 9
     for left in range(1, size):
         ns = warned(
-            opened, whole + b"\1" * left, nv.TruncatedFile, "expected a block header, found the end of the file"
+            opened, complete + b"\1" * left, nv.TruncatedFile, "expected a block header, found the end of the file"
         )
         assert (ns.missing_bytes, ns.n_samples) == (size - left, 5)
         ns.close()
@@ -139,6 +138,8 @@ def test_nsx_c29_blocks_of_one_sample_are_kept(opened: Opened) -> None:
 
 def test_nsx_c33_bytes_behind_the_last_whole_sample_of_2_1_are_left_out(opened: Opened) -> None:
     data, samples = b.plausible("2.1")
-    ns = warned(opened, data + b"\1\2\3\4", nv.TruncatedFile, "expected whole samples of 6 bytes, found 4 at the end")
+    ns = warned(
+        opened, data + b"\1\2\3\4", nv.TruncatedFile, "expected complete samples of 6 bytes, found 4 bytes at the end"
+    )
     assert (ns.n_samples, ns.missing_bytes) == (9, 2)
     np.testing.assert_array_equal(ns.segments[0].samples, samples)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Breaks in the timestamps of PTP files: what probing finds is what reading everything finds, and for how little."""
+"""Breaks in the timestamps of PTP files: what probing finds is what reading everything finds, and at what cost."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from nevparse.nsx.gap_search import (
     GapDetector,
     find_gaps,
     irregular_steps,
+    order_in_time,
     scan_every_timestamp,
-    shuffled_groups,
 )
 
 NS_CLOCK = Clock.of(1, t.NS)
@@ -29,41 +29,41 @@ PAGE = 4096
 
 
 class Counted:
-    """Timestamps, and which of them were looked at."""
+    """Timestamps, and which of them were read."""
 
     def __init__(self, ticks):
-        self.ticks, self.n_packets = ticks, len(ticks)
-        self.probed, self.spans = [], []
+        self.recorded, self.n_packets = ticks, len(ticks)
+        self.probed, self.ranges = [], []
 
-    def at(self, packet):
+    def tick(self, packet):
         self.probed.append(packet)
-        return int(self.ticks[packet])
+        return int(self.recorded[packet])
 
-    def span(self, a, b):
-        self.spans.append((a, b))
-        return self.ticks[a:b]
+    def ticks(self, a, b):
+        self.ranges.append((a, b))
+        return self.recorded[a:b]
 
     @property
     def n_read(self):
-        return len(self.probed) + sum(b - a for a, b in self.spans)
+        return len(self.probed) + sum(b - a for a, b in self.ranges)
 
 
 class Arithmetic(Counted):
-    """Timestamps that are computed where they are asked for: as many as in a file of any size."""
+    """Timestamps that are computed when they are read: for a file of any size."""
 
     def __init__(self, n_packets, losses=()):
         self.n_packets, self._losses = n_packets, np.array(sorted(losses), np.int64)
-        self.probed, self.spans = [], []
+        self.probed, self.ranges = [], []
 
-    def at(self, packet):
+    def tick(self, packet):
         self.probed.append(packet)
-        return int(self._ticks(packet, packet + 1)[0])
+        return int(self._compute(packet, packet + 1)[0])
 
-    def span(self, a, b):
-        self.spans.append((a, b))
-        return self._ticks(a, b)
+    def ticks(self, a, b):
+        self.ranges.append((a, b))
+        return self._compute(a, b)
 
-    def _ticks(self, a, b):
+    def _compute(self, a, b):
         packets = np.arange(a, b)
         lost = np.searchsorted(self._losses, packets, "left")
         return (t.BOOT_NS + (packets + lost) * 100_020 // 3).astype(np.uint64)  # 200 ppm slow
@@ -91,7 +91,8 @@ def wander_allowed(least_break, jitter_ns, stride, measured):
 def wandering(draw, n, within_ppm):
     """A rate for each packet that jumps between two, as far apart as is allowed."""
     edges = sorted(draw(st.lists(st.integers(0, n), max_size=6)))
-    rates = np.full(n, draw(st.sampled_from([-1, 1])) * within_ppm / 2)
+    apart_ppm = 0.99 * within_ppm  # ticks are rounded, and so is the builder's clock once years have passed
+    rates = np.full(n, draw(st.sampled_from([-1, 1])) * apart_ppm / 2)
     for edge in edges:
         rates[edge:] *= -1
     return rates
@@ -110,7 +111,7 @@ def test_timing_c12_a_step_breaks_that_is_half_a_sample_off(data, rates) -> None
 
 
 @given(st.data(), st.integers(0, 2**32))
-def test_timing_c19_a_stream_is_judged_alike_in_whatever_pieces_it_comes(data, seed) -> None:
+def test_timing_c19_a_stream_is_judged_alike_in_whatever_parts_it_comes(data, seed) -> None:
     places = data.draw(st.lists(st.integers(0, 30), max_size=12, unique=True))
     random = np.random.default_rng(seed)
     breaks = {place * 60 + 60: float(random.choice([1, 3, -1, -40, 1e6])) for place in places if random.random() < 0.5}
@@ -118,20 +119,20 @@ def test_timing_c19_a_stream_is_judged_alike_in_whatever_pieces_it_comes(data, s
     ticks = t.shuffled(t.stamps(2000, jitter_ns=300, breaks=breaks, seed=seed), moved)
     anywhere = st.lists(st.integers(0, 2000), max_size=30).map(sorted)
     cuts = [0, *data.draw(anywhere | st.integers(1, 70).map(lambda size: range(0, 2000, size))), 2000]
-    inspector = GapDetector(NS_CLOCK)
+    detector = GapDetector(NS_CLOCK)
     for a, b in pairwise(cuts):
-        inspector.feed(ticks[a:b], a)
-    steps, at_once = inspector.finish(), irregular_steps(ticks, NS_CLOCK)
+        detector.add(ticks[a:b], a)
+    steps, at_once = detector.finish(), irregular_steps(ticks, NS_CLOCK)
     assert steps.breaks.tolist() == at_once.breaks.tolist() == sorted(breaks)
     assert steps.shuffled.tolist() == at_once.shuffled.tolist()
 
 
 def test_timing_c19_what_is_left_out_of_a_stream_is_no_break() -> None:
-    inspector = GapDetector(NS_CLOCK)
+    detector = GapDetector(NS_CLOCK)
     ticks = t.stamps(1000, breaks={400: 7})
     for a, b in ((0, 300), (380, 420), (10, 50)):
-        inspector.feed(ticks[a:b], a)
-    assert inspector.finish().breaks.tolist() == [400]
+        detector.add(ticks[a:b], a)
+    assert detector.finish().breaks.tolist() == [400]
 
 
 # -------------------------------------------------------------------------------------------------------- shuffles
@@ -146,10 +147,7 @@ def test_timing_c18_groups_of_one_to_five_out_of_order_are_no_breaks(seed, sizes
     steps = irregular_steps(wrong, NS_CLOCK)
     assert steps.breaks.tolist() == []
     assert steps.shuffled.tolist() == np.flatnonzero(wrong != right).tolist()
-    mended = wrong.copy()
-    for a, b in shuffled_groups(steps.shuffled):
-        mended[a:b].sort()
-    np.testing.assert_array_equal(mended, right)
+    np.testing.assert_array_equal(wrong[order_in_time(wrong, NS_CLOCK)], right)
 
 
 @given(st.permutations(range(6)), st.sampled_from([0, 3, 200, 394]))
@@ -187,7 +185,7 @@ def test_timing_c18_what_sorting_does_not_mend_is_a_break(what: str) -> None:
     seed=st.integers(0, 2**32),
 )
 def test_timing_c13_every_loss_is_found_within_the_guarantee(data, drift_ppm, jitter_ns, seed) -> None:
-    """Losses add up: none can hide another, wherever they are and however many."""
+    """Losses add up: none can hide another, wherever they are."""
     n = data.draw(st.integers(4 * STRIDE + 1, 12 * STRIDE))
     places = data.draw(st.lists(st.integers(0, n - 2), max_size=12, unique=True))
     losses = {place: data.draw(st.sampled_from([1, 2, 50, 30_000, 10**9])) for place in places}
@@ -224,13 +222,13 @@ def test_timing_c13_a_group_out_of_order_near_a_break_is_none(by, place) -> None
 
 
 def test_timing_c13_the_rate_is_measured_where_least_is_missing() -> None:
-    """One stride without a break is enough, and the others are not read whole."""
+    """One stride without a break is enough, and the others are not read in full."""
     n = 40 * STRIDE
     losses = [place for place in range(300, n - 1, 700) if not 10 * STRIDE <= place < 11 * STRIDE]
     counted = Counted(t.stamps(n, jitter_ns=300, breaks=dict.fromkeys(losses, 1)))
     assert find_gaps(counted, NS_CLOCK, STRIDE).breaks.tolist() == losses
-    assert (10 * STRIDE, 11 * STRIDE + 1) in counted.spans
-    assert (0, n) not in counted.spans
+    assert (10 * STRIDE, 11 * STRIDE + 1) in counted.ranges
+    assert (0, n) not in counted.ranges
     assert counted.n_read < n / 2
 
 
@@ -245,7 +243,7 @@ def test_timing_c13_thousands_of_losses_are_found(seed, share) -> None:
 @pytest.mark.parametrize(("least", "wander_ppm", "jitter_ns"), [(1, 43, 300), (0.5, 13, 300), (1, 45, 0), (0.5, 15, 0)])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_timing_c13_the_figures_of_the_notes_hold_at_the_real_stride(least, wander_ppm, jitter_ns, sign) -> None:
-    """The worst case: the clock strays in the stretch that a break is in, and just so that it hides the break."""
+    """The worst case: the clock strays between the probes around a break, and just so that it hides the break."""
     assert wander_ppm <= wander_allowed(least, jitter_ns, PROBE_STRIDE, PROBE_STRIDE) < wander_ppm + 1
     n, place = 5 * PROBE_STRIDE, 2 * PROBE_STRIDE + 5000
     for drift_ppm in (-400, 400):
@@ -260,11 +258,11 @@ def test_timing_c14_breaks_that_cancel_within_a_stride_hide_from_probing_alone()
     n = 8 * STRIDE
     cancel = t.stamps(n, breaks={3 * STRIDE + 100: 5, 3 * STRIDE + 900: -5})
     strays = np.zeros(n)
-    strays[3 * STRIDE : 4 * STRIDE] = -1e6 / STRIDE  # a clock that hurries by one sample in just this stretch
+    strays[3 * STRIDE : 4 * STRIDE] = -1e6 / STRIDE  # a clock that hurries by one sample between just two probes
     masks = t.stamps(n, drift_ppm=strays, breaks={3 * STRIDE + 100: 1})
-    for ticks, there in ((cancel, [3 * STRIDE + 100, 3 * STRIDE + 900]), (masks, [3 * STRIDE + 100])):
+    for ticks, hidden in ((cancel, [3 * STRIDE + 100, 3 * STRIDE + 900]), (masks, [3 * STRIDE + 100])):
         assert found(ticks) == []
-        assert scan_every_timestamp(Counted(ticks), NS_CLOCK).breaks.tolist() == there
+        assert scan_every_timestamp(Counted(ticks), NS_CLOCK).breaks.tolist() == hidden
 
 
 def test_timing_c14_shuffles_hide_from_probing_alone() -> None:
@@ -279,16 +277,16 @@ def test_timing_c15_where_no_rate_can_be_measured_everything_is_read(why) -> Non
     losses = dict.fromkeys(range(500, n - 1, 500), 1) if why == "nothing unbroken" else {777: 1}
     counted = Counted(t.stamps(n, drift_ppm=64_000 if why == "a clock far off" else 0, breaks=losses))
     assert find_gaps(counted, NS_CLOCK, STRIDE).breaks.tolist() == sorted(losses)
-    assert sum(b - a for a, b in counted.spans) >= n
+    assert sum(b - a for a, b in counted.ranges) >= n
 
 
 # ------------------------------------------------------------------------------------------------ what it costs
 
 
 def pages_touched(counted, packet_bytes, header_bytes=13):
-    """How many pages of a file hold what was looked at."""
+    """The number of pages of a file that hold what was read."""
     pages = set()
-    for a, b in [*((packet, packet + 1) for packet in counted.probed), *counted.spans]:
+    for a, b in [*((packet, packet + 1) for packet in counted.probed), *counted.ranges]:
         pages.update(range(a * packet_bytes // PAGE, ((b - 1) * packet_bytes + header_bytes) // PAGE + 1))
     return len(pages)
 
@@ -300,7 +298,7 @@ def test_timing_c16_gaps_of_a_gigabyte_cost_under_one_percent_of_its_pages(n_los
     counted = Arithmetic(n, losses)
     assert find_gaps(counted, NS_CLOCK).breaks.tolist() == losses
     for loss in losses:  # where segments start, which is looked up afterwards
-        counted.at(loss + 1)
+        counted.tick(loss + 1)
     n_pages = n * packet_bytes // PAGE
     assert n * packet_bytes > 1_000_000_000
     assert pages_touched(counted, packet_bytes) < 0.01 * n_pages
@@ -308,11 +306,11 @@ def test_timing_c16_gaps_of_a_gigabyte_cost_under_one_percent_of_its_pages(n_los
 
 def test_timing_c16_a_loss_costs_one_search_more() -> None:
     n = 200 * STRIDE
-    whole, broken = Arithmetic(n), Arithmetic(n, [123_456])
-    for counted in (whole, broken):
+    unbroken, broken = Arithmetic(n), Arithmetic(n, [123_456])
+    for counted in (unbroken, broken):
         find_gaps(counted, NS_CLOCK, STRIDE)
-    assert whole.n_read == 200 + 1 + STRIDE + 1
-    assert 0 < broken.n_read - whole.n_read < 12 + 64 + 2 * 22 + 2
+    assert unbroken.n_read == 200 + 1 + STRIDE + 1
+    assert 0 < broken.n_read - unbroken.n_read < 12 + 64 + 2 * 22 + 2
 
 
 def test_timing_c16_a_clock_that_wanders_costs_a_few_probes_more() -> None:
@@ -321,7 +319,7 @@ def test_timing_c16_a_clock_that_wanders_costs_a_few_probes_more() -> None:
     counted = Counted(t.stamps(n, drift_ppm=rates, jitter_ns=300))
     assert find_gaps(counted, NS_CLOCK, STRIDE).breaks.size == 0
     assert len(counted.probed) < 6 * 50
-    assert len(counted.spans) == 1
+    assert len(counted.ranges) == 1
 
 
 # ---------------------------------------------------------------------------------------- whatever the timestamps
@@ -349,13 +347,13 @@ def test_timing_c17_probing_any_timestamps_is_bounded(data) -> None:
     ticks = t.stamps(n).copy()
     for _ in range(data.draw(st.integers(1, 30))):
         a, size = data.draw(st.tuples(st.integers(0, n - 1), st.integers(1, 400)))
-        how = data.draw(st.sampled_from(["jump", "repeat", "backward", "noise"]))
+        change = data.draw(st.sampled_from(["jump", "repeat", "backward", "noise"]))
         part = ticks[a : a + size]
-        if how == "jump":
+        if change == "jump":
             ticks[a:] += np.uint64(data.draw(ANYTHING))
-        elif how == "repeat":
+        elif change == "repeat":
             part[:] = part[0]
-        elif how == "backward":
+        elif change == "backward":
             part[:] = part[::-1].copy()
         else:
             part[:] = np.random.default_rng(a).integers(0, 2**64, part.size, np.uint64)
@@ -363,7 +361,7 @@ def test_timing_c17_probing_any_timestamps_is_bounded(data) -> None:
     steps = find_gaps(counted, NS_CLOCK, stride)
     assert set(steps.breaks) <= set(range(n - 1))
     assert counted.n_read < 4 * n
-    assert sum(a == 0 and b == n for a, b in counted.spans) <= 1, "read whole at most once"
+    assert sum(a == 0 and b == n for a, b in counted.ranges) <= 1, "everything is read at most once"
 
 
 def test_timing_c17_a_jump_to_the_end_of_the_range_and_back_is_found() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an NSx file is, told by its first bytes: claims C01 to C06 of `spec_notes/nsx.md`."""
+"""What an NSx file is, known by its first bytes: claims C01 to C06 of `spec_notes/nsx.md`."""
 
 from __future__ import annotations
 

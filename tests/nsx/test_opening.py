@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An open file as an object: what it costs, what refuses to open, and that it can be handed on."""
+"""An open file as an object: what it costs, what refuses to open, and that it can be pickled."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def test_a_file_pickles_as_reopen_this_path(opened: Opened, kind: str) -> None:
     ns = opened(data)
     frozen = pickle.dumps(ns)
     assert len(frozen) < 1000, "no samples in it"
-    with pickle.loads(frozen) as again:
-        np.testing.assert_array_equal(all_samples(again), samples)
-        assert [channel.label for channel in again.channels] == [channel.label for channel in ns.channels]
+    with pickle.loads(frozen) as reopened:
+        np.testing.assert_array_equal(all_samples(reopened), samples)
+        assert [channel.label for channel in reopened.channels] == [channel.label for channel in ns.channels]
     with open(ns.path, "r+b") as file:
         file.seek(30 if kind != "2.1" else 10)
         file.write(b"!")

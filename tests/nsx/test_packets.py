@@ -47,9 +47,9 @@ def test_nsx_c31_packets_keep_their_own_timestamps(opened: Opened) -> None:
     ticks = 1_700_000_000_000_000_001 + np.arange(50) * 33333 + jitter
     head = b.basic("ptp", 2, tick_rate=10**9) + b.channel(1) + b.channel(2)
     ns = opened(head + b.packets(ticks, b.ramp(50, 2)))
-    stamps = ns.segments[0].ticks()
-    assert stamps.dtype == np.uint64
-    assert stamps.tolist() == ticks.tolist(), "to the nanosecond, which float64 cannot"
+    ticks_read = ns.segments[0].ticks()
+    assert ticks_read.dtype == np.uint64
+    assert ticks_read.tolist() == ticks.tolist(), "to the nanosecond, which float64 cannot"
     assert ns.segments[0].ticks(3, 7).tolist() == ticks[3:7].tolist()
     since = ns.segments[0].seconds(origin_tick=int(ticks[0]))
     np.testing.assert_allclose(since, (ticks - ticks[0]) / 1e9, rtol=0, atol=1e-12)
@@ -76,7 +76,7 @@ def test_nsx_c32_a_step_half_a_sample_off_breaks_a_run_of_packets(opened: Opened
 def test_nsx_c32_a_packet_cut_short_is_left_out(opened: Opened) -> None:
     data, samples = b.plausible("ptp", n_samples=(6,))
     for cut in range(1, 13 + 6):
-        ns = warned(opened, data[:-cut], nv.TruncatedFile, "expected whole samples of 19 bytes, found")
+        ns = warned(opened, data[:-cut], nv.TruncatedFile, "expected complete samples of 19 bytes, found")
         assert (ns.n_samples, ns.missing_bytes) == (5, cut)
         np.testing.assert_array_equal(ns.segments[0].samples, samples[:5])
         ns.close()

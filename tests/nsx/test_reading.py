@@ -69,18 +69,18 @@ def test_find_is_the_first_sample_that_is_not_before_a_tick(
     blocks = [(start, samples[:20]), (later, samples[20:])]
     ns = opened(b.nsx(blocks, kind, period=period, tick_rate=tick_rate))
     for segment in ns.segments:
-        stamps = segment.ticks().tolist()
+        ticks = segment.ticks().tolist()
         target = segment.start_tick + tick * tick_rate // 30000
-        assert segment.find(target) == sum(stamp < target for stamp in stamps)
+        assert segment.find(target) == sum(tick < target for tick in ticks)
     ns.close()
 
 
 def test_find_is_exact_on_nanosecond_clocks_of_today(opened: Opened) -> None:
     start = 1_700_000_000_000_000_001
     ns = opened(b.nsx([(start, b.ramp(9, 1))], "ptp"))
-    stamps = [start + k * 10**9 // 30000 for k in range(9)]
-    assert [ns.segments[0].find(stamp) for stamp in stamps] == list(range(9))
-    assert [ns.segments[0].find(stamp + 1) for stamp in stamps] == list(range(1, 10))
+    ticks = [start + k * 10**9 // 30000 for k in range(9)]
+    assert [ns.segments[0].find(tick) for tick in ticks] == list(range(9))
+    assert [ns.segments[0].find(tick + 1) for tick in ticks] == list(range(1, 10))
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
@@ -93,7 +93,7 @@ def test_samples_are_read_only_views_of_the_file(opened: Opened, kind: str) -> N
         assert np.shares_memory(samples, segment.samples), "no copy"
         assert np.shares_memory(samples, ns.read(1, 3, segment=segment.index)), "nor in read"
         assert np.shares_memory(samples, ns.read(segment=segment.index, channels=slice(2, None))), "nor of columns"
-        assert np.shares_memory(samples, ns.read(segment=segment.index, channels=[0, 2])), "nor of even ones"
+        assert np.shares_memory(samples, ns.read(segment=segment.index, channels=[0, 2])), "nor of equally spaced ones"
         with pytest.raises(ValueError, match="read-only"):
             samples[0, 0] = 1
 

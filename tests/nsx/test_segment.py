@@ -49,7 +49,7 @@ def keys(draw):
 
 
 def in_blocks(sizes, kind="2.3"):
-    """Blocks that adjoin: one segment in so many pieces; and all its samples."""
+    """Blocks that adjoin: one segment in several blocks; and all its samples."""
     samples, blocks, row = b.ramp(sum(sizes), WIDTH, kind), [], 0
     for n in sizes:
         blocks.append((1000 + row, samples[row : row + n]))
@@ -135,11 +135,11 @@ def test_clusters_c04_and_c05_it_pickles_without_a_sample_and_closes_what_it_ope
     frozen = pickle.dumps(ns.segments[0])
     assert len(frozen) < 1000
     before = open_files()
-    again = pickle.loads(pickle.dumps(pickle.loads(frozen)))
+    reopened = pickle.loads(pickle.dumps(pickle.loads(frozen)))
     assert open_files() == before, "nothing is opened before it is needed"
-    np.testing.assert_array_equal(again[10:20], samples[10:20])
-    rows = again[5:7]
-    del again  # nobody has closed it; a ResourceWarning would be an error here
+    np.testing.assert_array_equal(reopened[10:20], samples[10:20])
+    rows = reopened[5:7]
+    del reopened  # nobody has closed it; a ResourceWarning would be an error here
     np.testing.assert_array_equal(rows, samples[5:7])
     del rows
     assert open_files() == before
@@ -151,9 +151,9 @@ def test_clusters_c04_segments_of_the_exact_file_stay_the_same(opened: Opened) -
     exact = ns.fully_scanned()
     assert (ns.has_sample_timestamps, exact.has_sample_timestamps) == (True, False)
     for segment in exact.segments:
-        again = pickle.loads(pickle.dumps(segment))
-        np.testing.assert_array_equal(again[:], segment[:])
-        np.testing.assert_array_equal(again.ticks(), segment.ticks())
+        reopened = pickle.loads(pickle.dumps(segment))
+        np.testing.assert_array_equal(reopened[:], segment[:])
+        np.testing.assert_array_equal(reopened.ticks(), segment.ticks())
 
 
 def test_clusters_c04_it_opens_in_processes_that_were_spawned(opened: Opened) -> None:
@@ -182,10 +182,10 @@ def test_clusters_c04_what_has_changed_is_refused_where_it_is_needed(opened: Ope
     frozen = pickle.dumps(ns.segments[0])
     ns.close()
     replaced(ns.path, b.plausible("2.3", 4, (50,))[0])
-    again = pickle.loads(frozen)
-    assert len(again) == 50
+    reopened = pickle.loads(frozen)
+    assert len(reopened) == 50
     with pytest.raises(nv.FormatError, match="expected the headers of the file that was pickled"):
-        again[0]
+        reopened[0]
 
 
 WORKER = """

@@ -110,7 +110,7 @@ def test_a_break_that_probing_missed_is_found_by_the_full_scan(
     path = file_of(ptp(steps), "s.ns6")
     real = gap_search.find_gaps
     monkeypatch.setattr("nevparse.nsx.packets.find_gaps", lambda stamps, clock: real(stamps, clock, 64))
-    monkeypatch.setattr(gap_search, "_FAIR_RUN", 32)
+    monkeypatch.setattr(gap_search, "_MEASURED_PACKETS", 32)
     found = {finding.code: finding for finding in nv.check(path)}
     assert found["hidden-break"].offset == 446 + 150 * 17
     assert {"loss", "reset"} & found.keys()

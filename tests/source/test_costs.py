@@ -90,7 +90,7 @@ def test_sources_c03_every_timestamp_is_read_a_few_megabytes_at_a_time(long_ptp:
     with nv.open_nsx(remote) as ns:
         assert len(ns.fully_scanned().gaps) == 1
         index: Any = ns.fully_scanned()._recorded.index
-        assert index.all_single_sample()
+        assert index.packets.all_single_sample()
     assert max(most) <= 1 << 22
 
 

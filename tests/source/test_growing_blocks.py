@@ -92,7 +92,7 @@ def test_growing_c03_a_block_that_is_closed_with_fewer_samples_is_an_error(tmp_p
         file.write(struct.pack("<I", 3))
         file.seek(made.blocks[0].rows + 3 * made.blocks[0].row_bytes)
         file.write(b.block("2.3", 9000, made.samples[:2]))
-        with pytest.raises(nv.FormatError, match="the samples there were before"):
+        with pytest.raises(nv.FormatError, match="the samples that were read before"):
             ns.refresh()
         assert ns.n_samples == 30  # as before
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import nevparse as nv
 from nevparse.nsx import gap_search
 from nevparse.nsx import packets as nsx_packets
-from nevparse.nsx.gap_search import MARGIN
+from nevparse.nsx.gap_search import N_NEIGHBOURS
 from nevparse.source.file import FileSource
 from source.watching import appended, edges_of, is_beginning, quietly, ticks_of
 
@@ -40,7 +40,7 @@ def test_growing_c07_packets_that_grow_are_the_beginning_of_what_they_become(fil
             assert ns.n_samples == (at - start) // 17 == exact.n_samples
             for each in (ns, exact):
                 is_beginning(each, whole, each.n_final)
-        assert ns.n_final == max(0, len(ticks) - MARGIN) if len(ticks) > 1 else 1
+        assert ns.n_final == max(0, len(ticks) - N_NEIGHBOURS) if len(ticks) > 1 else 1
         for each in (ns, exact):
             assert edges_of(each) == edges_of(whole)
             assert each.gaps == whole.gaps
@@ -109,7 +109,7 @@ def test_growing_c08_a_look_reads_what_is_new(file_of: FileOf, monkeypatch: pyte
             n_read = 0
             assert ns.refresh() == 100
             assert len(ns.segments) == 3
-            assert n_read < 17 * 100 + 3 * 17 * MARGIN + len(raw[:start]) + 500
+            assert n_read < 17 * 100 + 3 * 17 * N_NEIGHBOURS + len(raw[:start]) + 500
         n_read = 0
         assert ns.refresh() == 0
         assert n_read < len(raw[:start]) + 500

@@ -32,7 +32,7 @@ def test_microvolts_of_scattered_columns_are_those_of_all(opened: Opened) -> Non
 @pytest.mark.parametrize(
     ("request_", "error", "message"),
     [
-        ({"electrodes": [1, 77, 80]}, KeyError, "no electrode 77, 80; there are electrodes 1-3"),
+        ({"electrodes": [1, 77, 80]}, KeyError, "no electrode 77, 80; the file has electrodes 1-3"),
         ({"channels": [3]}, ValueError, "expected columns 0 to 2"),
         ({"channels": [0.5]}, ValueError, "expected columns as integers"),
         ({"channels": [True]}, ValueError, "expected columns as integers or a mask of 3"),
@@ -61,9 +61,9 @@ def test_columns_are_chosen_by_number_id_label_or_kind(opened: Opened) -> None:
     assert ns.columns(labels="elec*").tolist() == [3]
     assert ns.columns(labels="elec?").tolist() == [0, 3]
     assert ns.columns(kind="neural").tolist() == [0, 1, 3]
-    with pytest.raises(KeyError, match="no label 'x'; there are labels elec4"):
+    with pytest.raises(KeyError, match="no label 'x'; the file has labels elec4"):
         ns.columns(labels="x")
-    with pytest.raises(KeyError, match="no other channels; there are analog, neural channels"):
+    with pytest.raises(KeyError, match="no other channels; the file has analog, neural channels"):
         ns.columns(kind="other")
 
 

@@ -15,10 +15,10 @@ from ...format.dates import systemtime_of_date
 from ...format.layout import Layout
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
-from ...nsx.gap_search import MARGIN
+from ...nsx.gap_search import N_NEIGHBOURS
 from ...nsx.packets import HiddenGap, TimestampCheck
+from ...traces.extents import Extent
 from ...traces.packing import Buffer, ColumnPacker, FillRows, RowReader
-from ...traces.pieces import Extent
 from ...traces.plan import SampleRows, count_rows, raise_no_samples, select_samples
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .file_plan import FilePlan, NsxReport, Progress, copy_bytes, write_file
@@ -161,7 +161,8 @@ def _plan(
     if takes_all and not (ns.damage or anonymise or base_tick):
         head = ns._source.read(start, 0, "headers")
         return FilePlan(head, ns.size_bytes, copy_bytes(ns.readinto, start, ns.size_bytes))
-    ends = [(span, span.start + min(span.n_rows, 2 * MARGIN)) for span in spans]  # packets may be a little out of order
+    # packets may be a little out of order
+    ends = [(span, span.start + min(span.n_rows, 2 * N_NEIGHBOURS)) for span in spans]
     first_ticks = [int(ns.segments[span.segment].ticks(span.start, stop).min()) for span, stop in ends]
     check_dates_removed(ns.path, ns.tick_rate, first_ticks, anonymise, base_tick)
     cut = _cut_packets if ns.has_sample_timestamps else _cut_blocks
@@ -282,7 +283,7 @@ class _PacketObserver:
         self._check = check
 
     def packets(self, read: Buffer, n_packets: int, first: int) -> None:
-        self._check.feed(read, n_packets, first)
+        self._check.add(read, n_packets, first)
 
     def filled(self, rows: FillRows) -> None:
         pass  # a cut fills nothing

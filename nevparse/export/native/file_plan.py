@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...format.text import duration_text, size_text
+from ...traces.extents import Extent
 from ...traces.packing import BUFFER_BYTES, Batch, ColumnPacker, ReadInto, RowReader
-from ...traces.pieces import Extent
 from ..output.files import refuse_file, whole_or_absent
 from ..output.stream import stream
 

@@ -61,7 +61,7 @@ def test_writing_c14_what_is_in_the_way_is_kept_unless_overwritten(
         ({"channels": []}, ValueError, "at least one channel"),
         ({"channels": [0, 1, 0]}, ValueError, "found column 0 more often"),
         ({"channels": [3]}, ValueError, "expected columns 0 to 2"),
-        ({"electrodes": [4]}, KeyError, "no electrode 4; there are electrodes 1-3"),
+        ({"electrodes": [4]}, KeyError, "no electrode 4; the file has electrodes 1-3"),
         ({"labels": "x*"}, KeyError, "no label"),
         ({"kind": "analog"}, KeyError, "no analog channels"),
         ({"segments": []}, ValueError, "at least one segment"),

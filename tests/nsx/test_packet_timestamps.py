@@ -9,7 +9,7 @@ from builders import nsx as b
 from builders import timing as t
 from fixture_types import Opened
 
-from nevparse.nsx.packets import PacketIndex
+from nevparse.nsx.packets import Packets
 from nevparse.source.base import Source
 from nsx.blocks_by_definition import shape
 from nsx.files import all_samples
@@ -40,14 +40,14 @@ def test_timing_c10_one_sample_packets_are_known_by_the_packets(opened: Opened, 
     assert shape(ns) == [(1000, 50)]
 
 
-def test_timing_c10_a_block_among_them_that_no_probe_met_is_found_by_exactly(opened: Opened) -> None:
+def test_timing_c10_a_block_among_them_that_no_probe_met_is_found_by_a_full_scan(opened: Opened) -> None:
     ns = opened(t.hidden_block(start=0))
     assert ns.has_sample_timestamps
-    exact = ns.fully_scanned()
-    assert not exact.has_sample_timestamps
+    scanned = ns.fully_scanned()
+    assert not scanned.has_sample_timestamps
     assert ns.has_sample_timestamps, "the file that was asked stays as it is"
-    assert shape(exact) == [(0, 204)]
-    np.testing.assert_array_equal(exact.segments[0].samples, b.ramp(204, 13))
+    assert shape(scanned) == [(0, 204)]
+    np.testing.assert_array_equal(scanned.segments[0].samples, b.ramp(204, 13))
 
 
 def test_timing_c11_every_sample_has_the_timestamp_that_was_recorded(opened: Opened) -> None:
@@ -65,15 +65,15 @@ def test_timing_c11_a_steady_interval_of_33320_ns_is_no_gap(opened: Opened) -> N
     assert ns.gaps == ()
 
 
-def test_timing_c14_exactly_finds_what_probing_missed(opened: Opened) -> None:
+def test_timing_c14_a_full_scan_finds_what_probing_missed(opened: Opened) -> None:
     """A file of five strides in which two breaks cancel."""
     ticks = t.stamps(5 * 16384, breaks={40_000: 4000, 41_000: -4000})
     ns = opened(t.ptp(ticks))
     assert (ns.gaps, ns.epochs) == ((), (range(1),))
-    exact = ns.fully_scanned()
-    assert [(gap.kind, gap.missing_samples) for gap in exact.gaps] == [("pause", 4000), ("reset", -4000)]
-    assert [segment.n_samples for segment in exact.segments] == [40_001, 1000, 5 * 16384 - 41_001]
-    assert exact.epochs == (range(2), range(2, 3)), "not what the other file remembers"
+    scanned = ns.fully_scanned()
+    assert [(gap.kind, gap.missing_samples) for gap in scanned.gaps] == [("pause", 4000), ("reset", -4000)]
+    assert [segment.n_samples for segment in scanned.segments] == [40_001, 1000, 5 * 16384 - 41_001]
+    assert scanned.epochs == (range(2), range(2, 3)), "not what the other file remembers"
     assert ns.gaps == ()
 
 
@@ -93,9 +93,9 @@ def test_timing_c16_opening_reads_as_little_of_a_long_file_as_of_a_short_one(
 
 def test_timing_c16_gaps_of_a_file_are_found_by_probing_it(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
-    span, at = PacketIndex.span, PacketIndex.at
-    monkeypatch.setattr(PacketIndex, "span", lambda self, a, z: rows.append(z - a) or span(self, a, z))
-    monkeypatch.setattr(PacketIndex, "at", lambda self, packet: rows.append(1) or at(self, packet))
+    ticks, tick = Packets.ticks, Packets.tick
+    monkeypatch.setattr(Packets, "ticks", lambda self, a, z: rows.append(z - a) or ticks(self, a, z))
+    monkeypatch.setattr(Packets, "tick", lambda self, packet: rows.append(1) or tick(self, packet))
     n = 20 * 16384
     ns = opened(t.ptp(t.stamps(n, jitter_ns=300, drift_ppm=20, breaks={200_000: 1})))
     assert [gap.after_segment for gap in ns.gaps] == [0]
