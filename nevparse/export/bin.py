@@ -12,21 +12,20 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import DamagedFile
+from ..nsx.file import NsxFile
 from ..nsx.packets import HiddenGap
-from ..recording.instruments import Continuous
+from ..recording.instruments import CombinedInstruments, Continuous
 from ..source.growth import POLL_S, FollowOptions
-from ..traces.plan import Corrections, FilledRows
-from ..traces.request import ExportRequest, Progress, check_options, fill_row, plan_files
-from . import sidecar
-from .inputs import check_not_shrunk, check_unchanged
-from .job import BinFile, ExportJob, FileJob, bin_file, check_targets, targets_of
+from ..traces.plan import FilledRows, PlanOptions, RowPlan, check_options, plan_rows
+from .inputs import check_not_shrunk, files_of, raise_if_changed
+from .job import BinFile, ExportJob, Progress, bin_file, check_targets, targets_of
+from .live import GrowingRows
 from .output.files import whole_or_nothing
-
-if TYPE_CHECKING:
-    from ..nsx.file import NsxFile
 
 
 @dataclass(frozen=True)
@@ -153,67 +152,56 @@ def write_bin(
     DamagedFile
         Where samples stand out of order and `sort` is not asked for.
     """
-    if isinstance(ns, Sequence):
-        from ..recording.instruments import CombinedInstruments
-
-        recording: Continuous = CombinedInstruments(ns, max_fill if gaps == "fill" else None, sort)
-    else:
-        recording = ns
-    columns = (channels, electrodes, labels, kind)
-    many, how = (gaps, fill, max_fill, resample, sort), FollowOptions(poll_s, timeout_s, stop) if follow else None
-    request = ExportRequest(os.fspath(path), columns, start_tick, stop_tick, *many, overwrite, progress, how)
-    check_options(request, recording.dtype)
-    try:
-        return _export(recording.fully_scanned() if sort or resample else recording, request)
-    except HiddenGap:  # seen while streaming; nothing has been named yet
-        return _export(recording.fully_scanned(), request)
-
-
-def _export(ns: Continuous, request: ExportRequest) -> BinReport:
-    columns = ns.columns(*request.columns)
+    recording = CombinedInstruments(ns, max_fill if gaps == "fill" else None, sort) if isinstance(ns, Sequence) else ns
+    options = PlanOptions(start_tick, stop_tick, gaps, fill, max_fill, resample, sort)
+    check_options(options, recording.dtype)
+    columns = recording.columns(channels, electrodes, labels, kind)
     if columns.size == 0:
-        raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
-    fill = fill_row(request.fill, columns.size, ns.dtype) if request.gaps == "fill" else b""
-    make_job, inputs = _job_of(ns, request)
+        raise ValueError(f"expected at least one channel, found none; {recording.path} has {recording.n_channels}")
+    how = FollowOptions(poll_s, timeout_s, stop) if follow else None
+    export = partial(_export, os.fspath(path), columns, options, overwrite, progress, how)
+    try:
+        return export(recording.fully_scanned() if sort or resample else recording)
+    except HiddenGap:  # seen while streaming; no file has its name yet
+        return export(recording.fully_scanned())
+
+
+def _export(
+    path: str,
+    columns: NDArray[np.intp],
+    options: PlanOptions,
+    overwrite: bool,
+    progress: Progress | None,
+    follow: FollowOptions | None,
+    ns: Continuous,
+) -> BinReport:
+    inputs, tracks = files_of(ns), ns.tracks if isinstance(ns, CombinedInstruments) else ()
+    if follow and tracks:
+        raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
+    growing = GrowingRows(inputs[0], options, follow) if follow else None
     check_not_shrunk(inputs)
-    planned, corrections = ([(request.path, [])], Corrections()) if request.follow else plan_files(ns, request)
-    files = [bin_file(ns, path, columns, rows) for path, rows in planned]
-    policy = sidecar.policy_facts(request.gaps, request.fill, request.resample, corrections)
-    job = make_job(ns, columns, fill, request.sort, request.progress, sum(file.n_samples for file in files))
-    with whole_or_nothing(request.path) as outputs:
-        check_targets(_paths(inputs), ns.has_sample_timestamps, request.path, files, request.overwrite)
+    plan = RowPlan({"": []}) if growing else plan_rows(ns, options)
+    stem, suffix = os.path.splitext(path)
+    files = [bin_file(ns, stem + part + suffix, columns, rows) for part, rows in plan.files.items()]
+    job = ExportJob(ns, columns, options, plan, growing, progress)
+    with whole_or_nothing(path) as outputs:
+        check_targets(_paths(inputs), ns.has_sample_timestamps, path, files, overwrite)
         outputs.take(*targets_of(files, ns.has_sample_timestamps))
-        with nullcontext() if request.follow else check_unchanged(inputs):
-            files = [job.write(file, outputs, policy) for file in files]
-    if job.n_out_of_order and not request.sort:
-        message = f"{job.n_out_of_order} samples stand out of order; sort=True (--sort) puts them right"
-        warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=4)
+        with nullcontext() if growing else raise_if_changed(inputs):
+            files = [job.write(file, outputs) for file in files]
+    if job.n_out_of_order and not options.sort:
+        message = f"{job.n_out_of_order} samples are out of order; sort=True (--sort) sorts them"
+        warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=3)
+    filled = (part.n_rows for file in files for part in file.rows if isinstance(part, FilledRows))
     return BinReport(
         **vars(files[0]) | {"n_samples": job.n_rows},
         files=tuple(files),
-        n_filled=job.n_holes + sum(item.n_rows for file in files for item in file.rows if isinstance(item, FilledRows)),
-        n_dropped=corrections.dropped + job.corrections.dropped,
-        n_repeated=corrections.repeated + job.corrections.repeated,
+        n_filled=sum(filled) + sum(track.n_filled for track in tracks),
+        n_dropped=plan.n_dropped + sum(track.n_dropped for track in tracks),
+        n_repeated=plan.n_repeated + sum(track.n_repeated for track in tracks),
         n_out_of_order=job.n_out_of_order,
     )
 
 
-def _job_of(ns: Any, request: ExportRequest) -> tuple[Callable[..., ExportJob], list[Any]]:
-    """What streams a recording, and the files it comes from."""
-    if hasattr(ns, "tracks"):
-        if request.follow:
-            raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
-        from .job import InstrumentsJob
-
-        return InstrumentsJob, [track.file for track in ns.tracks]
-    if request.follow is None:
-        return FileJob, [ns]
-    from .live import FollowJob, poll_until, wait_for_first_samples
-
-    looks = poll_until(ns, request.follow, request.stop_tick)
-    wait_for_first_samples(ns, looks)
-    return partial(FollowJob, looks, lambda: plan_files(ns, request)[0][0][1]), [ns]
-
-
-def _paths(files: Sequence[Continuous]) -> list[str]:
-    return [file.path for file in files if os.path.exists(file.path)]  # what was no path has a name all the same
+def _paths(files: Sequence[NsxFile]) -> list[str]:
+    return [file.path for file in files if os.path.exists(file.path)]  # bytes and file objects have a name to print

@@ -58,7 +58,7 @@ def test_timing_c22_join_puts_segments_back_to_back_and_says_where(opened: Opene
     report, rows, described = written(opened(raw), out, gaps="join")
     assert rows.tolist() == samples.tolist()
     assert (report.n_samples, report.n_filled) == (12, 0)
-    assert [(s["segment"], s["start_row"], s["stop_row"]) for s in described.facts["stretches"]] == [
+    assert [(s["segment"], s["start_row"], s["stop_row"]) for s in described.contents["stretches"]] == [
         (0, 0, 5), (1, 5, 9), (2, 9, 12)
     ]  # fmt: skip
     assert described.row_to_tick([4, 5, 8, 9]).tolist() == [1004, 1012, 1015, 1018]
@@ -80,8 +80,8 @@ def test_timing_c23_fill_makes_rows_of_time(opened: Opened, out: Path, kind: str
         wanted += [*part, *[value] * missing]
     assert rows.tolist() == np.array(wanted)[:, ::-1].tolist()
     assert report.n_filled == 9
-    assert [s["segment"] for s in described.facts["stretches"]] == [0, None, 1, None, 2]
-    assert described.facts["fill"] == fill
+    assert [s["segment"] for s in described.contents["stretches"]] == [0, None, 1, None, 2]
+    assert described.contents["fill"] == fill
     step = 1 if kind != "ptp" else PERIOD
     assert described.row_to_tick(range(21)).astype(float) - starts[0] == pytest.approx(np.arange(21) * step, abs=2)
     assert described.tick_to_row(described.row_to_tick([5, 11, 12, 16, 17])).tolist() == [-1, -1, 12, -1, -1]

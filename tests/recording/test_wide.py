@@ -120,7 +120,7 @@ def test_timing_c42_the_same_choice_of_columns_is_made_of_each_instrument(
     assert report.electrode_ids == (3, 1, 3, 1)
     want = [of_time(ticks, 4, k)[:, [2, 0]] for k in range(2)]
     np.testing.assert_array_equal(samples, np.hstack(want))
-    facts = nv.read_sidecar(report.path).facts
+    facts = nv.read_sidecar(report.path).contents
     assert [(i["name"], i["first_column"], i["stop_column"]) for i in facts["instruments"]] == [
         ("x-NSP1.ns5", 0, 2),
         ("x-NSP2.ns5", 2, 4),

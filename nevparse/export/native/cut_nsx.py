@@ -15,8 +15,7 @@ from ...format.layout import n_ticks_of_field, with_values
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...nsx.gap_search import MARGIN
-from ...nsx.packets import TimestampCheck
-from ...traces.packing import Buffer, ColumnPacker, FillRows, RowReader
+from ...traces.packing import ColumnPacker, RowReader
 from ...traces.pieces import Extent
 from ...traces.plan import SampleRows, raise_no_samples, select_samples
 from .anonymise import anonymous_basic, anonymous_record, check_dates_removed
@@ -236,7 +235,7 @@ class _Packets:
         """Packets as they stood, without the samples that are not wanted."""
         watcher = self._ns.timestamp_check()
         assert watcher is not None
-        pump = RowReader(self._ns.readinto, self._packer, b"", _Watched(watcher))
+        pump = RowReader(self._ns.readinto, self._packer, b"", watcher.feed)
         header = self._block.dtype(self._packer.row_bytes)
         for batch in pump.batches(self._pieces()):
             data = batch.packed()
@@ -245,17 +244,3 @@ class _Packets:
                 ticks -= np.uint64(self._base)
             yield data
         watcher.finish()
-
-
-class _Watched:
-    """Has every packet judged that goes by."""
-
-    def __init__(self, watcher: TimestampCheck) -> None:
-        self._watcher = watcher
-
-    def packets(self, read: Buffer, n_packets: int, first: int) -> None:
-        """Packets `first` and on, as they stand in the file."""
-        self._watcher.feed(read, n_packets, first)
-
-    def filled(self, rows: FillRows) -> None:
-        """Nothing: no row is filled."""
