@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A flat ``.bin`` of chosen channels, as spike sorters read it, and a ``.json`` beside it that says what it holds.
+"""A flat ``.bin`` of chosen channels, as spike sorters read it, and a ``.json`` beside it that describes it.
 
-The whole export is planned, and refused if it has to be, before the first byte is written.
+The export is planned, and refused if it has to be, before the first byte is written.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class BinReport(BinFile):
     n_filled, n_dropped, n_repeated : int
         Rows filled, and samples left out and repeated to keep the nominal rate.
     n_out_of_order : int
-        Samples that stand out of order in the recording, and do so in the ``.bin`` unless they were sorted.
+        Samples that are out of order in the recording, and in the ``.bin`` unless they were sorted.
     """
 
     files: tuple[BinFile, ...]
@@ -59,8 +59,8 @@ class BinReport(BinFile):
             "samples repeated": self.n_repeated,
             "samples out of order": self.n_out_of_order,
         }
-        told = [f"{count} {what}" for what, count in counts.items() if count]
-        return [*map(str, self.files), *([", ".join(told)] if told else [])]
+        changes = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        return [*map(str, self.files), *([changes] if changes else [])]
 
 
 def write_bin(
@@ -85,10 +85,10 @@ def write_bin(
     timeout_s: float | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> BinReport:
-    """Write chosen channels of a recording to a flat binary file, and a ``.json`` that says what it holds.
+    """Write chosen channels of a recording to a flat binary file, and a ``.json`` that describes it.
 
-    Samples are written as they were recorded: same type, no scaling; none is added, left out or moved unless that is
-    asked for, and then the sidecar says where.
+    Samples are written as they were recorded: same type, no scaling. None is added, left out or moved unless an option
+    wants it, and then the sidecar lists where.
 
     Parameters
     ----------
@@ -110,26 +110,26 @@ def write_bin(
     start_tick, stop_tick : int, optional
         Only samples whose timestamps are in this half-open range of the file's clock.
     gaps : str
-        What to do where time is not unbroken. ``error``: refuse. ``split``: one file for each segment, named
+        What to do where time is broken. ``error``: refuse. ``split``: one file for each segment, named
         ``-000``, ``-001`` and so on. ``join``: segments back to back. ``fill``: rows for the missing samples.
     fill : number or "hold"
-        What ``gaps="fill"`` writes: a raw value, or the last sample again.
+        What ``gaps="fill"`` writes: a raw value, or the last sample before the gap.
     max_fill : float
         Refuse to fill more than this many times the recorded samples.
     resample : str, optional
-        ``nominal``: samples on an even grid at the nominal rate, each row the nearest one, for files whose samples
-        have timestamps of their own.
+        ``nominal``: rows at the nominal rate, each the nearest sample, for files whose samples have timestamps of
+        their own.
     sort : bool
-        Put samples right that stand out of order.
+        Sort samples that are out of order by time.
     overwrite : bool
         Replace files of the same names.
     progress : callable, optional
         Called with (rows done, rows in all) after each step.
     follow : bool
-        Go on with what is still to be recorded, with `gaps` ``join`` or ``fill``. The ``.bin`` has its name, and its
-        sidecar, when this ends: nothing was written for `timeout_s` seconds, `stop_tick` has passed, or `stop` returned
-        True, which is called before every look at the file, `poll_s` seconds apart, and makes that look the last. Until
-        then its rows are in the ``.part`` beside it. A gap that is too long for `max_fill` waits for more samples.
+        Go on with what is still to be recorded, with `gaps` ``join`` or ``fill``. The file is polled every `poll_s`
+        seconds until nothing was written for `timeout_s` seconds, `stop_tick` has passed, or `stop`, which is called
+        before each poll, has returned True. The ``.bin`` gets its name, and its sidecar, in the end; until then its
+        rows are in the ``.part`` beside it. A gap that is too long for `max_fill` waits for more samples.
     poll_s, timeout_s, stop : float, float and callable, optional
         See `follow`; without the last two it does not end by itself.
 
@@ -145,12 +145,12 @@ def write_bin(
     ExportError
         Where a file is in the way, the input would be overwritten, the disk is full, or the input shrinks meanwhile.
     KeyError, ValueError
-        Where the request names what is not there, or nothing.
+        Where a channel, a time or an option does not exist, or no channel is chosen.
 
     Warns
     -----
     DamagedFile
-        Where samples stand out of order and `sort` is not asked for.
+        Where samples are out of order and are not sorted.
     """
     recording = CombinedInstruments(ns, max_fill if gaps == "fill" else None, sort) if isinstance(ns, Sequence) else ns
     options = PlanOptions(start_tick, stop_tick, gaps, fill, max_fill, resample, sort)
@@ -158,8 +158,8 @@ def write_bin(
     columns = recording.columns(channels, electrodes, labels, kind)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {recording.path} has {recording.n_channels}")
-    how = FollowOptions(poll_s, timeout_s, stop) if follow else None
-    export = partial(_export, os.fspath(path), columns, options, overwrite, progress, how)
+    follow_options = FollowOptions(poll_s, timeout_s, stop) if follow else None
+    export = partial(_export, os.fspath(path), columns, options, overwrite, progress, follow_options)
     try:
         return export(recording.fully_scanned() if sort or resample else recording)
     except HiddenGap:  # seen while streaming; no file has its name yet
@@ -185,7 +185,8 @@ def _export(
     files = [bin_file(ns, stem + part + suffix, columns, rows) for part, rows in plan.files.items()]
     job = ExportJob(ns, columns, options, plan, growing, progress)
     with whole_or_nothing(path) as outputs:
-        check_targets(_paths(inputs), ns.has_sample_timestamps, path, files, overwrite)
+        paths = [file.path for file in inputs if os.path.exists(file.path)]  # bytes have a name that is no path
+        check_targets(paths, ns.has_sample_timestamps, path, files, overwrite)
         outputs.take(*targets_of(files, ns.has_sample_timestamps))
         with nullcontext() if growing else raise_if_changed(inputs):
             files = [job.write(file, outputs) for file in files]
@@ -201,7 +202,3 @@ def _export(
         n_repeated=plan.n_repeated + sum(track.n_repeated for track in tracks),
         n_out_of_order=job.n_out_of_order,
     )
-
-
-def _paths(files: Sequence[NsxFile]) -> list[str]:
-    return [file.path for file in files if os.path.exists(file.path)]  # bytes and file objects have a name to print

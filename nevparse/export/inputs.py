@@ -68,11 +68,6 @@ def raise_if_changed(files: Sequence[NsxFile]) -> Iterator[None]:
 
     A file may grow, as one that is being recorded does: only its head is compared then. A file of the same size and
     another date of change was written to.
-
-    Raises
-    ------
-    ExportError
-        Where a file became shorter, or was changed.
     """
     before = check_not_shrunk(files)
     try:

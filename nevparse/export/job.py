@@ -123,23 +123,7 @@ class TimestampWriter:
 
 
 class ExportJob:
-    """Writes the files of one export.
-
-    Parameters
-    ----------
-    ns : NsxFile or CombinedInstruments
-        The recording.
-    columns : numpy.ndarray
-        intp, in the order wanted.
-    options : PlanOptions
-        What to do with gaps.
-    plan : RowPlan
-        The rows of each file.
-    growing : GrowingRows or None
-        The rows instead, where the file is being recorded.
-    progress : callable or None
-        Called with rows done and rows in all.
-    """
+    """Writes the files of one export: the rows of a plan, or of a file that is growing."""
 
     def __init__(
         self,

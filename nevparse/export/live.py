@@ -19,21 +19,8 @@ _SURE_SAMPLES = 2  # so many show whether each has a timestamp of its own
 class GrowingRows:
     """Polls a file and plans its rows anew each time; gives those that nothing still to be recorded can change.
 
-    It waits for the first samples when it is made.
-
-    Parameters
-    ----------
-    ns : NsxFile
-        The file.
-    options : PlanOptions
-        What to do with gaps.
-    follow : FollowOptions
-        How often to poll, and when to stop. The rows go to the end of the file then.
-
-    Attributes
-    ----------
-    rows : list of PlanRow
-        The plan of the newest poll.
+    It waits for the first samples when it is made. Where `follow` ends, the rows go to the end of the file. `rows` is
+    the newest plan.
     """
 
     def __init__(self, ns: NsxFile, options: PlanOptions, follow: FollowOptions) -> None:

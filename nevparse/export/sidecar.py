@@ -172,7 +172,7 @@ class Sidecar(RowTimes):
         ticks : array_like of int
             Timestamps of the NEV, such as the ``tick`` of its spikes.
         packets : array_like of int, optional
-            The packets they stand in, as in `Recording.locate`.
+            The packets they are in, as for `Recording.locate`.
 
         Returns
         -------
@@ -192,7 +192,7 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
     Parameters
     ----------
     path : str or os.PathLike
-        The ``.json``, or the ``.bin`` it stands beside.
+        The ``.json``, or the ``.bin`` beside it.
 
     Returns
     -------

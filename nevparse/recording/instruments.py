@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,31 +49,13 @@ class Grid(NamedTuple):
 
 
 class InstrumentTrack:
-    """One instrument's samples on the grid.
-
-    Parameters
-    ----------
-    file : NsxFile
-        The instrument's file.
-    grid : Grid
-        The rows.
-    sort : bool
-        Whether samples that are out of order are sorted.
-
-    Attributes
-    ----------
-    recorded : list of RowRange
-        Rows that have samples.
-    n_dropped, n_repeated, n_filled : int
-        Samples dropped and repeated to keep to the grid; rows filled in the end.
-    """
+    """One instrument's samples on the grid; how often one was dropped or repeated for that, and rows without any."""
 
     def __init__(self, file: NsxFile, grid: Grid, sort: bool) -> None:
         self.file = file.fully_scanned() if file.has_sample_timestamps else file
         self._grid = grid
         self.n_dropped = self.n_repeated = self.n_filled = 0
-        self._rows = list(self._place_segments(sort))
-        self.recorded = _union((part.row, part.row + part.n_rows) for part in self._rows)
+        self.rows = list(self._place_segments(sort))
 
     def _place_segments(self, sort: bool) -> Iterator[SampleRows]:
         clock, end = self._grid.clock, 0
@@ -96,7 +78,7 @@ class InstrumentTrack:
 
     def rows_between(self, begin: int, end: int) -> Iterator[PlanRow]:
         """Rows `begin` to `end` of the grid; filled where this instrument has no samples."""
-        for part in rows_between(self._rows, begin, end, self._grid.clock):
+        for part in rows_between(self.rows, begin, end, self._grid.clock):
             if part.row > begin:
                 yield FilledRows(begin, part.row - begin, self._grid.tick(begin))
             yield part
@@ -143,15 +125,8 @@ class GridSegment:
 class CombinedInstruments:
     """Several instruments as one recording, which an export reads as it reads a file.
 
-    Parameters
-    ----------
-    files : sequence of NsxFile
-        One of each instrument.
-    max_fill : float or None
-        Rows wherever any instrument recorded, if that fills no more than this many times the recorded samples; None:
-        only where all did.
-    sort : bool
-        Whether samples that are out of order are sorted.
+    Its rows are those that all instruments recorded; or, with `max_fill`, those that any of them recorded, if that
+    fills no more than so many times the recorded samples.
 
     Raises
     ------
@@ -174,19 +149,20 @@ class CombinedInstruments:
         self.n_channels = sum(file.n_channels for file in files)
         grid = Grid(min(segment.start_tick for file in files for segment in file.segments), self.clock)
         self.tracks = tuple(InstrumentTrack(file, grid, sort) for file in files)
-        rows = reduce(_intersection, (track.recorded for track in self.tracks))
-        if not rows:
+        recorded = [(part.row, part.row + part.n_rows) for track in self.tracks for part in track.rows]
+        ranges = _covered(recorded, len(files))
+        if not ranges:
             ticks = "; ".join(
                 f"{f.path}: ticks {f.segments[0].start_tick} to {f.segments[-1].stop_tick}" for f in files
             )
             raise GapError(f"expected instruments that recorded at the same time, found {ticks}")
         if max_fill is not None:
-            rows = _union(row for track in self.tracks for row in track.recorded)
-        self.segments = tuple(GridSegment(k, a, b - a, grid) for k, (a, b) in enumerate(rows))
-        self.n_samples = _count(rows)
-        for track in self.tracks:
-            track.n_filled = self.n_samples - _count(_intersection(track.recorded, rows))
+            ranges = _covered(recorded, 1)
+        self.segments = tuple(GridSegment(k, a, b - a, grid) for k, (a, b) in enumerate(ranges))
+        self.n_samples = sum(segment.n_samples for segment in self.segments)
         if max_fill is not None:
+            for track in self.tracks:
+                track.n_filled = self.n_samples - sum(part.n_rows for part in track.rows)
             n_filled = sum(track.n_filled for track in self.tracks)
             row_bytes = max(file.n_channels for file in files) * self.dtype.itemsize
             check_fill(self.path, n_filled, len(files) * self.n_samples - n_filled, max_fill, row_bytes, self.gaps)
@@ -247,30 +223,17 @@ def _format_text(file: NsxFile) -> str:
     return f"{file.sampling_rate} Hz sampling, {file.tick_rate} Hz ticks, {file.dtype.name}"
 
 
-def _count(rows: Iterable[RowRange]) -> int:
-    return sum(b - a for a, b in rows)
-
-
-def _union(rows: Iterable[RowRange]) -> list[RowRange]:
-    union: list[RowRange] = []
-    for a, b in sorted(rows):
-        if union and a <= union[-1][1]:
-            union[-1] = union[-1][0], max(b, union[-1][1])
-        else:
-            union.append((a, b))
-    return union
-
-
-def _intersection(one: Sequence[RowRange], other: Sequence[RowRange]) -> list[RowRange]:
-    common, j = [], 0
-    for a, b in one:
-        while j < len(other) and other[j][1] <= a:
-            j += 1
-        k = j
-        while k < len(other) and other[k][0] < b:
-            common.append((max(a, other[k][0]), min(b, other[k][1])))
-            k += 1
-    return common
+def _covered(ranges: Sequence[RowRange], n_least: int) -> list[RowRange]:
+    """Rows that are in `n_least` ranges or more."""
+    edges = sorted([(a, 1) for a, _ in ranges] + [(b, -1) for _, b in ranges])
+    covered, n, begin = [], 0, 0
+    for row, steps in groupby(edges, itemgetter(0)):
+        n_before, n = n, n + sum(step for _, step in steps)
+        if n_before < n_least <= n:
+            begin = row
+        elif n < n_least <= n_before:
+            covered.append((begin, row))
+    return covered
 
 
 Continuous = NsxFile | CombinedInstruments  # what can be exported

@@ -39,17 +39,7 @@ class Batch(NamedTuple):
 
 
 class ColumnPacker:
-    """Takes chosen columns out of rows as a file has them.
-
-    Parameters
-    ----------
-    columns : numpy.ndarray
-        intp, in the order wanted.
-    n_channels : int
-        Columns of the file.
-    dtype : numpy.dtype
-        Of one sample.
-    """
+    """Takes `columns` (intp, in the order wanted) out of rows of `n_channels` samples, as a file has them."""
 
     def __init__(self, columns: NDArray[np.intp], n_channels: int, dtype: np.dtype[Any]) -> None:
         self._columns, self._n_channels, self._dtype = columns, n_channels, dtype
@@ -104,18 +94,8 @@ FLUSH = FilledRows(0, 0, 0)  # among the items: what is packed does not wait unt
 class RowReader:
     """Reads and packs rows through a few buffers, whatever the size of the file.
 
-    Parameters
-    ----------
-    readinto : callable
-        Fills a buffer from an offset of the input, and returns how many bytes it read.
-    packer : ColumnPacker
-        Takes the columns.
-    fill : bytes or None
-        The row that fills; None repeats the row before.
-    on_packets : callable, optional
-        Gets all packets as they are read, if each row is a packet.
-    most_rows : int, optional
-        Rows of one batch; as many as a megabyte of the file has otherwise.
+    Filled rows are `fill`, or with None the row before them. Where each row is a packet, `on_packets` gets all packets
+    as they are read. A batch has up to `most_rows`, or as many as are in a megabyte of the file.
     """
 
     def __init__(
@@ -133,15 +113,7 @@ class RowReader:
         self._last = bytes(packer.row_bytes)
 
     def batches(self, items: Iterable[Extent | FilledRows]) -> Iterator[Batch]:
-        """Pack the rows of `items`, a buffer full at a time; `BUFFERS` of them take turns.
-
-        Raises
-        ------
-        ExportError
-            Where the input has become shorter than it was.
-        OSError
-            Where the system cannot read.
-        """
+        """Pack the rows of `items`, a buffer full at a time; `BUFFERS` of them take turns."""
         row_bytes, n_rows = self._packer.row_bytes, 0
         outs = deque(np.empty(self._most_rows * row_bytes, np.uint8) for _ in range(BUFFERS))
         for item in chain(items, [FLUSH]):

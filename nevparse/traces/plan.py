@@ -51,34 +51,23 @@ class RowPlan(NamedTuple):
     n_repeated: int = 0
 
 
-class SegmentLike(Protocol):
-    """Samples without a gap, as `Segment` has them."""
+class _Segment(Protocol):
+    """What a plan needs to know of a `Segment`."""
 
     @property
-    def index(self) -> int:
-        """Number of the segment."""
-
+    def index(self) -> int: ...
     @property
-    def start_tick(self) -> int:
-        """Time of the first sample."""
-
+    def start_tick(self) -> int: ...
     @property
-    def stop_tick(self) -> int:
-        """Time of the sample that would follow the last."""
-
+    def stop_tick(self) -> int: ...
     @property
-    def n_samples(self) -> int:
-        """Samples of each channel."""
-
-    def find(self, tick: int) -> int:
-        """First sample that is not before `tick`."""
-
-    def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[np.uint64]:
-        """Times of samples."""
+    def n_samples(self) -> int: ...
+    def find(self, tick: int) -> int: ...
+    def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = ...) -> NDArray[np.uint64]: ...
 
 
-class RecordingLike(Protocol):
-    """A recording whose rows can be planned, as `NsxFile` is."""
+class _Recording(Protocol):
+    """What a plan needs to know of an `NsxFile`."""
 
     path: str
     dtype: np.dtype[Any]
@@ -86,16 +75,11 @@ class RecordingLike(Protocol):
     n_channels: int
 
     @property
-    def has_sample_timestamps(self) -> bool:
-        """Whether each sample has a timestamp of its own."""
-
+    def has_sample_timestamps(self) -> bool: ...
     @property
-    def segments(self) -> Sequence[SegmentLike]:
-        """Samples without a gap."""
-
+    def segments(self) -> Sequence[_Segment]: ...
     @property
-    def gaps(self) -> Sequence[Gap]:
-        """Breaks in time between segments."""
+    def gaps(self) -> Sequence[Gap]: ...
 
 
 # ------------------------------------------------------------------------------------------------------------ options
@@ -135,29 +119,11 @@ def fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes |
 # --------------------------------------------------------------------------------------------------------------- plan
 
 
-def plan_rows(recording: RecordingLike, options: PlanOptions, may_be_empty: bool = False) -> RowPlan:
-    """Decide which rows are which samples.
+def plan_rows(recording: _Recording, options: PlanOptions, may_be_empty: bool = False) -> RowPlan:
+    """Decide which rows of one file, or with ``gaps="split"`` of a file for each segment, are which samples.
 
-    Parameters
-    ----------
-    recording : NsxFile or CombinedInstruments
-        The recording.
-    options : PlanOptions
-        What to do with its gaps.
-    may_be_empty : bool
-        Whether a plan without rows is allowed.
-
-    Returns
-    -------
-    RowPlan
-        The rows of one file, or with ``gaps="split"`` of one file for each segment.
-
-    Raises
-    ------
-    ValueError
-        Where no sample is in the range of ticks.
-    GapError
-        Where the options do not resolve a gap.
+    Raises a ValueError where no sample is in the range of ticks, unless the plan may be empty; a GapError where the
+    options do not resolve a gap.
     """
     spans = select_samples(recording.segments, options.start_tick, options.stop_tick)
     if not spans and not may_be_empty:
@@ -216,7 +182,7 @@ def rows_between(rows: Iterable[PlanRow], begin: int, end: int, clock: Clock) ->
 # -------------------------------------------------------------------------------------------------- selection by time
 
 
-def select_samples(segments: Sequence[SegmentLike], start_tick: int | None, stop_tick: int | None) -> list[SampleRows]:
+def select_samples(segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None) -> list[SampleRows]:
     """The samples of each segment whose timestamps are in a half-open range; their rows are not numbered yet."""
     spans = []
     for segment in segments:
@@ -227,7 +193,7 @@ def select_samples(segments: Sequence[SegmentLike], start_tick: int | None, stop
     return spans
 
 
-def raise_no_samples(segments: Sequence[SegmentLike], start_tick: int | None, stop_tick: int | None) -> None:
+def raise_no_samples(segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None) -> None:
     """Raise a ValueError that lists the ticks that have samples."""
     ends = [f"{s.start_tick} to {s.ticks(s.n_samples - 1)[0]}" for s in segments[:_MOST_LISTED]]
     more = f" and {len(segments) - _MOST_LISTED} more segments" if len(segments) > _MOST_LISTED else ""
@@ -260,7 +226,7 @@ def check_fill(path: str, n_filled: int, n_recorded: int, max_fill: float, row_b
 
 
 def _fill_gaps(
-    recording: RecordingLike,
+    recording: _Recording,
     spans: Sequence[SampleRows],
     gaps: Sequence[Gap],
     groups: Sequence[Resampled],
@@ -309,7 +275,7 @@ def nearest_row(ticks: int, clock: Clock) -> int:
 
 
 def resample_to_nominal(
-    span: SampleRows, segment: SegmentLike, clock: Clock, sort: bool, origin_tick: int | None = None
+    span: SampleRows, segment: _Segment, clock: Clock, sort: bool, origin_tick: int | None = None
 ) -> Resampled:
     """Put samples on a grid at the nominal rate: each row is the nearest sample.
 

@@ -18,31 +18,19 @@ NO_ROW = -1
 class RowTimes:
     """Rows as ticks of the recording's clock, and ticks as rows.
 
-    Parameters
-    ----------
-    clock : Clock
-        Of the recording.
-    n_rows : int
-        Rows in all.
-    ranges : sequence of mapping
-        Ranges of rows as a sidecar has them: `segment` (None where rows were filled), `start_row`, `stop_row`,
-        `start_sample`, and `anchors`: pairs of a row and its tick, from which time goes on at the nominal rate.
-    row_ticks : numpy.ndarray, optional
-        uint64, ``(n_rows,)``: timestamps, where each row has its own.
+    `ranges` are as in a sidecar: `segment` (None where rows were filled), `start_row`, `stop_row`, `start_sample`, and
+    `anchors`: pairs of a row and its tick, from which time goes on at the nominal rate. Where each row has a timestamp
+    of its own, they are `row_ticks`.
     """
 
     def __init__(
-        self,
-        clock: Clock,
-        n_rows: int,
-        ranges: Sequence[Mapping[str, Any]],
-        row_ticks: NDArray[np.uint64] | None = None,
+        self, clock: Clock, n_rows: int, ranges: Sequence[Mapping[str, Any]], row_ticks: NDArray[np.uint64] | None
     ) -> None:
         self._clock, self._n_rows, self._ranges, self._row_ticks = clock, n_rows, ranges, row_ticks
         anchors = [(*anchor, item["start_row"], item["segment"]) for item in ranges for anchor in item["anchors"]]
         rows, ticks, start_rows, segments = zip(*anchors, strict=True)
         self._anchor_rows, self._anchor_ticks = np.array(rows, np.int64), np.array(ticks, np.uint64)
-        self._starts = np.maximum(self._anchor_rows, start_rows)  # an anchor may stand before its first row
+        self._starts = np.maximum(self._anchor_rows, start_rows)  # an anchor may be before its first row
         self._stops = np.append(self._starts[1:], n_rows)
         spans, ends = zip(*self._recorded(segments), strict=True)
         self._intervals, self._n_spans = TickIntervals(spans, ends), len(spans)
