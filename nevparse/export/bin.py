@@ -21,7 +21,7 @@ from ..nsx.file import NsxFile
 from ..nsx.packets import HiddenGap
 from ..recording.instruments import CombinedInstruments, Continuous
 from ..source.growth import POLL_S, FollowOptions
-from ..traces.plan import FilledRows, PlanOptions, RowPlan, check_options, plan_rows
+from ..traces.plan import FilledRows, PlanOptions, check_options, plan_rows
 from .inputs import check_not_shrunk, files_of, raise_if_changed
 from .job import BinFile, ExportJob, Progress, bin_file, check_targets, targets_of
 from .live import GrowingRows
@@ -180,10 +180,10 @@ def _export(
         raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
     growing = GrowingRows(inputs[0], options, follow) if follow else None
     check_not_shrunk(inputs)
-    plan = RowPlan({"": []}) if growing else plan_rows(ns, options)
+    plan = growing or plan_rows(ns, options)
     stem, suffix = os.path.splitext(path)
     files = [bin_file(ns, stem + part + suffix, columns, rows) for part, rows in plan.files.items()]
-    job = ExportJob(ns, columns, options, plan, growing, progress)
+    job = ExportJob(ns, columns, options, plan, progress)
     with whole_or_nothing(path) as outputs:
         paths = [file.path for file in inputs if os.path.exists(file.path)]  # bytes have a name that is no path
         check_targets(paths, ns.has_sample_timestamps, path, files, overwrite)
@@ -195,7 +195,7 @@ def _export(
         warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=3)
     filled = (part.n_rows for file in files for part in file.rows if isinstance(part, FilledRows))
     return BinReport(
-        **vars(files[0]) | {"n_samples": job.n_rows},
+        **vars(files[0]) | {"n_samples": sum(file.n_samples for file in files)},
         files=tuple(files),
         n_filled=sum(filled) + sum(track.n_filled for track in tracks),
         n_dropped=plan.n_dropped + sum(track.n_dropped for track in tracks),

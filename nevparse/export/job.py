@@ -130,24 +130,18 @@ class ExportJob:
         ns: Continuous,
         columns: NDArray[np.intp],
         options: PlanOptions,
-        plan: RowPlan,
-        growing: GrowingRows | None,
+        plan: RowPlan | GrowingRows,
         progress: Progress | None,
     ) -> None:
-        self._ns, self._columns, self._options, self._plan = ns, columns, options, plan
-        self._growing, self._progress = growing, progress
-        self._n_planned = sum(map(count_rows, plan.files.values()))
+        self._ns, self._columns, self._options, self._plan, self._progress = ns, columns, options, plan, progress
+        self._growing = plan if isinstance(plan, GrowingRows) else None
+        self._n_rows = sum(map(count_rows, plan.files.values()))
         self._n_done = self.n_out_of_order = 0
         chosen = ns.split(columns) if isinstance(ns, CombinedInstruments) else [columns]
         self._inputs = [
             (file, ColumnPacker(own, file.n_channels, file.dtype), fill_row(options.fill, own.size, file.dtype))
             for file, own in zip(files_of(ns), chosen, strict=True)
         ]
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of all files, as far as they are known."""
-        return self._n_planned if self._growing is None else self._growing.n_rows
 
     def write(self, file: BinFile, outputs: Outputs) -> BinFile:
         """Write one file, its timestamps if it has any, and its sidecar."""
@@ -161,10 +155,13 @@ class ExportJob:
             target = stack.enter_context(outputs.create(file.path, n_bytes=self._if_planned(file.size_bytes)))
             for n_rows in stream(self._batches(file.rows, ticks), target):
                 self._n_done += n_rows
+                if self._growing is not None:
+                    self._n_rows = count_rows(self._growing.files[""])
                 if self._progress is not None:
-                    self._progress(self._n_done, self.n_rows)
+                    self._progress(self._n_done, self._n_rows)
         if self._growing is not None:
-            file = replace(file, rows=tuple(self._growing.rows), n_samples=self.n_rows)
+            rows = self._growing.files[""]
+            file = replace(file, rows=tuple(rows), n_samples=count_rows(rows))
         n_out_of_order = check.finish() if check else 0
         self.n_out_of_order += n_out_of_order
         contents = sidecar.describe(
@@ -187,11 +184,7 @@ class ExportJob:
         )
 
     def _read(
-        self,
-        k: int,
-        rows: Iterable[Iterable[PlanRow]],
-        ticks: TimestampWriter | None,
-        most_rows: int | None = None,
+        self, k: int, rows: Iterable[Iterable[PlanRow]], ticks: TimestampWriter | None, most_rows: int | None = None
     ) -> Iterator[Batch]:
         """Packed rows of one input."""
         file, packer, fill = self._inputs[k]

@@ -19,35 +19,32 @@ _SURE_SAMPLES = 2  # so many show whether each has a timestamp of its own
 class GrowingRows:
     """Polls a file and plans its rows anew each time; gives those that nothing still to be recorded can change.
 
-    It waits for the first samples when it is made. Where `follow` ends, the rows go to the end of the file. `rows` is
-    the newest plan.
+    It waits for the first samples when it is made. Where `follow` ends, the rows go to the end of the file. Its
+    attributes are those of a `RowPlan`, the newest one.
     """
+
+    n_dropped = n_repeated = 0
 
     def __init__(self, ns: NsxFile, options: PlanOptions, follow: FollowOptions) -> None:
         if options.gaps not in ("join", "fill") or options.resample:
             found = f"gaps={options.gaps!r}, resample={options.resample!r}"
             raise ValueError(f"expected, with follow, gaps='join' or 'fill' (--gaps) and no resample; found {found}")
-        self.rows: list[PlanRow] = []
+        self.files: dict[str, list[PlanRow]] = {"": []}
         self._ns, self._options, self._follow = ns, options, follow
         self._polls = poll_growth(ns.refresh, lambda: ns.n_samples, follow.poll_s, follow.timeout_s, self._is_over)
         while ns.n_samples < _SURE_SAMPLES and next(self._polls, None) is not None:
             pass
         self._has_sample_timestamps = ns.has_sample_timestamps
 
-    @property
-    def n_rows(self) -> int:
-        """Rows of the newest plan."""
-        return count_rows(self.rows)
-
     def __iter__(self) -> Iterator[list[PlanRow]]:
         done = 0
         for _ in self._polls:
             self._update()
             n_final = self._n_final()
-            yield rows_between(self.rows, done, n_final, self._ns.clock)
+            yield rows_between(self.files[""], done, n_final, self._ns.clock)
             done = max(done, n_final)
         self._update(is_last=True)
-        yield rows_between(self.rows, done, self.n_rows, self._ns.clock)
+        yield rows_between(self.files[""], done, count_rows(self.files[""]), self._ns.clock)
 
     def _is_over(self) -> bool:
         """Whether the caller stops it, or a final sample is at `stop_tick` or later."""
@@ -63,11 +60,11 @@ class GrowingRows:
         if self._ns.has_sample_timestamps != self._has_sample_timestamps:
             raise HiddenGap  # short blocks were taken for packets
         try:
-            self.rows = plan_rows(self._ns, self._options, may_be_empty=True).files[""]
+            self.files = plan_rows(self._ns, self._options, may_be_empty=True).files
         except GapError as error:  # a gap may be too long to fill for the samples before it: it waits for more
             if is_last or any(gap.missing_samples < 0 and self._is_final(gap) for gap in error.gaps):
                 raise
-        if is_last and not self.rows:
+        if is_last and not self.files[""]:
             raise ValueError(f"{self._ns.path}: expected samples to export, found none when it ended")
 
     def _is_final(self, gap: Gap) -> bool:
@@ -78,7 +75,7 @@ class GrowingRows:
         """Rows that nothing still to be recorded can change."""
         firsts = [0, *accumulate(segment.n_samples for segment in self._ns.segments)]
         n_rows = 0
-        for part in self.rows:
+        for part in self.files[""]:
             if isinstance(part, SampleRows):
                 n_final = self._ns.n_final - firsts[part.segment] - part.start
                 if n_final <= 0:

@@ -18,6 +18,7 @@ from ..recording.instruments import CombinedInstruments, Continuous
 from ..recording.recording import Recording
 from ..traces.plan import FilledRows, PlanOptions, PlanRow, RowPlan, count_rows
 from ..traces.row_times import RowTimes
+from .live import GrowingRows
 
 SIDECAR_VERSION = 1
 
@@ -37,7 +38,7 @@ def describe(
     rows: Sequence[PlanRow],
     columns: NDArray[np.intp],
     options: PlanOptions,
-    plan: RowPlan,
+    plan: RowPlan | GrowingRows,
     n_out_of_order: int,
 ) -> dict[str, Any]:
     """What a sidecar has to say of one ``.bin`` of an export."""

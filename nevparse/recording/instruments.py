@@ -34,6 +34,7 @@ from ..traces.plan import (
     select_samples,
 )
 
+_ENDLESS = 1 << 62
 RowRange = tuple[int, int]  # of the grid, from the first up to the second
 
 
@@ -53,21 +54,24 @@ class InstrumentTrack:
 
     def __init__(self, file: NsxFile, grid: Grid, sort: bool) -> None:
         self.file = file.fully_scanned() if file.has_sample_timestamps else file
-        self._grid = grid
         self.n_dropped = self.n_repeated = self.n_filled = 0
-        self.rows = list(self._place_segments(sort))
+        self.rows = list(self._place_segments(grid, sort))
+        parts = (part for part in self.rows if isinstance(part, SampleRows))
+        self.recorded = [(part.row, part.row + part.n_rows) for part in parts]
 
-    def _place_segments(self, sort: bool) -> Iterator[SampleRows]:
-        clock, end = self._grid.clock, 0
+    def _place_segments(self, grid: Grid, sort: bool) -> Iterator[PlanRow]:
+        end = 0
         for span in select_samples(self.file.segments, None, None):
             segment = self.file.segments[span.segment]
-            row = nearest_row(segment.start_tick - self._grid.origin_tick, clock)
+            row = nearest_row(segment.start_tick - grid.origin_tick, grid.clock)
             if row < end - 1:
                 problem = f"segment {span.segment} starts before the segment in front of it ends"
                 raise GapError(f"{self.file.path}: {problem}: export instruments one by one", self.file.gaps)
+            if row > end:
+                yield FilledRows(end, row - end, grid.tick(end))
             placed = Resampled([span])
             if self.file.has_sample_timestamps:
-                placed = resample_to_nominal(span, segment, clock, sort, self._grid.tick(row))
+                placed = resample_to_nominal(span, segment, grid.clock, sort, grid.tick(row))
             late = max(0, end - row)  # rounding can put the first sample into the row of the last
             self.n_dropped += placed.n_dropped + late
             self.n_repeated += placed.n_repeated
@@ -75,16 +79,7 @@ class InstrumentTrack:
                 yield SampleRows(row + late, part.n_rows - late, part.segment, part.start + late)
                 row = end = row + part.n_rows
                 late = 0
-
-    def rows_between(self, begin: int, end: int) -> Iterator[PlanRow]:
-        """Rows `begin` to `end` of the grid; filled where this instrument has no samples."""
-        for part in rows_between(self.rows, begin, end, self._grid.clock):
-            if part.row > begin:
-                yield FilledRows(begin, part.row - begin, self._grid.tick(begin))
-            yield part
-            begin = part.row + part.n_rows
-        if begin < end:
-            yield FilledRows(begin, end - begin, self._grid.tick(begin))
+        yield FilledRows(end, _ENDLESS, grid.tick(end))
 
 
 @dataclass(frozen=True)
@@ -149,7 +144,7 @@ class CombinedInstruments:
         self.n_channels = sum(file.n_channels for file in files)
         grid = Grid(min(segment.start_tick for file in files for segment in file.segments), self.clock)
         self.tracks = tuple(InstrumentTrack(file, grid, sort) for file in files)
-        recorded = [(part.row, part.row + part.n_rows) for track in self.tracks for part in track.rows]
+        recorded = [rows for track in self.tracks for rows in track.recorded]
         ranges = _covered(recorded, len(files))
         if not ranges:
             ticks = "; ".join(
@@ -162,7 +157,7 @@ class CombinedInstruments:
         self.n_samples = sum(segment.n_samples for segment in self.segments)
         if max_fill is not None:
             for track in self.tracks:
-                track.n_filled = self.n_samples - sum(part.n_rows for part in track.rows)
+                track.n_filled = self.n_samples - sum(b - a for a, b in track.recorded)
             n_filled = sum(track.n_filled for track in self.tracks)
             row_bytes = max(file.n_channels for file in files) * self.dtype.itemsize
             check_fill(self.path, n_filled, len(files) * self.n_samples - n_filled, max_fill, row_bytes, self.gaps)
@@ -203,7 +198,7 @@ class CombinedInstruments:
                 yield part
             else:
                 first = self.segments[part.segment].first_row + part.start
-                yield from track.rows_between(first, first + part.n_rows)
+                yield from rows_between(track.rows, first, first + part.n_rows, self.clock)
 
     @property
     def _first_columns(self) -> NDArray[np.intp]:

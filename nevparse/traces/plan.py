@@ -128,21 +128,20 @@ def plan_rows(recording: _Recording, options: PlanOptions, may_be_empty: bool = 
     spans = select_samples(recording.segments, options.start_tick, options.stop_tick)
     if not spans and not may_be_empty:
         raise_no_samples(recording.segments, options.start_tick, options.stop_tick)
-    gaps = _gaps_between(recording.gaps, spans)
+    inside = {span.segment for span in spans[:-1]}
+    gaps = [gap for gap in recording.gaps if gap.after_segment in inside] if inside else []
     if options.gaps == "error":
         problem = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in the samples to export"
         advice = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one segment by time (--start, --stop)."
         _check_gaps(recording.path, gaps, problem, advice)
-    is_resampled = options.resample is not None and recording.has_sample_timestamps
     groups = [Resampled([span]) for span in spans]
-    if is_resampled:
-        groups = [
-            resample_to_nominal(span, recording.segments[span.segment], recording.clock, options.sort) for span in spans
-        ]
+    if options.resample and recording.has_sample_timestamps:
+        segments = (recording.segments[span.segment] for span in spans)
+        groups = [resample_to_nominal(*one, recording.clock, options.sort) for one in zip(spans, segments, strict=True)]
     if options.gaps == "split":
         files = {f"-{group.rows[0].segment:03d}": _number_rows(group.rows) for group in groups}
     else:
-        fills = _fill_gaps(recording, spans, gaps, groups, options, is_resampled) if options.gaps == "fill" else []
+        fills = _fill_gaps(recording, options, spans, gaps, groups) if options.gaps == "fill" else []
         parts: list[PlanRow] = []
         for k, group in enumerate(groups):
             parts += [*group.rows, *fills[k : k + 1]]
@@ -204,11 +203,6 @@ def raise_no_samples(segments: Sequence[_Segment], start_tick: int | None, stop_
 # --------------------------------------------------------------------------------------------------- gaps and filling
 
 
-def _gaps_between(gaps: Sequence[Gap], spans: Sequence[SampleRows]) -> list[Gap]:
-    inside = {span.segment for span in spans[:-1]}
-    return [gap for gap in gaps if gap.after_segment in inside] if inside else []
-
-
 def _check_gaps(path: str, gaps: Sequence[Gap], problem: str, advice: str) -> None:
     """Raise a GapError that lists the gaps, if there are any, and names what resolves them."""
     if gaps:
@@ -227,18 +221,17 @@ def check_fill(path: str, n_filled: int, n_recorded: int, max_fill: float, row_b
 
 def _fill_gaps(
     recording: _Recording,
+    options: PlanOptions,
     spans: Sequence[SampleRows],
     gaps: Sequence[Gap],
     groups: Sequence[Resampled],
-    options: PlanOptions,
-    is_resampled: bool,
 ) -> list[FilledRows]:
     """The rows that fill each gap; none where a gap is shorter than half a sample."""
     backwards = [gap for gap in gaps if gap.missing_samples < 0]
     problem = "time goes backwards, which cannot be filled"
     _check_gaps(recording.path, backwards, problem, "Use gaps='split' (--gaps split).")
     segments = [recording.segments[span.segment] for span in spans]
-    if is_resampled:
+    if options.resample and recording.has_sample_timestamps:
         starts = [int(s.ticks(span.start, span.start + 1)[0]) for s, span in zip(segments, spans, strict=True)]
         counts = _fill_on_grid(starts, groups, recording.clock)
     else:
