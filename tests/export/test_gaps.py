@@ -18,7 +18,7 @@ import nevparse as nv
 from export.left import PERIOD, left_in, paused, rows_in, written
 
 
-def test_timing_c20_gaps_are_refused_unless_something_is_asked_for(opened: Opened, out: Path) -> None:
+def test_timing_c20_gaps_are_refused_unless_an_option_resolves_them(opened: Opened, out: Path) -> None:
     ns = opened(paused()[0])
     with pytest.raises(nv.GapError, match=r"broken 2 times .*loss of .*gaps='split', 'join' or 'fill'") as refused:
         nv.write_bin(ns, out)
@@ -26,7 +26,7 @@ def test_timing_c20_gaps_are_refused_unless_something_is_asked_for(opened: Opene
     assert left_in(out.parent) == []
 
 
-def test_timing_c20_only_gaps_inside_what_was_asked_for_count(opened: Opened, out: Path) -> None:
+def test_timing_c20_only_gaps_inside_the_range_count(opened: Opened, out: Path) -> None:
     raw, samples = paused()
     ns = opened(raw)
     assert rows_in(nv.write_bin(ns, out, stop_tick=1005).path).tolist() == samples[:5].tolist()
@@ -99,8 +99,8 @@ def test_timing_c23_rounding_never_adds_up(opened: Opened, out: Path, segments) 
         report, rows, _ = written(ns, out, gaps="fill", fill=-1, max_fill=1e9)
         place = {tuple(row): k for k, row in enumerate(rows.tolist()) if row[0] >= 0}
         ticks = np.concatenate([segment.ticks() for segment in ns.segments]).astype(float)
-        there = [place[tuple(row)] for row in b.ramp(len(ticks), 2).tolist()]
-        assert np.abs(np.array(there) - ticks / 30).max() <= 0.5
+        places = [place[tuple(row)] for row in b.ramp(len(ticks), 2).tolist()]
+        assert np.abs(np.array(places) - ticks / 30).max() <= 0.5
         assert len(rows) == report.n_filled + len(ticks)
 
 

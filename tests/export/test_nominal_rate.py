@@ -82,12 +82,12 @@ def test_timing_c26_with_fill_the_whole_recording_is_on_one_grid(opened: Opened,
     report, rows, described = written(ns, out, resample="nominal", gaps="fill", fill=-1)
     grid = float(ticks[0]) + np.arange(len(rows)) * PERIOD
     times = described.row_to_tick(range(len(rows))).astype(float)
-    assert np.abs(times - grid).max() <= 1.2 * PERIOD, "each stretch starts within half a sample"
+    assert np.abs(times - grid).max() <= 1.2 * PERIOD, "each segment starts within half a sample"
     assert len(rows) == n + report.n_filled + report.n_repeated - report.n_dropped
     assert (rows[:, 0] == -1).sum() == report.n_filled > 9000
 
 
-def test_timing_c26_with_join_each_stretch_has_its_own_grid(opened: Opened, out: Path) -> None:
+def test_timing_c26_with_join_each_segment_has_its_own_grid(opened: Opened, out: Path) -> None:
     ticks = t.stamps(1000, drift_ppm=1999.7, breaks={499: 100.3})
     _, rows, _ = written(opened(t.ptp(ticks)), out, resample="nominal", gaps="join")
     one, other = on_the_grid(ticks[:500])[0], on_the_grid(ticks[500:])[0]
@@ -123,7 +123,7 @@ def shuffled_file():
 
 
 @pytest.mark.usefixtures("small_buffers")
-def test_timing_c27_samples_out_of_order_are_told_and_left(opened: Opened, out: Path) -> None:
+def test_timing_c27_samples_out_of_order_are_counted_and_left(opened: Opened, out: Path) -> None:
     raw, _, as_recorded = shuffled_file()
     ns = opened(raw)
     assert ns.gaps == ()
@@ -139,7 +139,7 @@ def test_timing_c27_samples_out_of_order_are_told_and_left(opened: Opened, out: 
 
 @pytest.mark.usefixtures("small_buffers")
 @pytest.mark.parametrize("columns", [None, [1]])
-def test_timing_c27_sort_puts_them_right(opened: Opened, out: Path, columns) -> None:
+def test_timing_c27_sort_puts_them_in_order(opened: Opened, out: Path, columns) -> None:
     raw, right, _ = shuffled_file()
     ns = opened(raw)
     report, rows, described = written(ns, out, sort=True, channels=columns)
@@ -151,7 +151,7 @@ def test_timing_c27_sort_puts_them_right(opened: Opened, out: Path, columns) -> 
 
 @FEWER
 @given(st.integers(-210, 210), st.integers(-210, 210))
-def test_timing_c27_sorted_reading_is_a_slice_of_the_sorted_whole(opened: Opened, a, z) -> None:
+def test_timing_c27_sorted_reading_is_a_slice_of_all_sorted_samples(opened: Opened, a, z) -> None:
     raw, right, _ = shuffled_file()
     with opened(raw) as ns:
         assert ns.read(a, z, sort=True).tolist() == right[a:z].tolist()
