@@ -29,9 +29,6 @@ def names(path: str) -> tuple[str, str]:
     return stem + ".json", stem + ".ticks"
 
 
-# ------------------------------------------------------------------------------------------------------------ writing
-
-
 def describe(
     ns: Continuous,
     path: str,
@@ -119,9 +116,6 @@ def _instruments(ns: CombinedInstruments, columns: NDArray[np.intp]) -> Iterator
             "dropped_samples": track.n_dropped,
             "repeated_samples": track.n_repeated,
         }
-
-
-# ------------------------------------------------------------------------------------------------------------ reading
 
 
 class Sidecar(RowTimes):

@@ -25,7 +25,6 @@ from ..traces.pieces import Extent
 from ..traces.plan import (
     FilledRows,
     PlanRow,
-    Resampled,
     SampleRows,
     check_fill,
     nearest_row,
@@ -62,16 +61,13 @@ class InstrumentTrack:
     def _place_segments(self, grid: Grid, sort: bool) -> Iterator[PlanRow]:
         end = 0
         for span in select_samples(self.file.segments, None, None):
-            segment = self.file.segments[span.segment]
-            row = nearest_row(segment.start_tick - grid.origin_tick, grid.clock)
+            row = nearest_row(self.file.segments[span.segment].start_tick - grid.origin_tick, grid.clock)
             if row < end - 1:
                 problem = f"segment {span.segment} starts before the segment in front of it ends"
                 raise GapError(f"{self.file.path}: {problem}: export instruments one by one", self.file.gaps)
             if row > end:
                 yield FilledRows(end, row - end, grid.tick(end))
-            placed = Resampled([span])
-            if self.file.has_sample_timestamps:
-                placed = resample_to_nominal(span, segment, grid.clock, sort, grid.tick(row))
+            placed = resample_to_nominal(self.file, span, sort, grid.tick(row))
             late = max(0, end - row)  # rounding can put the first sample into the row of the last
             self.n_dropped += placed.n_dropped + late
             self.n_repeated += placed.n_repeated

@@ -134,10 +134,9 @@ def plan_rows(recording: _Recording, options: PlanOptions, may_be_empty: bool = 
         problem = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in the samples to export"
         advice = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one segment by time (--start, --stop)."
         _check_gaps(recording.path, gaps, problem, advice)
-    groups = [Resampled([span]) for span in spans]
-    if options.resample and recording.has_sample_timestamps:
-        segments = (recording.segments[span.segment] for span in spans)
-        groups = [resample_to_nominal(*one, recording.clock, options.sort) for one in zip(spans, segments, strict=True)]
+    groups = [
+        resample_to_nominal(recording, span, options.sort) if options.resample else Resampled([span]) for span in spans
+    ]
     if options.gaps == "split":
         files = {f"-{group.rows[0].segment:03d}": _number_rows(group.rows) for group in groups}
     else:
@@ -268,20 +267,24 @@ def nearest_row(ticks: int, clock: Clock) -> int:
 
 
 def resample_to_nominal(
-    span: SampleRows, segment: _Segment, clock: Clock, sort: bool, origin_tick: int | None = None
+    recording: _Recording, span: SampleRows, sort: bool, origin_tick: int | None = None
 ) -> Resampled:
     """Put samples on a grid at the nominal rate: each row is the nearest sample.
 
-    Where the recorder's clock has run ahead or behind by more than 0.6 of a sample, one is dropped or repeated. The
-    first row is at `origin_tick`, or at the first sample where that is not given.
+    Where the recorder's clock is ahead or behind by more than 0.6 of a sample, one is dropped or repeated. The first
+    row is at `origin_tick`, or at the first sample where that is not given. Samples without timestamps of their own
+    are at the nominal rate already.
     """
+    if not recording.has_sample_timestamps:
+        return Resampled([span])
+    segment = recording.segments[span.segment]
     rows: list[SampleRows] = []
     shift = n_dropped = n_repeated = 0
     begin, end = span.start, span.start + span.n_rows
     origin = int(segment.ticks(begin, begin + 1, sort=sort)[0]) if origin_tick is None else origin_tick
     for a in range(begin, end, _RESAMPLED_ROWS):
         b = min(a + _RESAMPLED_ROWS, end)
-        late = _lateness(segment.ticks(a, b, sort=sort), origin, a - span.start, clock)
+        late = _lateness(segment.ticks(a, b, sort=sort), origin, a - span.start, recording.clock)
         k = 0
         while (k := _next_off(late, shift, k)) < b - a:
             rows.append(SampleRows(0, a + k - begin, span.segment, begin))
