@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A flat ``.bin`` of chosen channels, as spike sorters read it, and a ``.json`` beside it that says what it holds.
+"""A flat ``.bin`` of chosen channels, as spike sorters read it, and a ``.json`` beside it that describes it.
 
-The whole export is planned, and refused if it has to be, before the first byte is written.
+The export is planned, and refused if it has to be, before the first byte is written.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import DamagedFile
+from ..nsx.file import NsxFile
 from ..nsx.packets import HiddenGap
-from ..recording.instruments import Continuous
+from ..recording.instruments import CombinedInstruments, Continuous
 from ..source.growth import POLL_S, FollowOptions
-from ..traces.plan import Corrections, FilledRows
-from ..traces.request import ExportRequest, Progress, check_options, fill_row, plan_files
-from . import sidecar
-from .inputs import check_not_shrunk, check_unchanged
-from .job import BinFile, ExportJob, FileJob, bin_file, bin_outputs, check_targets, targets_of
-
-if TYPE_CHECKING:
-    from ..nsx.file import NsxFile
+from ..traces.plan import FilledRows, PlanOptions, check_options, plan_rows
+from .inputs import check_not_shrunk, files_of, raise_if_changed
+from .job import BinFile, ExportJob, Progress, bin_file, bin_outputs, check_targets, targets_of
+from .live import GrowingRows
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class BinReport(BinFile):
     n_filled, n_dropped, n_repeated : int
         Rows filled, and samples left out and repeated to keep the nominal rate.
     n_out_of_order : int
-        Samples that stand out of order in the recording, and do so in the ``.bin`` unless they were sorted.
+        Samples that are out of order in the recording, and in the ``.bin`` unless they were sorted.
     """
 
     files: tuple[BinFile, ...]
@@ -59,8 +58,8 @@ class BinReport(BinFile):
             "samples repeated": self.n_repeated,
             "samples out of order": self.n_out_of_order,
         }
-        told = [f"{count} {what}" for what, count in counts.items() if count]
-        return [*map(str, self.files), *([", ".join(told)] if told else [])]
+        changes = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        return [*map(str, self.files), *([changes] if changes else [])]
 
 
 def write_bin(
@@ -85,10 +84,10 @@ def write_bin(
     timeout_s: float | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> BinReport:
-    """Write chosen channels of a recording to a flat binary file, and a ``.json`` that says what it holds.
+    """Write chosen channels of a recording to a flat binary file, and a ``.json`` that describes it.
 
-    Samples are written as they were recorded: same type, no scaling; none is added, left out or moved unless that is
-    asked for, and then the sidecar says where.
+    Samples are written as they were recorded: same type, no scaling. None is added, left out or moved unless an option
+    wants it, and then the sidecar lists where.
 
     Parameters
     ----------
@@ -110,27 +109,26 @@ def write_bin(
     start_tick, stop_tick : int, optional
         Only samples whose timestamps are in this half-open range of the file's clock.
     gaps : str
-        What to do where time is not unbroken. ``error``: refuse. ``split``: one file for each segment, named
+        What to do where time is broken. ``error``: refuse. ``split``: one file for each segment, named
         ``-000``, ``-001`` and so on. ``join``: segments back to back. ``fill``: rows for the missing samples.
     fill : number or "hold"
-        What ``gaps="fill"`` writes: a raw value, or the last sample again.
+        What ``gaps="fill"`` writes: a raw value, or the last sample before the gap.
     max_fill : float
         Refuse to fill more than this many times the recorded samples.
     resample : str, optional
-        ``nominal``: samples on an even grid at the nominal rate, each row the nearest one, for files whose samples
-        have timestamps of their own.
+        ``nominal``: rows at the nominal rate, each the nearest sample, for files whose samples have timestamps of
+        their own.
     sort : bool
-        Put samples right that stand out of order.
+        Sort samples that are out of order by time.
     overwrite : bool
         Replace files of the same names.
     progress : callable, optional
         Called with (rows done, rows in all) after each step.
     follow : bool
-        Go on with what is still to be recorded, with `gaps` ``join`` or ``fill``. The ``.bin`` has its name, and its
-        sidecar, when this ends: nothing was written for `timeout_s` seconds, `stop_tick` has passed, or `stop` returned
-        True, which is called before every look at the file, `poll_s` seconds apart, and makes that look the last. Until
-        then its rows are in the ``.nevparse-part`` beside it. A gap that is too long for `max_fill` waits for more
-        samples.
+        Go on with what is still to be recorded, with `gaps` ``join`` or ``fill``. The file is polled every `poll_s`
+        seconds until nothing was written for `timeout_s` seconds, `stop_tick` has passed, or `stop`, which is called
+        before each poll, has returned True. The ``.bin`` gets its name, and its sidecar, in the end; until then its
+        rows are in the ``.nevparse-part`` beside it. A gap that is too long for `max_fill` waits for more samples.
     poll_s, timeout_s, stop : float, float and callable, optional
         See `follow`; without the last two it does not end by itself.
 
@@ -146,74 +144,60 @@ def write_bin(
     ExportError
         Where a file is in the way, the input would be overwritten, the disk is full, or the input shrinks meanwhile.
     KeyError, ValueError
-        Where the request names what is not there, or nothing.
+        Where a channel, a time or an option does not exist, or no channel is chosen.
 
     Warns
     -----
     DamagedFile
-        Where samples stand out of order and `sort` is not asked for.
+        Where samples are out of order and are not sorted.
     """
-    if isinstance(ns, Sequence):
-        from ..recording.instruments import CombinedInstruments
-
-        recording: Continuous = CombinedInstruments(ns, max_fill if gaps == "fill" else None, sort)
-    else:
-        recording = ns
-    columns = (channels, electrodes, labels, kind)
-    many, how = (gaps, fill, max_fill, resample, sort), FollowOptions(poll_s, timeout_s, stop) if follow else None
-    request = ExportRequest(os.fspath(path), columns, start_tick, stop_tick, *many, overwrite, progress, how)
-    check_options(request, recording.dtype)
-    try:
-        return _export(recording.fully_scanned() if sort or resample else recording, request)
-    except HiddenGap:  # seen while streaming; nothing has been named yet
-        return _export(recording.fully_scanned(), request)
-
-
-def _export(ns: Continuous, request: ExportRequest) -> BinReport:
-    columns = ns.columns(*request.columns)
+    recording = CombinedInstruments(ns, max_fill if gaps == "fill" else None, sort) if isinstance(ns, Sequence) else ns
+    options = PlanOptions(start_tick, stop_tick, gaps, fill, max_fill, resample, sort)
+    check_options(options, recording.dtype)
+    columns = recording.columns(channels, electrodes, labels, kind)
     if columns.size == 0:
-        raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
-    fill = fill_row(request.fill, columns.size, ns.dtype) if request.gaps == "fill" else b""
-    make_job, inputs = _job_of(ns, request)
+        raise ValueError(f"expected at least one channel, found none; {recording.path} has {recording.n_channels}")
+    follow_options = FollowOptions(poll_s, timeout_s, stop) if follow else None
+    export = partial(_export, os.fspath(path), columns, options, overwrite, progress, follow_options)
+    try:
+        return export(recording.fully_scanned() if sort or resample else recording)
+    except HiddenGap:  # seen while streaming; no file has its name yet
+        return export(recording.fully_scanned())
+
+
+def _export(
+    path: str,
+    columns: NDArray[np.intp],
+    options: PlanOptions,
+    overwrite: bool,
+    progress: Progress | None,
+    follow: FollowOptions | None,
+    ns: Continuous,
+) -> BinReport:
+    inputs, tracks = files_of(ns), ns.tracks if isinstance(ns, CombinedInstruments) else ()
+    if follow and tracks:
+        raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
+    growing = GrowingRows(inputs[0], options, follow) if follow else None
     check_not_shrunk(inputs)
-    planned, corrections = ([(request.path, [])], Corrections()) if request.follow else plan_files(ns, request)
-    files = [bin_file(ns, path, columns, rows) for path, rows in planned]
-    policy = sidecar.policy_facts(request.gaps, request.fill, request.resample, corrections)
-    job = make_job(ns, columns, fill, request.sort, request.progress, sum(file.n_samples for file in files))
-    n_bytes, sources = targets_of(files, ns.has_sample_timestamps)[1], _paths(inputs)
-    with bin_outputs(request.path, request.overwrite, n_bytes, sources) as outputs:
-        check_targets(sources, ns.has_sample_timestamps, request.path, files, request.overwrite)
-        with nullcontext() if request.follow else check_unchanged(inputs):
-            files = [job.write(file, outputs, policy) for file in files]
-    if job.n_out_of_order and not request.sort:
-        message = f"{job.n_out_of_order} samples stand out of order; sort=True (--sort) puts them right"
-        warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=4)
+    plan = growing or plan_rows(ns, options)
+    stem, suffix = os.path.splitext(path)
+    files = [bin_file(ns, stem + part + suffix, columns, rows) for part, rows in plan.files.items()]
+    job = ExportJob(ns, columns, options, plan, progress)
+    paths = [file.path for file in inputs if os.path.exists(file.path)]  # bytes have a name that is no path
+    n_bytes = targets_of(files, ns.has_sample_timestamps)[1]
+    with bin_outputs(path, overwrite, n_bytes, paths) as outputs:
+        check_targets(paths, ns.has_sample_timestamps, path, files, overwrite)
+        with nullcontext() if growing else raise_if_changed(inputs):
+            files = [job.write(file, outputs) for file in files]
+    if job.n_out_of_order and not options.sort:
+        message = f"{job.n_out_of_order} samples are out of order; sort=True (--sort) sorts them"
+        warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=3)
+    filled = (part.n_rows for file in files for part in file.rows if isinstance(part, FilledRows))
     return BinReport(
-        **vars(files[0]) | {"n_samples": job.n_rows},
+        **vars(files[0]) | {"n_samples": sum(file.n_samples for file in files)},
         files=tuple(files),
-        n_filled=job.n_holes + sum(item.n_rows for file in files for item in file.rows if isinstance(item, FilledRows)),
-        n_dropped=corrections.dropped + job.corrections.dropped,
-        n_repeated=corrections.repeated + job.corrections.repeated,
+        n_filled=sum(filled) + sum(track.n_filled for track in tracks),
+        n_dropped=plan.n_dropped + sum(track.n_dropped for track in tracks),
+        n_repeated=plan.n_repeated + sum(track.n_repeated for track in tracks),
         n_out_of_order=job.n_out_of_order,
     )
-
-
-def _job_of(ns: Any, request: ExportRequest) -> tuple[Callable[..., ExportJob], list[Any]]:
-    """What streams a recording, and the files it comes from."""
-    if hasattr(ns, "tracks"):
-        if request.follow:
-            raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
-        from .job import InstrumentsJob
-
-        return InstrumentsJob, [track.file for track in ns.tracks]
-    if request.follow is None:
-        return FileJob, [ns]
-    from .live import FollowJob, poll_until, wait_for_first_samples
-
-    looks = poll_until(ns, request.follow, request.stop_tick)
-    wait_for_first_samples(ns, looks)
-    return partial(FollowJob, looks, lambda: plan_files(ns, request)[0][0][1]), [ns]
-
-
-def _paths(files: Sequence[Continuous]) -> list[str]:
-    return [file.path for file in files if os.path.exists(file.path)]  # what was no path has a name all the same

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Notices that a recording shrank or was changed while it was read, and lets one grow."""
+"""Refuses an export whose input shrinks or is changed meanwhile; an input may grow."""
 
 from __future__ import annotations
 
@@ -11,28 +11,36 @@ from typing import NamedTuple
 
 from ..errors import ExportError, FormatError
 from ..nsx.file import NsxFile
+from ..recording.instruments import CombinedInstruments, Continuous
 
 _HEAD_BYTES = 314  # the basic header of most files, which nobody changes while a recording grows
 
 
-class _State(NamedTuple):
+def files_of(ns: Continuous) -> list[NsxFile]:
+    """The files that a recording is read from."""
+    return [track.file for track in ns.tracks] if isinstance(ns, CombinedInstruments) else [ns]
+
+
+class FileState(NamedTuple):
+    """What shows that a file was changed."""
+
     size_bytes: int
     changed_ns: int
     head: bytes
 
 
-def _state(file: NsxFile) -> _State:
+def _state_of(file: NsxFile) -> FileState:
     head = bytearray(_HEAD_BYTES)
-    reader_of(file)(memoryview(head), 0)
+    readinto_of(file)(memoryview(head), 0)
     try:
         status = os.fstat(file.fileno())
     except UnsupportedOperation:  # bytes, and objects that only Python knows
-        return _State(file.size_bytes, 0, bytes(head))
-    return _State(status.st_size, status.st_mtime_ns, bytes(head))
+        return FileState(file.size_bytes, 0, bytes(head))
+    return FileState(status.st_size, status.st_mtime_ns, bytes(head))
 
 
-def reader_of(file: NsxFile) -> Callable[[memoryview, int], int]:
-    """Its `readinto`, whose OSError is not taken for one of writing."""
+def readinto_of(file: NsxFile) -> Callable[[memoryview, int], int]:
+    """Its `readinto`, with an ExportError for each OSError, which would be taken for an error of writing."""
 
     def readinto(buffer: memoryview, offset: int) -> int:
         try:
@@ -44,9 +52,9 @@ def reader_of(file: NsxFile) -> Callable[[memoryview, int], int]:
     return readinto
 
 
-def check_not_shrunk(files: Sequence[NsxFile]) -> list[_State]:
-    """What files are now; ExportError where one is shorter than it was when it was opened."""
-    states = [_state(file) for file in files]
+def check_not_shrunk(files: Sequence[NsxFile]) -> list[FileState]:
+    """The state of each file; ExportError where one is shorter than it was when it was opened."""
+    states = [_state_of(file) for file in files]
     for file, state in zip(files, states, strict=True):
         if state.size_bytes < file.size_bytes:
             sizes = f"{file.size_bytes} bytes then, {state.size_bytes} now"
@@ -55,31 +63,25 @@ def check_not_shrunk(files: Sequence[NsxFile]) -> list[_State]:
 
 
 @contextmanager
-def check_unchanged(files: Sequence[NsxFile]) -> Iterator[None]:
-    """Hold what is read in the block against what the files were before it.
+def raise_if_changed(files: Sequence[NsxFile]) -> Iterator[None]:
+    """Compare files after the block with what they were before it.
 
-    A file may grow, as one that is being recorded does: what it had is taken to stay what it was, but for its head,
-    which is compared. A file that has its size and another date of change was written to.
-
-    Raises
-    ------
-    ExportError
-        Where a file became shorter, or was changed.
+    A file may grow, as one that is being recorded does: only its head is compared then. A file of the same size and
+    another date of change was written to.
     """
     before = check_not_shrunk(files)
     try:
         yield
-    except FormatError:  # a timestamp that is no longer there
+    except FormatError:  # a timestamp that is not in the file any more
         _compare(files, before)
         raise
     _compare(files, before)
 
 
-def _compare(files: Sequence[NsxFile], before: Sequence[_State]) -> None:
+def _compare(files: Sequence[NsxFile], before: Sequence[FileState]) -> None:
     for file, then, now in zip(files, before, check_not_shrunk(files), strict=True):
-        touched = now.size_bytes <= then.size_bytes and now.changed_ns != then.changed_ns
-        if touched or now.head != then.head:
+        is_touched = now.size_bytes <= then.size_bytes and now.changed_ns != then.changed_ns
+        if is_touched or now.head != then.head:
             what = "its headers" if now.head != then.head else "it was written to, and did not grow"
-            raise ExportError(
-                f"{file.path}: it has changed while it was exported ({what}); open it again when nothing writes to it"
-            )
+            advice = "open it again when nothing writes to it"
+            raise ExportError(f"{file.path}: it has changed while it was exported ({what}); {advice}")

@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Carries out a planned export: refuses what must not be overwritten, streams the rows, describes the result."""
+"""Writes the files of an export: streams planned rows, notes the time of each, describes the result."""
 
 from __future__ import annotations
 
 import os
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,19 +18,19 @@ from ..errors import ExportError
 from ..format.text import duration_text, json_text, size_text
 from ..nsx.file import NsxFile
 from ..nsx.packets import TimestampCheck
-from ..recording.instruments import CombinedInstruments, Continuous, InstrumentTrack
-from ..traces import plan
+from ..recording.instruments import CombinedInstruments, Continuous
 from ..traces.extents import Extent
-from ..traces.packing import BUFFER_BYTES, Batch, Buffer, ColumnPacker, FillRows, RowReader, side_by_side
-from ..traces.plan import Corrections, FilledRows, PlanRow
-from ..traces.plan import PlanRow as PlannedRows
+from ..traces.packing import BUFFER_BYTES, FLUSH, Batch, Buffer, ColumnPacker, RowReader, side_by_side
+from ..traces.plan import FilledRows, PlanOptions, PlanRow, RowPlan, SampleRows, count_rows, fill_row
 from . import sidecar
-from .inputs import reader_of
+from .inputs import files_of, readinto_of
+from .live import GrowingRows
 from .output.files import PART, OutputFiles, _refuse_space, _refuse_target, folder_of, whole_or_absent
 from .output.stream import stream, write_all
 
 _TICK_BYTES = 8
 _TICKS_AT_ONCE = 1 << 16
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class BinFile:
         Hz.
     electrode_ids : tuple of int
         Of each column.
-    rows : tuple of Span and Fill
+    rows : tuple of SampleRows and FilledRows
         Which rows are which samples of which segment, and which were filled.
     """
 
@@ -104,104 +101,12 @@ def targets_of(files: Sequence[BinFile], stamped: bool) -> tuple[list[str], int]
     return targets, sum(file.size_bytes + _TICK_BYTES * file.n_samples * stamped for file in files)
 
 
-class ExportJob(ABC):
-    """The streaming of planned files."""
-
-    known_ahead = True  # how many rows there will be
-
-    def __init__(
-        self,
-        ns: Continuous,
-        columns: NDArray[np.intp],
-        fill: bytes | None,
-        sort: bool,
-        progress: Callable[[int, int], None] | None,
-        n_rows: int,
-    ) -> None:
-        self._ns, self._columns, self._fill, self._sort = ns, columns, fill, sort
-        self._progress, self.n_rows = progress, n_rows
-        self._done = self.n_out_of_order = 0
-        self.corrections, self.n_holes = Corrections(), 0
-
-    def write(self, file: BinFile, outputs: OutputFiles, policy: dict[str, Any]) -> BinFile:
-        """Write one file and what goes with it."""
-        with ExitStack() as stack:
-            log = None
-            watcher = self._ns.timestamp_check()
-            if watcher is not None:
-                ticks_path = sidecar.names(file.path)[1]
-                ticks = stack.enter_context(outputs.create(ticks_path, self._ahead(_TICK_BYTES * file.n_samples)))
-                log = TimestampWriter(watcher, ticks, self._ns.clock)
-            target = stack.enter_context(outputs.create(file.path, self._ahead(file.size_bytes)))
-            for n_rows in stream(self._batches(file.rows, log), target):
-                self._done += n_rows
-                if self._progress is not None:
-                    self._progress(self._done, self.n_rows)
-        file = self._as_written(file)
-        out_of_order = log.timestamp_check.finish() if log else 0
-        self.n_out_of_order += out_of_order
-        facts = sidecar.describe(self._ns, file.path, file.rows, self._columns, self._sort, policy)
-        facts |= {"sorted": self._sort, "out_of_order_samples": out_of_order, **self._more_facts()}
-        with outputs.create(file.sidecar_path) as described:
-            write_all(described, json_text(facts, 1).encode())
-        return file
-
-    def _ahead(self, n_bytes: int) -> int | None:
-        return n_bytes if self.known_ahead else None
-
-    def _as_written(self, file: BinFile) -> BinFile:
-        return file
-
-    @abstractmethod
-    def _batches(self, rows: Sequence[PlanRow], log: TimestampWriter | None) -> Iterator[Batch]:
-        """Packed rows, as planned."""
-
-    def _more_facts(self) -> dict[str, Any]:
-        return {}
-
-
-class FileJob(ExportJob):
-    """The streaming of one recording's file."""
-
-    def __init__(self, ns: NsxFile, *more: Any) -> None:
-        super().__init__(ns, *more)
-        self._file, self._packer = ns, ColumnPacker(self._columns, ns.n_channels, ns.dtype)
-
-    def _batches(self, rows: Sequence[PlanRow], log: TimestampWriter | None) -> Iterator[Batch]:
-        return RowReader(reader_of(self._file), self._packer, self._fill, log).batches(self._items(rows, log))
-
-    def _items(self, rows: Sequence[PlanRow], log: TimestampWriter | None) -> Iterator[Extent | FillRows]:  # noqa: ARG002 - needs none
-        for item in rows:
-            if isinstance(item, FilledRows):
-                yield FillRows(item.n_rows, item.tick)
-            else:
-                segment, stop = self._ns.segments[item.segment], item.start + item.n_rows
-                yield from segment.extents(item.start, stop, sort=self._sort)
-
-
-class TimestampWriter:
-    """Writes the timestamp of every row, and has every packet judged."""
-
-    def __init__(self, watcher: TimestampCheck, file: FileIO, clock: Clock) -> None:
-        self.timestamp_check, self._file, self._clock = watcher, file, clock
-
-    def packets(self, read: Buffer, n_packets: int, first: int) -> None:
-        """Packets `first` and on, as they stand in the file."""
-        self.timestamp_check.add(read, n_packets, first)
-        write_all(self._file, self.timestamp_check.headers(read, n_packets)["tick"].tobytes())
-
-    def filled(self, rows: FillRows) -> None:
-        """Rows that were filled: the times they stand for."""
-        for a in range(0, rows.n_rows, _TICKS_AT_ONCE):
-            write_all(self._file, self._clock.ticks(rows.tick, a, min(a + _TICKS_AT_ONCE, rows.n_rows)).tobytes())
-
-
 def bin_file(ns: Continuous, path: str, columns: NDArray[np.intp], rows: Sequence[PlanRow]) -> BinFile:
-    """One file of a plan."""
+    """A file as it is planned."""
     return BinFile(
         path=path,
         sidecar_path=sidecar.names(path)[0],
-        n_samples=plan.count_rows(rows),
+        n_samples=count_rows(rows),
         n_channels=int(columns.size),
         dtype=ns.dtype.str,
         sampling_rate=ns.sampling_rate,
@@ -210,43 +115,105 @@ def bin_file(ns: Continuous, path: str, columns: NDArray[np.intp], rows: Sequenc
     )
 
 
-class InstrumentsJob(ExportJob):
-    """The streaming of several instruments side by side."""
+class TimestampWriter:
+    """Writes the timestamp of every row, and checks those of packets."""
 
-    def __init__(self, ns: CombinedInstruments, columns: NDArray[np.intp], fill: bytes | None, *more: Any) -> None:
-        super().__init__(ns, columns, fill, *more)
-        self._wide, self.n_holes = ns, sum(ns.n_holes())
-        self.corrections = Corrections(
-            sum(track.n_dropped for track in ns.tracks), sum(track.n_repeated for track in ns.tracks)
+    def __init__(self, check: TimestampCheck, file: FileIO, clock: Clock) -> None:
+        self.check, self._file, self._clock = check, file, clock
+
+    def add_packets(self, packets: Buffer, n_packets: int, first: int) -> None:
+        """Take packets `first` and on, as the file has them."""
+        self.check.add(packets, n_packets, first)
+        write_all(self._file, self.check.headers(packets, n_packets)["tick"].tobytes())
+
+    def add_filled(self, rows: FilledRows) -> None:
+        """Take rows that were filled: the times they stand for."""
+        for a in range(0, rows.n_rows, _TICKS_AT_ONCE):
+            write_all(self._file, self._clock.ticks(rows.tick, a, min(a + _TICKS_AT_ONCE, rows.n_rows)).tobytes())
+
+
+class ExportJob:
+    """Writes the files of one export: the rows of a plan, or of a file that is growing."""
+
+    def __init__(
+        self,
+        ns: Continuous,
+        columns: NDArray[np.intp],
+        options: PlanOptions,
+        plan: RowPlan | GrowingRows,
+        progress: Progress | None,
+    ) -> None:
+        self._ns, self._columns, self._options, self._plan, self._progress = ns, columns, options, plan, progress
+        self._growing = plan if isinstance(plan, GrowingRows) else None
+        self._n_rows = sum(map(count_rows, plan.files.values()))
+        self._n_done = self.n_out_of_order = 0
+        chosen = ns.split(columns) if isinstance(ns, CombinedInstruments) else [columns]
+        self._inputs = [
+            (file, ColumnPacker(own, file.n_channels, file.dtype), fill_row(options.fill, own.size, file.dtype))
+            for file, own in zip(files_of(ns), chosen, strict=True)
+        ]
+
+    def write(self, file: BinFile, outputs: OutputFiles) -> BinFile:
+        """Write one file, its timestamps if it has any, and its sidecar."""
+        check = self._ns.timestamp_check()
+        with ExitStack() as stack:
+            ticks = None
+            if check is not None:
+                ticks_path, n_bytes = sidecar.names(file.path)[1], _TICK_BYTES * file.n_samples
+                ticks_file = stack.enter_context(outputs.create(ticks_path, self._if_planned(n_bytes)))
+                ticks = TimestampWriter(check, ticks_file, self._ns.clock)
+            target = stack.enter_context(outputs.create(file.path, self._if_planned(file.size_bytes)))
+            for n_rows in stream(self._batches(file.rows, ticks), target):
+                self._n_done += n_rows
+                if self._growing is not None:
+                    self._n_rows = count_rows(self._growing.files[""])
+                if self._progress is not None:
+                    self._progress(self._n_done, self._n_rows)
+        if self._growing is not None:
+            rows = self._growing.files[""]
+            file = replace(file, rows=tuple(rows), n_samples=count_rows(rows))
+        n_out_of_order = check.finish() if check else 0
+        self.n_out_of_order += n_out_of_order
+        contents = sidecar.describe(
+            self._ns, file.path, file.rows, self._columns, self._options, self._plan, n_out_of_order
+        )
+        with outputs.create(file.sidecar_path) as described:
+            write_all(described, json_text(contents, 1).encode())
+        return file
+
+    def _if_planned(self, n_bytes: int) -> int | None:
+        return n_bytes if self._growing is None else None
+
+    def _batches(self, rows: Sequence[PlanRow], ticks: TimestampWriter | None) -> Iterator[Batch]:
+        ns = self._ns
+        if not isinstance(ns, CombinedInstruments):
+            return self._read(0, [rows] if self._growing is None else self._growing, ticks)
+        most_rows = max(1, BUFFER_BYTES // (ns.n_channels * ns.dtype.itemsize))
+        return side_by_side(
+            [self._read(k, [ns.rows_of(track, rows)], None, most_rows) for k, track in enumerate(ns.tracks)]
         )
 
-    def _batches(self, rows: Sequence[PlannedRows], log: TimestampWriter | None) -> Iterator[Batch]:  # noqa: ARG002 - a grid has none
-        most_rows = max(1, BUFFER_BYTES // (self._wide.n_channels * self._wide.dtype.itemsize))
-        several, begin = [], 0
-        for track, columns in zip(self._wide.tracks, self._wide.split(self._columns), strict=True):
-            packer = ColumnPacker(columns, track.file.n_channels, self._wide.dtype)
-            fill = self._fill and self._fill[begin : begin + packer.row_bytes]
-            pump = RowReader(reader_of(track.file), packer, fill, most_rows=most_rows)
-            several.append(pump.batches(self._track_items(track, rows)))
-            begin += packer.row_bytes
-        return side_by_side(several)
+    def _read(
+        self, k: int, rows: Iterable[Iterable[PlanRow]], ticks: TimestampWriter | None, most_rows: int | None = None
+    ) -> Iterator[Batch]:
+        """Packed rows of one input."""
+        file, packer, fill = self._inputs[k]
+        reader = RowReader(readinto_of(file), packer, fill, ticks.add_packets if ticks else None, most_rows)
+        return reader.batches(self._items(file, rows, ticks))
 
-    def _track_items(self, track: InstrumentTrack, rows: Sequence[PlannedRows]) -> Iterator[Extent | FillRows]:
-        for item in rows:
-            if isinstance(item, FilledRows):
-                yield FillRows(item.n_rows, item.tick)
-            else:
-                first = self._wide.segments[item.segment].first_row + item.start
-                yield from track.items(first, first + item.n_rows)
-
-    def _more_facts(self) -> dict[str, Any]:
-        edges = np.cumsum([0, *(columns.size for columns in self._wide.split(self._columns))]).tolist()
-        return {
-            "instruments": [
-                {"name": os.path.basename(track.file.path), "first_column": begin, "stop_column": end,
-                 "filled_rows": holes, "dropped_samples": track.n_dropped, "repeated_samples": track.n_repeated}
-                for track, (begin, end), holes in zip(
-                    self._wide.tracks, pairwise(edges), self._wide.n_holes(), strict=True
-                )
-            ]
-        }  # fmt: skip
+    def _items(
+        self, file: NsxFile, rows: Iterable[Iterable[PlanRow]], ticks: TimestampWriter | None
+    ) -> Iterator[Extent | FilledRows]:
+        """Where rows are in a file; where that grows, those of each poll are not kept waiting."""
+        for polled in rows:
+            if ticks is not None:
+                ticks.check.continue_from(file.timestamp_check())
+            for part in polled:
+                if isinstance(part, SampleRows):
+                    segment, stop = file.segments[part.segment], part.start + part.n_rows
+                    yield from segment.extents(part.start, stop, sort=self._options.sort)
+                    continue
+                if ticks is not None:
+                    ticks.add_filled(part)
+                yield part
+            yield FLUSH

@@ -1,108 +1,84 @@
 # SPDX-License-Identifier: MIT
-"""The export of a file that is being recorded, row by row as it grows, until it is told to stop."""
+"""The rows to export of a file that is being recorded, as it grows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from itertools import accumulate
-from typing import Any
 
 from ..clock import Gap
 from ..errors import GapError
 from ..nsx.file import NsxFile
 from ..nsx.packets import HiddenGap
 from ..source.growth import FollowOptions, poll_growth
-from ..traces.extents import Extent
-from ..traces.packing import FLUSH, FillRows
-from ..traces.plan import PlanRow, SampleRows, count_rows, rows_between
-from .job import BinFile, FileJob, TimestampWriter
+from ..traces.plan import PlanOptions, PlanRow, SampleRows, count_rows, plan_rows, rows_between
+
+_SURE_SAMPLES = 2  # so many show whether each has a timestamp of its own
 
 
-def poll_until(ns: NsxFile, how: FollowOptions, stop_tick: int | None) -> Iterator[int]:
-    """Look at a file again and again, until it has passed a time; yields how many samples came each time."""
+class GrowingRows:
+    """Polls a file and plans its rows anew each time; gives those that nothing still to be recorded can change.
 
-    def ended() -> bool:
-        return (how.stop is not None and how.stop()) or (stop_tick is not None and _passed(ns, stop_tick))
-
-    return poll_growth(ns.refresh, lambda: ns.n_samples, how._replace(stop=ended))
-
-
-def _passed(ns: NsxFile, tick: int) -> bool:
-    """Whether a sample has come that is not before a time, and is settled."""
-    if not ns.segments:
-        return False
-    last = ns.segments[-1]
-    at = last.n_samples - 1 - (ns.n_samples - ns.n_final)
-    return at >= 0 and int(last.ticks(at, at + 1)[0]) >= tick
-
-
-def wait_for_first_samples(ns: NsxFile, looks: Iterator[int]) -> None:
-    """Wait until a file holds enough to tell how its samples are framed, which is two of them."""
-    while ns.n_samples < 2 and next(looks, None) is not None:
-        pass
-
-
-class FollowJob(FileJob):
-    """The streaming of a recording's file that grows meanwhile.
-
-    Parameters
-    ----------
-    looks : iterator
-        Each step is a look at the file; it is exported to its end when they end.
-    plan : callable
-        The rows of what there is of it.
-    ns : NsxFile
-        The file. All else is as in `FileJob`.
+    It waits for the first samples when it is made. Where `follow` ends, the rows go to the end of the file. Its
+    attributes are those of a `RowPlan`, the newest one.
     """
 
-    known_ahead = False
+    n_dropped = n_repeated = 0
 
-    def __init__(self, looks: Iterator[int], plan: Callable[[], Sequence[PlanRow]], ns: NsxFile, *more: Any) -> None:
-        super().__init__(ns, *more)
-        self._growing, self._looks, self._plan = ns, looks, plan
-        self._rows: Sequence[PlanRow] = ()
+    def __init__(self, ns: NsxFile, options: PlanOptions, follow: FollowOptions) -> None:
+        if options.gaps not in ("join", "fill") or options.resample:
+            found = f"gaps={options.gaps!r}, resample={options.resample!r}"
+            raise ValueError(f"expected, with follow, gaps='join' or 'fill' (--gaps) and no resample; found {found}")
+        self.files: dict[str, list[PlanRow]] = {"": []}
+        self._ns, self._options, self._follow = ns, options, follow
+        self._polls = poll_growth(ns.refresh, lambda: ns.n_samples, follow._replace(stop=self._is_over))
+        while ns.n_samples < _SURE_SAMPLES and next(self._polls, None) is not None:
+            pass
+        self._has_sample_timestamps = ns.has_sample_timestamps
 
-    def _items(self, rows: Sequence[PlanRow], log: TimestampWriter | None) -> Iterator[Extent | FillRows]:  # noqa: ARG002 - grow
+    def __iter__(self) -> Iterator[list[PlanRow]]:
         done = 0
-        for _ in self._looks:
-            self._look(log)
-            settled = self._n_settled_rows()
-            yield from super()._items(rows_between(self._rows, done, settled, self._ns.clock), log)
-            yield FLUSH
-            done = max(done, settled)
-        self._look(log, is_last=True)
-        yield from super()._items(rows_between(self._rows, done, self.n_rows, self._ns.clock), log)
+        for _ in self._polls:
+            self._update()
+            n_final = self._n_final()
+            yield rows_between(self.files[""], done, n_final, self._ns.clock)
+            done = max(done, n_final)
+        self._update(is_last=True)
+        yield rows_between(self.files[""], done, count_rows(self.files[""]), self._ns.clock)
 
-    def _look(self, log: TimestampWriter | None, is_last: bool = False) -> None:
-        if (log is not None) != self._ns.has_sample_timestamps:
-            raise HiddenGap  # what looked like packets were short blocks
+    def _is_over(self) -> bool:
+        """Whether the caller stops it, or a final sample is at `stop_tick` or later."""
+        if self._follow.stop is not None and self._follow.stop():
+            return True
+        if self._options.stop_tick is None or not self._ns.segments:
+            return False
+        last = self._ns.segments[-1]
+        k = last.n_samples - 1 - (self._ns.n_samples - self._ns.n_final)
+        return k >= 0 and int(last.ticks(k, k + 1)[0]) >= self._options.stop_tick
+
+    def _update(self, is_last: bool = False) -> None:
+        if self._ns.has_sample_timestamps != self._has_sample_timestamps:
+            raise HiddenGap  # short blocks were taken for packets
         try:
-            self._rows = self._plan()
-        except GapError as error:  # too little was recorded as yet for what is to be filled: it waits
-            if is_last or any(gap.missing_samples < 0 and self._is_settled(gap) for gap in error.gaps):
+            self.files = plan_rows(self._ns, self._options, may_be_empty=True).files
+        except GapError as error:  # a gap may be too long to fill for the samples before it: it waits for more
+            if is_last or any(gap.missing_samples < 0 and self._is_final(gap) for gap in error.gaps):
                 raise
-        self.n_rows = count_rows(self._rows)
-        if is_last and not self.n_rows:
+        if is_last and not self.files[""]:
             raise ValueError(f"{self._ns.path}: expected samples to export, found none when it ended")
-        if log is not None:
-            log.timestamp_check.continue_from(self._ns.timestamp_check())
 
-    def _is_settled(self, gap: Gap) -> bool:
+    def _is_final(self, gap: Gap) -> bool:
         before = self._ns.segments[: gap.after_segment + 1]
-        return sum(segment.n_samples for segment in before) <= self._growing.n_final
+        return sum(segment.n_samples for segment in before) <= self._ns.n_final
 
-    def _n_settled_rows(self) -> int:
-        """Rows that stay what they are whatever is still to be recorded."""
+    def _n_final(self) -> int:
+        """Rows that nothing still to be recorded can change."""
         firsts = [0, *accumulate(segment.n_samples for segment in self._ns.segments)]
         n_rows = 0
-        for item in self._rows:
-            if isinstance(item, SampleRows):
-                n_settled = self._growing.n_final - firsts[item.segment] - item.start
-                if n_settled <= 0:
+        for part in self.files[""]:
+            if isinstance(part, SampleRows):
+                n_final = self._ns.n_final - firsts[part.segment] - part.start
+                if n_final <= 0:
                     break
-                n_rows = item.row + min(item.n_rows, n_settled)
+                n_rows = part.row + min(part.n_rows, n_final)
         return n_rows
-
-    def _as_written(self, file: BinFile) -> BinFile:
-        return replace(file, rows=tuple(self._rows), n_samples=self.n_rows)

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Several instruments side by side: the same recording, on one even grid of their common clock.
+"""Several instruments side by side: one recording, on a grid of rows on their common clock.
 
-Every sample goes to the row nearest to its time. Where instruments have timestamps for each sample, whose clocks
-drift apart, that leaves one out or repeats one now and then; it is counted.
+Each sample goes to the row nearest to its time. Where samples have timestamps of their own, the instruments' clocks
+drift apart: now and then a sample is dropped or repeated, and counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,159 +22,141 @@ from ..errors import GapError
 from ..format.channel import Channel
 from ..nsx.file import NsxFile
 from ..traces.extents import Extent
-from ..traces.packing import FillRows
-from ..traces.plan import Corrections, SampleRows, check_fill, nearest_row, resample_to_nominal, select_samples
+from ..traces.plan import (
+    FilledRows,
+    PlanRow,
+    SampleRows,
+    check_fill,
+    nearest_row,
+    resample_to_nominal,
+    rows_between,
+    select_samples,
+)
 
+_ENDLESS = 1 << 62
 RowRange = tuple[int, int]  # of the grid, from the first up to the second
 
 
+class Grid(NamedTuple):
+    """Rows at the sampling rate of all instruments; row 0 is at `origin_tick`."""
+
+    origin_tick: int
+    clock: Clock
+
+    def tick(self, row: int) -> int:
+        """Time of a row, rounded down."""
+        return self.origin_tick + row * self.clock.num // self.clock.den
+
+
 class InstrumentTrack:
-    """One instrument's samples on the grid.
+    """One instrument's samples on the grid; how often one was dropped or repeated for that, and rows without any."""
 
-    Parameters
-    ----------
-    file : NsxFile
-        The instrument's file.
-    origin_tick : int
-        The tick of row 0.
-    sort : bool
-        Whether samples out of order are put right.
-    """
+    def __init__(self, file: NsxFile, grid: Grid, sort: bool) -> None:
+        self.file = file.fully_scanned() if file.has_sample_timestamps else file
+        self.n_dropped = self.n_repeated = self.n_filled = 0
+        self.rows = list(self._place_segments(grid, sort))
+        parts = (part for part in self.rows if isinstance(part, SampleRows))
+        self.recorded = [(part.row, part.row + part.n_rows) for part in parts]
 
-    def __init__(self, file: NsxFile, origin_tick: int, sort: bool) -> None:
-        self.file, self._origin_tick, self._sort = (
-            file.fully_scanned() if file.has_sample_timestamps else file,
-            origin_tick,
-            sort,
-        )
-        self.n_dropped = self.n_repeated = 0
-        self.spans = tuple(self._placed())
-
-    def _placed(self) -> Iterator[SampleRows]:
+    def _place_segments(self, grid: Grid, sort: bool) -> Iterator[PlanRow]:
         end = 0
         for span in select_samples(self.file.segments, None, None):
-            segment, clock, group, made = self.file.segments[span.segment], self.file.clock, [span], Corrections()
-            row = nearest_row(segment.start_tick - self._origin_tick, clock)
-            if self.file.has_sample_timestamps:
-                group, made = resample_to_nominal(
-                    span, segment, clock, self._sort, self._origin_tick + row * clock.num // clock.den
-                )
-            self.n_dropped, self.n_repeated = self.n_dropped + made.dropped, self.n_repeated + made.repeated
+            row = nearest_row(self.file.segments[span.segment].start_tick - grid.origin_tick, grid.clock)
             if row < end - 1:
-                backwards = f"segment {span.segment} starts before the one in front of it ends"
-                raise GapError(f"{self.file.path}: {backwards}: export instruments one by one", self.file.gaps)
-            for part in group:
-                late = max(0, end - row)  # rounding may put the first sample on the last one's row
-                self.n_dropped += late
+                problem = f"segment {span.segment} starts before the segment in front of it ends"
+                raise GapError(f"{self.file.path}: {problem}: export instruments one by one", self.file.gaps)
+            if row > end:
+                yield FilledRows(end, row - end, grid.tick(end))
+            placed = resample_to_nominal(self.file, span, sort, grid.tick(row))
+            late = max(0, end - row)  # rounding can put the first sample into the row of the last
+            self.n_dropped += placed.n_dropped + late
+            self.n_repeated += placed.n_repeated
+            for part in placed.rows:
                 yield SampleRows(row + late, part.n_rows - late, part.segment, part.start + late)
                 row = end = row + part.n_rows
-
-    @cached_property
-    def recorded(self) -> list[RowRange]:
-        """Rows that have samples, neighbours as one."""
-        return _union((span.row, span.row + span.n_rows) for span in self.spans)
-
-    def items(self, a: int, b: int) -> Iterator[Extent | FillRows]:
-        """What to write for rows `a` to `b`."""
-        clock = self.file.clock
-        for span in self.spans:
-            begin, end = max(a, span.row), min(b, span.row + span.n_rows)
-            if begin >= end:
-                continue
-            if begin > a:
-                yield FillRows(begin - a, self._origin_tick + a * clock.num // clock.den)
-            start = span.start + begin - span.row
-            yield from self.file.segments[span.segment].extents(start, start + end - begin, sort=self._sort)
-            a = end
-        if a < b:
-            yield FillRows(b - a, self._origin_tick + a * clock.num // clock.den)
+                late = 0
+        yield FilledRows(end, _ENDLESS, grid.tick(end))
 
 
 @dataclass(frozen=True)
 class GridSegment:
-    """An unbroken stretch of the grid."""
+    """Rows of the grid without a gap."""
 
     index: int
     first_row: int
     n_samples: int
-    origin_tick: int
-    clock: Clock
+    grid: Grid
 
     @property
     def start_tick(self) -> int:
         """Time of the first row."""
-        return self.origin_tick + self.first_row * self.clock.num // self.clock.den
+        return self.grid.tick(self.first_row)
 
     @property
     def stop_tick(self) -> int:
         """Time of the row that would follow the last."""
-        return self.origin_tick + (self.first_row + self.n_samples) * self.clock.num // self.clock.den
+        return self.grid.tick(self.first_row + self.n_samples)
 
     def find(self, tick: int) -> int:
         """First row that is not before `tick`."""
-        row = -((self.origin_tick - tick) * self.clock.den // self.clock.num) - self.first_row
+        clock = self.grid.clock
+        row = -((self.grid.origin_tick - tick) * clock.den // clock.num) - self.first_row
         return min(max(row, 0), self.n_samples)
 
-    def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[np.uint64]:  # noqa: ARG002 - sorted by place
+    def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[np.uint64]:  # noqa: ARG002 - rows are in order
         """Times of rows."""
         a, b, _ = slice(start, stop).indices(self.n_samples)
-        return self.clock.ticks(self.origin_tick, self.first_row + a, self.first_row + max(a, b))
+        return self.grid.clock.ticks(self.grid.origin_tick, self.first_row + a, self.first_row + max(a, b))
 
-    def extents(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Extent]:  # noqa: ARG002 - sorted by place
-        """The rows as one piece: a grid has no blocks."""
+    def extents(self, start: int, stop: int) -> Iterator[Extent]:
+        """The rows as one extent, whose time is counted from row 0 of the grid."""
         yield Extent(0, stop - start, 0, since=self.first_row + start)
 
 
 class CombinedInstruments:
-    """Several instruments as one recording, with the reading surface that an export asks of a file.
+    """Several instruments as one recording, which an export reads as it reads a file.
 
-    Parameters
-    ----------
-    files : sequence of NsxFile
-        One of each instrument.
-    max_fill : float or None
-        Rows wherever any instrument recorded, if no more than this many times what was recorded is filled for that;
-        None: only where all did.
-    sort : bool
-        Whether samples out of order are put right.
+    Its rows are those that all instruments recorded; or, with `max_fill`, those that any of them recorded, if that
+    fills no more than so many times the recorded samples.
 
     Raises
     ------
     ValueError
         Where the files differ in rate, clock or type.
     GapError
-        Where they have no time in common, or one goes backwards.
+        Where they have no time in common, or the clock of one goes backwards.
     """
 
     has_sample_timestamps = False
 
     def __init__(self, files: Sequence[NsxFile], max_fill: float | None, sort: bool) -> None:
         first = files[0]
-        _check_alike(files)
+        _check_same_format(files)
         self.path, self.spec, self.vendor = first.path, first.spec, first.vendor
         self.dtype, self.clock, self.tick_rate = first.dtype, first.clock, first.tick_rate
         self.sampling_rate, self.time_origin = first.sampling_rate, first.time_origin
-        self.size_bytes, self.missing_bytes = (
-            sum(counts) for counts in zip(*((f.size_bytes, f.missing_bytes) for f in files), strict=True)
-        )
-        self._origin_tick = min(segment.start_tick for file in files for segment in file.segments)
-        self.tracks = tuple(InstrumentTrack(file, self._origin_tick, sort) for file in files)
+        self.size_bytes = sum(file.size_bytes for file in files)
+        self.missing_bytes = sum(file.missing_bytes for file in files)
         self.n_channels = sum(file.n_channels for file in files)
-        common = self.tracks[0].recorded
-        for track in self.tracks[1:]:
-            common = _intersection(common, track.recorded)
-        if not common:
-            ranges = "; ".join(
+        grid = Grid(min(segment.start_tick for file in files for segment in file.segments), self.clock)
+        self.tracks = tuple(InstrumentTrack(file, grid, sort) for file in files)
+        recorded = [rows for track in self.tracks for rows in track.recorded]
+        ranges = _covered(recorded, len(files))
+        if not ranges:
+            ticks = "; ".join(
                 f"{f.path}: ticks {f.segments[0].start_tick} to {f.segments[-1].stop_tick}" for f in files
             )
-            raise GapError(f"expected instruments that recorded at the same time, found {ranges}")
-        rows = _union(row for track in self.tracks for row in track.recorded) if max_fill is not None else common
-        self.segments = tuple(GridSegment(k, a, b - a, self._origin_tick, self.clock) for k, (a, b) in enumerate(rows))
-        self.n_samples = sum(segment.n_samples for segment in self.segments)
-        n_holes, n_rows = sum(self.n_holes()), len(files) * self.n_samples
+            raise GapError(f"expected instruments that recorded at the same time, found {ticks}")
         if max_fill is not None:
+            ranges = _covered(recorded, 1)
+        self.segments = tuple(GridSegment(k, a, b - a, grid) for k, (a, b) in enumerate(ranges))
+        self.n_samples = sum(segment.n_samples for segment in self.segments)
+        if max_fill is not None:
+            for track in self.tracks:
+                track.n_filled = self.n_samples - sum(b - a for a, b in track.recorded)
+            n_filled = sum(track.n_filled for track in self.tracks)
             row_bytes = max(file.n_channels for file in files) * self.dtype.itemsize
-            check_fill(self.path, n_holes, n_rows - n_holes, max_fill, row_bytes, self.gaps)
+            check_fill(self.path, n_filled, len(files) * self.n_samples - n_filled, max_fill, row_bytes, self.gaps)
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
@@ -182,70 +165,66 @@ class CombinedInstruments:
 
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
-        """Breaks in time between stretches."""
+        """Breaks in time between segments."""
         return tuple(
             self.clock.gap(k, (one.start_tick, one.n_samples), one.start_tick, other.start_tick)
             for k, (one, other) in enumerate(pairwise(self.segments))
         )
 
     def fully_scanned(self) -> CombinedInstruments:
-        """Itself: every timestamp was read to place the samples."""
+        """The same: every timestamp was read to place the samples."""
         return self
 
     def timestamp_check(self) -> None:
-        """Nothing: the timestamps of every instrument have been judged already."""
+        """Nothing: the timestamps of every instrument were checked to place the samples."""
 
-    def columns(self, *ways: Any) -> NDArray[np.intp]:
-        """Columns that a request names, the same request for each instrument."""
-        chosen = [np.asarray(track.file.columns(*ways)) for track in self.tracks]
-        begins = np.cumsum([0, *(track.file.n_channels for track in self.tracks[:-1])])
-        return np.concatenate([columns + begin for columns, begin in zip(chosen, begins, strict=True)])
+    def columns(self, *choice: Any) -> NDArray[np.intp]:
+        """Columns that are chosen by the same arguments of each instrument, as `NsxFile.columns` takes them."""
+        tracks = zip(self.tracks, self._first_columns, strict=False)
+        return np.concatenate([track.file.columns(*choice) + first for track, first in tracks])
 
     def split(self, columns: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-        """Columns of the whole as columns of each instrument."""
-        edges = np.cumsum([0, *(track.file.n_channels for track in self.tracks)])
-        return [columns[(columns >= a) & (columns < b)] - a for a, b in pairwise(edges)]
+        """Columns of all instruments as columns of each."""
+        return [columns[(columns >= a) & (columns < b)] - a for a, b in pairwise(self._first_columns)]
 
-    def n_holes(self) -> list[int]:
-        """Rows that each instrument lacks in the stretches."""
-        recorded = ([sum(b - a for a, b in _intersection(track.recorded, self._rows))] for track in self.tracks)
-        return [self.n_samples - count for (count,) in recorded]
+    def rows_of(self, track: InstrumentTrack, rows: Iterable[PlanRow]) -> Iterator[PlanRow]:
+        """Planned rows of all instruments as samples of one."""
+        for part in rows:
+            if isinstance(part, FilledRows):
+                yield part
+            else:
+                first = self.segments[part.segment].first_row + part.start
+                yield from rows_between(track.rows, first, first + part.n_rows, self.clock)
 
     @property
-    def _rows(self) -> list[RowRange]:
-        return [(s.first_row, s.first_row + s.n_samples) for s in self.segments]
+    def _first_columns(self) -> NDArray[np.intp]:
+        """First column of each instrument, and their number in all."""
+        return np.cumsum([0, *(track.file.n_channels for track in self.tracks)])
 
 
-def _check_alike(files: Sequence[NsxFile]) -> None:
-    kinds = [(f.sampling_rate, f.tick_rate, f.dtype.name, bool(f.segments)) for f in files]
-    for file, kind in zip(files, kinds, strict=True):
-        if kind != kinds[0] or not file.segments:
-            told = "{} Hz sampling, {} Hz ticks, {}".format(*kind[:3]) if file.segments else "no samples"
-            wanted = "{} Hz sampling, {} Hz ticks, {}".format(*kinds[0][:3])
-            raise ValueError(f"{file.path}: expected {wanted} as in {files[0].path}, found {told}")
+def _check_same_format(files: Sequence[NsxFile]) -> None:
+    expected = _format_text(files[0])
+    for file in files:
+        found = _format_text(file) if file.segments else "no samples"
+        if found != expected:
+            raise ValueError(f"{file.path}: expected {expected} as in {files[0].path}, found {found}")
 
 
-def _union(rows: Iterable[RowRange]) -> list[RowRange]:
-    merged: list[RowRange] = []
-    for a, b in sorted(rows):
-        if merged and a <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(b, merged[-1][1])
-        else:
-            merged.append((a, b))
-    return merged
+def _format_text(file: NsxFile) -> str:
+    return f"{file.sampling_rate} Hz sampling, {file.tick_rate} Hz ticks, {file.dtype.name}"
 
 
-def _intersection(one: Sequence[RowRange], other: Sequence[RowRange]) -> list[RowRange]:
-    """Rows that are in both."""
-    found, j = [], 0
-    for a, b in one:
-        while j < len(other) and other[j][1] <= a:
-            j += 1
-        k = j
-        while k < len(other) and other[k][0] < b:
-            found.append((max(a, other[k][0]), min(b, other[k][1])))
-            k += 1
-    return found
+def _covered(ranges: Sequence[RowRange], n_least: int) -> list[RowRange]:
+    """Rows that are in `n_least` ranges or more."""
+    edges = sorted([(a, 1) for a, _ in ranges] + [(b, -1) for _, b in ranges])
+    covered, n, begin = [], 0, 0
+    for row, steps in groupby(edges, itemgetter(0)):
+        n_before, n = n, n + sum(step for _, step in steps)
+        if n_before < n_least <= n:
+            begin = row
+        elif n < n_least <= n_before:
+            covered.append((begin, row))
+    return covered
 
 
 Continuous = NsxFile | CombinedInstruments  # what can be exported

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Which rows of an export come from which samples: decided, and refused, before a byte is written."""
+"""Which rows of an export are which samples, and which fill a gap: decided before the first byte is written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +13,18 @@ from numpy.typing import NDArray
 from ..clock import Clock, Gap
 from ..errors import GapError
 from ..format.text import size_text
-from .protocols import SegmentLike
 
 POLICIES = ("error", "split", "join", "fill")
-_LISTED_GAPS = 5
-_STRAY = 0.6  # of a sample: how far a row may be off before it is moved; over a half, so jitter moves none
-_RESAMPLED_ROWS = 1 << 16
-_TURN = 1 << 64
+HOLD = "hold"
+NOMINAL = "nominal"
+_MOST_LISTED = 5
+_MOST_OFF = 0.6  # samples that a row may be off before it is corrected; above a half, so that jitter corrects none
+_RESAMPLED_ROWS = 1 << 16  # at a time
+_TICKS_IN_64_BITS = 1 << 64
 
 
 class SampleRows(NamedTuple):
-    """Rows from `row` on are samples `start` and on of a segment."""
+    """Rows from `row` on, which are the samples from `start` on of a segment."""
 
     row: int
     n_rows: int
@@ -31,7 +33,7 @@ class SampleRows(NamedTuple):
 
 
 class FilledRows(NamedTuple):
-    """Rows from `row` on stand for samples that were never recorded; `tick` is the first one's time."""
+    """Rows from `row` on, which no sample was recorded for; `tick` is the time of the first."""
 
     row: int
     n_rows: int
@@ -41,166 +43,267 @@ class FilledRows(NamedTuple):
 PlanRow = SampleRows | FilledRows
 
 
-class Corrections(NamedTuple):
-    """Samples left out and repeated to keep the nominal rate."""
+class RowPlan(NamedTuple):
+    """The rows of each file, by what its name gets behind the stem; and samples dropped and repeated in all."""
 
-    dropped: int = 0
-    repeated: int = 0
+    files: dict[str, list[PlanRow]]
+    n_dropped: int = 0
+    n_repeated: int = 0
 
 
-def select_samples(segments: Sequence[SegmentLike], start_tick: int | None, stop_tick: int | None) -> list[SampleRows]:
-    """The samples of each segment whose timestamps are in a half-open range, back to back."""
-    spans: list[SampleRows] = []
-    row = 0
+class _Segment(Protocol):
+    """What a plan needs to know of a `Segment`."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def start_tick(self) -> int: ...
+    @property
+    def stop_tick(self) -> int: ...
+    @property
+    def n_samples(self) -> int: ...
+    def find(self, tick: int) -> int: ...
+    def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = ...) -> NDArray[np.uint64]: ...
+
+
+class _Recording(Protocol):
+    """What a plan needs to know of an `NsxFile`."""
+
+    path: str
+    dtype: np.dtype[Any]
+    clock: Clock
+    n_channels: int
+
+    @property
+    def has_sample_timestamps(self) -> bool: ...
+    @property
+    def segments(self) -> Sequence[_Segment]: ...
+    @property
+    def gaps(self) -> Sequence[Gap]: ...
+
+
+# ------------------------------------------------------------------------------------------------------------ options
+
+
+class PlanOptions(NamedTuple):
+    """The options of `write_bin` that decide about rows; it documents them."""
+
+    start_tick: int | None = None
+    stop_tick: int | None = None
+    gaps: str = "error"
+    fill: float | str = 0
+    max_fill: float = 10.0
+    resample: str | None = None
+    sort: bool = False
+
+
+def check_options(options: PlanOptions, dtype: np.dtype[Any]) -> None:
+    """Raise a ValueError where an option has a value that it cannot have."""
+    if options.gaps not in POLICIES:
+        raise ValueError(f"expected gaps to be one of {', '.join(POLICIES)}, found {options.gaps!r}")
+    if options.resample not in (None, NOMINAL):
+        raise ValueError(f"expected resample to be None or {NOMINAL!r}, found {options.resample!r}")
+    fill_row(options.fill, 1, dtype)
+
+
+def fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes | None:
+    """The row that fills gaps; None where that is the row before the gap."""
+    if fill == HOLD:
+        return None
+    limits = np.iinfo(dtype) if dtype.kind == "i" else None
+    if isinstance(fill, str) or (limits and not (limits.min <= fill <= limits.max and fill == int(fill))):
+        raise ValueError(f"expected fill to be {HOLD!r} or a value of {dtype.name}, found {fill!r}")
+    return np.full(n_columns, fill, dtype).tobytes()
+
+
+# --------------------------------------------------------------------------------------------------------------- plan
+
+
+def plan_rows(recording: _Recording, options: PlanOptions, may_be_empty: bool = False) -> RowPlan:
+    """Decide which rows of one file, or with ``gaps="split"`` of a file for each segment, are which samples.
+
+    Raises a ValueError where no sample is in the range of ticks, unless the plan may be empty; a GapError where the
+    options do not resolve a gap.
+    """
+    spans = select_samples(recording.segments, options.start_tick, options.stop_tick)
+    if not spans and not may_be_empty:
+        raise_no_samples(recording.segments, options.start_tick, options.stop_tick)
+    inside = {span.segment for span in spans[:-1]}
+    gaps = [gap for gap in recording.gaps if gap.after_segment in inside] if inside else []
+    if options.gaps == "error":
+        problem = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in the samples to export"
+        advice = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one segment by time (--start, --stop)."
+        _check_gaps(recording.path, gaps, problem, advice)
+    groups = [
+        resample_to_nominal(recording, span, options.sort) if options.resample else Resampled([span]) for span in spans
+    ]
+    if options.gaps == "split":
+        files = {f"-{group.rows[0].segment:03d}": _number_rows(group.rows) for group in groups}
+    else:
+        fills = _fill_gaps(recording, options, spans, gaps, groups) if options.gaps == "fill" else []
+        parts: list[PlanRow] = []
+        for k, group in enumerate(groups):
+            parts += [*group.rows, *fills[k : k + 1]]
+        files = {"": _number_rows(parts)}
+    return RowPlan(files, sum(group.n_dropped for group in groups), sum(group.n_repeated for group in groups))
+
+
+def _number_rows(parts: Iterable[PlanRow]) -> list[PlanRow]:
+    """Put parts one behind the other."""
+    rows: list[PlanRow] = []
+    for part in parts:
+        if part.n_rows > 0:
+            rows.append(part._replace(row=count_rows(rows)))
+    return rows
+
+
+def count_rows(rows: Sequence[PlanRow]) -> int:
+    """Rows of a plan in all."""
+    return rows[-1].row + rows[-1].n_rows if rows else 0
+
+
+def rows_between(rows: Iterable[PlanRow], begin: int, end: int, clock: Clock) -> list[PlanRow]:
+    """Rows `begin` to `end` of a plan."""
+    chosen: list[PlanRow] = []
+    for part in rows:
+        a, b = max(part.row, begin), min(part.row + part.n_rows, end)
+        skipped = a - part.row
+        if a >= b:
+            continue
+        if isinstance(part, FilledRows):
+            chosen.append(FilledRows(a, b - a, int(clock.ticks(part.tick, skipped, skipped + 1)[0])))
+        else:
+            chosen.append(SampleRows(a, b - a, part.segment, part.start + skipped))
+    return chosen
+
+
+# -------------------------------------------------------------------------------------------------- selection by time
+
+
+def select_samples(segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None) -> list[SampleRows]:
+    """The samples of each segment whose timestamps are in a half-open range; their rows are not numbered yet."""
+    spans = []
     for segment in segments:
         start = 0 if start_tick is None else segment.find(start_tick)
         stop = segment.n_samples if stop_tick is None else segment.find(stop_tick)
         if start < stop:
-            spans.append(SampleRows(row, stop - start, segment.index, start))
-            row += stop - start
+            spans.append(SampleRows(0, stop - start, segment.index, start))
     return spans
 
 
-def raise_no_samples(segments: Sequence[SegmentLike], start_tick: int | None, stop_tick: int | None) -> None:
-    """Raise since no sample is in a range."""
-    raise ValueError(f"expected ticks that hold samples ({_ticks_text(segments)}), found {start_tick} to {stop_tick}")
+def raise_no_samples(segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None) -> None:
+    """Raise a ValueError that lists the ticks that have samples."""
+    ends = [f"{s.start_tick} to {s.ticks(s.n_samples - 1)[0]}" for s in segments[:_MOST_LISTED]]
+    more = f" and {len(segments) - _MOST_LISTED} more segments" if len(segments) > _MOST_LISTED else ""
+    known = ", ".join(ends) + more if ends else "the file has none"
+    raise ValueError(f"expected ticks that hold samples ({known}), found {start_tick} to {stop_tick}")
 
 
-def _ticks_text(segments: Sequence[SegmentLike]) -> str:
-    if not segments:
-        return "the file has none"
-    ends = [f"{s.start_tick} to {s.ticks(s.n_samples - 1)[0]}" for s in segments[:_LISTED_GAPS]]
-    more = len(segments) - len(ends)
-    return ", ".join(ends) + (f" and {more} more segments" if more > 0 else "")
+# --------------------------------------------------------------------------------------------------- gaps and filling
 
 
-def gaps_between(gaps: Sequence[Gap], spans: Sequence[SampleRows]) -> list[Gap]:
-    """The gaps that stand between some of the file's segments."""
-    inside = {span.segment for span in spans[:-1]}
-    return [gap for gap in gaps if gap.after_segment in inside] if inside else []
-
-
-def raise_gap_error(path: str, gaps: Sequence[Gap], what: str, instead: str) -> None:
-    """Raise a GapError that lists the gaps and names what resolves them, if there are any."""
+def _check_gaps(path: str, gaps: Sequence[Gap], problem: str, advice: str) -> None:
+    """Raise a GapError that lists the gaps, if there are any, and names what resolves them."""
     if gaps:
-        listed = "; ".join(str(gap) for gap in gaps[:_LISTED_GAPS])
-        more = f"; and {len(gaps) - _LISTED_GAPS} more" if len(gaps) > _LISTED_GAPS else ""
-        raise GapError(f"{path}: {what}: {listed}{more}. {instead}", gaps)
+        listed = "; ".join(str(gap) for gap in gaps[:_MOST_LISTED])
+        more = f"; and {len(gaps) - _MOST_LISTED} more" if len(gaps) > _MOST_LISTED else ""
+        raise GapError(f"{path}: {problem}: {listed}{more}. {advice}", gaps)
+
+
+def check_fill(path: str, n_filled: int, n_recorded: int, max_fill: float, row_bytes: int, gaps: Sequence[Gap]) -> None:
+    """Raise a GapError where too many rows would be filled for what was recorded."""
+    if n_filled > max_fill * n_recorded:
+        size = f"{n_filled} rows ({size_text(n_filled * row_bytes)} for all channels) would be filled"
+        advice = "allow it with max_fill (--max-fill), or use gaps='split'"
+        raise GapError(f"{path}: {size} for {n_recorded} recorded; {advice}", gaps)
+
+
+def _fill_gaps(
+    recording: _Recording,
+    options: PlanOptions,
+    spans: Sequence[SampleRows],
+    gaps: Sequence[Gap],
+    groups: Sequence[Resampled],
+) -> list[FilledRows]:
+    """The rows that fill each gap; none where a gap is shorter than half a sample."""
+    backwards = [gap for gap in gaps if gap.missing_samples < 0]
+    problem = "time goes backwards, which cannot be filled"
+    _check_gaps(recording.path, backwards, problem, "Use gaps='split' (--gaps split).")
+    segments = [recording.segments[span.segment] for span in spans]
+    if options.resample and recording.has_sample_timestamps:
+        starts = [int(s.ticks(span.start, span.start + 1)[0]) for s, span in zip(segments, spans, strict=True)]
+        counts = _fill_on_grid(starts, groups, recording.clock)
+    else:
+        missing = accumulate(gap.missing_samples_exact for gap in gaps)
+        counts = [b - a for a, b in pairwise([0, *map(round, missing)])]  # so that rounding never adds up
+    row_bytes = recording.n_channels * recording.dtype.itemsize
+    check_fill(recording.path, sum(counts), sum(span.n_rows for span in spans), options.max_fill, row_bytes, gaps)
+    return [FilledRows(0, n, segment.stop_tick) for n, segment in zip(counts, segments, strict=False)]
+
+
+def _fill_on_grid(start_ticks: Sequence[int], groups: Sequence[Resampled], clock: Clock) -> list[int]:
+    """Rows to fill so that every group starts where its first timestamp belongs on one grid."""
+    counts, row = [], 0
+    for start_tick, group in zip(start_ticks, groups, strict=True):
+        counts.append(max(0, nearest_row(start_tick - start_ticks[0], clock) - row))
+        row += counts[-1] + sum(part.n_rows for part in group.rows)
+    return counts[1:]
+
+
+# --------------------------------------------------------------------------------------------------------- resampling
+
+
+class Resampled(NamedTuple):
+    """Samples on a grid at the nominal rate, and how often one was dropped and repeated for that."""
+
+    rows: list[SampleRows]
+    n_dropped: int = 0
+    n_repeated: int = 0
+
+
+def nearest_row(ticks: int, clock: Clock) -> int:
+    """The row of a grid at the nominal rate that is nearest to `ticks` after row 0."""
+    return (2 * ticks * clock.den + clock.num) // (2 * clock.num)
 
 
 def resample_to_nominal(
-    span: SampleRows, segment: SegmentLike, clock: Clock, sort: bool, origin_tick: int | None = None
-) -> tuple[list[SampleRows], Corrections]:
-    """The samples of a span on an even grid at the nominal rate: each row is the nearest sample.
+    recording: _Recording, span: SampleRows, sort: bool, origin_tick: int | None = None
+) -> Resampled:
+    """Put samples on a grid at the nominal rate: each row is the nearest sample.
 
-    Where the recorder's clock has run ahead or behind by more than 0.6 of a sample, one is left out or repeated. The
-    first row's time is `origin_tick`; that of the first sample where it is not given.
+    Where the recorder's clock is ahead or behind by more than 0.6 of a sample, one is dropped or repeated. The first
+    row is at `origin_tick`, or at the first sample where that is not given. Samples without timestamps of their own
+    are at the nominal rate already.
     """
-    spans: list[SampleRows] = []
-    shift = dropped = repeated = 0
+    if not recording.has_sample_timestamps:
+        return Resampled([span])
+    segment = recording.segments[span.segment]
+    rows: list[SampleRows] = []
+    shift = n_dropped = n_repeated = 0
     begin, end = span.start, span.start + span.n_rows
     origin = int(segment.ticks(begin, begin + 1, sort=sort)[0]) if origin_tick is None else origin_tick
     for a in range(begin, end, _RESAMPLED_ROWS):
         b = min(a + _RESAMPLED_ROWS, end)
-        late = _lateness(segment.ticks(a, b, sort=sort), origin, a - span.start, clock)
-        at = 0
-        while (at := _next_stray(late, shift, at)) < b - a:
-            if late[at] > shift:  # time has gone on by one sample more: the one before stands for it
-                spans += [
-                    SampleRows(0, a + at - begin, span.segment, begin),
-                    SampleRows(0, 1, span.segment, a + at - 1),
-                ]
-                begin, shift, repeated = a + at, shift + 1, repeated + 1
+        late = _lateness(segment.ticks(a, b, sort=sort), origin, a - span.start, recording.clock)
+        k = 0
+        while (k := _next_off(late, shift, k)) < b - a:
+            rows.append(SampleRows(0, a + k - begin, span.segment, begin))
+            if late[k] > shift:  # a row has no sample of its own: the sample before is nearest
+                rows.append(SampleRows(0, 1, span.segment, a + k - 1))
+                begin, shift, n_repeated = a + k, shift + 1, n_repeated + 1
             else:
-                spans.append(SampleRows(0, a + at - begin, span.segment, begin))
-                begin, shift, dropped, at = a + at + 1, shift - 1, dropped + 1, at + 1
-    spans.append(SampleRows(0, end - begin, span.segment, begin))
-    return [part for part in spans if part.n_rows], Corrections(dropped, repeated)
+                begin, shift, n_dropped, k = a + k + 1, shift - 1, n_dropped + 1, k + 1
+    rows.append(SampleRows(0, end - begin, span.segment, begin))
+    return Resampled([part for part in rows if part.n_rows], n_dropped, n_repeated)
 
 
 def _lateness(ticks: NDArray[np.uint64], origin: int, first: int, clock: Clock) -> NDArray[np.float64]:
     """By how many samples each timestamp is later than its place at the nominal rate."""
-    elapsed = (ticks - np.uint64(origin % _TURN)).astype(np.int64)  # rounding may put it beside the 64 bits
+    elapsed = (ticks - np.uint64(origin % _TICKS_IN_64_BITS)).astype(np.int64)  # rounding can put `origin` below 0
     late: NDArray[np.float64] = elapsed * (clock.den / clock.num) - np.arange(first, first + ticks.size)
     return late
 
 
-def _next_stray(late: NDArray[np.float64], shift: int, at: int) -> int:
-    stray = np.flatnonzero(np.abs(late[at:] - shift) > _STRAY)
-    return at + int(stray[0]) if stray.size else late.size
-
-
-def missing_rows(gaps: Sequence[Gap]) -> list[int]:
-    """Rows that would fill each gap; what rounding leaves over is carried on to the next one."""
-    exact, n_before, rows = 0.0, 0, []
-    for gap in gaps:
-        exact += gap.missing_samples_exact
-        rows.append(round(exact) - n_before)
-        n_before += rows[-1]
-    return rows
-
-
-def check_fill(path: str, n_filled: int, n_recorded: int, max_fill: float, row_bytes: int, gaps: Sequence[Gap]) -> None:
-    """Raise a GapError where more would be filled than is allowed for what was recorded."""
-    if n_filled > max_fill * n_recorded:
-        size = f"{n_filled} rows ({size_text(n_filled * row_bytes)} for all channels) would be filled"
-        allow = "allow it with max_fill (--max-fill), or use gaps='split'"
-        raise GapError(f"{path}: {size} for {n_recorded} recorded; {allow}", gaps)
-
-
-def nearest_row(ticks: int, clock: Clock) -> int:
-    """The row of an even grid nearest to `ticks` after its first."""
-    return (2 * ticks * clock.den + clock.num) // (2 * clock.num)
-
-
-def fill_on_grid(start_ticks: Sequence[int], groups: Sequence[Sequence[SampleRows]], clock: Clock) -> list[int]:
-    """Rows that put every group where its first timestamp belongs on one even grid."""
-    rows, row = [], 0
-    for k, start_tick in enumerate(start_ticks):
-        if k:
-            rows.append(max(0, nearest_row(start_tick - start_ticks[0], clock) - row))
-            row += rows[-1]
-        row += sum(span.n_rows for span in groups[k])
-    return rows
-
-
-def assign_rows(groups: Sequence[Sequence[SampleRows]], fills: Sequence[int], ticks: Sequence[int]) -> list[PlanRow]:
-    """Give every span its row.
-
-    Parameters
-    ----------
-    groups : sequence of sequence of Span
-        What each segment contributes.
-    fills, ticks : sequence of int
-        Rows to fill behind each group but the last, and the time of the first one.
-    """
-    rows: list[PlanRow] = []
-    row = 0
-    for k, group in enumerate(groups):
-        for span in group:
-            rows.append(span._replace(row=row))
-            row += span.n_rows
-        if k < len(fills) and fills[k] > 0:
-            rows.append(FilledRows(row, fills[k], ticks[k]))
-            row += fills[k]
-    return rows
-
-
-def rows_between(rows: Sequence[PlanRow], begin: int, end: int, clock: Clock) -> list[PlanRow]:
-    """Rows `begin` to `end` of a plan."""
-    found: list[PlanRow] = []
-    for item in rows:
-        a, b = max(item.row, begin), min(item.row + item.n_rows, end)
-        before = a - item.row
-        if a >= b:
-            continue
-        if isinstance(item, FilledRows):
-            found.append(FilledRows(a, b - a, int(clock.ticks(item.tick, before, before + 1)[0])))
-        else:
-            found.append(SampleRows(a, b - a, item.segment, item.start + before))
-    return found
-
-
-def count_rows(rows: Sequence[PlanRow]) -> int:
-    """How many rows a plan has."""
-    return rows[-1].row + rows[-1].n_rows if rows else 0
+def _next_off(late: NDArray[np.float64], shift: int, k: int) -> int:
+    off = np.flatnonzero(np.abs(late[k:] - shift) > _MOST_OFF)
+    return k + int(off[0]) if off.size else late.size

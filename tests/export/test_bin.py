@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The .bin is what numpy would slice, and its sidecar says what is in it."""
+"""The .bin is what numpy would slice, and its sidecar describes it."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def test_the_bin_is_numpys_slice(opened: Opened, out: Path, kind: str, n_channel
     else:
         report = nv.write_bin(ns, out, **options)
         assert out.read_bytes() == want.tobytes()
-        there = json.loads(out.with_suffix(".json").read_text())
-        assert there["shape"] == [report.n_samples, report.n_channels] == list(want.shape)
-        assert np.fromfile(out, there["dtype"]).reshape(there["shape"]).tobytes() == want.tobytes()
+        contents = json.loads(out.with_suffix(".json").read_text())
+        assert contents["shape"] == [report.n_samples, report.n_channels] == list(want.shape)
+        assert np.fromfile(out, contents["dtype"]).reshape(contents["shape"]).tobytes() == want.tobytes()
     ns.close()
 
 
@@ -68,12 +68,12 @@ def test_real_buffers_give_the_same(opened: Opened, out: Path, kind: str, column
     assert out.read_bytes() == samples[:, columns].tobytes()
 
 
-def test_the_sidecar_says_what_the_columns_and_rows_are(opened: Opened, out: Path) -> None:
+def test_the_sidecar_describes_columns_and_rows(opened: Opened, out: Path) -> None:
     heads = [b.channel(7, label="a"), b.analog_input(1), b.channel(9, label="µ", units="degC")]
     ns = opened(b.nsx([(1000, b.ramp(10, 3))], channels=heads, period=15))
     nv.write_bin(ns, out, channels=[2, 1, 0], start_tick=1016, stop_tick=1100)
-    there = json.loads(out.with_suffix(".json").read_text())
-    assert out.stat().st_size == there["size_bytes"] == 5 * 3 * 2
+    contents = json.loads(out.with_suffix(".json").read_text())
+    assert out.stat().st_size == contents["size_bytes"] == 5 * 3 * 2
     expected = {
         "bin": "s.bin", "dtype": "<i2", "shape": [5, 3], "order": "C", "sampling_rate_hz": 2000.0,
         "tick_rate_hz": 30000, "time_origin": "2023-06-14T10:30:05.250000+00:00", "gaps": "error",
@@ -83,13 +83,13 @@ def test_the_sidecar_says_what_the_columns_and_rows_are(opened: Opened, out: Pat
         "source": {"name": "s.ns5", "size_bytes": ns.size_bytes, "spec": "2.3", "vendor": "blackrock",
                    "missing_bytes": 0},
     }  # fmt: skip
-    assert {key: there[key] for key in expected} == expected
-    assert there["stretches"] == [
+    assert {key: contents[key] for key in expected} == expected
+    assert contents["stretches"] == [
         {"segment": 0, "start_row": 0, "stop_row": 5, "start_sample": 2, "anchors": [[0, 1030]]}
     ]
 
 
-def test_the_report_says_what_was_written(opened: Opened, out: Path) -> None:
+def test_the_report_describes_what_was_written(opened: Opened, out: Path) -> None:
     ns = opened(b.nsx([(0, b.ramp(300, 4))], ids=[5, 6, 7, 8]))
     report = nv.write_bin(ns, out, electrodes=[8, 5])
     assert (report.path, report.sidecar_path) == (str(out), str(out.with_suffix(".json")))

@@ -18,7 +18,7 @@ import nevparse as nv
 from export.left import PERIOD, left_in, paused, rows_in, written
 
 
-def test_timing_c20_gaps_are_refused_unless_something_is_asked_for(opened: Opened, out: Path) -> None:
+def test_timing_c20_gaps_are_refused_unless_an_option_resolves_them(opened: Opened, out: Path) -> None:
     ns = opened(paused()[0])
     with pytest.raises(nv.GapError, match=r"broken 2 times .*loss of .*gaps='split', 'join' or 'fill'") as refused:
         nv.write_bin(ns, out)
@@ -26,7 +26,7 @@ def test_timing_c20_gaps_are_refused_unless_something_is_asked_for(opened: Opene
     assert left_in(out.parent) == []
 
 
-def test_timing_c20_only_gaps_inside_what_was_asked_for_count(opened: Opened, out: Path) -> None:
+def test_timing_c20_only_gaps_inside_the_range_count(opened: Opened, out: Path) -> None:
     raw, samples = paused()
     ns = opened(raw)
     assert rows_in(nv.write_bin(ns, out, stop_tick=1005).path).tolist() == samples[:5].tolist()
@@ -58,7 +58,7 @@ def test_timing_c22_join_puts_segments_back_to_back_and_says_where(opened: Opene
     report, rows, described = written(opened(raw), out, gaps="join")
     assert rows.tolist() == samples.tolist()
     assert (report.n_samples, report.n_filled) == (12, 0)
-    assert [(s["segment"], s["start_row"], s["stop_row"]) for s in described.facts["stretches"]] == [
+    assert [(s["segment"], s["start_row"], s["stop_row"]) for s in described.contents["stretches"]] == [
         (0, 0, 5), (1, 5, 9), (2, 9, 12)
     ]  # fmt: skip
     assert described.row_to_tick([4, 5, 8, 9]).tolist() == [1004, 1012, 1015, 1018]
@@ -80,8 +80,8 @@ def test_timing_c23_fill_makes_rows_of_time(opened: Opened, out: Path, kind: str
         wanted += [*part, *[value] * missing]
     assert rows.tolist() == np.array(wanted)[:, ::-1].tolist()
     assert report.n_filled == 9
-    assert [s["segment"] for s in described.facts["stretches"]] == [0, None, 1, None, 2]
-    assert described.facts["fill"] == fill
+    assert [s["segment"] for s in described.contents["stretches"]] == [0, None, 1, None, 2]
+    assert described.contents["fill"] == fill
     step = 1 if kind != "ptp" else PERIOD
     assert described.row_to_tick(range(21)).astype(float) - starts[0] == pytest.approx(np.arange(21) * step, abs=2)
     assert described.tick_to_row(described.row_to_tick([5, 11, 12, 16, 17])).tolist() == [-1, -1, 12, -1, -1]
@@ -99,8 +99,8 @@ def test_timing_c23_rounding_never_adds_up(opened: Opened, out: Path, segments) 
         report, rows, _ = written(ns, out, gaps="fill", fill=-1, max_fill=1e9)
         place = {tuple(row): k for k, row in enumerate(rows.tolist()) if row[0] >= 0}
         ticks = np.concatenate([segment.ticks() for segment in ns.segments]).astype(float)
-        there = [place[tuple(row)] for row in b.ramp(len(ticks), 2).tolist()]
-        assert np.abs(np.array(there) - ticks / 30).max() <= 0.5
+        places = [place[tuple(row)] for row in b.ramp(len(ticks), 2).tolist()]
+        assert np.abs(np.array(places) - ticks / 30).max() <= 0.5
         assert len(rows) == report.n_filled + len(ticks)
 
 

@@ -90,7 +90,7 @@ def test_timing_c25_a_block_among_packets_is_exported_as_a_block(opened: Opened,
 
 
 def test_timing_c25_a_block_among_packets_that_was_taken_for_gaps(opened: Opened, out: Path) -> None:
-    """A short file is read whole, and what stands in the block taken for timestamps: never joined as that."""
+    """A short file is read in full, and samples of the block are taken for timestamps: they are never joined."""
     ns = opened(t.hidden_block())
     assert ns.gaps
     with pytest.raises(nv.GapError):

@@ -54,8 +54,8 @@ def test_growing_c14_a_live_export_is_the_later_export(
                 nv.write_bin(ns, folder / "out" / "s.bin", **options, **live)
             except nv.GapError:
                 assert gaps == "fill"
-                with quietly(folder / "s.ns5") as whole:
-                    assert any(gap.missing_samples < 0 for gap in whole.gaps)
+                with quietly(folder / "s.ns5") as file:
+                    assert any(gap.missing_samples < 0 for gap in file.gaps)
                 assert contents(folder / "out") == {}
                 return
     assert contents(folder / "out") == exported(folder / "later", folder / "s.ns5", **options)
@@ -97,7 +97,7 @@ def test_growing_c14_rows_wait_for_what_decides_about_them(
     assert contents(out.parent) == exported(tmp_path / "later", path, gaps="fill", sort=True)
 
 
-def test_growing_c14_a_part_of_a_plan_is_what_the_plan_says_there() -> None:
+def test_growing_c14_a_part_of_a_plan_is_the_same_rows() -> None:
     clock = Clock(100, 3, 1000)
     plan: list[SampleRows | FilledRows] = [SampleRows(0, 10, 0, 5), FilledRows(10, 6, 700), SampleRows(16, 4, 1, 0)]
     assert rows_between(plan, 0, 20, clock) == plan
@@ -106,7 +106,7 @@ def test_growing_c14_a_part_of_a_plan_is_what_the_plan_says_there() -> None:
     assert rows_between(plan, 7, 7, clock) == []
 
 
-def test_growing_c14_a_break_that_probing_missed_begins_the_export_anew(
+def test_growing_c14_a_break_that_probing_missed_starts_the_export_anew(
     file_of: FileOf, out: Path, clock: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = np.empty(0, np.intp)
@@ -121,7 +121,7 @@ def test_growing_c14_a_break_that_probing_missed_begins_the_export_anew(
     np.testing.assert_array_equal(np.fromfile(out.with_suffix(".ticks"), "<u8")[:151], ticks[:151])
 
 
-def test_growing_c05_and_c14_what_looked_like_packets_is_exported_as_blocks(
+def test_growing_c05_and_c14_what_was_taken_for_packets_is_exported_as_blocks(
     tmp_path: Path, out: Path, clock: Time
 ) -> None:
     made = Growing("3.0", [0, 500, 2000], [1, 1, 50])
@@ -146,7 +146,7 @@ def test_growing_c14_what_probing_took_for_packets_is_exported_as_blocks(
     assert sorted(contents(out.parent)) == ["s.bin", "s.json"]
 
 
-def test_growing_c15_rows_reach_the_part_at_every_look(tmp_path: Path, out: Path, clock: Time) -> None:
+def test_growing_c15_rows_reach_the_part_at_every_poll(tmp_path: Path, out: Path, clock: Time) -> None:
     made = Growing("2.3", [0], [100])
     seen = []
 
@@ -168,22 +168,22 @@ def test_growing_c15_rows_reach_the_part_at_every_look(tmp_path: Path, out: Path
     assert seen == [(True, False)] * 3
 
 
-def test_growing_c16_it_ends_when_it_is_told_and_takes_what_is_there_then(
+def test_growing_c16_it_ends_when_stop_returns_true_and_takes_what_was_written_by_then(
     tmp_path: Path, out: Path, clock: Time
 ) -> None:
-    made, asked = Growing("2.3", [0], [100]), []
+    made, polled = Growing("2.3", [0], [100]), []
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[0].rows + 40)
 
         def stop() -> bool:
-            asked.append(clock.now)
-            if len(asked) == 3:
+            polled.append(clock.now)
+            if len(polled) == 3:
                 recorder.upto(made.blocks[0].rows + 60)  # in the very last moment
-            return len(asked) == 3
+            return len(polled) == 3
 
         with quietly(tmp_path / "s.ns5") as ns:
             report = nv.write_bin(ns, out, gaps="join", follow=True, poll_s=0.25, stop=stop)
-    assert asked == [0, 0.25, 0.5]
+    assert polled == [0, 0.25, 0.5]
     assert report.n_samples == 15
     assert out.read_bytes() == made.samples[:15].tobytes()
 
@@ -257,7 +257,7 @@ def test_growing_c18_what_cannot_be_followed_is_refused_before_anything(file_of:
 
 
 @pytest.mark.parametrize("kind", ["2.3", "ptp"])
-def test_growing_c18_a_file_that_shrinks_or_is_begun_anew_leaves_nothing(
+def test_growing_c18_a_file_that_shrinks_or_is_started_anew_leaves_nothing(
     file_of: FileOf, out: Path, clock: Time, kind: str
 ) -> None:
     data = b.plausible(kind, 3, (80,))[0]

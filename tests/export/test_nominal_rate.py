@@ -53,7 +53,7 @@ def test_timing_c26_nominal_rate_drops_and_repeats_by_nearest_sample(
         wanted, dropped, repeated = on_the_grid(ticks)
         assert rows.tolist() == b.ramp(n, 2)[wanted].tolist()
         assert (report.n_dropped, report.n_repeated) == (dropped, repeated)
-        assert (described.facts["dropped_samples"], described.facts["repeated_samples"]) == (dropped, repeated)
+        assert (described.contents["dropped_samples"], described.contents["repeated_samples"]) == (dropped, repeated)
         assert described.row_to_tick(range(len(rows))).tolist() == ticks[wanted].tolist(), "the times as recorded"
         grid = np.arange(len(rows)) * PERIOD
         assert np.abs(ticks[wanted].astype(float) - float(ticks[0]) - grid).max() <= 0.7 * PERIOD
@@ -71,7 +71,7 @@ def test_timing_c26_corrections_are_told(opened: Opened, out: Path) -> None:
     report, _, described = written(ns, out, resample="nominal")
     assert report.n_repeated == 4
     assert "4 samples repeated" in str(report)
-    assert described.facts["resample"] == "nominal"
+    assert described.contents["resample"] == "nominal"
     assert report.n_samples == 4004
 
 
@@ -82,12 +82,12 @@ def test_timing_c26_with_fill_the_whole_recording_is_on_one_grid(opened: Opened,
     report, rows, described = written(ns, out, resample="nominal", gaps="fill", fill=-1)
     grid = float(ticks[0]) + np.arange(len(rows)) * PERIOD
     times = described.row_to_tick(range(len(rows))).astype(float)
-    assert np.abs(times - grid).max() <= 1.2 * PERIOD, "each stretch starts within half a sample"
+    assert np.abs(times - grid).max() <= 1.2 * PERIOD, "each segment starts within half a sample"
     assert len(rows) == n + report.n_filled + report.n_repeated - report.n_dropped
     assert (rows[:, 0] == -1).sum() == report.n_filled > 9000
 
 
-def test_timing_c26_with_join_each_stretch_has_its_own_grid(opened: Opened, out: Path) -> None:
+def test_timing_c26_with_join_each_segment_has_its_own_grid(opened: Opened, out: Path) -> None:
     ticks = t.stamps(1000, drift_ppm=1999.7, breaks={499: 100.3})
     _, rows, _ = written(opened(t.ptp(ticks)), out, resample="nominal", gaps="join")
     one, other = on_the_grid(ticks[:500])[0], on_the_grid(ticks[500:])[0]
@@ -123,35 +123,35 @@ def shuffled_file():
 
 
 @pytest.mark.usefixtures("small_buffers")
-def test_timing_c27_samples_out_of_order_are_told_and_left(opened: Opened, out: Path) -> None:
+def test_timing_c27_samples_out_of_order_are_counted_and_left(opened: Opened, out: Path) -> None:
     raw, _, as_recorded = shuffled_file()
     ns = opened(raw)
     assert ns.gaps == ()
-    with pytest.warns(nv.DamagedFile, match=rf"{N_MOVED} samples stand out of order; sort=True") as caught:
+    with pytest.warns(nv.DamagedFile, match=rf"{N_MOVED} samples are out of order; sort=True") as caught:
         report, rows, described = written(ns, out)
     assert len(caught) == 1
     assert rows.tolist() == as_recorded.tolist()
     assert report.n_out_of_order == N_MOVED
     assert f"{N_MOVED} samples out of order" in str(report)
-    assert (described.facts["sorted"], described.facts["out_of_order_samples"]) == (False, N_MOVED)
+    assert (described.contents["sorted"], described.contents["out_of_order_samples"]) == (False, N_MOVED)
     np.testing.assert_array_equal(described.row_to_tick(range(200)), ns.segments[0].ticks())
 
 
 @pytest.mark.usefixtures("small_buffers")
 @pytest.mark.parametrize("columns", [None, [1]])
-def test_timing_c27_sort_puts_them_right(opened: Opened, out: Path, columns) -> None:
+def test_timing_c27_sort_puts_them_in_order(opened: Opened, out: Path, columns) -> None:
     raw, right, _ = shuffled_file()
     ns = opened(raw)
     report, rows, described = written(ns, out, sort=True, channels=columns)
     assert rows.tolist() == right[:, columns or slice(None)].tolist()
     assert report.n_out_of_order == N_MOVED, "in the recording"
-    assert (described.facts["sorted"], described.facts["out_of_order_samples"]) == (True, N_MOVED)
+    assert (described.contents["sorted"], described.contents["out_of_order_samples"]) == (True, N_MOVED)
     np.testing.assert_array_equal(described.row_to_tick(range(200)), t.stamps(200, jitter_ns=300))
 
 
 @FEWER
 @given(st.integers(-210, 210), st.integers(-210, 210))
-def test_timing_c27_sorted_reading_is_a_slice_of_the_sorted_whole(opened: Opened, a, z) -> None:
+def test_timing_c27_sorted_reading_is_a_slice_of_all_sorted_samples(opened: Opened, a, z) -> None:
     raw, right, _ = shuffled_file()
     with opened(raw) as ns:
         assert ns.read(a, z, sort=True).tolist() == right[a:z].tolist()
@@ -174,7 +174,7 @@ def test_timing_c27_a_range_may_begin_and_end_within_a_group(opened: Opened, out
         warnings.simplefilter("ignore", nv.DamagedFile)
         options = {"start_tick": int(ticks[a]), "stop_tick": int(ticks[z - 1]) + 1, "sort": sort, "resample": resample}
         _, rows, described = written(ns, out, **options)
-    assert described.facts["stretches"][0]["anchors"] == [[0, int(described.row_to_tick(0))]]
+    assert described.contents["stretches"][0]["anchors"] == [[0, int(described.row_to_tick(0))]]
     if sort or not resample:
         assert rows.tolist() == (right if sort else as_recorded)[a:z].tolist()
     else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What cannot be met is refused before the first byte, and no file is written over unasked."""
+"""What cannot be met is refused before the first byte, and no file is written over without `overwrite`."""
 
 from __future__ import annotations
 
@@ -82,18 +82,18 @@ def test_an_older_file_is_kept_unless_overwritten(opened: Opened, out: Path, in_
     assert left_in(out.parent) == sorted(FILES)
 
 
-@pytest.mark.parametrize("how", ["itself", "symlink", "hard link", "sidecar", "part"])
-def test_the_recording_is_never_written_over(file_of: FileOf, tmp_path: Path, how) -> None:
+@pytest.mark.parametrize("link", ["itself", "symlink", "hard link", "sidecar", "part"])
+def test_the_recording_is_never_written_over(file_of: FileOf, tmp_path: Path, link) -> None:
     raw = b.plausible("2.3", 2, (5,))[0]
-    source = file_of(raw, "s.json" if how == "sidecar" else "s.ns5")
+    source = file_of(raw, "s.json" if link == "sidecar" else "s.ns5")
     target: str | Path = tmp_path / "s.bin"
-    if how == "itself":
+    if link == "itself":
         target = source
-    elif how == "symlink":
+    elif link == "symlink":
         link_or_skip(os.symlink, source, target)
-    elif how == "hard link":
+    elif link == "hard link":
         link_or_skip(os.link, source, target)
-    elif how == "part":
+    elif link == "part":
         link_or_skip(os.symlink, source, tmp_path / "s.bin.nevparse-part")
     before = left_in(tmp_path)
     with nv.open_nsx(source) as ns, pytest.raises(nv.ExportError, match="is the recording itself"):
@@ -140,7 +140,7 @@ def test_a_device_or_pipe_is_not_replaced(opened: Opened, out: Path) -> None:
     assert left_in(out.parent) == ["s.bin"]
 
 
-def test_too_little_space_is_said_before_the_first_byte(
+def test_too_little_space_is_refused_before_the_first_byte(
     opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(output_files, "free_bytes", lambda folder: 7)
@@ -149,7 +149,7 @@ def test_too_little_space_is_said_before_the_first_byte(
     assert left_in(out.parent) == []
 
 
-def test_free_space_is_told_with_and_without_statvfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_space_is_known_with_and_without_statvfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_it, usage = output_files.free_bytes(str(tmp_path)), shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)  # it calls statvfs itself where there is one
     monkeypatch.delattr(os, "statvfs", raising=False)

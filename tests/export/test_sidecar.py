@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The sidecar knows when every row was, and is refused where it cannot: C28 and C29 of `spec_notes/timing.md`."""
+"""The sidecar knows the time of every row, and is refused where it does not: C28 and C29 of `spec_notes/timing.md`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from export.left import paused, written
 
 @st.composite
 def recordings(draw):
-    """A file in segments, and its bytes: (data, stamped, samples of each segment, period, tick rate)."""
+    """A file in segments, and its bytes: (data, with sample timestamps, samples of each segment, period, tick rate)."""
     if draw(st.booleans()):
         n = draw(st.integers(1, 60))
         places = draw(st.lists(st.integers(0, max(0, n - 2)), max_size=4, unique=True)) if n > 1 else []
@@ -58,19 +58,19 @@ def brute_rows(ns, file):
 
 
 def brute_row(ns, rows, tick):
-    """The row whose period holds a tick, of the stretch that starts last among those that hold it."""
-    held, first = [], 0
+    """The row whose period holds a tick, of the segment that starts last among those that contain it."""
+    holding, first = [], 0
     for k, (row, after) in enumerate(pairwise([*rows, (None, "end")])):
         if after[1] != row[1]:
             end = _end(ns, rows[first : k + 1])
             if row[1] is not None and rows[first][0] <= tick < end:
-                held.append((rows[first][0], max(r for r in range(first, k + 1) if rows[r][0] <= tick)))
+                holding.append((rows[first][0], max(r for r in range(first, k + 1) if rows[r][0] <= tick)))
             first = k + 1
-    return max(held, default=(0, -1))[1]
+    return max(holding, default=(0, -1))[1]
 
 
 def _end(ns, rows):
-    """First tick behind a stretch: its last sample's, and a period; by the block's timestamp where it has one."""
+    """First tick behind a segment: its last sample's, and a period; by the block's timestamp where it has one."""
     last, segment = rows[-1]
     if ns.has_sample_timestamps or segment is None:
         return last + ns.period * ns.tick_rate // 30_000
@@ -122,13 +122,13 @@ def test_timing_c28_rows_and_ticks_keep_their_shape(opened: Opened, out: Path) -
     assert described.seconds([0, 5], origin_tick=1000).tolist() == [0, 12 / 30_000]
 
 
-def test_timing_c28_a_clock_that_was_set_back_gives_the_later_stretch(opened: Opened, out: Path) -> None:
+def test_timing_c28_a_clock_that_was_set_back_gives_the_later_segment(opened: Opened, out: Path) -> None:
     _, _, described = written(opened(t.blocks([0, 0], [9000, 10])), out, gaps="join")
     assert described.tick_to_row([5, 10, 8999, 9000]).tolist() == [9005, 10, 8999, -1]
 
 
 @pytest.mark.parametrize("rows", [[12], [-1], [0, 2**40]])
-def test_timing_c28_rows_that_are_not_there_are_refused(opened: Opened, out: Path, rows) -> None:
+def test_timing_c28_rows_that_do_not_exist_are_refused(opened: Opened, out: Path, rows) -> None:
     _, _, described = written(opened(paused()[0]), out, gaps="join")
     with pytest.raises(ValueError, match="expected rows 0 to 11, found"):
         described.row_to_tick(rows)
@@ -145,22 +145,23 @@ def test_timing_c28_a_bin_or_its_sidecar_names_both(opened: Opened, out: Path) -
 
 
 def broken_sidecars():
-    yield "empty", lambda facts: b""
-    yield "not JSON", lambda facts: b"row,tick\n"
-    yield "not text", lambda facts: b"\xff\xfe\0"
-    yield "a list", lambda facts: b"[1, 2]"
-    yield "a number", lambda facts: b"5"
-    yield "another's", lambda facts: b'{"name": "something else"}'
-    yield "a later version", lambda facts: facts | {"sidecar_version": 2}
+    yield "empty", lambda contents: b""
+    yield "not JSON", lambda contents: b"row,tick\n"
+    yield "not text", lambda contents: b"\xff\xfe\0"
+    yield "a list", lambda contents: b"[1, 2]"
+    yield "a number", lambda contents: b"5"
+    yield "another's", lambda contents: b'{"name": "something else"}'
+    yield "a later version", lambda contents: contents | {"sidecar_version": 2}
     for key in ("bin", "shape", "dtype", "ticks_per_sample", "stretches", "ticks_file", "tick_rate_hz"):
-        yield f"without {key}", lambda facts, key=key: {k: v for k, v in facts.items() if k != key}
-    yield "no stretches", lambda facts: facts | {"stretches": []}
-    yield "nothing recorded", lambda facts: facts | {"stretches": [facts["stretches"][0] | {"segment": None}]}
-    yield "no anchors", lambda facts: facts | {"stretches": [facts["stretches"][0] | {"anchors": []}]}
-    yield "anchors of text", lambda facts: facts | {"stretches": [facts["stretches"][0] | {"anchors": [["a", "b"]]}]}
-    yield "an odd shape", lambda facts: facts | {"shape": [3]}
-    yield "no type", lambda facts: facts | {"dtype": "?!"}
-    yield "a bin that is no name", lambda facts: facts | {"bin": 5}
+        yield f"without {key}", lambda contents, key=key: {k: v for k, v in contents.items() if k != key}
+    yield "no stretches", lambda contents: contents | {"stretches": []}
+    yield "nothing recorded", lambda contents: contents | {"stretches": [contents["stretches"][0] | {"segment": None}]}
+    yield "no anchors", lambda contents: contents | {"stretches": [contents["stretches"][0] | {"anchors": []}]}
+    of_text = {"anchors": [["a", "b"]]}
+    yield "anchors of text", lambda contents: contents | {"stretches": [contents["stretches"][0] | of_text]}
+    yield "a shape of one number", lambda contents: contents | {"shape": [3]}
+    yield "no type", lambda contents: contents | {"dtype": "?!"}
+    yield "a bin that is no name", lambda contents: contents | {"bin": 5}
 
 
 @pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in broken_sidecars()])
@@ -183,7 +184,7 @@ def test_timing_c29_timestamps_that_are_not_one_for_each_row_are_refused(opened:
 
 
 @pytest.mark.parametrize("name", ["s.json", "s.ticks"])
-def test_timing_c29_a_file_that_is_missing_is_said_by_the_system(opened: Opened, out: Path, name) -> None:
+def test_timing_c29_a_file_that_is_missing_is_an_error_of_the_system(opened: Opened, out: Path, name) -> None:
     nv.write_bin(opened(t.ptp(t.stamps(10))), out)
     out.with_name(name).unlink()
     with pytest.raises(FileNotFoundError):

@@ -19,25 +19,25 @@ from nevparse.export.bin import BinFile
 
 OpenedTogether = Callable[..., list[nv.nsx.file.NsxFile]]
 
-Stretch = tuple[int, int]  # first tick, samples
+Interval = tuple[int, int]  # first tick, samples
 SAMPLE_NS = 1e9 / 30_000
 
 
 def of_time(ticks: np.ndarray, n_channels: int, instrument: int) -> np.ndarray:
-    """Samples that tell their own time, channel and instrument."""
+    """Samples that encode their time, channel and instrument."""
     wide = ticks.astype(np.int64)[:, np.newaxis] * 7 + np.arange(n_channels) * 3 + instrument
     return (wide % 30_000 + 1).astype(np.int16)
 
 
-def instrument(number: int, stretches: Sequence[Stretch], n_channels: int) -> bytes:
-    blocks = [(tick, of_time(np.arange(tick, tick + n), n_channels, number)) for tick, n in stretches]
+def instrument(number: int, intervals: Sequence[Interval], n_channels: int) -> bytes:
+    blocks = [(tick, of_time(np.arange(tick, tick + n), n_channels, number)) for tick, n in intervals]
     return b.nsx(blocks)
 
 
-def expected(number: int, stretches: Sequence[Stretch], n_channels: int, ticks: np.ndarray) -> np.ndarray:
+def expected(number: int, intervals: Sequence[Interval], n_channels: int, ticks: np.ndarray) -> np.ndarray:
     """What a wide row should hold for an instrument: its sample of that time, zeros where it has none."""
     recorded = np.zeros(ticks.size, bool)
-    for tick, n in stretches:
+    for tick, n in intervals:
         recorded |= (ticks >= tick) & (ticks < tick + n)
     return np.where(recorded[:, np.newaxis], of_time(ticks, n_channels, number), 0)
 
@@ -61,16 +61,16 @@ def opened(file_of: FileOf) -> Iterator[OpenedTogether]:
 
 
 @st.composite
-def recordings(draw: st.DrawFn) -> list[list[Stretch]]:
-    """Two or three instruments, each with one to three stretches that do not touch."""
+def recordings(draw: st.DrawFn) -> list[list[Interval]]:
+    """Two or three instruments, each with one to three intervals that do not touch."""
     made = []
     for _ in range(draw(st.integers(2, 3))):
-        tick, stretches = draw(st.integers(0, 60)), []
+        tick, intervals = draw(st.integers(0, 60)), []
         for _ in range(draw(st.integers(1, 3))):
             n = draw(st.integers(1, 60))
-            stretches.append((tick, n))
+            intervals.append((tick, n))
             tick += n + draw(st.integers(1, 40))
-        made.append(stretches)
+        made.append(intervals)
     return made
 
 
@@ -78,11 +78,11 @@ def recordings(draw: st.DrawFn) -> list[list[Stretch]]:
 def test_timing_c40_a_wide_row_holds_every_instruments_sample_of_its_time(file_of: FileOf, made, policy) -> None:
     with ExitStack() as stack:
         files = [
-            stack.enter_context(nv.open_nsx(file_of(instrument(k, stretches, 2 + k), f"x-NSP{k}.ns5")))
-            for k, stretches in enumerate(made)
+            stack.enter_context(nv.open_nsx(file_of(instrument(k, intervals, 2 + k), f"x-NSP{k}.ns5")))
+            for k, intervals in enumerate(made)
         ]
         target = Path(files[0].path).with_name("wide.bin")
-        both = set.intersection(*({t for tick, n in stretches for t in range(tick, tick + n)} for stretches in made))
+        both = set.intersection(*({t for tick, n in intervals for t in range(tick, tick + n)} for intervals in made))
         if not both:
             with pytest.raises(nv.GapError, match="at the same time"):
                 nv.write_bin(files, target, gaps=policy, overwrite=True)
@@ -91,10 +91,10 @@ def test_timing_c40_a_wide_row_holds_every_instruments_sample_of_its_time(file_o
         seen: list[int] = []
         for file in report.files:
             samples, ticks = read(file)
-            want = [expected(k, stretches, 2 + k, ticks) for k, stretches in enumerate(made)]
+            want = [expected(k, intervals, 2 + k, ticks) for k, intervals in enumerate(made)]
             np.testing.assert_array_equal(samples, np.hstack(want))
             seen += ticks.tolist()
-    either = {t for stretches in made for tick, n in stretches for t in range(tick, tick + n)}
+    either = {t for intervals in made for tick, n in intervals for t in range(tick, tick + n)}
     every = range(min(either), max(either) + 1)
     assert seen == (list(every) if policy == "fill" else sorted(both))
 
@@ -120,15 +120,15 @@ def test_timing_c42_the_same_choice_of_columns_is_made_of_each_instrument(
     assert report.electrode_ids == (3, 1, 3, 1)
     want = [of_time(ticks, 4, k)[:, [2, 0]] for k in range(2)]
     np.testing.assert_array_equal(samples, np.hstack(want))
-    facts = nv.read_sidecar(report.path).facts
-    assert [(i["name"], i["first_column"], i["stop_column"]) for i in facts["instruments"]] == [
+    contents = nv.read_sidecar(report.path).contents
+    assert [(i["name"], i["first_column"], i["stop_column"]) for i in contents["instruments"]] == [
         ("x-NSP1.ns5", 0, 2),
         ("x-NSP2.ns5", 2, 4),
     ]
 
 
 def hub(seed: int, start_tick: int, n: int, ppm: float, lost_at: int | None = None) -> tuple[bytes, np.ndarray]:
-    """An instrument that stamps samples by a drifting, jittering clock and may lose three; each holds its own place."""
+    """An instrument whose samples have timestamps of a drifting, jittering clock; three may be lost."""
     at = np.arange(n) + (3 * (np.arange(n) >= lost_at) if lost_at is not None else 0)
     jitter = np.random.default_rng(seed).integers(-300, 301, n)
     ticks = start_tick + np.rint(at * SAMPLE_NS * (1 + ppm * 1e-6)).astype(np.int64) + jitter
@@ -196,8 +196,8 @@ def test_no_instrument_is_overwritten(opened: OpenedTogether, tmp_path: Path) ->
 def test_filling_with_the_last_sample_holds_each_instruments_own(opened: OpenedTogether, tmp_path: Path) -> None:
     files = opened(instrument(0, [(0, 10), (20, 10)], 2), instrument(1, [(0, 30)], 2))
     samples, ticks = read(nv.write_bin(files, tmp_path / "w.bin", gaps="fill", fill="hold"))
-    held = of_time(np.array([9]), 2, 0)[0]
-    assert (samples[10:20, :2] == held).all()
+    last = of_time(np.array([9]), 2, 0)[0]
+    assert (samples[10:20, :2] == last).all()
     np.testing.assert_array_equal(samples[:, 2:], of_time(ticks, 2, 1))
 
 

@@ -16,10 +16,10 @@ from ...format.layout import Layout
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...nsx.gap_search import N_NEIGHBOURS
-from ...nsx.packets import HiddenGap, TimestampCheck
+from ...nsx.packets import HiddenGap
 from ...traces.extents import Extent
-from ...traces.packing import Buffer, ColumnPacker, FillRows, RowReader
-from ...traces.plan import SampleRows, count_rows, raise_no_samples, select_samples
+from ...traces.packing import ColumnPacker, RowReader
+from ...traces.plan import SampleRows, raise_no_samples, select_samples
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .file_plan import FilePlan, NsxReport, Progress, copy_bytes, write_file
 
@@ -105,7 +105,9 @@ def write_nsx(
         spans = _chosen_spans(file, segments, start_tick, stop_tick)
         plan = _plan(file, columns, spans, anonymise, base_tick)
         target = write_file(plan, [file.path], path, overwrite, progress)
-        return NsxReport(target, file.spec, count_rows(spans), columns.size, file.sampling_rate, plan.n_bytes)
+        return NsxReport(
+            target, file.spec, sum(span.n_rows for span in spans), columns.size, file.sampling_rate, plan.n_bytes
+        )
 
     try:
         return write(ns)
@@ -157,7 +159,7 @@ def _plan(
     ns: NsxFile, columns: NDArray[np.intp], spans: list[SampleRows], anonymise: bool | str, base_tick: int
 ) -> FilePlan:
     start = ns._frame.start
-    takes_all = np.array_equal(columns, np.arange(ns.n_channels)) and count_rows(spans) == ns.n_samples
+    takes_all = np.array_equal(columns, np.arange(ns.n_channels)) and sum(span.n_rows for span in spans) == ns.n_samples
     if takes_all and not (ns.damage or anonymise or base_tick):
         head = ns._source.read(start, 0, "headers")
         return FilePlan(head, ns.size_bytes, copy_bytes(ns.readinto, start, ns.size_bytes))
@@ -201,7 +203,7 @@ def _cut_blocks(ns: NsxFile, columns: NDArray[np.intp], spans: list[SampleRows],
     packer, layout = ColumnPacker(columns, ns.n_channels, ns.dtype), ns._version.block
     blocks = [block for span in spans for block in _blocks_of(ns, span)]
     first_tick = blocks[0][0] if blocks else 0
-    n_bytes, rollover = packer.row_bytes * count_rows(spans), 0
+    n_bytes, rollover = packer.row_bytes * sum(span.n_rows for span in spans), 0
     if layout is not None:
         n_bytes, rollover = n_bytes + layout.size * len(blocks), _rollover_ticks(ns, layout, blocks)
     elif any(tick for tick, _ in blocks):
@@ -254,7 +256,7 @@ def _cut_packets(ns: NsxFile, columns: NDArray[np.intp], spans: list[SampleRows]
     packer = ColumnPacker(kept_bytes, block.size + width * ns.n_channels, np.dtype(np.uint8))
     first_tick = int(ns.segments[spans[0].segment].ticks(spans[0].start, spans[0].start + 1)[0])
     data = _packet_bytes(ns, block, packer, spans, base_tick)
-    return packer.row_bytes * count_rows(spans), _date_tick(ns, first_tick, 0), data
+    return packer.row_bytes * sum(span.n_rows for span in spans), _date_tick(ns, first_tick, 0), data
 
 
 def _packet_bytes(
@@ -267,23 +269,10 @@ def _packet_bytes(
         for span in spans
         for extent in ns.segments[span.segment].extents(span.start, span.start + span.n_rows)
     )
-    for batch in RowReader(ns.readinto, packer, b"", _PacketObserver(check)).batches(extents):
+    for batch in RowReader(ns.readinto, packer, b"", check.add).batches(extents):
         data = batch.packed()
         if base_tick:
             ticks = np.frombuffer(data, block.dtype(packer.row_bytes))["tick"]
             ticks -= np.uint64(base_tick)
         yield data
     check.finish()
-
-
-class _PacketObserver:
-    """Passes every packet that is read to a timestamp check."""
-
-    def __init__(self, check: TimestampCheck) -> None:
-        self._check = check
-
-    def packets(self, read: Buffer, n_packets: int, first: int) -> None:
-        self._check.add(read, n_packets, first)
-
-    def filled(self, rows: FillRows) -> None:
-        pass  # a cut fills nothing
