@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Commands and options of the command line, and how their values are written.
+"""Which commands and options the command line has, and how their values are parsed.
 
-Options of an export have the names that they have in the library (``dest``), so that `commands` can pass them on.
+Options of an export have the library's names for them (``dest``), so that `commands` can pass them on.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_bin(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", nargs="+", metavar="F", help=f"{_CONTINUOUS}; of several instruments one each")
     command.add_argument("out", metavar="OUT", help="the .bin to write")
-    _add_neural(_add_channels(command))
+    _add_channels(command, has_neural=True)
     _add_export(command)
     command.add_argument("--follow", action="store_true", help="go on with what is being recorded, until Ctrl-C")
     idle = "with --follow: end after so many seconds without a new sample"
@@ -68,7 +68,7 @@ def _add_sorter(command: argparse.ArgumentParser) -> None:
 def _add_cut(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="F", help="an NSx or NEV file; with --nsx any member or the base name")
     command.add_argument("out", metavar="OUT", help="the file to write")
-    _add_neural(_add_channels(command))
+    _add_channels(command, has_neural=True)
     _add_times(command)
     command.add_argument("--segments", type=slices, metavar="0,2:4", help="unbroken segments, from 0")
     command.add_argument("--kinds", nargs="+", choices=EVENT_KINDS, metavar="KIND", help="of a NEV: kinds of events")
@@ -79,17 +79,15 @@ def _add_cut(command: argparse.ArgumentParser) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace a file of the same name")
 
 
-def _add_channels(command: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+def _add_channels(command: argparse.ArgumentParser, has_neural: bool = False) -> None:
     command.add_argument("--nsx", type=int, metavar="N", help="which .nsN of a recording; the fastest otherwise")
     channels = command.add_mutually_exclusive_group()
     channels.add_argument("--channels", type=slices, metavar="0:128", help="columns, from 0, as numpy slices")
     channels.add_argument("--electrodes", type=ids, metavar="1-96,129", help="electrode ids, both ends included")
     channels.add_argument("--labels", nargs="+", metavar="LABEL", help="labels, or patterns such as 'elec*'")
-    return channels
-
-
-def _add_neural(channels: argparse._MutuallyExclusiveGroup) -> None:
-    channels.add_argument("--neural", dest="kind", action="store_const", const="neural", help="leave out analog inputs")
+    if has_neural:
+        out = "leave out analog inputs"
+        channels.add_argument("--neural", dest="kind", action="store_const", const="neural", help=out)
 
 
 def _add_times(command: argparse.ArgumentParser) -> None:
@@ -105,7 +103,7 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("--fill", type=fill, default=0, metavar="VALUE", help="what fills: a raw value, or hold")
     command.add_argument("--max-fill", type=float, default=10.0, metavar="X", help="at most X times what was recorded")
     command.add_argument("--resample", choices=["nominal"], help="PTP: nearest samples on a regular grid")
-    command.add_argument("--sort", action="store_true", help="put samples right that stand out of order")
+    command.add_argument("--sort", action="store_true", help="sort samples that are out of order by time")
     command.add_argument("--overwrite", action="store_true", help="replace files of the same names")
 
 

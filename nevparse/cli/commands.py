@@ -18,23 +18,23 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NevParseError
 from ..format.text import json_text, printable, size_text
 from .arguments import parser
-from .terminal import (
-    UnusableInput,
-    check_readable,
-    print_message,
-    print_report,
-    progress,
-    show_warnings,
-    stop_on_signal,
-)
+from .terminal import UnusableInput, check_readable, print_message, print_report, progress, show_warnings
 from .times import tick_range
 
 if TYPE_CHECKING:
-    from ..nev.file import NevFile
     from ..nsx.file import NsxFile
 
 DONE, REFUSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
-_NOT_OPTIONS = {"command", "file", "out", "folder", "nsx", "first_bank", "start", "stop"}  # of the library's functions
+_NOT_OPTIONS = {
+    "command",
+    "file",
+    "out",
+    "folder",
+    "nsx",
+    "first_bank",
+    "start",
+    "stop",
+}  # others are the library's
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,28 +45,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             show_warnings()
-            return _COMMANDS[arguments.command](arguments)
+            code = _COMMANDS[arguments.command](arguments)
+            print(end="", flush=True)  # a pipe that nobody reads is noticed here, not at exit
+            return code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever reads our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing was left behind", INTERRUPTED)
+        message, code = "interrupted; nothing was left behind", INTERRUPTED
     except UnusableInput as error:
-        return _fail(str(error), UNUSABLE)
+        message, code = str(error), UNUSABLE
     except (NevParseError, ValueError, KeyError, OSError, MemoryError) as error:
-        return _fail(str(error.args[0] if isinstance(error, KeyError) else error) or type(error).__name__, REFUSED)
+        text = str(error.args[0] if isinstance(error, KeyError) else error)
+        message, code = text or type(error).__name__, REFUSED
     except Exception as error:  # a user never sees a traceback
-        return _fail(f"internal error, please report it: {type(error).__name__}: {error}", UNUSABLE)
-
-
-def _fail(message: str, code: int) -> int:
+        message, code = f"internal error, please report it: {type(error).__name__}: {error}", UNUSABLE
     print_message(message)
     return code
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    from .info_json import info_json
-    from .info_text import info_text
+    from .info import info_json, info_text
     from .opening import open_named
 
     for name in arguments.file:
@@ -94,17 +93,18 @@ def _check(arguments: argparse.Namespace) -> int:
 def _bin(arguments: argparse.Namespace) -> int:
     from ..export.bin import write_bin
     from .opening import open_continuous
+    from .terminal import stop_on_signal
 
-    follow, timed = arguments.follow, (arguments.start, arguments.stop) != (None, None)
-    if arguments.timeout_s is not None and not follow:
+    if arguments.timeout_s is not None and not arguments.follow:
         raise UnusableInput("--timeout says when --follow ends; give --follow too")
     with ExitStack() as stack:
         files = [stack.enter_context(open_continuous(name, arguments.nsx)) for name in arguments.file]
         ns = files[0]
-        if follow and timed and not ns.n_samples:
+        is_timed = (arguments.start, arguments.stop) != (None, None)
+        if arguments.follow and is_timed and not ns.n_samples:
             raise UnusableInput(f"{ns.path}: no sample yet, from which --start and --stop count; wait for the first")
         options = _options(ns, arguments, "{} samples".format)
-        stop = stack.enter_context(stop_on_signal()) if follow else None
+        stop = stack.enter_context(stop_on_signal()) if arguments.follow else None
         report = write_bin(ns if len(files) == 1 else files, arguments.out, stop=stop, **options)
     print_report([*report.lines(), f"{report.sidecar_path}: what each column and row is"])
     return DONE
@@ -126,6 +126,8 @@ def _sorter(arguments: argparse.Namespace) -> int:
 
 
 def _cut(arguments: argparse.Namespace) -> int:
+    from ..export.native.cut_nev import write_nev
+    from ..export.native.cut_nsx import write_nsx
     from ..nev.file import NevFile
     from ..nsx.file import NsxFile
     from .opening import open_continuous, open_named
@@ -133,29 +135,16 @@ def _cut(arguments: argparse.Namespace) -> int:
     name, number = arguments.file, arguments.nsx
     with open_named(name) if number is None else open_continuous(name, number) as opened:
         if isinstance(opened, NsxFile):
-            print_report([_cut_nsx(opened, arguments)])
+            _leave_out(arguments, f"{opened.path}: an NSx has no events", "kinds")
+            report: object = write_nsx(opened, arguments.out, **_options(opened, arguments, size_text))
         elif isinstance(opened, NevFile):
-            print_report([_cut_nev(opened, arguments)])
+            _leave_out(arguments, f"{opened.path}: a NEV has no samples", "channels", "labels", "kind", "segments")
+            report = write_nev(opened, arguments.out, **_options(opened, arguments, size_text))
         else:
             members = ", ".join(opened.members)
             raise UnusableInput(f"{name}: expected the name of one file, found a recording of {members}")
+    print_report([str(report)])
     return DONE
-
-
-def _cut_nsx(ns: NsxFile, arguments: argparse.Namespace) -> str:
-    from ..export.native.cut_nsx import write_nsx
-
-    _leave_out(arguments, f"{ns.path}: an NSx has no events", "kinds")
-    options = _options(ns, arguments, size_text)
-    options["segments"] = options["segments"] and _indices(options["segments"], len(ns.segments))
-    return str(write_nsx(ns, arguments.out, **options))
-
-
-def _cut_nev(nev: NevFile, arguments: argparse.Namespace) -> str:
-    from ..export.native.cut_nev import write_nev
-
-    _leave_out(arguments, f"{nev.path}: a NEV has no samples", "channels", "labels", "kind", "segments")
-    return str(write_nev(nev, arguments.out, **_options(nev, arguments, size_text)))
 
 
 def _leave_out(arguments: argparse.Namespace, why: str, *names: str) -> None:
@@ -166,10 +155,12 @@ def _leave_out(arguments: argparse.Namespace, why: str, *names: str) -> None:
 
 
 def _options(file: Any, arguments: argparse.Namespace, total_text: Callable[[int], str]) -> dict[str, Any]:
-    """Options under the names that the library's functions have for them, as `arguments` gives them already."""
+    """Arguments as options of the library's functions, which have the same names."""
     options = {name: value for name, value in vars(arguments).items() if name not in _NOT_OPTIONS}
     if options.get("channels"):
         options["channels"] = _columns(file, options["channels"])
+    if options.get("segments"):
+        options["segments"] = _indices(options["segments"], len(file.segments))
     return options | tick_range(file, arguments) | {"progress": progress(total_text)}
 
 

@@ -18,7 +18,7 @@ from .terminal import UnusableInput
 
 _BATCH = 4096  # events turned into Python values at a time
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # how a formula starts, in full width too
-_ARRAY_FIELDS = {"waveform", "payload", "points"}  # left to --npy and the library
+_ARRAY_FIELDS = {"waveform", "payload", "points"}  # only --npy and the library give these
 
 
 def print_text(nev: NevFile, kind: str | None) -> None:
@@ -27,14 +27,12 @@ def print_text(nev: NevFile, kind: str | None) -> None:
         tick, seconds, name = row.pop("tick"), row.pop("seconds"), row.pop("kind")
         values = "  ".join(f"{field} {value}" for field, value in row.items() if value is not None)
         print(f"{seconds:14.6f} s  tick {tick}  {name:<10}  {printable(values)}")
-    sys.stdout.flush()
 
 
 def print_json(nev: NevFile, kind: str | None) -> None:
     """Print one line of JSON for each event."""
     for row in _rows(nev, _kinds(nev, kind)):
         print(json_text(row))
-    sys.stdout.flush()
 
 
 def print_csv(nev: NevFile, kind: str | None, *, for_spreadsheet: bool) -> None:
@@ -45,7 +43,6 @@ def print_csv(nev: NevFile, kind: str | None, *, for_spreadsheet: bool) -> None:
     writer = csv.DictWriter(sys.stdout, _columns(nev, kinds), restval="")
     writer.writeheader()
     writer.writerows(csv_cells(row, for_spreadsheet) for row in _rows(nev, kinds))
-    sys.stdout.flush()
 
 
 def save_npy(nev: NevFile, kind: str | None, path: str) -> None:
@@ -73,15 +70,14 @@ def _kinds(nev: NevFile, kind: str | None) -> list[str]:
 
 def _columns(nev: NevFile, kinds: Sequence[str]) -> list[str]:
     """Names of all columns that events of these kinds have."""
-    names = (name for kind in kinds for name in _kind_columns(nev, kind))
-    return list(dict.fromkeys(["tick", "seconds", "kind", *names]))
-
-
-def _kind_columns(nev: NevFile, kind: str) -> list[str]:
-    if kind == "comment":
-        return list(Comment._fields)
-    dtype = nev.spikes(electrodes=[], waveforms=False).dtype if kind == "spike" else nev.events(kind).dtype
-    return [name for field in dtype.names or () for name in _field_columns(dtype, field)]
+    names = ["tick", "seconds", "kind"]
+    for kind in kinds:
+        if kind == "comment":
+            names += Comment._fields
+        else:
+            dtype = nev.spikes(electrodes=[], waveforms=False).dtype if kind == "spike" else nev.events(kind).dtype
+            names += [name for field in dtype.names or () for name in _field_columns(dtype, field)]
+    return list(dict.fromkeys(names))
 
 
 def _field_columns(dtype: np.dtype[Any], field: str) -> list[str]:
@@ -89,7 +85,7 @@ def _field_columns(dtype: np.dtype[Any], field: str) -> list[str]:
     if field in _ARRAY_FIELDS:
         return []
     n_values = int(np.prod(dtype[field].shape, dtype=int))
-    return [field] if not dtype[field].shape else [f"{field}_{k + 1}" for k in range(n_values)]
+    return [field] if not dtype[field].shape else [f"{field}_{number}" for number in range(1, n_values + 1)]
 
 
 def _rows(nev: NevFile, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -99,12 +95,9 @@ def _rows(nev: NevFile, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 
 def _kind_rows(nev: NevFile, kind: str) -> Iterator[dict[str, Any]]:
-    for values in _comments(nev) if kind == "comment" else _events(nev, kind):
+    is_comment = kind == "comment"
+    for values in (comment._asdict() for comment in nev.comments()) if is_comment else _events(nev, kind):
         yield {"tick": values["tick"], "seconds": values["tick"] / nev.tick_rate, "kind": kind} | values
-
-
-def _comments(nev: NevFile) -> Iterator[dict[str, Any]]:
-    return (comment._asdict() for comment in nev.comments())
 
 
 def _events(nev: NevFile, kind: str) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From a name that a user typed to an open file: of its own, or a member of a recording."""
+"""Opens what a name on the command line means: a file, or a recording and a member of it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What passes between a command and its terminal: messages, warnings, progress, reports, and Ctrl-C."""
+"""Messages, warnings, progress and reports on a terminal, and Ctrl-C from it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def show_warnings() -> None:
 
 
 def progress(total_text: Callable[[int], str]) -> Callable[[int, int], None] | None:
-    """What shows an export's progress on standard error; None where that is no terminal."""
+    """A function that shows an export's progress on standard error; None if that is no terminal."""
 
     def show(done: int, total: int) -> None:
         print(f"\r{100 * done // total:3d} % of {total_text(total)}", end="", file=sys.stderr, flush=True)
@@ -58,10 +58,9 @@ def print_report(lines: Sequence[str]) -> None:
 
 @contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Take the first Ctrl-C or SIGTERM as a request to end: gives a function that says whether it came.
+    """Take the first Ctrl-C or SIGTERM as a request to stop: gives a function that returns whether it came.
 
-    The second one ends the program as usual. Only the main thread may change what a signal does; in others the
-    function always says no.
+    The second one ends the program as usual. Only the main thread may handle signals; elsewhere it is always False.
     """
     import signal  # only a command that follows a recording needs these
     from threading import Event, current_thread, main_thread

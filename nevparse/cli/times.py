@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Times as a user writes them, and the ticks that they are in a file."""
+"""Converts times on the command line to ticks of a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..nev.file import NevFile
     from ..nsx.file import NsxFile
 
-Time = int | Fraction | datetime  # ticks, seconds after the recording's first sample, or a date
+Time = int | Fraction | datetime  # a tick, seconds after the recording's first sample, or a date
 
 
 def time(text: str) -> Time:
@@ -37,8 +37,7 @@ def _utc(date: datetime) -> datetime:
 def tick_range(file: NsxFile | NevFile, arguments: Namespace) -> dict[str, int | None]:
     """``--start`` and ``--stop`` as the options ``start_tick`` and ``stop_tick`` of an export."""
     times: dict[str, Time | None] = {"start_tick": arguments.start, "stop_tick": arguments.stop}
-    seconds = any(isinstance(time, Fraction) for time in times.values())
-    first_tick = _first_tick(file) if seconds else None
+    first_tick = _first_tick(file) if any(isinstance(time, Fraction) for time in times.values()) else None
     return {name: _tick(time, file.path, file.time_base, first_tick) for name, time in times.items()}
 
 

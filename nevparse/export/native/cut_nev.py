@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Cuts a NEV from a NEV: chooses extended headers and packets, and blanks the texts of packets on request."""
+"""Writes a part of a NEV as a NEV: chooses extended headers and packets, and removes texts on request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,6 @@ from .file_plan import FilePlan, Progress, copy_bytes, write_file
 if TYPE_CHECKING:
     from ...nev.file import NevFile
 
-_ELECTRODE_KINDS = ("spike", "stim")
 # The field where free text, or what no document explains, starts in a packet of a kind
 _TEXT_FIELD = {"comment": "text", "log": "application", "config": "text", "unknown": "payload"}
 
@@ -37,14 +36,10 @@ class NevReport:
 
     Parameters
     ----------
-    path : str
-        The file.
-    spec : str
-        Its version.
-    n_packets : int
-        Packets.
-    size_bytes : int
-        Of the file.
+    path, spec : str
+        The file and its version.
+    n_packets, size_bytes : int
+        Packets, and size of the file.
     """
 
     path: str
@@ -108,26 +103,22 @@ def write_nev(
     ids, names = _chosen_electrodes(nev, electrodes), _chosen_kinds(kinds)
     takes_all = (ids, names, start_tick, stop_tick) == (None,) * 4
     if takes_all and not (anonymise or base_tick):
-        plan, n_packets = _plan_copy(nev), nev.n_packets
+        start, stop, n_packets = nev._start, nev._start + nev.n_packets * nev.packet_bytes, nev.n_packets
+        head = _head(nev, None, False, None) if nev.damage else nev._source.read(start, 0, "headers")
+        plan = FilePlan(head, len(head) + stop - start, copy_bytes(nev._source.readinto, start, stop))
     else:
         packets = np.arange(nev.n_packets) if takes_all else _choose_packets(nev, ids, names, start_tick, stop_tick)
-        plan, n_packets = _plan_cut(nev, ids, packets, anonymise, base_tick), packets.size
+        plan, n_packets = _plan(nev, ids, packets, anonymise, base_tick), packets.size
     return NevReport(write_file(plan, [nev.path], path, overwrite, progress), nev.spec, n_packets, plan.n_bytes)
 
 
-def _plan_copy(nev: NevFile) -> FilePlan:
-    start, n_bytes = nev._start, nev.n_packets * nev.packet_bytes
-    head = _head(nev, None, False, None) if nev.damage else nev._source.read(start, 0, "headers")
-    return FilePlan(head, len(head) + n_bytes, copy_bytes(nev._source.readinto, start, start + n_bytes))
-
-
-def _plan_cut(
+def _plan(
     nev: NevFile, electrodes: list[int] | None, packets: PacketNumbers, anonymise: bool | str, base_tick: int
 ) -> FilePlan:
-    columns = nev._packets.heads
-    code = columns.kind[packets]
-    timed = packets[(code != KIND_CODES["unknown"]) & (code != CONTINUED)]  # timestamps of other packets mean nothing
-    ticks = columns.tick[timed]
+    heads = nev._packets.heads
+    kind = heads.kind[packets]
+    timed = packets[(kind != KIND_CODES["unknown"]) & (kind != CONTINUED)]  # timestamps of other packets mean nothing
+    ticks = heads.tick[timed]
     ends = [int(ticks.min()), int(ticks.max())] if ticks.size else []
     check_dates_removed(nev.path, nev.tick_rate, ends, anonymise, base_tick)
     head = _head(nev, electrodes, anonymise, _date_tick(nev, timed))
@@ -161,16 +152,16 @@ def _choose_packets(
     nev: NevFile, electrodes: list[int] | None, kinds: list[str] | None, start_tick: int | None, stop_tick: int | None
 ) -> PacketNumbers:
     """Packets to keep, in file order; one that continues another stays with it."""
-    columns, owners = nev._packets.heads, _owners(nev)
+    heads, owners = nev._packets.heads, _owners(nev)
     wanted = np.ones(nev.n_packets, np.bool_)
     if start_tick is not None:
-        wanted &= columns.tick >= tick_limit(start_tick)
+        wanted &= heads.tick >= tick_limit(start_tick)
     if stop_tick is not None:
-        wanted &= columns.tick < tick_limit(stop_tick)
+        wanted &= heads.tick < tick_limit(stop_tick)
     if kinds is not None:
-        wanted &= _is_of_kinds(kinds)[columns.kind]
+        wanted &= _is_of_kinds(kinds)[heads.kind]
     if electrodes is not None:
-        wanted &= ~_is_of_kinds(_ELECTRODE_KINDS)[columns.kind] | membership_table(electrodes, N_IDS)[columns.packet_id]
+        wanted &= ~_is_of_kinds(("spike", "stim"))[heads.kind] | membership_table(electrodes, N_IDS)[heads.packet_id]
     kept = np.flatnonzero(wanted[owners] & (owners >= 0))
     if nev.n_packets and not kept.size:
         span = f"ticks {nev.tick_span[0]} to {nev.tick_span[1]}" if nev.tick_span else "packets of no known kind"
@@ -179,14 +170,14 @@ def _choose_packets(
 
 
 def _is_of_kinds(kinds: Iterable[str]) -> NDArray[np.bool_]:
-    """Table by code of which packets are of these kinds."""
+    """For each code of a kind whether it is one of these."""
     return membership_table([KIND_CODES[kind] for kind in kinds], len(KIND_CODES) + 1)
 
 
 def _owners(nev: NevFile) -> NDArray[np.intp]:
     """For each packet the one that it continues, or itself; -1 for one that continues nothing."""
-    code = nev._packets.heads.kind
-    owners: NDArray[np.intp] = np.maximum.accumulate(np.where(code == CONTINUED, -1, np.arange(code.size)))
+    kind = nev._packets.heads.kind
+    owners: NDArray[np.intp] = np.maximum.accumulate(np.where(kind == CONTINUED, -1, np.arange(kind.size)))
     return owners
 
 
@@ -204,32 +195,28 @@ def _packet_bytes(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, b
             for start in np.unique(starts).tolist():
                 taken[starts == start, start:] = 0
         if base_tick:
-            _subtract_base(nev, taken, base_tick)
+            ticks = taken.reshape(-1).view(nev._version.any_packet.dtype(size))["tick"]
+            is_time = (ticks >= base_tick) & (ticks != np.iinfo(ticks.dtype).max)  # all ones: a continuing packet
+            ticks[is_time] -= ticks.dtype.type(base_tick)
         yield taken.reshape(-1).data
         buffers.rotate()
 
 
-def _subtract_base(nev: NevFile, packets: NDArray[np.uint8], base_tick: int) -> None:
-    ticks = packets.reshape(-1).view(nev._version.any_packet.dtype(nev.packet_bytes))["tick"]
-    is_time = (ticks >= base_tick) & (ticks != np.iinfo(ticks.dtype).max)  # all ones mark a continuing packet
-    ticks[is_time] -= ticks.dtype.type(base_tick)
-
-
 def _text_starts(nev: NevFile) -> NDArray[np.intp]:
     """For each packet its first byte of text, reserved bytes or unknown content; its end if it has none of them."""
-    columns, owners = nev._packets.heads, _owners(nev)
+    heads, owners = nev._packets.heads, _owners(nev)
     by_code = np.full(len(KIND_CODES) + 1, nev.packet_bytes, np.intp)
-    for kind, number in KIND_CODES.items():
+    for kind, code in KIND_CODES.items():
         layout = nev._packets.layout(kind)
         offset, _, last = layout.rows[-1]
         if kind in _TEXT_FIELD:
-            by_code[number] = layout.offsets[_TEXT_FIELD[kind]]
+            by_code[code] = layout.offsets[_TEXT_FIELD[kind]]
         elif last == "*x":
-            by_code[number] = offset
+            by_code[code] = offset
     has_text = by_code < nev.packet_bytes
-    starts = by_code[columns.kind]
-    continues_text = (columns.kind == CONTINUED) & ((owners < 0) | has_text[columns.kind[owners]])
-    starts[continues_text] = columns.tick.itemsize
+    starts = by_code[heads.kind]
+    continues_text = (heads.kind == CONTINUED) & ((owners < 0) | has_text[heads.kind[owners]])
+    starts[continues_text] = heads.tick.itemsize
     return starts
 
 
@@ -238,9 +225,9 @@ def _date_tick(nev: NevFile, timed: PacketNumbers) -> int | None:
     """The tick of the date in the new header; None if the date stays the same."""
     if not nev._version.origin_is_utc or timed.size == 0:
         return None
-    columns = nev._packets.heads
-    starts = timed[columns.kind[timed] == KIND_CODES["recording"]]
-    tick = int(columns.tick[starts[0]] if starts.size else columns.tick[timed].min())
+    heads = nev._packets.heads
+    starts = timed[heads.kind[timed] == KIND_CODES["recording"]]
+    tick = int(heads.tick[starts[0]] if starts.size else heads.tick[timed].min())
     return tick if tick != nev.time_origin_tick else None
 
 
@@ -248,28 +235,27 @@ def _head(nev: NevFile, electrodes: list[int] | None, anonymise: bool | str, dat
     version, width = nev._version, tables.EXTENDED_BYTES
     raw = nev._source.read(version.basic.size, 0, version.basic.name)
     records = read_extended_headers(nev._source, version, version.basic.unpack(raw))
-    extended = [records[at : at + width] for at in range(0, len(records), width)]
-    if electrodes is not None:
-        kept = {None, *electrodes}
-        extended = [header for header in extended if _electrode_id(version, header) in kept]
+    every = [records[at : at + width] for at in range(0, len(records), width)]
+    extended = list(_chosen_headers(version, every, electrodes, anonymise))
     if anonymise:
         raw = anonymous_basic(version, raw, anonymise)
-        extended = list(_anonymous(version, extended, anonymise))
     elif date_tick is not None and nev.time_origin is not None:
         raw = version.basic.with_values(raw, time_origin=systemtime_of_date(nev.datetime(date_tick)))
     n_bytes = version.basic.size + width * len(extended)
     return version.basic.with_values(raw, header_bytes=n_bytes, n_extended=len(extended)) + b"".join(extended)
 
 
-def _anonymous(version: tables.NevVersion, extended: Iterable[bytes], anonymise: bool | str) -> Iterator[bytes]:
-    """Anonymous headers; those of free text, and of kinds that no document lists, are left out."""
+def _chosen_headers(
+    version: tables.NevVersion, extended: Iterable[bytes], electrodes: list[int] | None, anonymise: bool | str
+) -> Iterator[bytes]:
+    """Extended headers of the electrodes and of no electrode; anonymous ones without free text and unknown kinds."""
+    kept = {None, *(electrodes or ())}
     for header in extended:
-        layout = version.extended.get(header_id(header), tables.TEXT)
-        if layout is not tables.TEXT:
+        layout = version.extended.get(header_id(header))
+        electrode_id = layout.unpack(header).get("electrode_id") if layout else None
+        if electrodes is not None and electrode_id not in kept:
+            continue
+        if not anonymise:
+            yield header
+        elif layout not in (None, tables.TEXT):
             yield anonymous_record(layout, header, anonymise)
-
-
-def _electrode_id(version: tables.NevVersion, header: bytes) -> Any:
-    """The electrode that an extended header describes; None if it describes none."""
-    layout = version.extended.get(header_id(header))
-    return layout.unpack(header).get("electrode_id") if layout else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Cuts an NSx from an NSx: chooses channel headers, samples and columns, and gives each cut block its own timestamp."""
+"""Writes a part of an NSx as an NSx: chooses channels and samples, and gives each block its own timestamp."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ...nsx.file import NsxFile
 
 Block = tuple[int, Extent]  # the tick of its first sample, and where its rows are
-CutData = tuple[int, int | None, Iterator[memoryview]]  # its size, the tick of the header's date, and its bytes
+# Its size, the ticks that a reader will take every timestamp too early because of a rollover, and its bytes
+CutData = tuple[int, int, Iterator[memoryview]]
 
 
 def write_nsx(
@@ -57,14 +58,8 @@ def write_nsx(
         The recording. `create_nsx` writes arrays.
     path : str or os.PathLike
         The file to write.
-    channels : slice or iterable of int, optional
-        Columns, in the order wanted, each once. Without `channels`, `electrodes`, `labels` and `kind`: all.
-    electrodes : iterable of int, optional
-        Electrode ids, in the order wanted.
-    labels : str or iterable of str, optional
-        Names, or patterns with ``*``, ``?`` and ``[...]``.
-    kind : str, optional
-        ``neural`` leaves out analog inputs.
+    channels, electrodes, labels, kind : optional
+        Columns, in the order wanted, as in `write_bin`, each once; all by default.
     start_tick, stop_tick : int, optional
         Only samples whose timestamps are in this half-open range of the file's clock.
     segments : int, slice or iterable of int, optional
@@ -117,7 +112,7 @@ def write_nsx(
 
 # ------------------------------------------------------------------------------------------------------ selection
 def _check_columns(ns: NsxFile, columns: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The columns; ValueError if there is none or one comes twice."""
+    """Return the columns; ValueError if they are none or one is repeated."""
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
     repeated = np.flatnonzero(np.bincount(columns) > 1).tolist()
@@ -165,15 +160,20 @@ def _plan(
         return FilePlan(head, ns.size_bytes, copy_bytes(ns.readinto, start, ns.size_bytes))
     # packets may be a little out of order
     ends = [(span, span.start + min(span.n_rows, 2 * N_NEIGHBOURS)) for span in spans]
-    first_ticks = [int(ns.segments[span.segment].ticks(span.start, stop).min()) for span, stop in ends]
-    check_dates_removed(ns.path, ns.tick_rate, first_ticks, anonymise, base_tick)
+    earliest = [int(ns.segments[span.segment].ticks(span.start, stop).min()) for span, stop in ends]
+    check_dates_removed(ns.path, ns.tick_rate, earliest, anonymise, base_tick)
     cut = _cut_packets if ns.has_sample_timestamps else _cut_blocks
-    n_bytes, date_tick, data = cut(ns, columns, spans, base_tick)
+    n_bytes, rollover, data = cut(ns, columns, spans, base_tick)
+    date_tick = rollover or None
+    if ns._version.origin_at_first:  # the date of the header is then that of the first sample
+        first_tick = int(ns.segments[spans[0].segment].ticks(spans[0].start, spans[0].start + 1)[0]) if spans else 0
+        date_tick = first_tick if spans and first_tick != ns.segments[0].start_tick else None
     head = _head(ns, columns, anonymise, date_tick)
     return FilePlan(head, len(head) + n_bytes, data)
 
 
 def _head(ns: NsxFile, columns: NDArray[np.intp], anonymise: bool | str, date_tick: int | None) -> bytes:
+    """The new headers; the date is that of a tick, or with None stays the same."""
     version = ns._version
     size, width = version.basic.size, version.channel.size
     raw = ns._source.read(ns._frame.start, 0, "headers")
@@ -190,28 +190,20 @@ def _head(ns: NsxFile, columns: NDArray[np.intp], anonymise: bool | str, date_ti
     return basic + b"".join(channels) + undocumented
 
 
-def _date_tick(ns: NsxFile, first_tick: int, rollover: int) -> int | None:
-    """The tick of the date in the new header; None if the date stays the same."""
-    if not ns._version.origin_at_first:
-        return rollover or None
-    return first_tick if ns.segments and first_tick != ns.segments[0].start_tick else None
-
-
 # --------------------------------------------------------------------------------------------------------- blocks
 def _cut_blocks(ns: NsxFile, columns: NDArray[np.intp], spans: list[SampleRows], base_tick: int) -> CutData:
     """Data in blocks: each block that is cut starts at its first sample's own tick."""
     packer, layout = ColumnPacker(columns, ns.n_channels, ns.dtype), ns._version.block
     blocks = [block for span in spans for block in _blocks_of(ns, span)]
-    first_tick = blocks[0][0] if blocks else 0
     n_bytes, rollover = packer.row_bytes * sum(span.n_rows for span in spans), 0
     if layout is not None:
         n_bytes, rollover = n_bytes + layout.size * len(blocks), _rollover_ticks(ns, layout, blocks)
     elif any(tick for tick, _ in blocks):
         raise ValueError(
-            f"{ns.path}: NSx {ns.spec} has no timestamps: what is cut from it starts at tick 0, not {first_tick}. "
+            f"{ns.path}: NSx {ns.spec} has no timestamps: what is cut from it starts at tick 0, not {blocks[0][0]}. "
             f"Cut only its end (stop_tick, --stop), or write a .bin, or with create_nsx a file of a later version"
         )
-    return n_bytes, _date_tick(ns, first_tick, rollover), _block_bytes(ns, packer, blocks, base_tick)
+    return n_bytes, rollover, _block_bytes(ns, packer, blocks, base_tick)
 
 
 def _blocks_of(ns: NsxFile, span: SampleRows) -> Iterator[Block]:
@@ -254,9 +246,8 @@ def _cut_packets(ns: NsxFile, columns: NDArray[np.intp], spans: list[SampleRows]
     sample_bytes = block.size + (columns[:, np.newaxis] * width + np.arange(width)).ravel()
     kept_bytes = np.concatenate([np.arange(block.size), sample_bytes]).astype(np.intp)
     packer = ColumnPacker(kept_bytes, block.size + width * ns.n_channels, np.dtype(np.uint8))
-    first_tick = int(ns.segments[spans[0].segment].ticks(spans[0].start, spans[0].start + 1)[0])
-    data = _packet_bytes(ns, block, packer, spans, base_tick)
-    return packer.row_bytes * sum(span.n_rows for span in spans), _date_tick(ns, first_tick, 0), data
+    n_bytes = packer.row_bytes * sum(span.n_rows for span in spans)
+    return n_bytes, 0, _packet_bytes(ns, block, packer, spans, base_tick)
 
 
 def _packet_bytes(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes a planned file: its head, then its body through small buffers. A file that fails leaves nothing behind."""
+"""Writes a planned NSx or NEV through small buffers; if that fails, nothing of it is left."""
 
 from __future__ import annotations
 
@@ -21,16 +21,9 @@ _SMALL_BYTES = BUFFER_BYTES // 16  # smaller parts are joined before they are wr
 
 
 class FilePlan(NamedTuple):
-    """A file to write.
+    """A file to write: `n_bytes` in all, of which `body` are those after the head, in parts of any size.
 
-    Parameters
-    ----------
-    head : bytes
-        Its first bytes.
-    n_bytes : int
-        Its size.
-    body : iterator of memoryview
-        The bytes after `head`, in parts of any size. A large part keeps its bytes until `BUFFERS` more are taken.
+    A large part must keep its bytes until `BUFFERS` more are taken.
     """
 
     head: bytes
@@ -44,10 +37,8 @@ class NsxReport:
 
     Parameters
     ----------
-    path : str
-        The file.
-    spec : str
-        Its version.
+    path, spec : str
+        The file and its version.
     n_samples, n_channels : int
         Rows and columns.
     sampling_rate : float
@@ -74,13 +65,7 @@ class NsxReport:
 def write_file(
     plan: FilePlan, inputs: Sequence[str], path: str | os.PathLike[str], overwrite: bool, progress: Progress | None
 ) -> str:
-    """Write a planned file and return its name.
-
-    Raises
-    ------
-    ExportError
-        If a file is in the way, an input would be overwritten, the disk is full, or an input shrinks meanwhile.
-    """
+    """Write a planned file and return its name; ExportError as in `write_nsx`."""
     target = os.fspath(path)
     n_done = 0
     with whole_or_absent(target, overwrite=overwrite, n_bytes=plan.n_bytes, inputs=inputs) as outputs:

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes the folder that Kilosort, Phy and SpikeInterface open: a ``.bin``, and files that describe it to each of them.
-
-Which file is for whom: ``spec_notes/sorters.md``.
-"""
+"""Writes the folder that Kilosort, Phy and SpikeInterface open (``spec_notes/sorters.md``)."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ from .kilosort import KILOSORT_PROBE, PARAMS, kilosort_probe, kilosort_settings,
 from .spikeinterface import PROBE, SI_BINARY, SI_FOLDER, binary_folder, binary_recording, probeinterface_probe
 
 _BIN = "recording.bin"
-_SPIKE_BAND_HZ = 100  # a high pass from here on removes the field potential
+_SPIKE_BAND_HZ = 100  # a high pass at this corner or above removes the field potential
 _FILES = rf"recording(-\d+)?\.(bin|json|ticks)|{KILOSORT_PROBE}|{PROBE}|{PARAMS}|{SI_BINARY}|{SI_FOLDER}"
 
 
@@ -101,8 +98,8 @@ def write_sorter(
     """Write a folder that Kilosort4, Phy and SpikeInterface open as it is.
 
     It has the samples in ``recording.bin`` with their sidecar, probes for Kilosort and probeinterface, Phy's
-    ``params.py``, and the JSON files that SpikeInterface loads. If an error occurs, nothing of it is left. It can be
-    moved: it has no absolute paths.
+    ``params.py``, and the JSON files that SpikeInterface loads. If an error occurs, nothing of it is left. It has no
+    absolute paths, so it can be moved.
 
     Parameters
     ----------
@@ -151,7 +148,10 @@ def write_sorter(
         for name, text in description_files(ns, chosen, positions, export.files).items():
             with open(os.path.join(part, name), "x", encoding="ascii", newline="\n") as file:
                 file.write(text)
-    _warn_of_unknown_scale(ns, chosen)
+    unknown = [channel.electrode_id for channel in chosen if not isfinite(channel.uv_per_bit)]
+    if unknown:
+        message = f"{ns.path}: no scale in microvolts for electrodes {ranges_text(unknown)}: no gains in {SI_BINARY}"
+        warnings.warn(message, UnknownScale, stacklevel=2)
     selection = f"{'those chosen' if is_selection else 'all neural ones'}, {len(chosen)} of {ns.n_channels}"
     gains = tuple(channel.uv_per_bit for channel in chosen)
     return SorterReport(target, export, selection, positions, kilosort_settings(export, positions), gains)
@@ -181,7 +181,7 @@ def _positions(
 def description_files(
     ns: Continuous, channels: Sequence[Channel], positions: Positions, files: Sequence[BinFile]
 ) -> dict[str, str]:
-    """Name and text of every file that describes the ``.bin``, in ASCII, which reads the same on every system."""
+    """Name and ASCII text of every file that describes the ``.bin``."""
     high_pass = [channel.high_pass for channel in channels]
     is_filtered = all(stage is not None and stage.corner_hz >= _SPIKE_BAND_HZ for stage in high_pass)
     contents = {
@@ -199,10 +199,3 @@ def _with_final_paths(export: BinReport, folder: str) -> BinReport:
 
     files = tuple(replace(f, path=final(f.path), sidecar_path=final(f.sidecar_path)) for f in export.files)
     return replace(export, path=files[0].path, sidecar_path=files[0].sidecar_path, files=files)
-
-
-def _warn_of_unknown_scale(ns: Continuous, channels: Sequence[Channel]) -> None:
-    unknown = [channel.electrode_id for channel in channels if not isfinite(channel.uv_per_bit)]
-    if unknown:
-        message = f"{ns.path}: no scale in microvolts for electrodes {ranges_text(unknown)}: no gains in {SI_BINARY}"
-        warnings.warn(message, UnknownScale, stacklevel=3)

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What Kilosort and Phy read beside a ``.bin``: settings, probe and ``params.py``.
-
-Fields and their sources: ``spec_notes/sorters.md``.
-"""
+"""What Kilosort and Phy need beside a ``.bin``: settings, probe and ``params.py`` (``spec_notes/sorters.md``)."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ _CENTRES_UM = 250  # groups of templates every 200 to 300 µm
 
 
 def kilosort_settings(file: BinFile, positions: Positions) -> dict[str, Any]:
-    """Settings that Kilosort4 cannot know, or whose defaults, made for dense probes, do not suit the positions."""
+    """Settings that Kilosort4 cannot know, or whose defaults are for denser probes than this one."""
     settings: dict[str, Any] = {"n_chan_bin": file.n_channels, "fs": file.sampling_rate}
     nt = 2 * round(file.sampling_rate / 1000) + 1
     if nt != _NT_AT_30_KHZ:

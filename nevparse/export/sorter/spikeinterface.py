@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What SpikeInterface and probeinterface read beside a ``.bin``: the probe, the ``.bin`` and the folder, as JSON.
-
-Fields and their sources: ``spec_notes/sorters.md``.
-"""
+"""JSON files that SpikeInterface and probeinterface read beside a ``.bin`` (``spec_notes/sorters.md``)."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What `info` prints for a person."""
+"""What `info` prints of a file, or of all files of a recording: lines for a person, or values for JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 from math import isfinite
 from typing import Any
@@ -16,17 +17,17 @@ from ..nsx.file import NsxFile
 from ..recording.recording import Recording
 
 _BAR_CELLS = 60
-_MAX_LISTED = 8  # gaps, resets and damaged places shown before the others are only counted
+_MAX_LISTED = 8  # gaps, resets and damaged places; further ones are only counted
 
 
 def info_text(opened: NsxFile | NevFile | Recording) -> list[str]:
-    """Lines for a person, of a file or of all files of a recording."""
+    """Lines for a person."""
     if isinstance(opened, NsxFile):
-        return _nsx(opened)
-    return _nev(opened) if isinstance(opened, NevFile) else _recording(opened)
+        return _nsx_lines(opened)
+    return _nev_lines(opened) if isinstance(opened, NevFile) else _recording_lines(opened)
 
 
-def _nsx(ns: NsxFile) -> list[str]:
+def _nsx_lines(ns: NsxFile) -> list[str]:
     first = f", first tick {ns.segments[0].start_tick} at {ns.tick_rate} Hz" if ns.segments else ""
     duration, label = duration_text(ns.n_samples / ns.sampling_rate), f', "{printable(ns.label)}"' if ns.label else ""
     return [
@@ -88,7 +89,7 @@ def _filter_text(channel: Channel) -> str:
     return f"  {corners[0] or '0 Hz'} to {corners[1] or 'unfiltered'}" if any(corners) else ""
 
 
-def _nev(nev: NevFile) -> list[str]:
+def _nev_lines(nev: NevFile) -> list[str]:
     span, rate = nev.tick_span, nev.tick_rate
     times = f", {span[0] / rate:.6g} s to {span[1] / rate:.6g} s (ticks {span[0]} to {span[1]})" if span else ""
     kinds = [f"{kind} {count}" for kind, count in nev.kinds().items()]
@@ -110,16 +111,12 @@ def _spike_lines(nev: NevFile) -> list[str]:
         kind = nev.unit_class(unit)
         name = f"{kind} {unit}" if kind in ("unit", "reserved") else kind
         units.setdefault(electrode_id, []).append(f"{name} {len(ticks)}")
-    rows = [f"    {number:>5}  {_label(nev, number):<16}  {', '.join(names)}" for number, names in units.items()]
+    labels = {number: printable(electrode.label) for number, electrode in nev.electrodes.items()}
+    rows = [f"    {e:>5}  {labels.get(e, '(no header)'):<16}  {', '.join(names)}" for e, names in units.items()]
     return [f"  spikes on {_counted(rows, 'electrode')}:", *rows] if rows else []
 
 
-def _label(nev: NevFile, electrode_id: int) -> str:
-    electrode = nev.electrodes.get(electrode_id)
-    return printable(electrode.label) if electrode else "(no header)"
-
-
-def _recording(recording: Recording) -> list[str]:
+def _recording_lines(recording: Recording) -> list[str]:
     """Every file of a recording, and a bar for each that shows when it has data."""
     spans = {suffix: _spans_s(file) for suffix, file in recording.files.items()}
     ends = [end for parts in spans.values() for part in parts for end in part]
@@ -133,10 +130,8 @@ def _recording(recording: Recording) -> list[str]:
 
 
 def _spans_s(file: NsxFile | NevFile) -> list[tuple[float, float]]:
-    if isinstance(file, NsxFile):
-        return [(s.start_tick / file.tick_rate, s.stop_tick / file.tick_rate) for s in file.segments]
-    span = file.tick_span
-    return [(span[0] / file.tick_rate, span[1] / file.tick_rate)] if span else []
+    spans = [file.tick_span] if isinstance(file, NevFile) else [(s.start_tick, s.stop_tick) for s in file.segments]
+    return [(span[0] / file.tick_rate, span[1] / file.tick_rate) for span in spans if span]
 
 
 def _bar(spans: list[tuple[float, float]], first: float, last: float) -> str:
@@ -146,3 +141,63 @@ def _bar(spans: list[tuple[float, float]], first: float, last: float) -> str:
         a, b = round((begin - first) * per_s), round((end - first) * per_s)
         cells[a : b + 1] = "#" * (b + 1 - a)
     return "".join(cells)
+
+
+# ---------------------------------------------------------------------------------------------------------------- JSON
+def info_json(opened: NsxFile | NevFile | Recording) -> dict[str, Any]:
+    """Everything but samples and packets, as JSON can have it."""
+    if isinstance(opened, Recording):
+        return {"base": opened.base, "members": [info_json(file) for file in opened.files.values()]}
+    values: dict[str, Any] = _plain(_nsx_values(opened) if isinstance(opened, NsxFile) else _nev_values(opened))
+    return values
+
+
+def _nsx_values(ns: NsxFile) -> dict[str, Any]:
+    return {
+        "family": "nsx",
+        **_attributes(ns, "path", "size_bytes", "spec", "vendor", "label", "application", "comment", "time_origin"),
+        "sampling_rate_hz": ns.sampling_rate,
+        "tick_rate_hz": ns.tick_rate,
+        "dtype": ns.dtype.str,
+        "duration_s": ns.n_samples / ns.sampling_rate,
+        "segments": [_attributes(segment, "start_tick", "n_samples", "n_blocks") for segment in ns.segments],
+        **_attributes(ns, "n_channels", "n_samples", "missing_bytes", "gaps", "damage"),
+        "channels": [vars(channel) for channel in ns.channels],
+    }
+
+
+def _nev_values(nev: NevFile) -> dict[str, Any]:
+    first_tick, last_tick = nev.tick_span or (None, None)
+    columns = ("electrode_id", "label", "bank", "pin", "uv_per_bit", "n_points")
+    return {
+        "family": "nev",
+        **_attributes(nev, "path", "spec", "vendor", "application", "comment"),
+        **_attributes(nev, "time_origin", "time_origin_note", "time_origin_tick"),
+        "tick_rate_hz": nev.tick_rate,
+        "sample_rate_hz": nev.sample_rate,
+        **_attributes(nev, "packet_bytes", "n_packets", "missing_bytes", "resets", "damage"),
+        "first_tick": first_tick,
+        "last_tick": last_tick,
+        "kinds": nev.kinds(),
+        "spikes": [{"electrode_id": e, "unit": u, "n_spikes": len(t)} for (e, u), t in nev.trains().items()],
+        "electrodes": [_attributes(electrode, *columns) for electrode in nev.electrodes.values()],
+    }
+
+
+def _attributes(item: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can have it: NaN and infinity become None, dates ISO text, records dictionaries."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, type):
+        return value.__name__
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
