@@ -143,7 +143,6 @@ def _bar(spans: list[tuple[float, float]], first: float, last: float) -> str:
     return "".join(cells)
 
 
-# ---------------------------------------------------------------------------------------------------------------- JSON
 def info_json(opened: NsxFile | NevFile | Recording) -> dict[str, Any]:
     """Everything but samples and packets, as JSON can have it."""
     if isinstance(opened, Recording):

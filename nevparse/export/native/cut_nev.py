@@ -126,7 +126,6 @@ def _plan(
     return FilePlan(head, n_bytes, _packet_bytes(nev, packets, anonymise, base_tick))
 
 
-# ------------------------------------------------------------------------------------------------------ selection
 def _chosen_electrodes(nev: NevFile, electrodes: int | Iterable[int] | None) -> list[int] | None:
     """The electrodes of a request; KeyError for one without a header, spike or stimulus."""
     ids = number_list(electrodes, N_IDS, "an electrode")
@@ -181,7 +180,6 @@ def _owners(nev: NevFile) -> NDArray[np.intp]:
     return owners
 
 
-# -------------------------------------------------------------------------------------------------------- packets
 def _packet_bytes(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, base_tick: int) -> Iterator[memoryview]:
     raw, size = nev._packets.raw, nev.packet_bytes
     step = max(1, BUFFER_BYTES // size)
@@ -220,7 +218,6 @@ def _text_starts(nev: NevFile) -> NDArray[np.intp]:
     return starts
 
 
-# -------------------------------------------------------------------------------------------------------- headers
 def _date_tick(nev: NevFile, timed: PacketNumbers) -> int | None:
     """The tick of the date in the new header; None if the date stays the same."""
     if not nev._version.origin_is_utc or timed.size == 0:

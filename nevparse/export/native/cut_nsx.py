@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...format.dates import systemtime_of_date
-from ...format.layout import Layout
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...nsx.gap_search import N_NEIGHBOURS
@@ -26,9 +25,8 @@ from .file_plan import FilePlan, NsxReport, Progress, copy_bytes, write_file
 if TYPE_CHECKING:
     from ...nsx.file import NsxFile
 
+Columns = NDArray[np.intp]
 Block = tuple[int, Extent]  # the tick of its first sample, and where its rows are
-# Its size, the ticks that a reader will take every timestamp too early because of a rollover, and its bytes
-CutData = tuple[int, int, Iterator[memoryview]]
 
 
 def write_nsx(
@@ -94,7 +92,12 @@ def write_nsx(
     if not hasattr(ns, "segments"):
         raise TypeError(f"expected an open NSx, found {type(ns).__name__}; create_nsx writes arrays")
     check_anonymise(anonymise)
-    columns = _check_columns(ns, ns.columns(channels, electrodes, labels, kind))
+    columns = ns.columns(channels, electrodes, labels, kind)
+    if columns.size == 0:
+        raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
+    repeated = np.flatnonzero(np.bincount(columns) > 1).tolist()
+    if repeated:
+        raise ValueError(f"expected each channel once, found column {ranges_text(repeated)} more often")
 
     def write(file: NsxFile) -> NsxReport:
         spans = _chosen_spans(file, segments, start_tick, stop_tick)
@@ -108,17 +111,6 @@ def write_nsx(
         return write(ns)
     except HiddenGap:  # met while streaming, before the output had its name
         return write(ns.fully_scanned())
-
-
-# ------------------------------------------------------------------------------------------------------ selection
-def _check_columns(ns: NsxFile, columns: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the columns; ValueError if they are none or one is repeated."""
-    if columns.size == 0:
-        raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
-    repeated = np.flatnonzero(np.bincount(columns) > 1).tolist()
-    if repeated:
-        raise ValueError(f"expected each channel once, found column {ranges_text(repeated)} more often")
-    return columns
 
 
 def _chosen_spans(
@@ -149,10 +141,7 @@ def _segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> 
     return sorted({number % n_segments for number in numbers})
 
 
-# ----------------------------------------------------------------------------------------------------------- plan
-def _plan(
-    ns: NsxFile, columns: NDArray[np.intp], spans: list[SampleRows], anonymise: bool | str, base_tick: int
-) -> FilePlan:
+def _plan(ns: NsxFile, columns: Columns, spans: list[SampleRows], anonymise: bool | str, base_tick: int) -> FilePlan:
     start = ns._frame.start
     takes_all = np.array_equal(columns, np.arange(ns.n_channels)) and sum(span.n_rows for span in spans) == ns.n_samples
     if takes_all and not (ns.damage or anonymise or base_tick):
@@ -162,17 +151,27 @@ def _plan(
     ends = [(span, span.start + min(span.n_rows, 2 * N_NEIGHBOURS)) for span in spans]
     earliest = [int(ns.segments[span.segment].ticks(span.start, stop).min()) for span, stop in ends]
     check_dates_removed(ns.path, ns.tick_rate, earliest, anonymise, base_tick)
-    cut = _cut_packets if ns.has_sample_timestamps else _cut_blocks
-    n_bytes, rollover, data = cut(ns, columns, spans, base_tick)
-    date_tick = rollover or None
-    if ns._version.origin_at_first:  # the date of the header is then that of the first sample
-        first_tick = int(ns.segments[spans[0].segment].ticks(spans[0].start, spans[0].start + 1)[0]) if spans else 0
-        date_tick = first_tick if spans and first_tick != ns.segments[0].start_tick else None
-    head = _head(ns, columns, anonymise, date_tick)
-    return FilePlan(head, len(head) + n_bytes, data)
+    n_samples, layout = sum(span.n_rows for span in spans), ns._version.block
+    if ns.has_sample_timestamps:
+        n_headers, rollover, body = n_samples, 0, _packet_bytes(ns, columns, spans, base_tick)
+    else:
+        blocks = [block for span in spans for block in _blocks_of(ns, span)]
+        rollover, body = _rollover_ticks(ns, blocks), _block_bytes(ns, columns, blocks, base_tick)
+        n_headers = len(blocks)
+    head = _head(ns, columns, anonymise, _date_tick(ns, spans, rollover))
+    n_bytes = n_samples * columns.size * ns.dtype.itemsize + n_headers * (layout.size if layout else 0)
+    return FilePlan(head, len(head) + n_bytes, body)
 
 
-def _head(ns: NsxFile, columns: NDArray[np.intp], anonymise: bool | str, date_tick: int | None) -> bytes:
+def _date_tick(ns: NsxFile, spans: Sequence[SampleRows], rollover: int) -> int | None:
+    """The tick of the date in the new header; None if the date stays the same."""
+    if not ns._version.origin_at_first:
+        return rollover or None
+    first_tick = int(ns.segments[spans[0].segment].ticks(spans[0].start, spans[0].start + 1)[0]) if spans else None
+    return first_tick if spans and first_tick != ns.segments[0].start_tick else None
+
+
+def _head(ns: NsxFile, columns: Columns, anonymise: bool | str, date_tick: int | None) -> bytes:
     """The new headers; the date is that of a tick, or with None stays the same."""
     version = ns._version
     size, width = version.basic.size, version.channel.size
@@ -190,22 +189,6 @@ def _head(ns: NsxFile, columns: NDArray[np.intp], anonymise: bool | str, date_ti
     return basic + b"".join(channels) + undocumented
 
 
-# --------------------------------------------------------------------------------------------------------- blocks
-def _cut_blocks(ns: NsxFile, columns: NDArray[np.intp], spans: list[SampleRows], base_tick: int) -> CutData:
-    """Data in blocks: each block that is cut starts at its first sample's own tick."""
-    packer, layout = ColumnPacker(columns, ns.n_channels, ns.dtype), ns._version.block
-    blocks = [block for span in spans for block in _blocks_of(ns, span)]
-    n_bytes, rollover = packer.row_bytes * sum(span.n_rows for span in spans), 0
-    if layout is not None:
-        n_bytes, rollover = n_bytes + layout.size * len(blocks), _rollover_ticks(ns, layout, blocks)
-    elif any(tick for tick, _ in blocks):
-        raise ValueError(
-            f"{ns.path}: NSx {ns.spec} has no timestamps: what is cut from it starts at tick 0, not {blocks[0][0]}. "
-            f"Cut only its end (stop_tick, --stop), or write a .bin, or with create_nsx a file of a later version"
-        )
-    return n_bytes, rollover, _block_bytes(ns, packer, blocks, base_tick)
-
-
 def _blocks_of(ns: NsxFile, span: SampleRows) -> Iterator[Block]:
     segment, at = ns.segments[span.segment], span.start
     for extent in segment.extents(span.start, span.start + span.n_rows):
@@ -213,8 +196,16 @@ def _blocks_of(ns: NsxFile, span: SampleRows) -> Iterator[Block]:
         at += extent.n_rows
 
 
-def _rollover_ticks(ns: NsxFile, layout: Layout, blocks: Sequence[Block]) -> int:
-    """How much later the blocks are than a reader of the new file will say; ValueError if that differs among them."""
+def _rollover_ticks(ns: NsxFile, blocks: Sequence[Block]) -> int:
+    """Ticks to add to the timestamps that a reader of the new file gets; ValueError if no one number is right."""
+    layout = ns._version.block
+    if layout is None:
+        if any(tick for tick, _ in blocks):
+            raise ValueError(
+                f"{ns.path}: NSx {ns.spec} has no timestamps: a cut of it starts at tick 0, not {blocks[0][0]}. "
+                f"Cut only its end (stop_tick, --stop), or write a .bin, or with create_nsx a file of a later version"
+            )
+        return 0
     size = layout.n_ticks
     written = [(0, tick % size, extent.n_rows) for tick, extent in blocks]
     read = written
@@ -229,8 +220,10 @@ def _rollover_ticks(ns: NsxFile, layout: Layout, blocks: Sequence[Block]) -> int
     return rollovers.pop() if rollovers else 0
 
 
-def _block_bytes(ns: NsxFile, packer: ColumnPacker, blocks: Sequence[Block], base_tick: int) -> Iterator[memoryview]:
-    layout, reader = ns._version.block, RowReader(ns.readinto, packer, b"")
+def _block_bytes(ns: NsxFile, columns: Columns, blocks: Sequence[Block], base_tick: int) -> Iterator[memoryview]:
+    """Blocks, each behind a header with the tick of its first sample."""
+    layout, packer = ns._version.block, ColumnPacker(columns, ns.n_channels, ns.dtype)
+    reader = RowReader(ns.readinto, packer, b"")
     for tick, extent in blocks:
         if layout is not None:
             yield memoryview(block_header(layout, tick - base_tick, extent.n_rows))
@@ -238,23 +231,14 @@ def _block_bytes(ns: NsxFile, packer: ColumnPacker, blocks: Sequence[Block], bas
             yield batch.packed()
 
 
-# -------------------------------------------------------------------------------------------- one-sample packets
-def _cut_packets(ns: NsxFile, columns: NDArray[np.intp], spans: list[SampleRows], base_tick: int) -> CutData:
-    """Data in one-sample packets: each packet keeps its header and its place among the others."""
-    block, width = ns._version.block, ns.dtype.itemsize
+def _packet_bytes(ns: NsxFile, columns: Columns, spans: Sequence[SampleRows], base_tick: int) -> Iterator[memoryview]:
+    """One-sample packets, each with its own header, in the order of the file."""
+    block, check, width = ns._version.block, ns.timestamp_check(), ns.dtype.itemsize
     assert block is not None
+    assert check is not None
     sample_bytes = block.size + (columns[:, np.newaxis] * width + np.arange(width)).ravel()
     kept_bytes = np.concatenate([np.arange(block.size), sample_bytes]).astype(np.intp)
     packer = ColumnPacker(kept_bytes, block.size + width * ns.n_channels, np.dtype(np.uint8))
-    n_bytes = packer.row_bytes * sum(span.n_rows for span in spans)
-    return n_bytes, 0, _packet_bytes(ns, block, packer, spans, base_tick)
-
-
-def _packet_bytes(
-    ns: NsxFile, block: Layout, packer: ColumnPacker, spans: Sequence[SampleRows], base_tick: int
-) -> Iterator[memoryview]:
-    check = ns.timestamp_check()
-    assert check is not None
     extents = (
         extent._replace(offset=extent.offset - block.size)
         for span in spans

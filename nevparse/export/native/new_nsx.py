@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isclose, isfinite
@@ -128,7 +128,11 @@ def create_nsx(
     block = version.block
     assert block is not None
     n_samples, n_channels = _shape(samples, len(channels))
-    headers, period = _channel_headers(version, channels), _period(sampling_rate)
+    headers, period = [_channel_header(version, *pair) for pair in enumerate(channels)], _period(sampling_rate)
+    counts = Counter(channel.electrode_id for channel in channels)
+    repeated = sorted(number for number, count in counts.items() if count > 1)
+    if repeated:
+        raise ValueError(f"expected each electrode id once, found more of {ranges_text(repeated)}")
     head = version.basic.with_values(
         bytes(version.basic.size),
         file_id=magic,
@@ -184,16 +188,6 @@ def _sample_bytes(samples: Any, n_samples: int, n_channels: int, code: str) -> I
     for a in range(0, n_samples, step):
         part: NDArray[Any] = np.ascontiguousarray(samples[a : a + step], code)
         yield part.reshape(-1).view(np.uint8).data
-
-
-# ---------------------------------------------------------------------------------------------------- channels
-def _channel_headers(version: tables.NsxVersion, channels: Iterable[NewChannel | Channel]) -> list[bytes]:
-    headers = [_channel_header(version, column, channel) for column, channel in enumerate(channels)]
-    counts = Counter(channel.electrode_id for channel in channels)
-    repeated = sorted(number for number, count in counts.items() if count > 1)
-    if repeated:
-        raise ValueError(f"expected each electrode id once, found more of {ranges_text(repeated)}")
-    return headers
 
 
 def _channel_header(version: tables.NsxVersion, column: int, channel: NewChannel | Channel) -> bytes:

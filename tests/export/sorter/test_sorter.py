@@ -62,7 +62,7 @@ def array(tmp_path: Path) -> Path:
     return path
 
 
-def facts(folder: Path, name: str) -> Any:
+def json_of(folder: Path, name: str) -> Any:
     return json.loads((folder / name).read_text(encoding="ascii"))
 
 
@@ -112,7 +112,7 @@ def test_sorters_c02_kilosort_finds_every_column_on_the_map(
     recording: nv.nsx.NsxFile, folder: Path, array: Path
 ) -> None:
     nv.write_sorter(recording, folder, cmp=array)
-    probe = facts(folder, "kilosort_probe.json")
+    probe = json_of(folder, "kilosort_probe.json")
     assert probe["chanMap"] == [0, 1, 2, 3, 4, 5]
     assert (probe["xc"], probe["yc"]) == ([400, 0, 400, 0, 400, 0], [800, 800, 400, 400, 0, 0])
     assert (probe["kcoords"], probe["n_chan"]) == ([0] * 6, 6)
@@ -125,10 +125,10 @@ def test_sorters_c02_several_arrays_are_several_shanks(opened: Opened, folder: P
         (tmp_path / f"{name}.cmp").write_bytes(sb.array_map(32, 8))
     maps = nv.read_cmp([tmp_path / "a.cmp", tmp_path / "b.cmp"], first_bank="AB")
     nv.write_sorter(ns, folder, cmp=maps, pitch_um=100)
-    probe, other = facts(folder, "kilosort_probe.json"), facts(folder, "probe.json")["probes"][0]
+    probe, other = json_of(folder, "kilosort_probe.json"), json_of(folder, "probe.json")["probes"][0]
     assert probe["kcoords"] == [0] * 32 + [1] * 32
     assert other["shank_ids"] == ["1"] * 32 + ["2"] * 32
-    assert facts(folder, "si_folder.json")["properties"]["group"] == probe["kcoords"]
+    assert json_of(folder, "si_folder.json")["properties"]["group"] == probe["kcoords"]
     assert min(probe["xc"][32:]) > max(probe["xc"][:32]) + 1000
 
 
@@ -156,7 +156,7 @@ def test_sorters_c05_the_probe_has_a_contact_for_each_column(
     recording: nv.nsx.NsxFile, folder: Path, array: Path
 ) -> None:
     nv.write_sorter(recording, folder, cmp=array, electrodes=[3, 1])
-    whole = facts(folder, "probe.json")
+    whole = json_of(folder, "probe.json")
     (probe,) = whole["probes"]
     assert whole["specification"] == "probeinterface"
     assert (probe["ndim"], probe["si_units"]) == (2, "um")
@@ -192,8 +192,8 @@ def test_sorters_c07_what_was_recorded_filtered_is_said_to_be(
     channels = [b.channel(1, high_pass=SPIKE_BAND), b.channel(2, high_pass=high_pass)]
     nv.write_sorter(opened(b.nsx([(0, b.ramp(9, 2))], channels=channels)), folder)
     assert params(folder)["hp_filtered"] is filtered
-    assert facts(folder, "binary.json")["kwargs"]["is_filtered"] is filtered
-    assert facts(folder, "si_folder.json")["annotations"]["is_filtered"] is filtered
+    assert json_of(folder, "binary.json")["kwargs"]["is_filtered"] is filtered
+    assert json_of(folder, "si_folder.json")["annotations"]["is_filtered"] is filtered
 
 
 @pytest.mark.parametrize("kind", b.KINDS)
@@ -208,10 +208,10 @@ def test_sorters_c08_spikeinterface_is_told_of_samples_gains_and_ids(opened: Ope
     with ns:
         nv.write_sorter(ns, folder)
         gains = [channel.uv_per_bit for channel in ns.channels]
-    binary = facts(folder, "binary.json")
+    binary = json_of(folder, "binary.json")
     kwargs = binary["kwargs"]
     assert binary["class"].endswith(".BinaryRecordingExtractor")
-    assert binary["relative_paths"] is facts(folder, "si_folder.json")["relative_paths"] is True
+    assert binary["relative_paths"] is json_of(folder, "si_folder.json")["relative_paths"] is True
     assert kwargs["file_paths"] == ["recording.bin"]
     assert (kwargs["sampling_frequency"], kwargs["num_channels"], kwargs["t_starts"]) == (30000.0, 3, None)
     assert (kwargs["dtype"], kwargs["channel_ids"], kwargs["gain_to_uV"]) == (samples.dtype.str, [1, 2, 3], gains)
@@ -225,7 +225,7 @@ def test_sorters_c09_without_gains_there_are_none_and_that_is_said(opened: Opene
     with pytest.warns(nv.UnknownScale, match=r"electrodes 1-2: no gains in binary.json") as told:
         report = nv.write_sorter(ns, folder)
     assert told[0].filename == __file__
-    assert facts(folder, "binary.json")["kwargs"]["gain_to_uV"] is None
+    assert json_of(folder, "binary.json")["kwargs"]["gain_to_uV"] is None
     assert "the gain is not known" in "\n".join(report.lines())
 
 
@@ -364,13 +364,13 @@ def test_sorters_c11_a_recording_in_the_folder_is_never_replaced(recording: nv.n
 
 def test_sorters_c12_a_plain_grid_says_that_it_is_one(recording: nv.nsx.NsxFile, folder: Path) -> None:
     report = nv.write_sorter(recording, folder, pitch_um=50)
-    said = report.positions.statement
-    assert "plain grid" in said
-    assert facts(folder, "kilosort_probe.json")["electrodes"] == said
-    assert facts(folder, "probe.json")["probes"][0]["annotations"] == {"name": "plain grid", "electrodes": said}
-    assert facts(folder, "si_folder.json")["annotations"]["electrodes"] == said
-    assert f"electrodes: {said}" in report.lines()
-    assert facts(folder, "kilosort_probe.json")["xc"] == [0, 50, 100, 0, 50, 100]
+    statement = report.positions.statement
+    assert "plain grid" in statement
+    assert json_of(folder, "kilosort_probe.json")["electrodes"] == statement
+    assert json_of(folder, "probe.json")["probes"][0]["annotations"] == {"name": "plain grid", "electrodes": statement}
+    assert json_of(folder, "si_folder.json")["annotations"]["electrodes"] == statement
+    assert f"electrodes: {statement}" in report.lines()
+    assert json_of(folder, "kilosort_probe.json")["xc"] == [0, 50, 100, 0, 50, 100]
 
 
 def test_sorters_c13_a_bin_for_each_segment_and_all_are_listed(opened: Opened, folder: Path) -> None:
@@ -379,7 +379,7 @@ def test_sorters_c13_a_bin_for_each_segment_and_all_are_listed(opened: Opened, f
     names = [f"recording-00{k}.bin" for k in range(3)]
     assert [path.name for path in sorted(folder.glob("*.bin"))] == names
     assert params(folder)["dat_path"] == names
-    kwargs = facts(folder, "binary.json")["kwargs"]
+    kwargs = json_of(folder, "binary.json")["kwargs"]
     assert kwargs["file_paths"] == names
     assert kwargs["t_starts"] == pytest.approx([0, 29998 / 30000, 74998 / 30000])
     assert f"filename={[file.path for file in report.export.files]!r}" in "\n".join(report.lines())
@@ -429,9 +429,9 @@ def test_real_recordings_come_out_as_they_are(real_file: Callable[[str], Path], 
         nv.write_sorter(ns, folder, gaps="join")
         columns = ns.columns(kind="neural")
         samples = np.concatenate([np.asarray(segment)[:, columns] for segment in ns.segments])
-    kwargs = facts(folder, "binary.json")["kwargs"]
+    kwargs = json_of(folder, "binary.json")["kwargs"]
     assert np.fromfile(folder / "recording.bin", kwargs["dtype"]).tolist() == samples.ravel().tolist()
-    assert facts(folder, "kilosort_probe.json")["n_chan"] == kwargs["num_channels"] == len(columns)
+    assert json_of(folder, "kilosort_probe.json")["n_chan"] == kwargs["num_channels"] == len(columns)
 
 
 # -------------------------------------------------------------------------------------------------- at the terminal
