@@ -118,8 +118,7 @@ class Layout:
         Parameters
         ----------
         record_bytes : int, optional
-            The size of one record in the file. It must reach this layout's own fields. What is left over
-            belongs to the open end, or is padding where the layout has none.
+            Size of one record in the file; what exceeds the fields belongs to the open end, or is padding.
 
         Returns
         -------

@@ -53,15 +53,14 @@ def shared_reference(opener: Opener, argument: Any) -> FileReference:
     return _references.setdefault(pickle.dumps((opener, argument)), FileReference(opener, argument))
 
 
-class OpenedFile(Protocol):
+class _OpenedFile(Protocol):
     """An NSx or NEV file."""
 
     @property
-    def damage(self) -> tuple[Damage, ...]:
-        """Where it is not what the specification says."""
+    def damage(self) -> tuple[Damage, ...]: ...
 
 
-_FileT = TypeVar("_FileT", bound=OpenedFile)
+_FileT = TypeVar("_FileT", bound=_OpenedFile)
 
 
 def open_file(openable: Openable, make: Callable[[Source], _FileT], digest: bytes | None = None) -> _FileT:

@@ -19,8 +19,8 @@ class Extent(NamedTuple):
     offset: int  # byte of the first row's first sample
     n_rows: int
     row_bytes: int  # from one row to the next: the samples, and in files of packets a header
-    first: int = -1  # number of the first row's packet; -1 in files of blocks
-    since: int = 0  # samples of the block before the first row: the block's timestamp is that of its first sample
+    first_packet: int = -1  # number of the first row's packet; -1 in files of blocks
+    n_before: int = 0  # samples of its block before the first row, which the block's timestamp counts from
 
 
 def index_rows(key: Any, shape: tuple[int, int], dtype: np.dtype[Any], views: Views) -> NDArray[Any]:

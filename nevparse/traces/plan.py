@@ -82,9 +82,6 @@ class _Recording(Protocol):
     def gaps(self) -> Sequence[Gap]: ...
 
 
-# ------------------------------------------------------------------------------------------------------------ options
-
-
 class PlanOptions(NamedTuple):
     """The options of `write_bin` that decide about rows; it documents them."""
 
@@ -114,9 +111,6 @@ def fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes |
     if isinstance(fill, str) or (limits and not (limits.min <= fill <= limits.max and fill == int(fill))):
         raise ValueError(f"expected fill to be {HOLD!r} or a value of {dtype.name}, found {fill!r}")
     return np.full(n_columns, fill, dtype).tobytes()
-
-
-# --------------------------------------------------------------------------------------------------------------- plan
 
 
 def plan_rows(recording: _Recording, options: PlanOptions, may_be_empty: bool = False) -> RowPlan:
@@ -177,9 +171,6 @@ def rows_between(rows: Iterable[PlanRow], begin: int, end: int, clock: Clock) ->
     return chosen
 
 
-# -------------------------------------------------------------------------------------------------- selection by time
-
-
 def select_samples(segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None) -> list[SampleRows]:
     """The samples of each segment whose timestamps are in a half-open range; their rows are not numbered yet."""
     spans = []
@@ -197,9 +188,6 @@ def raise_no_samples(segments: Sequence[_Segment], start_tick: int | None, stop_
     more = f" and {len(segments) - _MOST_LISTED} more segments" if len(segments) > _MOST_LISTED else ""
     known = ", ".join(ends) + more if ends else "the file has none"
     raise ValueError(f"expected ticks that hold samples ({known}), found {start_tick} to {stop_tick}")
-
-
-# --------------------------------------------------------------------------------------------------- gaps and filling
 
 
 def _check_gaps(path: str, gaps: Sequence[Gap], problem: str, advice: str) -> None:
@@ -248,9 +236,6 @@ def _fill_on_grid(start_ticks: Sequence[int], groups: Sequence[Resampled], clock
         counts.append(max(0, nearest_row(start_tick - start_ticks[0], clock) - row))
         row += counts[-1] + sum(part.n_rows for part in group.rows)
     return counts[1:]
-
-
-# --------------------------------------------------------------------------------------------------------- resampling
 
 
 class Resampled(NamedTuple):
