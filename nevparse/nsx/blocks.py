@@ -33,8 +33,7 @@ _EXACT = 1 << 60  # a quarter of what 64 bits hold, with room for twice a differ
 class BlockWalk:
     """Goes from block header to block header, and notes where that ends too early.
 
-    After construction `blocks` holds (offset of the first row, tick, samples) of every block that has samples,
-    `missing_bytes` what the headers promise and the file lacks, and `damage` what was wrong, and where.
+    `blocks` are those that have samples, `missing_bytes` is what the headers promise and the file lacks.
     """
 
     def __init__(self, headers: NsxHeaders, layout: Layout, has_grown: bool = False) -> None:
@@ -141,13 +140,9 @@ class BlockIndex:
         self.offsets = [offset for offset, _, _ in blocks]
         self.start_ticks = [tick for _, tick, _ in blocks]
         self.counts = [count for _, _, count in blocks]
+        self.first_tick = self.start_ticks[0] if blocks else 0
         self.starts = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])  # sample before each block
         self.n_samples = self.n_final = int(self.starts[-1])  # later bytes do not change where a block belongs
-
-    @property
-    def first_tick(self) -> int:
-        """Timestamp of the first block; 0 without blocks."""
-        return self.start_ticks[0] if self.start_ticks else 0
 
     def continues(self, before: BlockIndex) -> bool:
         """Whether it has all blocks of another, with at most more samples in the last one and blocks behind it."""

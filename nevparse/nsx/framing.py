@@ -78,10 +78,9 @@ def _find_records(headers: NsxHeaders, layout: Layout | None) -> RecordedSamples
 
 
 def has_one_sample_packets(headers: NsxHeaders, layout: Layout) -> bool:
-    """Whether a file holds one sample per packet, as PTP systems write, and not blocks.
+    """Whether a file of a version that may have either holds one-sample packets, as PTP systems write, or blocks.
 
-    The version and the timestamp resolution are the same for both, so the packets decide: header byte 1 and one
-    sample in the first, the last and a few between, all at the distance of one-sample packets.
+    Nothing in its headers says so: the first packet, the last and a few between must have one sample each.
     """
     packet_bytes = layout.size + headers.row_bytes
     n_packets = (headers.source.size - headers.start) // packet_bytes

@@ -17,8 +17,6 @@ from ..format.channel import MICROVOLTS, Channel, channel_kind, read_filter, sca
 from ..format.text import decode_text, unit_name
 from ..source.base import Source
 
-_LETTER_A = ord("A")
-
 
 class NsxHeaders(NamedTuple):
     """What the headers say about the data that follows them."""
@@ -96,8 +94,8 @@ def describe_channels(
 
 def _read_channel(version: tables.NsxVersion, column: int, fields: Mapping[str, Any]) -> Channel:
     electrode_id, bank, units = fields["electrode_id"], fields["bank"], unit_name(fields["units"])
-    if bank >= _LETTER_A:  # files that some tools saved have the letter
-        bank -= _LETTER_A - 1
+    if bank in tables.BANK_LETTERS:
+        bank -= tables.BANK_LETTERS.start - 1
     analog = float(fields["min_analog"]), float(fields["max_analog"])
     if "min_digital" in version.channel.offsets:
         digital = float(fields["min_digital"]), float(fields["max_digital"])
