@@ -118,8 +118,8 @@ class Clock(NamedTuple):
     def unroll(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """Count on where 32 bits of ticks ran over (after 39.8 hours at 30 kHz).
 
-        A timestamp that is smaller than the one before it ran over, and was not set back, where the recording had come
-        within an hour of the end of the range, and goes on within an hour by this reading.
+        That is where the recording came within an hour of the end of the range and then goes on within an hour; any
+        other timestamp smaller than the one before is a clock that was set back.
         """
         hour, step = _ROLLOVER_NEAR_S * self.tick_rate, -(-self.num // self.den)
         end = base = 0
@@ -251,10 +251,7 @@ class TickIntervals:
     def find(
         self, ticks: NDArray[np.uint64], among: range
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-        """Segment, of those in `among`, that holds each tick; whether one does; its first and its stop record.
-
-        Of several segments that hold a tick, the one that starts last counts.
-        """
+        """Segment of `among` that holds each tick, the last to start; whether one does; its first and stop record."""
         starts, ends = self._starts[among.start : among.stop], self._ends[among.start : among.stop]
         owners = np.argsort(starts, kind="stable")
         cuts = starts[owners]

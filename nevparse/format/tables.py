@@ -9,8 +9,7 @@ LB-0023   Blackrock "File Formats: NEV, NSx", LB-0023 revision 7.00 (FileSpec 3.
 R01838    Ripple "Trellis NEV and NSx file specification", R01838 revision 07 (FileSpec 2.2).
 files     Seen in recorded files where the documents are silent or differ; a comment at the row explains.
 
-A version gives its difference from another one. A file's version is looked up by the bytes that decide:
-``(magic, (major, minor))``.
+A version gives its difference from another one, and is looked up by ``(magic, (major, minor))``.
 """
 
 from __future__ import annotations
@@ -32,9 +31,8 @@ NSX_BASIC_21 = Layout("NSx 2.1 basic header", "LB-0023 revision history; files",
     (24, "period", "I"),  # ticks of the 30 kHz clock between samples
     (28, "n_channels", "I"),
 ))
-NSX_CHANNEL_21 = Layout("NSx 2.1 channel", "LB-0023 revision history; files", (
-    (0, "electrode_id", "I"),  # 32 bits here, 16 everywhere else
-))
+# The id has 32 bits here, and 16 everywhere else
+NSX_CHANNEL_21 = Layout("NSx 2.1 channel", "LB-0023 revision history; files", ((0, "electrode_id", "I"),))
 NSX_BASIC_22 = Layout("NSx basic header", "LB-0023 rev 7.00, NSx basic header", (
     (0, "file_id", "8s"),
     (8, "major", "B"),

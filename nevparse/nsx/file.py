@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Continuous data: ``.ns1`` to ``.ns9`` of Blackrock, ``.nsX`` and ``.nfX`` of Ripple.
-
-Opening reads the headers, and one header per data block; samples are read when they are used, as views of the
-mapped file.
-"""
+"""Continuous data: ``.ns1`` to ``.ns9`` of Blackrock, ``.nsX`` and ``.nfX`` of Ripple."""
 
 from __future__ import annotations
 

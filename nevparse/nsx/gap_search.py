@@ -179,8 +179,7 @@ def _measure_rate(timestamps: _Timestamps, clock: Clock, probes: list[Probe]) ->
     n_steps, first = max((after - before - 1, before + 1) for before, after in pairwise(edges))
     if n_steps < _MEASURED_PACKETS:
         return None
-    elapsed = int(ticks[first + n_steps]) - int(ticks[first])
-    return elapsed / int(n_steps)
+    return (int(ticks[first + n_steps]) - int(ticks[first])) / int(n_steps)
 
 
 def _ranges_with_gaps(

@@ -39,8 +39,7 @@ _PART_BYTES = 1 << 18  # read at a time, and still in the cache when used
 class Packets:
     """The packets of a file: a header, and one sample of every channel, each.
 
-    They are read by position: a file that became shorter gives an error, where a map would be a fault, and a probe
-    costs one page, whatever the system reads ahead of a map.
+    Read by position, not mapped: a probe costs one page, and a file that became shorter is an error, not a fault.
     """
 
     source: Source

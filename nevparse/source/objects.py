@@ -151,8 +151,7 @@ def _check_readable(file: Any, name: str) -> None:
     if getattr(file, "closed", False) is True:
         raise ValueError(f"{name} is closed: expected an open file")
     if not getattr(file, "readable", lambda: True)():
-        expected = "expected a file object that can read, found one that cannot"
-        raise ValueError(f"{name}: {expected}; open it with mode 'rb'")
+        raise ValueError(f"{name}: expected a file object that can read, found one that cannot; open it with mode 'rb'")
     if isinstance(file.read(0), str):
         raise TypeError(f"{name}: expected a file opened for bytes (mode 'rb'), found one opened for text")
 

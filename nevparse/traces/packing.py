@@ -52,8 +52,7 @@ class ColumnPacker:
     def pack(self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: Buffer) -> Callable[[], None] | None:
         """Pack `n_rows` rows, which are `stride` bytes apart in `raw` behind a header each, into `out`.
 
-        Gathering samples one by one takes as long as all else together, so only the later half of the rows is
-        gathered here. What gathers the others is returned.
+        Gathering samples one by one is slow: the later half of the rows is done here, the other by what is returned.
         """
         if len(self._ranges) <= _MOST_RANGES:
             for source, target, width in self._ranges:

@@ -128,10 +128,9 @@ def plan_rows(recording: _Recording, options: PlanOptions, may_be_empty: bool = 
         problem = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in the samples to export"
         advice = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one segment by time (--start, --stop)."
         _check_gaps(recording.path, gaps, problem, advice)
+    groups = [Resampled([samples]) for samples in chosen]
     if options.resample:
         groups = [resample_to_nominal(recording, samples, options.sort) for samples in chosen]
-    else:
-        groups = [Resampled([samples]) for samples in chosen]
     if options.gaps == "split":
         files = {f"-{group.rows[0].segment:03d}": _number_rows(group.rows) for group in groups}
     else:
@@ -204,11 +203,7 @@ def check_fill(path: str, n_filled: int, n_recorded: int, max_fill: float, row_b
 
 
 def _fill_gaps(
-    recording: _Recording,
-    options: PlanOptions,
-    chosen: Sequence[SampleRows],
-    gaps: Sequence[Gap],
-    groups: Sequence[Resampled],
+    recording: _Recording, options: PlanOptions, chosen: list[SampleRows], gaps: list[Gap], groups: list[Resampled]
 ) -> list[FilledRows]:
     """The rows that fill each gap; none where a gap is shorter than half a sample."""
     backwards = [gap for gap in gaps if gap.missing_samples < 0]
