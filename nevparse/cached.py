@@ -8,7 +8,7 @@ that read different files wait for each other, and a process that is forked mean
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar
 
 _T = TypeVar("_T")
 
@@ -22,14 +22,8 @@ class cached_property(Generic[_T]):  # noqa: N801 - as Python's own
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    @overload
-    def __get__(self, instance: None, owner: type | None = None) -> cached_property[_T]: ...
-
-    @overload
-    def __get__(self, instance: object, owner: type | None = None) -> _T: ...
-
-    def __get__(self, instance: object | None, owner: type | None = None) -> cached_property[_T] | _T:
+    def __get__(self, instance: object, owner: type | None = None) -> _T:
         if instance is None:
-            return self
+            return self  # type: ignore[return-value]  # of the class itself, for its documentation
         value: _T = vars(instance).setdefault(self._name, self._compute(instance))
         return value

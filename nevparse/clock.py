@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from .format import tables
 from .format.text import duration_text
 
-SegmentsAndSamples = tuple[NDArray[np.intp], NDArray[np.int64]]
 Block = tuple[int, int, int]  # offset of the first row, tick, samples
 
 PAUSE_S = 0.1  # nobody pauses and resumes a recording faster; a shorter hole is a loss
@@ -119,8 +118,8 @@ class Clock(NamedTuple):
     def unroll(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """Count on where 32 bits of ticks ran over (after 39.8 hours at 30 kHz).
 
-        A timestamp that is smaller than the one before it ran over, and was not set back, where the recording had come
-        within an hour of the end of the range, and goes on within an hour by this reading.
+        That is where the recording came within an hour of the end of the range and then goes on within an hour; any
+        other timestamp smaller than the one before is a clock that was set back.
         """
         hour, step = _ROLLOVER_NEAR_S * self.tick_rate, -(-self.num // self.den)
         end = base = 0
@@ -252,21 +251,17 @@ class TickIntervals:
     def find(
         self, ticks: NDArray[np.uint64], among: range
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-        """Segment, of those in `among`, that holds each tick; whether one does; its first and its stop record."""
-        interval = find_intervals(self._starts[among.start : among.stop], self._ends[among.start : among.stop], ticks)
-        segment = among.start + np.maximum(interval, 0)
-        return segment, interval >= 0, self._first_records[segment], self._stop_records[segment]
-
-
-def find_intervals(starts: NDArray[np.uint64], ends: NDArray[np.uint64], ticks: NDArray[np.uint64]) -> NDArray[np.intp]:
-    """The interval that each tick falls in, -1 where in none; of several the one that starts last."""
-    owners = np.argsort(starts, kind="stable")
-    cuts = starts[owners]
-    if (ends[owners[:-1]] > cuts[1:]).any():
-        cuts, owners = _resolve_overlaps(starts.tolist(), ends.tolist(), owners.tolist())
-    at = np.searchsorted(cuts, ticks, "right") - 1
-    owner = owners[np.maximum(at, 0)]
-    return np.where((at >= 0) & (ticks < ends[owner]), owner, -1)
+        """Segment of `among` that holds each tick, the last to start; whether one does; its first and stop record."""
+        starts, ends = self._starts[among.start : among.stop], self._ends[among.start : among.stop]
+        owners = np.argsort(starts, kind="stable")
+        cuts = starts[owners]
+        if (ends[owners[:-1]] > cuts[1:]).any():
+            cuts, owners = _resolve_overlaps(starts.tolist(), ends.tolist(), owners.tolist())
+        cut = np.searchsorted(cuts, ticks, "right") - 1
+        owner = owners[np.maximum(cut, 0)]
+        is_inside = (cut >= 0) & (owner >= 0) & (ticks < ends[owner])
+        segment = among.start + np.where(is_inside, owner, 0)
+        return segment, is_inside, self._first_records[segment], self._stop_records[segment]
 
 
 def _resolve_overlaps(
@@ -300,11 +295,6 @@ def last_not_after(
         high[unsettled[after]] = middle[after]
         low[unsettled[~after]] = middle[~after] + 1
     return (low - 1).reshape(shape)
-
-
-def not_found(ticks: NDArray[np.uint64]) -> SegmentsAndSamples:
-    """Segment -1 and sample -1 for every tick."""
-    return np.full(ticks.shape, -1, np.intp), np.full(ticks.shape, -1, np.int64)
 
 
 def tick_array(ticks: Iterable[int]) -> NDArray[np.uint64]:

@@ -40,15 +40,20 @@ _ABSENT = [name for name in ("spikeinterface", "probeinterface", "distributed", 
 collect_ignore = ["test_interop.py"] if _ABSENT else []
 
 
-def deselects(config: pytest.Config, marker: str) -> bool:
-    """Whether a run leaves out what has a marker: what is not named is not left out."""
-    named = re.findall(rf"(\bnot\s+)?\b{marker}\b", config.getoption("markexpr"))
+def deselects(expression: str, marker: str) -> bool:
+    """Whether a run with ``-m expression`` leaves out what has a marker: what is not named is not left out."""
+    named = re.findall(rf"(\bnot\s+)?\b{marker}\b", expression)
     return bool(named) and all(named)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Before any test is imported, as each takes over what is set then."""
-    examples = QUICK if deselects(config, "thorough") else THOROUGH
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Set what every search takes over when its test is imported.
+
+    `pytest_configure` would be too late: where a folder such as `tests/source` is named, pytest imports its conftest,
+    and the tests which that imports, before it configures. This is called as soon as this conftest is imported.
+    """
+    arguments = pluginmanager.get_plugin("pytestconfig").known_args_namespace
+    examples = QUICK if deselects(arguments.markexpr, "thorough") else THOROUGH
     alike = _ALIKE if os.environ.get("CI") else {}
     settings.register_profile("nevparse", max_examples=examples, **_COMMON, **alike)
     settings.load_profile("nevparse")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How far a search goes: a little way by default, all the way where the thorough tests are asked for too.
 
-What hypothesis tries follows `pytest_configure` in `conftest`; here are the searches that count for themselves.
+What hypothesis tries follows `pytest_addoption` in `conftest`; here are the searches that count for themselves.
 """
 
 from __future__ import annotations

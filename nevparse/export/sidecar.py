@@ -92,7 +92,7 @@ def _range_of_rows(ns: Continuous, part: PlanRow, sort: bool) -> dict[str, Any]:
         anchors = [[row, int(segment.ticks(sample, sample + 1, sort=sort)[0])]]
     else:
         for extent in segment.extents(sample, sample + part.n_rows):  # one for each block, which has a timestamp
-            before = extent.since % ns.clock.den  # back to a row on a whole tick, if need be before the first row
+            before = extent.n_before % ns.clock.den  # back to a row on a whole tick, if need be before the first row
             tick = int(segment.ticks(sample, sample + 1)[0]) - before * ns.clock.num // ns.clock.den
             anchors.append([row - before, tick])
             sample, row = sample + extent.n_rows, row + extent.n_rows

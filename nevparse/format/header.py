@@ -62,16 +62,13 @@ def _identify_version(source: Source, versions: Mapping[tuple[bytes, _Number], _
 
 
 def _nearest_number(path: str, number: _Number, known: list[_Number]) -> _Number:
-    found, same_major = "{}.{}".format(*number), [other for other in known if other[0] == number[0]]
+    version, same_major = "{}.{}".format(*number), [other for other in known if other[0] == number[0]]
     if not same_major:
         expected = "file specification " + " or ".join("{}.{}".format(*other) for other in known)
-        raise UnsupportedVersion(expected, found, path=path, offset=tables.VERSION_OFFSET)
+        raise UnsupportedVersion(expected, version, path=path, offset=tables.VERSION_OFFSET)
     nearest = min(same_major, key=lambda other: abs(other[1] - number[1]))
-    warnings.warn(
-        f"{path}: file specification {found} is not known; read as {nearest[0]}.{nearest[1]}",
-        UnknownVersion,
-        stacklevel=8,  # who opens the file
-    )
+    message = f"{path}: file specification {version} is not known; read as {nearest[0]}.{nearest[1]}"
+    warnings.warn(message, UnknownVersion, stacklevel=8)  # who opens the file
     return nearest
 
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A byte layout as a table: one record by `struct`, a million by a numpy dtype.
 
-A `Layout` is a tuple of rows ``(offset, field, struct code)`` with the document's own offsets. The rows
-must tile the record: no hole, no overlap, checked when the table is built. Reserved bytes are rows without a
-field name (``"6x"``). A last row whose code is ``*s`` or ``*x`` runs to the end of a record whose size the
-file gives.
+Rows ``(offset, field, struct code)`` have the document's own offsets. They must tile the record, without hole or
+overlap, which is checked when the table is built. A last row whose code is ``*s`` or ``*x`` is open: it goes on to
+the end of a record whose size the file gives.
 """
 
 from __future__ import annotations
@@ -118,8 +117,7 @@ class Layout:
         Parameters
         ----------
         record_bytes : int, optional
-            The size of one record in the file. It must reach this layout's own fields. What is left over
-            belongs to the open end, or is padding where the layout has none.
+            Size of one record in the file; what exceeds the fields belongs to the open end, or is padding.
 
         Returns
         -------

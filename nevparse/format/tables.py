@@ -4,13 +4,12 @@
 Sources, by the short names used in the tables:
 
 LB-0023   Blackrock "File Formats: NEV, NSx", LB-0023 revision 7.00 (FileSpec 3.0), with the differences
-          that its revision history states for earlier file specifications. All numbers are little-endian
+          that its revision history gives for earlier file specifications. All numbers are little-endian
           and packed.
 R01838    Ripple "Trellis NEV and NSx file specification", R01838 revision 07 (FileSpec 2.2).
 files     Seen in recorded files where the documents are silent or differ; a comment at the row explains.
 
-A version gives its difference from another one. A file's version is looked up by the bytes that decide:
-``(magic, (major, minor))``.
+A version gives its difference from another one, and is looked up by ``(magic, (major, minor))``.
 """
 
 from __future__ import annotations
@@ -32,9 +31,8 @@ NSX_BASIC_21 = Layout("NSx 2.1 basic header", "LB-0023 revision history; files",
     (24, "period", "I"),  # ticks of the 30 kHz clock between samples
     (28, "n_channels", "I"),
 ))
-NSX_CHANNEL_21 = Layout("NSx 2.1 channel", "LB-0023 revision history; files", (
-    (0, "electrode_id", "I"),  # 32 bits here, 16 everywhere else
-))
+# The id has 32 bits here, and 16 everywhere else
+NSX_CHANNEL_21 = Layout("NSx 2.1 channel", "LB-0023 revision history; files", ((0, "electrode_id", "I"),))
 NSX_BASIC_22 = Layout("NSx basic header", "LB-0023 rev 7.00, NSx basic header", (
     (0, "file_id", "8s"),
     (8, "major", "B"),
@@ -47,9 +45,7 @@ NSX_BASIC_22 = Layout("NSx basic header", "LB-0023 rev 7.00, NSx basic header", 
     (294, "time_origin", "8H"),  # Windows SYSTEMTIME, UTC
     (310, "n_channels", "I"),
 ))
-NSX_BASIC_RIPPLE = NSX_BASIC_22.overlaid(
-    "Ripple NSx basic header",
-    "R01838, NSx basic header; files",
+NSX_BASIC_RIPPLE = NSX_BASIC_22.overlaid("Ripple NSx basic header", "R01838, NSx basic header; files",
     (30, "application", "52s"),  # before the comment: the document and every file agree, some readers do not
     (82, "comment", "200s"),
     (282, "processor_tick", "I"),
@@ -74,9 +70,7 @@ NSX_CHANNEL = Layout("CC extended header", "LB-0023 rev 7.00, NSx extended heade
     (60, "low_pass_order", "I"),
     (64, "low_pass_type", "H"),
 ))
-NFX_CHANNEL = NSX_CHANNEL.overlaid(
-    "FC extended header",
-    "files (Trellis 1.14); readers that follow R01838 differ",
+NFX_CHANNEL = NSX_CHANNEL.overlaid("FC extended header", "files (Trellis 1.14); readers that follow R01838 differ",
     (22, "min_analog", "f"),  # two floats stand where CC has four i16
     (26, "max_analog", "f"),
 )
@@ -137,9 +131,7 @@ NEV_BASIC = Layout("NEV basic header", "LB-0023 rev 7.00, NEV basic header; the 
     (76, "comment", "256s"),
     (332, "n_extended", "I"),
 ))
-NEV_BASIC_RIPPLE = NEV_BASIC.overlaid(
-    "Ripple NEV basic header",
-    "R01838, NEV basic header; files",
+NEV_BASIC_RIPPLE = NEV_BASIC.overlaid("Ripple NEV basic header", "R01838, NEV basic header; files",
     (76, "comment", "200s"),
     (276, "", "52x"),
     (328, "processor_tick", "I"),
@@ -266,9 +258,7 @@ LOG = Layout("log", _PACKET + "; since rev 6", (
 ))
 RECORDING = Layout("recording", _PACKET + "; since rev 7", (*_TICK_AND_ID, (6, "reason", "H"), (8, "", "*x")))
 # Bytes 16 to 23 are reserved in the document; Central 7.6 writes what changed and why (files, 5210 of 5210).
-DIGITAL_30 = DIGITAL_23.retyped("digital 3.0", "tick", "Q").overlaid(
-    "digital 3.0",
-    _PACKET + "; files",
+DIGITAL_30 = DIGITAL_23.retyped("digital 3.0", "tick", "Q").overlaid("digital 3.0", _PACKET + "; files",
     (14, "", "2x"),
     (16, "bits_changed", "I"),
     (20, "event_type", "I"),
@@ -320,31 +310,16 @@ _IDS = {0: "digital", 0xFFFF: "comment", 0xFFFE: "video_sync", 0xFFFD: "tracking
 _IDS_30 = _IDS | {0xFFFB: "log", 0xFFFA: "config", 0xFFF9: "recording"}
 NEV_23 = NevVersion("2.3", _HEADERS, _PACKETS, _IDS)
 NEV_30 = replace(
-    NEV_23,
-    name="3.0",
-    packets=_PACKETS_30,
-    system_ids=_IDS_30,
-    tick="<u8",
-    origin_is_utc=True,
-    origin_note="UTC",
+    NEV_23, name="3.0", packets=_PACKETS_30, system_ids=_IDS_30, tick="<u8", origin_is_utc=True, origin_note="UTC",
     comment_start="back",  # the document's u32 cannot hold the 64-bit timestamp it speaks of; the maker's reader agrees
 )
 NEV_22 = replace(
-    NEV_23,
-    name="2.2",
-    extended=_HEADERS | {b"NEUEVWAV": NEUEVWAV_20},
-    packets=_PACKETS | {"digital": DIGITAL_20},
+    NEV_23, name="2.2", extended=_HEADERS | {b"NEUEVWAV": NEUEVWAV_20}, packets=_PACKETS | {"digital": DIGITAL_20},
 )
 NEV_22_RIPPLE = replace(
-    NEV_22,
-    basic=NEV_BASIC_RIPPLE,
-    extended=_HEADERS | {b"NEUEVWAV": NEUEVWAV_RIPPLE},
-    packets=_PACKETS | {"digital": DIGITAL_RIPPLE},
-    spike_ids=(1, 5120),
-    stim_ids=(5121, 10240),
-    origin_note="no time zone: the document names none",
-    thresholds_in_uv=True,
-    vendor="ripple",
+    NEV_22, basic=NEV_BASIC_RIPPLE, vendor="ripple", origin_note="no time zone: the document names none",
+    extended=_HEADERS | {b"NEUEVWAV": NEUEVWAV_RIPPLE}, packets=_PACKETS | {"digital": DIGITAL_RIPPLE},
+    spike_ids=(1, 5120), stim_ids=(5121, 10240), thresholds_in_uv=True,
 )
 NEV_22 = replace(NEV_22, ripple=NEV_22_RIPPLE)
 NEV_23 = replace(NEV_23, ripple=replace(NEV_22_RIPPLE, name="2.3"))

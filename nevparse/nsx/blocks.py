@@ -20,7 +20,7 @@ from ..errors import Damage, TruncatedFile
 from ..format import tables
 from ..format.layout import Layout
 from ..traces.extents import Extent
-from .headers import Framing
+from .headers import NsxHeaders
 
 _LOOK_AHEAD = 4  # blocks that must follow each other before zero samples count as an empty block
 _SHORT_BYTES = 8192  # headers of blocks this short are read several at a time
@@ -33,22 +33,21 @@ _EXACT = 1 << 60  # a quarter of what 64 bits hold, with room for twice a differ
 class BlockWalk:
     """Goes from block header to block header, and notes where that ends too early.
 
-    After construction `blocks` holds (offset of the first row, tick, samples) of every block that has samples,
-    `missing_bytes` what the headers promise and the file lacks, and `damage` what was wrong, and where.
+    `blocks` are those that have samples, `missing_bytes` is what the headers promise and the file lacks.
     """
 
-    def __init__(self, framing: Framing, layout: Layout, has_grown: bool = False) -> None:
-        self._source, self._row_bytes, self._has_grown = framing.source, framing.row_bytes, has_grown
+    def __init__(self, headers: NsxHeaders, layout: Layout, has_grown: bool = False) -> None:
+        self._source, self._row_bytes, self._has_grown = headers.source, headers.row_bytes, has_grown
         self._header_bytes, self._unpack = layout.size, layout.packer.unpack_from
-        self._plausible_ticks = _PLAUSIBLE_S * framing.clock.tick_rate
-        self._least_open = 2 if framing.version.packets else 1  # one-sample packets are complete: they never grow
+        self._plausible_ticks = _PLAUSIBLE_S * headers.clock.tick_rate
+        self._least_open = 2 if headers.version.packets else 1  # one-sample packets are complete: they never grow
         self.blocks: list[Block] = []
         self.missing_bytes = 0
         self.damage: list[Damage] = []
-        self._walk(framing.start)
+        self._walk(headers.start)
         has_32_bits = layout.size == tables.NSX_BLOCK.size
         if has_32_bits and any(after[1] < before[1] for before, after in pairwise(self.blocks)):
-            self.blocks = list(framing.clock.unroll(self.blocks))
+            self.blocks = list(headers.clock.unroll(self.blocks))
 
     def _walk(self, offset: int) -> None:
         size, header_bytes, row_bytes = self._source.size, self._header_bytes, self._row_bytes
@@ -141,13 +140,9 @@ class BlockIndex:
         self.offsets = [offset for offset, _, _ in blocks]
         self.start_ticks = [tick for _, tick, _ in blocks]
         self.counts = [count for _, _, count in blocks]
+        self.first_tick = self.start_ticks[0] if blocks else 0
         self.starts = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])  # sample before each block
         self.n_samples = self.n_final = int(self.starts[-1])  # later bytes do not change where a block belongs
-
-    @property
-    def first_tick(self) -> int:
-        """Timestamp of the first block; 0 without blocks."""
-        return self.start_ticks[0] if self.start_ticks else 0
 
     def continues(self, before: BlockIndex) -> bool:
         """Whether it has all blocks of another, with at most more samples in the last one and blocks behind it."""
@@ -185,7 +180,7 @@ class BlockIndex:
     def extents(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> Iterator[Extent]:  # noqa: ARG002 - is sorted
         """Where samples `a` to `b` of a segment lie."""
         for block, start, stop in self._parts(span, a, b):
-            yield Extent(self.offsets[block] + start * self.row_bytes, stop - start, self.row_bytes, since=start)
+            yield Extent(self.offsets[block] + start * self.row_bytes, stop - start, self.row_bytes, n_before=start)
 
     def ticks(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:  # noqa: ARG002 - is sorted
         """Timestamps of samples `a` to `b` of a segment: each block counts from its own."""
@@ -215,9 +210,5 @@ class BlockIndex:
 
 def block_header(layout: Layout, tick: int, n_samples: int) -> bytes:
     """The header of a block; a tick too large for its field overflows as the recorder's do."""
-    return layout.with_values(
-        bytes(layout.size),
-        header=tables.BLOCK_HEADER,
-        tick=tick % layout.n_ticks,
-        n_samples=n_samples,
-    )
+    values = {"header": tables.BLOCK_HEADER, "tick": tick % layout.n_ticks, "n_samples": n_samples}
+    return layout.with_values(bytes(layout.size), **values)

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Continuous data: ``.ns1`` to ``.ns9`` of Blackrock, ``.nsX`` and ``.nfX`` of Ripple.
-
-Opening reads the headers, and one header per data block; samples are read when they are used, as views of the
-mapped file.
-"""
+"""Continuous data: ``.ns1`` to ``.ns9`` of Blackrock, ``.nsX`` and ``.nfX`` of Ripple."""
 
 from __future__ import annotations
 
@@ -22,15 +18,14 @@ from ..errors import Damage
 from ..format import tables
 from ..format.channel import Channel, uv_per_bit_by_electrode
 from ..format.dates import date_of_systemtime
-from ..format.header import header_text, read_basic_header
+from ..format.header import checked_tick_rate, header_text, read_basic_header
 from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
 from ..source.reference import Opener, check_same_headers, header_digest, open_file
-from ..traces.columns import as_slice, choose_columns
-from ..traces.microvolts import to_microvolts
+from ..traces.columns import as_slice, choose_columns, to_microvolts
 from .framing import find_more_samples, find_samples, scan_every_packet
-from .headers import Framing, check_channel_types, count_channels, data_start, describe_channels, read_rates
+from .headers import NsxHeaders, check_channel_types, count_channels, data_start, describe_channels, read_period
 from .packets import PacketIndex, TimestampCheck
 from .segments import Chunk, RecordedSamples, Segment
 
@@ -42,8 +37,8 @@ class NsxFile:
 
     Attributes
     ----------
-    path, size_bytes : str, int
-        The file (a name to print where it was no path), and its size when it was read last.
+    path : str
+        The file; a name to print where it was no path.
     spec : str
         Version of the file specification: ``2.1``, ``2.2``, ``2.3`` or ``3.0``.
     vendor : str
@@ -60,14 +55,10 @@ class NsxFile:
         Texts of the header; only Ripple files have an application.
     processor_tick : int or None
         Ripple: the processor's 30 kHz clock at the start of the recording.
-    n_channels, n_samples : int
-        Columns, and rows over all segments.
+    n_channels : int
+        Columns.
     dtype : numpy.dtype
         Of one sample: int16, or float32 for NFx.
-    missing_bytes : int
-        What the headers promise and the file lacks: above 0 where the recorder crashed or the copy was cut.
-    damage : tuple of Damage
-        Everything wrong that was met: byte offset, message, warning category.
     """
 
     def __init__(
@@ -75,16 +66,16 @@ class NsxFile:
     ) -> None:
         self._source, self._uv_per_bit, self.path = source, uv_per_bit, source.path
         self._has_grown, self._is_fully_scanned = has_grown, fully_scanned
-        self._frame = self._read_headers()
-        self._recorded = self._record(find_samples(self._frame, has_grown))
+        self._headers = self._read_headers()
+        self._recorded = self._record(find_samples(self._headers, has_grown))
 
-    def _read_headers(self) -> Framing:
+    def _read_headers(self) -> NsxHeaders:
         source = self._source
         version, header = read_basic_header(source, tables.NSX_VERSIONS)
         damage: list[Damage] = []
         self._version, self.spec, self.vendor = version, version.name, version.vendor
         self.dtype, self.n_channels = np.dtype(version.sample), count_channels(source, version, header, damage)
-        self.period, self.tick_rate = read_rates(source, version, header, damage)
+        self.period, self.tick_rate = read_period(source, version, header), checked_tick_rate(version, header, damage)
         self.sampling_rate, self.clock = tables.CLOCK_HZ / self.period, Clock.of(self.period, self.tick_rate)
         self.time_origin = date_of_systemtime(header["time_origin"], utc=True) if "time_origin" in header else None
         self.label, self.comment = header_text(header, "label"), header_text(header, "comment")
@@ -93,7 +84,7 @@ class NsxFile:
         start = data_start(source, header.get("header_bytes", headers_end), headers_end, damage)
         self.digest = header_digest(source.read(headers_end, 0, "headers"))
         check_channel_types(version, self._channel_headers, damage)
-        return Framing(source, version, start, self.dtype, self.n_channels, self.clock, tuple(damage))
+        return NsxHeaders(source, version, start, self.dtype, self.n_channels, self.clock, tuple(damage))
 
     def _record(self, samples: RecordedSamples) -> RecordedSamples:
         """The same samples as this file's, every timestamp read where it is to be fully scanned."""
@@ -174,8 +165,7 @@ class NsxFile:
         KeyError, ValueError
             Where the file has no such channel, a name stands for several, or more than one parameter is given.
         """
-        request = {"channels": channels, "electrodes": electrodes, "labels": labels, "kind": kind}
-        return choose_columns(self.channels, **request)
+        return choose_columns(self.channels, channels=channels, electrodes=electrodes, labels=labels, kind=kind)
 
     @property
     def n_samples(self) -> int:
@@ -349,7 +339,7 @@ class NsxFile:
         check_same_headers(self._source, self.digest)
         before = self._recorded
         self._has_grown |= self._source.size > before.size_bytes
-        self._recorded = self._record(find_more_samples(before.index, self._frame, self._has_grown))
+        self._recorded = self._record(find_more_samples(before.index, self._headers, self._has_grown))
         return self.n_samples - before.index.n_samples
 
     def follow(

@@ -8,40 +8,40 @@ from dataclasses import replace
 from ..errors import Damage, FormatError, TruncatedFile
 from ..format.layout import Layout
 from .blocks import BlockIndex, BlockWalk
-from .headers import Framing
+from .headers import NsxHeaders
 from .packets import PacketIndex, Packets
 from .segments import RecordedSamples, SampleIndex
 
 _PROBES = 16  # packet headers read, all over the file, before it counts as one sample per packet
 
 
-def find_samples(framing: Framing, has_grown: bool = False) -> RecordedSamples:
+def find_samples(headers: NsxHeaders, has_grown: bool = False) -> RecordedSamples:
     """Find every sample of a file."""
-    layout = framing.version.block
-    if framing.row_bytes == 0:
-        return RecordedSamples(framing, BlockIndex([], 0, framing.clock), 0, framing.damage)
-    if layout is None or has_one_sample_packets(framing, layout):
-        return _find_records(framing, layout)
-    return _find_blocks(framing, layout, has_grown)
+    layout = headers.version.block
+    if headers.row_bytes == 0:
+        return RecordedSamples(headers, BlockIndex([], 0, headers.clock), 0, headers.damage)
+    if layout is None or has_one_sample_packets(headers, layout):
+        return _find_records(headers, layout)
+    return _find_blocks(headers, layout, has_grown)
 
 
-def find_more_samples(before: SampleIndex, framing: Framing, has_grown: bool) -> RecordedSamples:
+def find_more_samples(before: SampleIndex, headers: NsxHeaders, has_grown: bool) -> RecordedSamples:
     """Find the samples of a file that had others before; FormatError where it no longer has those."""
-    layout = framing.version.block
+    layout = headers.version.block
     if isinstance(before, PacketIndex):
         index = before.grown()
         packets = index.packets
         if not packets.end_in_blocks and (not index.is_fully_scanned or packets.all_single_sample(before.n_samples)):
-            missing_bytes = -(framing.source.size - packets.offset_of(packets.n_packets)) % packets.packet_bytes
-            return RecordedSamples(framing, index, missing_bytes, framing.damage)
+            missing_bytes = -(headers.source.size - packets.offset_of(packets.n_packets)) % packets.packet_bytes
+            return RecordedSamples(headers, index, missing_bytes, headers.damage)
         known, in_blocks = _as_blocks(before), True
     else:
         known, in_blocks = before, max(before.counts, default=0) > 1
-    samples = _find_blocks(framing, layout, has_grown) if layout and in_blocks else find_samples(framing, has_grown)
+    samples = _find_blocks(headers, layout, has_grown) if layout and in_blocks else find_samples(headers, has_grown)
     if isinstance(samples.index, BlockIndex) and not samples.index.continues(known):
         expected = "the samples that were read before, and perhaps more"
         other = "others: it is a new recording, or a block of it was closed with fewer samples; open it anew"
-        raise FormatError(expected, other, path=framing.source.path)
+        raise FormatError(expected, other, path=headers.source.path)
     return samples
 
 
@@ -52,19 +52,19 @@ def scan_every_packet(samples: RecordedSamples, has_grown: bool) -> RecordedSamp
         return samples
     if index.is_fully_scanned or index.packets.all_single_sample():
         return replace(samples, index=index.fully_scanned())
-    return _find_blocks(samples.framing, index.packets.layout, has_grown)
+    return _find_blocks(samples.headers, index.packets.layout, has_grown)
 
 
-def _find_blocks(framing: Framing, layout: Layout, has_grown: bool) -> RecordedSamples:
-    walk = BlockWalk(framing, layout, has_grown)
-    index = BlockIndex(walk.blocks, framing.row_bytes, framing.clock)
-    return RecordedSamples(framing, index, walk.missing_bytes, (*framing.damage, *walk.damage))
+def _find_blocks(headers: NsxHeaders, layout: Layout, has_grown: bool) -> RecordedSamples:
+    walk = BlockWalk(headers, layout, has_grown)
+    index = BlockIndex(walk.blocks, headers.row_bytes, headers.clock)
+    return RecordedSamples(headers, index, walk.missing_bytes, (*headers.damage, *walk.damage))
 
 
-def _find_records(framing: Framing, layout: Layout | None) -> RecordedSamples:
+def _find_records(headers: NsxHeaders, layout: Layout | None) -> RecordedSamples:
     """One-sample packets, or samples without headers where a version has no `layout` for them."""
-    source, start, clock, damage = framing.source, framing.start, framing.clock, framing.damage
-    record_bytes = framing.row_bytes + (layout.size if layout else 0)
+    source, start, clock, damage = headers.source, headers.start, headers.clock, headers.damage
+    record_bytes = headers.row_bytes + (layout.size if layout else 0)
     n_records, n_left_out = divmod(source.size - start, record_bytes)
     if n_left_out:
         message = f"expected complete samples of {record_bytes} bytes, found {n_left_out} bytes at the end; left out"
@@ -74,21 +74,20 @@ def _find_records(framing: Framing, layout: Layout | None) -> RecordedSamples:
         index = PacketIndex(Packets(source, layout, start, record_bytes, n_records), clock)
     else:
         index = BlockIndex([(start, 0, n_records)] if n_records else [], record_bytes, clock)
-    return RecordedSamples(framing, index, -n_left_out % record_bytes, damage)
+    return RecordedSamples(headers, index, -n_left_out % record_bytes, damage)
 
 
-def has_one_sample_packets(framing: Framing, layout: Layout) -> bool:
-    """Whether a file holds one sample per packet, as PTP systems write, and not blocks.
+def has_one_sample_packets(headers: NsxHeaders, layout: Layout) -> bool:
+    """Whether a file of a version that may have either holds one-sample packets, as PTP systems write, or blocks.
 
-    The version and the timestamp resolution are the same for both, so the packets decide: header byte 1 and one
-    sample in the first, the last and a few between, all at the distance of one-sample packets.
+    Nothing in its headers says so: the first packet, the last and a few between must have one sample each.
     """
-    packet_bytes = layout.size + framing.row_bytes
-    n_packets = (framing.source.size - framing.start) // packet_bytes
-    if not framing.version.packets or n_packets < 2:
+    packet_bytes = layout.size + headers.row_bytes
+    n_packets = (headers.source.size - headers.start) // packet_bytes
+    if not headers.version.packets or n_packets < 2:
         return False
     probes = {0, 1, n_packets - 2, n_packets - 1, *range(0, n_packets, max(1, n_packets // _PROBES))}
-    packets = Packets(framing.source, layout, framing.start, packet_bytes, n_packets)
+    packets = Packets(headers.source, layout, headers.start, packet_bytes, n_packets)
     return all(packets.is_written(packet) for packet in sorted(probes))
 
 

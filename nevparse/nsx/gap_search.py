@@ -10,7 +10,7 @@ number of packets, none are. What that guarantees, for which drift, jitter and g
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -29,18 +29,13 @@ PacketNumbers = NDArray[np.intp]
 _NO_PACKETS: PacketNumbers = np.empty(0, np.intp)
 
 
-class Timestamps(Protocol):
-    """Timestamps of packets, read a few at a time."""
+class _Timestamps(Protocol):
+    """What a search needs of `Packets`, which reads a few of their timestamps at a time."""
 
     @property
-    def n_packets(self) -> int:
-        """Packets in all."""
-
-    def tick(self, packet: int) -> int:
-        """The timestamp of one packet."""
-
-    def ticks(self, a: int, b: int) -> NDArray[np.uint64]:
-        """Those of packets `a` to `b`."""
+    def n_packets(self) -> int: ...
+    def tick(self, packet: int) -> int: ...
+    def ticks(self, a: int, b: int) -> NDArray[np.uint64]: ...
 
 
 class IrregularSteps(NamedTuple):
@@ -51,7 +46,7 @@ class IrregularSteps(NamedTuple):
 
     def within(self, a: int, b: int, first: int = 0) -> IrregularSteps:
         """Those at packets `a` to `b` of the file, where packet `first` of the file is number 0 here."""
-        return IrregularSteps(*(k[(k >= a - first) & (k < b - first)] + first for k in self))
+        return IrregularSteps(*(steps[(steps >= a - first) & (steps < b - first)] + first for steps in self))
 
 
 NO_STEPS = IrregularSteps(_NO_PACKETS, _NO_PACKETS)
@@ -138,7 +133,7 @@ class GapDetector:
         self._pending, self._first = self._pending[keep - self._first :], keep
 
 
-def scan_every_timestamp(timestamps: Timestamps, clock: Clock) -> IrregularSteps:
+def scan_every_timestamp(timestamps: _Timestamps, clock: Clock) -> IrregularSteps:
     """Judge every step of a file by reading every timestamp."""
     detector = GapDetector(clock)
     for packet in range(0, timestamps.n_packets, _SCAN_PACKETS):
@@ -146,7 +141,7 @@ def scan_every_timestamp(timestamps: Timestamps, clock: Clock) -> IrregularSteps
     return detector.finish()
 
 
-def find_gaps(timestamps: Timestamps, clock: Clock, stride: int = PROBE_STRIDE) -> IrregularSteps:
+def find_gaps(timestamps: _Timestamps, clock: Clock, stride: int = PROBE_STRIDE) -> IrregularSteps:
     """Find every break by probing: every `stride`-th timestamp, and more only where packets are missing.
 
     Finds all breaks that the notes guarantee; of the packets out of order, those that happen to be read.
@@ -158,18 +153,17 @@ def find_gaps(timestamps: Timestamps, clock: Clock, stride: int = PROBE_STRIDE) 
     rate = _measure_rate(timestamps, clock, probes)
     if rate is None:
         return scan_every_timestamp(timestamps, clock)
-    ranges = []
-    for a, b in _ranges_with_gaps(timestamps, probes, rate, clock.num / clock.den / 4):
-        ranges.append((a, b))
-        if len(ranges) * _READ_PACKETS * 8 > n:  # reading everything is cheaper
-            return scan_every_timestamp(timestamps, clock)
+    most = n // (_READ_PACKETS * 8)  # with more ranges than this, reading everything is cheaper
+    ranges = list(islice(_ranges_with_gaps(timestamps, probes, rate, clock.num / clock.den / 4), most + 1))
+    if len(ranges) > most:
+        return scan_every_timestamp(timestamps, clock)
     return join_steps(_judge_range(timestamps, clock, a, b) for a, b in ranges)
 
 
 Probe = tuple[int, int]  # packet, its tick
 
 
-def _measure_rate(timestamps: Timestamps, clock: Clock, probes: list[Probe]) -> float | None:
+def _measure_rate(timestamps: _Timestamps, clock: Clock, probes: list[Probe]) -> float | None:
     """Ticks per sample by the recorder's own clock, measured where no packet is missing.
 
     The shortest time between two probes is the least likely to miss any; all of its timestamps are read to be sure.
@@ -185,12 +179,11 @@ def _measure_rate(timestamps: Timestamps, clock: Clock, probes: list[Probe]) -> 
     n_steps, first = max((after - before - 1, before + 1) for before, after in pairwise(edges))
     if n_steps < _MEASURED_PACKETS:
         return None
-    elapsed = int(ticks[first + n_steps]) - int(ticks[first])
-    return elapsed / int(n_steps)
+    return (int(ticks[first + n_steps]) - int(ticks[first])) / int(n_steps)
 
 
 def _ranges_with_gaps(
-    timestamps: Timestamps, probes: list[Probe], rate: float, tolerance: float
+    timestamps: _Timestamps, probes: list[Probe], rate: float, tolerance: float
 ) -> Iterator[tuple[int, int]]:
     """Short ranges of packets whose time does not match their number, by halving longer ones."""
     stack = list(pairwise(probes))
@@ -206,7 +199,7 @@ def _ranges_with_gaps(
         stack += [((a, tick_a), probe), (probe, (b, tick_b))]
 
 
-def _judge_range(timestamps: Timestamps, clock: Clock, a: int, b: int) -> IrregularSteps:
+def _judge_range(timestamps: _Timestamps, clock: Clock, a: int, b: int) -> IrregularSteps:
     first = max(0, a - N_NEIGHBOURS)
     ticks = timestamps.ticks(first, min(timestamps.n_packets, b + 1 + N_NEIGHBOURS))
     return irregular_steps(ticks, clock).within(a, b, first)

@@ -14,14 +14,11 @@ from ..clock import Clock
 from ..errors import Damage, FormatError
 from ..format import tables
 from ..format.channel import MICROVOLTS, Channel, channel_kind, read_filter, scale_uv
-from ..format.header import checked_tick_rate
 from ..format.text import decode_text, unit_name
 from ..source.base import Source
 
-_LETTER_A = ord("A")
 
-
-class Framing(NamedTuple):
+class NsxHeaders(NamedTuple):
     """What the headers say about the data that follows them."""
 
     source: Source
@@ -43,8 +40,8 @@ def count_channels(source: Source, version: tables.NsxVersion, header: Mapping[s
     n_channels, offset = int(header["n_channels"]), version.basic.offsets["n_channels"]
     most = min((source.size - version.basic.size) // version.channel.size, tables.MAX_CHANNELS)
     if n_channels > most:
-        claimed = f"{n_channels} channels in a file of {source.size} bytes"
-        raise FormatError(f"at most {most} channels", claimed, path=source.path, offset=offset)
+        n_read = f"{n_channels} channels in a file of {source.size} bytes"
+        raise FormatError(f"at most {most} channels", n_read, path=source.path, offset=offset)
     if n_channels == 0:
         damage.append(Damage("no-channels", offset, "expected at least one channel, found 0 and thus no samples"))
     return n_channels
@@ -59,15 +56,12 @@ def data_start(source: Source, header_bytes: int, least: int, damage: list[Damag
     return least
 
 
-def read_rates(
-    source: Source, version: tables.NsxVersion, header: Mapping[str, Any], damage: list[Damage]
-) -> tuple[int, int]:
-    """Sampling period (ticks of the 30 kHz clock) and timestamp resolution (Hz)."""
-    period = int(header["period"])
+def read_period(source: Source, version: tables.NsxVersion, header: Mapping[str, Any]) -> int:
+    """Ticks of the 30 kHz clock from one sample to the next."""
+    period, offset = int(header["period"]), version.basic.offsets["period"]
     if period == 0:
-        offset = version.basic.offsets["period"]
         raise FormatError("a sampling period of 1 or more", "0", path=source.path, offset=offset)
-    return period, checked_tick_rate(version, header, damage)
+    return period
 
 
 def check_channel_types(version: tables.NsxVersion, headers: NDArray[np.void], damage: list[Damage]) -> None:
@@ -87,22 +81,21 @@ def describe_channels(
     version: tables.NsxVersion, headers: NDArray[np.void], uv_per_bit: Mapping[int, float]
 ) -> tuple[Channel, ...]:
     """What each column is; `uv_per_bit`, by electrode id, is for versions whose headers have no scale."""
-    names = headers.dtype.names or ()
-    rows = [dict(zip(names, row, strict=True)) for row in headers.tolist()]  # Python's own values, all at once
     if "units" in version.channel.offsets:
+        names = headers.dtype.names or ()
+        rows = [dict(zip(names, row, strict=True)) for row in headers.tolist()]  # Python's own values, all at once
         return tuple(_read_channel(version, column, fields) for column, fields in enumerate(rows))
-    ids = [fields["electrode_id"] for fields in rows]
-    kinds, scales = [channel_kind(version.vendor, k, 0, "") for k in ids], [uv_per_bit.get(k, nan) for k in ids]
-    return tuple(
-        Channel(column, electrode_id, kind, uv_per_bit=scale, uv_offset=scale * 0)
-        for column, (electrode_id, kind, scale) in enumerate(zip(ids, kinds, scales, strict=True))
-    )
+    channels = []
+    for column, (electrode_id,) in enumerate(headers.tolist()):
+        kind, scale = channel_kind(version.vendor, electrode_id, 0, ""), uv_per_bit.get(electrode_id, nan)
+        channels.append(Channel(column, electrode_id, kind, uv_per_bit=scale, uv_offset=scale * 0))
+    return tuple(channels)
 
 
 def _read_channel(version: tables.NsxVersion, column: int, fields: Mapping[str, Any]) -> Channel:
     electrode_id, bank, units = fields["electrode_id"], fields["bank"], unit_name(fields["units"])
-    if bank >= _LETTER_A:  # files that some tools saved have the letter
-        bank -= _LETTER_A - 1
+    if bank in tables.BANK_LETTERS:
+        bank -= tables.BANK_LETTERS.start - 1
     analog = float(fields["min_analog"]), float(fields["max_analog"])
     if "min_digital" in version.channel.offsets:
         digital = float(fields["min_digital"]), float(fields["max_digital"])

@@ -39,8 +39,7 @@ _PART_BYTES = 1 << 18  # read at a time, and still in the cache when used
 class Packets:
     """The packets of a file: a header, and one sample of every channel, each.
 
-    They are read by position: a map of a file that became shorter would be a fault where this is an error, and a
-    probe costs one page whatever the system reads ahead of a map.
+    Read by position, not mapped: a probe costs one page, and a file that became shorter is an error, not a fault.
     """
 
     source: Source
@@ -116,11 +115,7 @@ class Packets:
 
 
 class TimestampPages:
-    """Timestamps of a file that cannot be mapped, indexed by packets.
-
-    A page of which several are needed is read and kept; one alone is read by itself. So a search for a few ticks
-    costs a few bytes, and one for very many reads the file once.
-    """
+    """Timestamps of a file that cannot be mapped, indexed by packets; a page that several are on is read once."""
 
     def __init__(self, packets: Packets) -> None:
         self._packets, self._n_each = packets, max(1, _PAGE_BYTES // packets.packet_bytes)

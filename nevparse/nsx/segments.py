@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Gap, SegmentsAndSamples, SegmentSpan, TickIntervals, not_found
+from ..clock import Gap, SegmentSpan, TickIntervals
 from ..errors import Damage
 from ..source.reference import FileReference, Opener
 from ..traces.extents import Extent, index_rows
 from .blocks import BlockIndex
-from .headers import Framing
+from .headers import NsxHeaders
 from .packets import PacketIndex
 
 SampleIndex = BlockIndex | PacketIndex
@@ -42,16 +42,16 @@ class Segment:
     `dask.array.from_array` takes it directly. Like its file it pickles as a reference, which opens the file anew.
     """
 
-    __slots__ = ("_place", "_span", "index")
+    __slots__ = ("_origin", "_span", "index")
     ndim = 2
 
-    def __init__(self, place: RecordedSamples | FileReference, index: int, span: SegmentSpan) -> None:
-        self._place, self._span, self.index = place, span, index
+    def __init__(self, origin: RecordedSamples | FileReference, index: int, span: SegmentSpan) -> None:
+        self._origin, self._span, self.index = origin, span, index
 
     @property
     def _samples(self) -> RecordedSamples:
-        place = self._place
-        return place.file._recorded if isinstance(place, FileReference) else place
+        origin = self._origin
+        return origin.file._recorded if isinstance(origin, FileReference) else origin
 
     def __repr__(self) -> str:
         return f"Segment({self.index}: {self.n_samples} samples from tick {self.start_tick})"
@@ -69,8 +69,8 @@ class Segment:
         return self.samples.astype(wanted, copy=bool(copy))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        place = self._place
-        return Segment, (place if isinstance(place, FileReference) else place.reference(), self.index, self._span)
+        origin = self._origin
+        return Segment, (origin if isinstance(origin, FileReference) else origin.reference(), self.index, self._span)
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         samples = self._samples
@@ -164,28 +164,28 @@ class Segment:
 class RecordedSamples:
     """The samples of a file at one moment; it never changes, and a file that has grown gets another."""
 
-    framing: Framing
+    headers: NsxHeaders
     index: SampleIndex
     missing_bytes: int
     damage: tuple[Damage, ...]  # of the headers too
     opener: Opener | None = None  # opens the file in another process
 
     def __post_init__(self) -> None:
-        self.source, self.size_bytes = self.framing.source, self.framing.source.size
-        self.dtype, self.n_channels = self.framing.dtype, self.framing.n_channels
+        self.source, self.size_bytes = self.headers.source, self.headers.source.size
+        self.dtype, self.n_channels = self.headers.dtype, self.headers.n_channels
         self._reference: ref[FileReference] | None = None
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """Samples without a break in time, in file order."""
-        return tuple(Segment(self, k, span) for k, span in enumerate(self.index.spans))
+        return tuple(Segment(self, number, span) for number, span in enumerate(self.index.spans))
 
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
         return tuple(
-            self.index.clock.gap(k, self.index.last_tick(span), span.start_tick, after.start_tick)
-            for k, (span, after) in enumerate(pairwise(self.index.spans))
+            self.index.clock.gap(number, self.index.last_tick(span), span.start_tick, after.start_tick)
+            for number, (span, after) in enumerate(pairwise(self.index.spans))
         )
 
     @cached_property
@@ -200,10 +200,10 @@ class RecordedSamples:
         index = self.index
         return TickIntervals(index.spans, [index.clock.end(*index.last_tick(span)) for span in index.spans])
 
-    def locate(self, ticks: NDArray[np.uint64], segments: range) -> SegmentsAndSamples:
+    def locate(self, ticks: NDArray[np.uint64], segments: range) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """The one of some segments, and the sample in it, that each tick falls in; -1 and -1 where none."""
         if not segments:
-            return not_found(ticks)
+            return np.full(ticks.shape, -1, np.intp), np.full(ticks.shape, -1, np.int64)
         segment, is_recorded, first, stop = self.tick_intervals.find(ticks, segments)
         sample = self.index.locate(ticks, first, stop)
         return np.where(is_recorded, segment, -1), np.where(is_recorded, sample, -1)

@@ -110,7 +110,7 @@ class GridSegment:
 
     def extents(self, start: int, stop: int) -> Iterator[Extent]:
         """The rows as one extent, whose time is counted from row 0 of the grid."""
-        yield Extent(0, stop - start, 0, since=self.first_row + start)
+        yield Extent(0, stop - start, 0, n_before=self.first_row + start)
 
 
 class CombinedInstruments:

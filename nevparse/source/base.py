@@ -102,8 +102,7 @@ class Source(ABC):
         Rows of a two-dimensional array are `row_bytes` apart where that is more than their own bytes.
         """
         row = prod(shape[1:]) * dtype.itemsize
-        stride = row if row_bytes is None else row_bytes
-        n_bytes = (shape[0] - 1) * stride + row if shape[0] and row else 0
+        n_bytes = (shape[0] - 1) * (row_bytes or row) + row if shape[0] and row else 0
         if offset < 0 or offset + n_bytes > self.size:
             raise FormatError(f"{n_bytes} bytes", f"{self.size - offset}", path=self.path, offset=offset)
         if n_bytes == 0:

@@ -18,20 +18,15 @@ from .base import Source
 from .file import FileSource
 
 
-class BinaryFile(Protocol):
+class _BinaryFile(Protocol):
     """A binary file object that can seek, whoever made it."""
 
-    def read(self, n_bytes: int, /) -> bytes:
-        """Read up to `n_bytes`; none where it ends."""
-
-    def seek(self, offset: int, whence: int = 0, /) -> Any:
-        """Go to an offset."""
-
-    def tell(self) -> int:
-        """The offset it is at."""
+    def read(self, n_bytes: int, /) -> bytes: ...
+    def seek(self, offset: int, whence: int = 0, /) -> Any: ...
+    def tell(self) -> int: ...
 
 
-Openable: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
+Openable: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | _BinaryFile
 
 
 def open_source(openable: Openable) -> Source:
@@ -107,7 +102,7 @@ class ObjectSource(Source):
 
     zero_copy = False
 
-    def __init__(self, file: BinaryFile, name: str) -> None:
+    def __init__(self, file: _BinaryFile, name: str) -> None:
         self.path, self._origin, self._lock = name, file, Lock()
         try:
             if not getattr(file, "seekable", lambda: True)():
@@ -118,9 +113,9 @@ class ObjectSource(Source):
             expected = "expected a file object that can seek, found one that cannot"
             raise ValueError(f"{name}: {expected}; read all of it, and give the bytes") from error
 
-    def reopen_argument(self) -> BinaryFile:
+    def reopen_argument(self) -> _BinaryFile:
         """The object, where it can be pickled."""
-        file: BinaryFile = self._opened()
+        file: _BinaryFile = self._opened()
         try:
             pickle.dumps(file)
         except Exception as error:
@@ -156,8 +151,7 @@ def _check_readable(file: Any, name: str) -> None:
     if getattr(file, "closed", False) is True:
         raise ValueError(f"{name} is closed: expected an open file")
     if not getattr(file, "readable", lambda: True)():
-        expected = "expected a file object that can read, found one that cannot"
-        raise ValueError(f"{name}: {expected}; open it with mode 'rb'")
+        raise ValueError(f"{name}: expected a file object that can read, found one that cannot; open it with mode 'rb'")
     if isinstance(file.read(0), str):
         raise TypeError(f"{name}: expected a file opened for bytes (mode 'rb'), found one opened for text")
 

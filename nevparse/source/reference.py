@@ -53,22 +53,20 @@ def shared_reference(opener: Opener, argument: Any) -> FileReference:
     return _references.setdefault(pickle.dumps((opener, argument)), FileReference(opener, argument))
 
 
-class OpenedFile(Protocol):
+class _OpenedFile(Protocol):
     """An NSx or NEV file."""
 
     @property
-    def damage(self) -> tuple[Damage, ...]:
-        """Where it is not what the specification says."""
+    def damage(self) -> tuple[Damage, ...]: ...
 
 
-_FileT = TypeVar("_FileT", bound=OpenedFile)
+_FileT = TypeVar("_FileT", bound=_OpenedFile)
 
 
 def open_file(openable: Openable, make: Callable[[Source], _FileT], digest: bytes | None = None) -> _FileT:
     """Open a file and warn of its damage; nothing stays open where that fails.
 
-    With the `digest` of a file that was pickled its headers must be the same ones, and it is closed when nothing
-    refers to it any more, as nobody else does it in a worker.
+    With the `digest` of a pickled file its headers must be the same, and it is closed when nothing refers to it.
     """
     source = open_source(openable)
     try:

@@ -19,8 +19,8 @@ class Extent(NamedTuple):
     offset: int  # byte of the first row's first sample
     n_rows: int
     row_bytes: int  # from one row to the next: the samples, and in files of packets a header
-    first: int = -1  # number of the first row's packet; -1 in files of blocks
-    since: int = 0  # samples of the block before the first row: the block's timestamp is that of its first sample
+    first_packet: int = -1  # number of the first row's packet; -1 in files of blocks
+    n_before: int = 0  # samples of its block before the first row, which the block's timestamp counts from
 
 
 def index_rows(key: Any, shape: tuple[int, int], dtype: np.dtype[Any], views: Views) -> NDArray[Any]:
@@ -44,8 +44,8 @@ def index_rows(key: Any, shape: tuple[int, int], dtype: np.dtype[Any], views: Vi
 def _split_key(key: Any) -> tuple[Any, Any]:
     """The parts of an index for rows and for columns."""
     parts = list(key) if isinstance(key, tuple) else [key]
-    for k in [k for k, part in enumerate(parts) if part is Ellipsis][:1]:
-        parts[k : k + 1] = [slice(None)] * (3 - len(parts))
+    for place in [place for place, part in enumerate(parts) if part is Ellipsis][:1]:
+        parts[place : place + 1] = [slice(None)] * (3 - len(parts))
     if len(parts) > 2:
         raise IndexError(f"expected an index of rows and columns, found {key!r}")
     rows, columns = [*parts, slice(None), slice(None)][:2]

@@ -52,8 +52,7 @@ class ColumnPacker:
     def pack(self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: Buffer) -> Callable[[], None] | None:
         """Pack `n_rows` rows, which are `stride` bytes apart in `raw` behind a header each, into `out`.
 
-        Gathering samples one by one takes as long as all else together, so only the later half of the rows is
-        gathered here. What gathers the others is returned.
+        Gathering samples one by one is slow: the later half of the rows is done here, the other by what is returned.
         """
         if len(self._ranges) <= _MOST_RANGES:
             for source, target, width in self._ranges:
@@ -140,7 +139,7 @@ class RowReader:
         """Make rows `done` and on of an item, which are rows `row` and on of a batch."""
         if isinstance(item, FilledRows):
             out.reshape(n, -1)[...] = np.frombuffer(self._last if self._fill is None else self._fill, np.uint8)
-        elif item.first < 0 and self._packer.keeps_rows:
+        elif item.first_packet < 0 and self._packer.keeps_rows:
             self._read(out, item.offset + done * item.row_bytes)
         else:
             self._read_and_pack(item, done, n, row, out)
@@ -153,8 +152,10 @@ class RowReader:
             self._raw[0] = np.empty(self._most_rows * item.row_bytes, np.uint8)
         raw = self._raw[0][row * item.row_bytes : (row + n) * item.row_bytes]
         self._read(raw, item.offset - header_bytes + done * item.row_bytes)
-        if self._on_packets is not None and item.first >= 0:  # never pending: small steps would fight for Python's lock
-            self._on_packets(raw, n, item.first + done)
+        if (
+            self._on_packets is not None and item.first_packet >= 0
+        ):  # never pending: small steps would fight for Python's lock
+            self._on_packets(raw, n, item.first_packet + done)
         pending = self._packer.pack(raw, n, header_bytes, item.row_bytes, out)
         if pending is not None:
             self._pending.append(pending)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -82,9 +82,6 @@ class _Recording(Protocol):
     def gaps(self) -> Sequence[Gap]: ...
 
 
-# ------------------------------------------------------------------------------------------------------------ options
-
-
 class PlanOptions(NamedTuple):
     """The options of `write_bin` that decide about rows; it documents them."""
 
@@ -116,35 +113,30 @@ def fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes |
     return np.full(n_columns, fill, dtype).tobytes()
 
 
-# --------------------------------------------------------------------------------------------------------------- plan
-
-
 def plan_rows(recording: _Recording, options: PlanOptions, may_be_empty: bool = False) -> RowPlan:
     """Decide which rows of one file, or with ``gaps="split"`` of a file for each segment, are which samples.
 
     Raises a ValueError where no sample is in the range of ticks, unless the plan may be empty; a GapError where the
     options do not resolve a gap.
     """
-    spans = select_samples(recording.segments, options.start_tick, options.stop_tick)
-    if not spans and not may_be_empty:
+    chosen = select_samples(recording.segments, options.start_tick, options.stop_tick)
+    if not chosen and not may_be_empty:
         raise_no_samples(recording.segments, options.start_tick, options.stop_tick)
-    inside = {span.segment for span in spans[:-1]}
+    inside = {samples.segment for samples in chosen[:-1]}
     gaps = [gap for gap in recording.gaps if gap.after_segment in inside] if inside else []
     if options.gaps == "error":
         problem = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in the samples to export"
         advice = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one segment by time (--start, --stop)."
         _check_gaps(recording.path, gaps, problem, advice)
-    groups = [
-        resample_to_nominal(recording, span, options.sort) if options.resample else Resampled([span]) for span in spans
-    ]
+    groups = [Resampled([samples]) for samples in chosen]
+    if options.resample:
+        groups = [resample_to_nominal(recording, samples, options.sort) for samples in chosen]
     if options.gaps == "split":
         files = {f"-{group.rows[0].segment:03d}": _number_rows(group.rows) for group in groups}
     else:
-        fills = _fill_gaps(recording, options, spans, gaps, groups) if options.gaps == "fill" else []
-        parts: list[PlanRow] = []
-        for k, group in enumerate(groups):
-            parts += [*group.rows, *fills[k : k + 1]]
-        files = {"": _number_rows(parts)}
+        fills = _fill_gaps(recording, options, chosen, gaps, groups) if options.gaps == "fill" else []
+        parts: Iterable[list[PlanRow]] = ([*group.rows, *fills[i : i + 1]] for i, group in enumerate(groups))
+        files = {"": _number_rows(chain.from_iterable(parts))}
     return RowPlan(files, sum(group.n_dropped for group in groups), sum(group.n_repeated for group in groups))
 
 
@@ -168,27 +160,22 @@ def rows_between(rows: Iterable[PlanRow], begin: int, end: int, clock: Clock) ->
     for part in rows:
         a, b = max(part.row, begin), min(part.row + part.n_rows, end)
         skipped = a - part.row
-        if a >= b:
-            continue
-        if isinstance(part, FilledRows):
-            chosen.append(FilledRows(a, b - a, int(clock.ticks(part.tick, skipped, skipped + 1)[0])))
-        else:
+        if a < b and isinstance(part, SampleRows):
             chosen.append(SampleRows(a, b - a, part.segment, part.start + skipped))
+        elif a < b and isinstance(part, FilledRows):
+            chosen.append(FilledRows(a, b - a, int(clock.ticks(part.tick, skipped, skipped + 1)[0])))
     return chosen
-
-
-# -------------------------------------------------------------------------------------------------- selection by time
 
 
 def select_samples(segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None) -> list[SampleRows]:
     """The samples of each segment whose timestamps are in a half-open range; their rows are not numbered yet."""
-    spans = []
+    chosen = []
     for segment in segments:
         start = 0 if start_tick is None else segment.find(start_tick)
         stop = segment.n_samples if stop_tick is None else segment.find(stop_tick)
         if start < stop:
-            spans.append(SampleRows(0, stop - start, segment.index, start))
-    return spans
+            chosen.append(SampleRows(0, stop - start, segment.index, start))
+    return chosen
 
 
 def raise_no_samples(segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None) -> None:
@@ -199,11 +186,8 @@ def raise_no_samples(segments: Sequence[_Segment], start_tick: int | None, stop_
     raise ValueError(f"expected ticks that hold samples ({known}), found {start_tick} to {stop_tick}")
 
 
-# --------------------------------------------------------------------------------------------------- gaps and filling
-
-
 def _check_gaps(path: str, gaps: Sequence[Gap], problem: str, advice: str) -> None:
-    """Raise a GapError that lists the gaps, if there are any, and names what resolves them."""
+    """Raise a GapError that lists the gaps, if any, and names what resolves them."""
     if gaps:
         listed = "; ".join(str(gap) for gap in gaps[:_MOST_LISTED])
         more = f"; and {len(gaps) - _MOST_LISTED} more" if len(gaps) > _MOST_LISTED else ""
@@ -211,7 +195,7 @@ def _check_gaps(path: str, gaps: Sequence[Gap], problem: str, advice: str) -> No
 
 
 def check_fill(path: str, n_filled: int, n_recorded: int, max_fill: float, row_bytes: int, gaps: Sequence[Gap]) -> None:
-    """Raise a GapError where too many rows would be filled for what was recorded."""
+    """Raise a GapError where more than `max_fill` rows would be filled for each recorded one."""
     if n_filled > max_fill * n_recorded:
         size = f"{n_filled} rows ({size_text(n_filled * row_bytes)} for all channels) would be filled"
         advice = "allow it with max_fill (--max-fill), or use gaps='split'"
@@ -219,25 +203,21 @@ def check_fill(path: str, n_filled: int, n_recorded: int, max_fill: float, row_b
 
 
 def _fill_gaps(
-    recording: _Recording,
-    options: PlanOptions,
-    spans: Sequence[SampleRows],
-    gaps: Sequence[Gap],
-    groups: Sequence[Resampled],
+    recording: _Recording, options: PlanOptions, chosen: list[SampleRows], gaps: list[Gap], groups: list[Resampled]
 ) -> list[FilledRows]:
     """The rows that fill each gap; none where a gap is shorter than half a sample."""
     backwards = [gap for gap in gaps if gap.missing_samples < 0]
     problem = "time goes backwards, which cannot be filled"
     _check_gaps(recording.path, backwards, problem, "Use gaps='split' (--gaps split).")
-    segments = [recording.segments[span.segment] for span in spans]
+    segments = [recording.segments[samples.segment] for samples in chosen]
     if options.resample and recording.has_sample_timestamps:
-        starts = [int(s.ticks(span.start, span.start + 1)[0]) for s, span in zip(segments, spans, strict=True)]
+        starts = [int(s.ticks(rows.start, rows.start + 1)[0]) for s, rows in zip(segments, chosen, strict=True)]
         counts = _fill_on_grid(starts, groups, recording.clock)
     else:
         missing = accumulate(gap.missing_samples_exact for gap in gaps)
         counts = [b - a for a, b in pairwise([0, *map(round, missing)])]  # so that rounding never adds up
     row_bytes = recording.n_channels * recording.dtype.itemsize
-    check_fill(recording.path, sum(counts), sum(span.n_rows for span in spans), options.max_fill, row_bytes, gaps)
+    check_fill(recording.path, sum(counts), sum(rows.n_rows for rows in chosen), options.max_fill, row_bytes, gaps)
     return [FilledRows(0, n, segment.stop_tick) for n, segment in zip(counts, segments, strict=False)]
 
 
@@ -250,11 +230,8 @@ def _fill_on_grid(start_ticks: Sequence[int], groups: Sequence[Resampled], clock
     return counts[1:]
 
 
-# --------------------------------------------------------------------------------------------------------- resampling
-
-
 class Resampled(NamedTuple):
-    """Samples on a grid at the nominal rate, and how often one was dropped and repeated for that."""
+    """Samples on a grid at the nominal rate, and the number dropped and repeated for that."""
 
     rows: list[SampleRows]
     n_dropped: int = 0
@@ -267,7 +244,7 @@ def nearest_row(ticks: int, clock: Clock) -> int:
 
 
 def resample_to_nominal(
-    recording: _Recording, span: SampleRows, sort: bool, origin_tick: int | None = None
+    recording: _Recording, samples: SampleRows, sort: bool, origin_tick: int | None = None
 ) -> Resampled:
     """Put samples on a grid at the nominal rate: each row is the nearest sample.
 
@@ -276,34 +253,34 @@ def resample_to_nominal(
     are at the nominal rate already.
     """
     if not recording.has_sample_timestamps:
-        return Resampled([span])
-    segment = recording.segments[span.segment]
+        return Resampled([samples])
+    segment = recording.segments[samples.segment]
     rows: list[SampleRows] = []
     shift = n_dropped = n_repeated = 0
-    begin, end = span.start, span.start + span.n_rows
+    begin, end = samples.start, samples.start + samples.n_rows
     origin = int(segment.ticks(begin, begin + 1, sort=sort)[0]) if origin_tick is None else origin_tick
     for a in range(begin, end, _RESAMPLED_ROWS):
         b = min(a + _RESAMPLED_ROWS, end)
-        late = _lateness(segment.ticks(a, b, sort=sort), origin, a - span.start, recording.clock)
-        k = 0
-        while (k := _next_off(late, shift, k)) < b - a:
-            rows.append(SampleRows(0, a + k - begin, span.segment, begin))
-            if late[k] > shift:  # a row has no sample of its own: the sample before is nearest
-                rows.append(SampleRows(0, 1, span.segment, a + k - 1))
-                begin, shift, n_repeated = a + k, shift + 1, n_repeated + 1
+        late = _lateness(segment.ticks(a, b, sort=sort), origin, a - samples.start, recording.clock)
+        i = 0
+        while (i := _next_off(late, shift, i)) < b - a:
+            rows.append(SampleRows(0, a + i - begin, segment.index, begin))
+            if late[i] > shift:  # a row has no sample of its own: the sample before is nearest
+                rows.append(SampleRows(0, 1, segment.index, a + i - 1))
+                begin, shift, n_repeated = a + i, shift + 1, n_repeated + 1
             else:
-                begin, shift, n_dropped, k = a + k + 1, shift - 1, n_dropped + 1, k + 1
-    rows.append(SampleRows(0, end - begin, span.segment, begin))
+                begin, shift, n_dropped, i = a + i + 1, shift - 1, n_dropped + 1, i + 1
+    rows.append(SampleRows(0, end - begin, segment.index, begin))
     return Resampled([part for part in rows if part.n_rows], n_dropped, n_repeated)
 
 
 def _lateness(ticks: NDArray[np.uint64], origin: int, first: int, clock: Clock) -> NDArray[np.float64]:
-    """By how many samples each timestamp is later than its place at the nominal rate."""
+    """Samples by which each timestamp is later than its place at the nominal rate."""
     elapsed = (ticks - np.uint64(origin % _TICKS_IN_64_BITS)).astype(np.int64)  # rounding can put `origin` below 0
     late: NDArray[np.float64] = elapsed * (clock.den / clock.num) - np.arange(first, first + ticks.size)
     return late
 
 
-def _next_off(late: NDArray[np.float64], shift: int, k: int) -> int:
-    off = np.flatnonzero(np.abs(late[k:] - shift) > _MOST_OFF)
-    return k + int(off[0]) if off.size else late.size
+def _next_off(late: NDArray[np.float64], shift: int, start: int) -> int:
+    off = np.flatnonzero(np.abs(late[start:] - shift) > _MOST_OFF)
+    return start + int(off[0]) if off.size else late.size

@@ -142,7 +142,7 @@ def _segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> 
 
 
 def _plan(ns: NsxFile, columns: Columns, spans: list[SampleRows], anonymise: bool | str, base_tick: int) -> FilePlan:
-    start = ns._frame.start
+    start = ns._headers.start
     takes_all = np.array_equal(columns, np.arange(ns.n_channels)) and sum(span.n_rows for span in spans) == ns.n_samples
     if takes_all and not (ns.damage or anonymise or base_tick):
         head = ns._source.read(start, 0, "headers")
@@ -175,7 +175,7 @@ def _head(ns: NsxFile, columns: Columns, anonymise: bool | str, date_tick: int |
     """The new headers; the date is that of a tick, or with None stays the same."""
     version = ns._version
     size, width = version.basic.size, version.channel.size
-    raw = ns._source.read(ns._frame.start, 0, "headers")
+    raw = ns._source.read(ns._headers.start, 0, "headers")
     basic = raw[:size]
     channels = [raw[size + width * column : size + width * (column + 1)] for column in columns.tolist()]
     undocumented = raw[size + width * ns.n_channels :]
