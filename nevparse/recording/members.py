@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Members of a recording, and its instruments, by the names of their files."""
+"""Which files belong to one recording, and which instruments made it, by the names of files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        Where no such file exists.
     """
     base = base_of(path)
     folder, stem = os.path.split(base)
@@ -47,18 +47,18 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def instruments_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Base names of all instruments (NSPs, hubs) that made the recording a path names, in order of their numbers.
+    """Base names of the files of every instrument (NSP, hub) that recorded at the same time, by instrument number.
 
-    They are files in the same folder whose names differ only in the part that names the instrument: ``-NSP1``,
-    ``Hub1-``, ``NSP-``, ``-i0``, ``instance1_``.
+    Their names differ only in the part that names the instrument: ``-NSP1``, ``Hub1-``, ``NSP-``, ``-i0``,
+    ``instance1_``. Only the folder of `path` is searched.
     """
     folder, stem = os.path.split(base_of(path))
     common = _INSTRUMENT.sub("*", stem, count=1)
     instruments: dict[str, int] = {}
     for name in sorted(os.listdir(folder or ".")):
         base = base_of(name)
-        mark = _INSTRUMENT.search(base)
-        if base != name and mark and _INSTRUMENT.sub("*", base, count=1) == common:
-            instruments[base] = next((int(digits) for digits in mark.groups() if digits), -1)
+        instrument = _INSTRUMENT.search(base)
+        if base != name and instrument and _INSTRUMENT.sub("*", base, count=1) == common:
+            instruments[base] = next((int(digits) for digits in instrument.groups() if digits), -1)
     bases = sorted(instruments, key=lambda base: (instruments[base], base))
     return tuple(os.path.join(folder, base) for base in bases) or (base_of(path),)
