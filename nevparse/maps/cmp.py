@@ -88,7 +88,7 @@ class _Line(NamedTuple):
 def _read_file(path: str) -> ArrayMap:
     fields: Sequence[str] = (*_NEEDED, "label")
     description, has_sizes, lines = "", False, list[tuple[_Line, MapElectrode]]()
-    for line in _lines(_text_bytes(path)):
+    for line in _read_lines(path):
         fields = _fields_of_comment(line.comment) or fields
         if not line.body:
             continue
@@ -107,7 +107,7 @@ def _read_file(path: str) -> ArrayMap:
 
 
 def read_small_file(path: str, most_bytes: int, what: str) -> bytes:
-    """All bytes of a file; FormatError if it has more than `most_bytes`, and no more than these are read."""
+    """All bytes of a file; FormatError if it has more than `most_bytes`. Memory grows with the file, not the limit."""
     data = bytearray()
     with open(path, "rb") as file:
         while len(data) <= most_bytes and (chunk := file.read(_CHUNK_BYTES)):
@@ -117,20 +117,15 @@ def read_small_file(path: str, most_bytes: int, what: str) -> bytes:
     return bytes(data)
 
 
-def _text_bytes(path: str) -> bytes:
+def _read_lines(path: str) -> Iterator[_Line]:
     data = read_small_file(path, _MAP_BYTES, "a map")
-    control = _NOT_TEXT.search(data)
-    if control is not None:
+    if control := _NOT_TEXT.search(data):
         found = f"byte 0x{control[0][0]:02X}, in a file that starts with {data[:8]!r}"
         raise FormatError("an array map, which is text (ASCII or UTF-8)", found, path=path, offset=control.start())
-    return data
-
-
-def _lines(data: bytes) -> Iterator[_Line]:
     is_utf8 = data.startswith(_UTF8_MARK)
     offset = len(_UTF8_MARK) if is_utf8 else 0
     for number, raw in enumerate(data[offset:].splitlines(keepends=True), 1):
-        # decoded as labels of recordings are, so that the two can be compared
+        # as labels of recordings are decoded, so that the two can be compared
         text = raw.decode("utf-8", "replace") if is_utf8 else decode_text(raw)
         body, _, comment = text.strip(_DOS_END).partition("//")
         yield _Line(number, offset, body.strip(), comment)

@@ -38,7 +38,7 @@ _RowRange = tuple[int, int]  # first row, and the row after the last
 
 
 class Grid(NamedTuple):
-    """Rows at the sampling rate of all instruments; row 0 is at `origin_tick`."""
+    """Rows at the sampling rate of the instruments; row 0 is at `origin_tick`."""
 
     origin_tick: int
     clock: Clock
@@ -117,14 +117,8 @@ class CombinedInstruments:
     """Several instruments as one recording, which an export reads as it reads a file.
 
     Its rows are those that all instruments recorded. With `max_fill` they are those that any instrument recorded;
-    at most `max_fill` times as many samples may then be filled as were recorded.
-
-    Raises
-    ------
-    ValueError
-        Where the files differ in rate, clock or type.
-    GapError
-        Where they have no time in common, or the clock of one goes backwards.
+    at most `max_fill` times as many samples may then be filled as were recorded. ValueError where the files differ in
+    rate, clock or type; GapError where they have no time in common, or the clock of one goes backwards.
     """
 
     has_sample_timestamps = False

@@ -7,7 +7,7 @@ import os
 import re
 
 _SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
-# The part of a base name that names the instrument (Central, and public data sets made with it).
+# The part of a base name that names the instrument, as Central writes it
 _INSTRUMENT = re.compile(r"(?:^Hub(\d+)-|^NSP(\d*)-|-NSP(\d+)$|-i(\d+)(?=-|$)|^instance(\d+)_)", re.IGNORECASE)
 
 
@@ -17,22 +17,9 @@ def base_of(path: str | os.PathLike[str]) -> str:
 
 
 def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The files of the recording that a path names.
+    """Paths of a recording's files by suffix (``nev``, ``ns5``), in the order of the suffixes.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-        Any member (``.nev``, ``.ns1`` to ``.ns9``, ``.nf1`` to ``.nf9``, in any case) or their common base name.
-
-    Returns
-    -------
-    dict of str to str
-        Suffix in lower case (``nev``, ``ns5``) to path, in the order of the suffixes.
-
-    Raises
-    ------
-    FileNotFoundError
-        Where no such file exists.
+    `path` is any member, with its suffix in any case, or their common base name. FileNotFoundError without a member.
     """
     base = base_of(path)
     folder, stem = os.path.split(base)

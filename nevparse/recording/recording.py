@@ -56,7 +56,11 @@ class Recording:
         except BaseException:
             self.close()
             raise
-        self.nsx, self.nfx = self._continuous("ns"), self._continuous("nf")
+        continuous = [(suffix, file) for suffix, file in self.files.items() if isinstance(file, NsxFile)]
+        self.nsx, self.nfx = (
+            MappingProxyType({int(suffix[-1]): file for suffix, file in continuous if suffix.startswith(family)})
+            for family in ("ns", "nf")
+        )
 
     def _open(self, suffix: str) -> None:
         try:
@@ -66,10 +70,6 @@ class Recording:
                 self.files[suffix] = open_nsx(self.members[suffix], nev=self.nev)
         except (FormatError, OSError) as error:
             self.failed[suffix] = error
-
-    def _continuous(self, family: str) -> Mapping[int, NsxFile]:
-        files = ((suffix, file) for suffix, file in self.files.items() if isinstance(file, NsxFile))
-        return MappingProxyType({int(suffix[-1]): file for suffix, file in files if suffix.startswith(family)})
 
     def __enter__(self) -> Recording:
         return self
