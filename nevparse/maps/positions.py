@@ -286,13 +286,10 @@ def _keys_text(keys: Iterable[Any]) -> str:
     elif isinstance(ordered[0], int):
         text = ranges_text(ordered)
     else:
-        banks = groupby(ordered, key=itemgetter(0))
-        text = ", ".join(f"{_bank_name(bank)} {ranges_text([pin for _, pin in pins])}" for bank, pins in banks)
+        banks = [(bank, [pin for _, pin in pins]) for bank, pins in groupby(ordered, key=itemgetter(0))]
+        names = [ascii_uppercase[bank - 1 : bank] or f"bank {bank}" for bank, _ in banks]
+        text = ", ".join(f"{name} {ranges_text(pins)}" for name, (_, pins) in zip(names, banks, strict=True))
     return f"{len(ordered)} ({text})"
-
-
-def _bank_name(number: int) -> str:
-    return ascii_uppercase[number - 1] if number <= len(ascii_uppercase) else f"bank {number}"
 
 
 def _names_text(names: Sequence[str]) -> str:

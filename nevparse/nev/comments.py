@@ -66,29 +66,25 @@ def decode_comment(
 
 
 def _started_tick(version: tables.NevVersion, tick_rate: int, tick: int, data: int) -> int | None:
-    if version.comment_start == "tick":
-        return data if data <= tick else None
-    in_microseconds = tick_rate > tables.CLOCK_HZ
-    elapsed = data * tick_rate // tables.MICROSECOND_CLOCK_HZ if in_microseconds else data
-    return tick - elapsed if elapsed <= tick else None
+    started_tick = data
+    if version.comment_start == "back":
+        in_microseconds = tick_rate > tables.CLOCK_HZ
+        started_tick = tick - (data * tick_rate // tables.MICROSECOND_CLOCK_HZ if in_microseconds else data)
+    return started_tick if 0 <= started_tick <= tick else None
 
 
 def merge_comments(comments: Iterable[Comment]) -> list[Comment]:
     """Merge neighbours of the same text, of which one has the colour and the other the start."""
     merged: list[Comment] = []
     for comment in comments:
-        pair = _merge_pair(merged[-1], comment) if merged else None
-        if pair:
-            merged[-1] = pair
-        else:
-            merged.append(comment)
+        merged[-1:] = _merge_pair(merged[-1], comment) if merged else [comment]
     return merged
 
 
-def _merge_pair(one: Comment, other: Comment) -> Comment | None:
-    """One comment with the tick of the coloured one; None where they are two comments."""
+def _merge_pair(one: Comment, other: Comment) -> list[Comment]:
+    """One comment with the tick of the coloured one; both where they are two comments."""
     colored, started = (one, other) if one.color is not None else (other, one)
     same_text = (one.text, one.charset) == (other.text, other.charset)
     if not same_text or colored.color is None or colored.started_tick is not None or started.started_tick is None:
-        return None
-    return colored._replace(started_tick=started.started_tick)
+        return [one, other]
+    return [colored._replace(started_tick=started.started_tick)]

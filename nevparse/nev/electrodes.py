@@ -73,17 +73,17 @@ class Electrode:
 
 
 def describe_electrodes(
-    version: tables.NevVersion, headers: ExtendedHeaders, all_16_bit: bool, packet_bytes: int, damage: list[Damage]
+    version: tables.NevVersion, basic: Mapping[str, Any], headers: ExtendedHeaders, damage: list[Damage]
 ) -> dict[int, Electrode]:
     """Electrodes by id, each with the fields of all its headers."""
     waveforms, labels, filters = (
         {header["electrode_id"]: header for header in headers[name]} for name in (b"NEUEVWAV", b"NEUEVLBL", b"NEUEVFLT")
     )
-    waveform_bytes = packet_bytes - version.packets["spike"].offsets["waveform"]
+    waveform_bytes = basic["packet_bytes"] - version.packets["spike"].offsets["waveform"]
     electrodes = {}
     for electrode_id in waveforms | labels | filters:
         waveform, stages = waveforms.get(electrode_id, {}), filters.get(electrode_id)
-        dtype, header_points = _sample_dtype(waveform, all_16_bit, damage), waveform.get("n_points", 0)
+        dtype, header_points = _sample_dtype(waveform, basic["flags"], damage), waveform.get("n_points", 0)
         bank: Any = waveform.get("bank")
         uv_per_bit = microvolts_per_bit(waveform.get("nv_per_bit", 0))
         uv_per_threshold = 1.0 if version.thresholds_in_uv else uv_per_bit
@@ -110,8 +110,8 @@ def points_that_fit(dtype: np.dtype[Any], header_points: int, waveform_bytes: in
     return header_points if 0 < header_points <= capacity else capacity
 
 
-def _sample_dtype(waveform: Mapping[str, Any], all_16_bit: bool, damage: list[Damage]) -> np.dtype[Any]:
-    sample_bytes = 2 if all_16_bit else waveform.get("sample_bytes", 2)
+def _sample_dtype(waveform: Mapping[str, Any], flags: int, damage: list[Damage]) -> np.dtype[Any]:
+    sample_bytes = 2 if flags & tables.FLAG_ALL_16_BIT else waveform.get("sample_bytes", 2)
     if sample_bytes not in tables.SAMPLE_CODES:
         wanted = ", ".join(map(str, tables.SAMPLE_CODES))
         message = f"expected {wanted} bytes per waveform sample, found {sample_bytes}; read as 2"

@@ -35,7 +35,7 @@ _ID_FIELDS = {"spike": "electrode_id", "stim": "electrode_id", "unknown": "packe
 
 
 class PacketHeads(NamedTuple):
-    """The first fields of every packet; `detail` is the byte behind the id: a spike's unit, a digital packet's reason."""
+    """The first fields of every packet; `detail` is a spike's unit or a digital packet's reason."""
 
     tick: NDArray[np.unsignedinteger[Any]]
     packet_id: NDArray[np.uint16]
@@ -55,14 +55,13 @@ class Packets:
     @cached_property
     def heads(self) -> PacketHeads:
         """Timestamp, id, detail and kind of every packet; read-only."""
-        offsets = [self.version.any_packet.offsets[name] for name in ("tick", "packet_id", "payload")]
-        formats, names = [self.version.tick, "<u2", "u1"], ["tick", "packet_id", "detail"]
-        layout = {"names": names, "formats": formats, "offsets": offsets, "itemsize": self.raw.itemsize}
-        packets = self.raw.view(np.dtype(layout))  # type: ignore[call-overload]
-        tick, packet_id, detail = (np.empty(len(packets), packets.dtype[name]) for name in names)
+        any_packet, size = self.version.any_packet, self.raw.itemsize
+        packets, raw_bytes = self.raw.view(any_packet.dtype(size)), self.raw.view(np.uint8).reshape(-1, size)
+        in_file = packets["tick"], packets["packet_id"], raw_bytes[:, any_packet.offsets["payload"]]
+        tick, packet_id, detail = (np.empty(len(packets), field.dtype) for field in in_file)
         for start in range(0, len(packets), _SCAN_PACKETS):
             part = slice(start, start + _SCAN_PACKETS)
-            tick[part], packet_id[part], detail[part] = (packets[part][name] for name in names)
+            tick[part], packet_id[part], detail[part] = (field[part] for field in in_file)
         kind = _kind_of_id(self.version)[packet_id]
         digital = np.flatnonzero(kind == KIND_CODES["digital"])
         kind[digital[(detail[digital] & tables.REASON_SERIAL) != 0]] = KIND_CODES["serial"]

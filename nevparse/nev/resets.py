@@ -8,7 +8,6 @@ with old timestamps. So a reset takes two packets: one whose timestamp goes far 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import starmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,8 +37,7 @@ def find_resets(
     at = np.flatnonzero(ticks[1:-1] < ticks[:-2])
     before, after, following = (ticks[at + step].astype(np.uint64) for step in range(3))
     is_reset = _is_far_back(before, after, tick_rate) & _is_far_back(before, following, tick_rate)
-    columns = (values[is_reset].tolist() for values in (packets[at + 1], before, after))
-    return tuple(starmap(Reset, zip(*columns, strict=True)))
+    return tuple(map(Reset, *(values[is_reset].tolist() for values in (packets[at + 1], before, after))))
 
 
 def _is_far_back(before: NDArray[np.uint64], after: NDArray[np.uint64], tick_rate: int) -> NDArray[np.bool_]:

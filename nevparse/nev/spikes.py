@@ -60,10 +60,9 @@ class Spikes:
 
     def without_waveforms(self, numbers: PacketNumbers) -> NDArray[np.void]:
         """Tick, electrode and unit."""
-        heads = self.packets.heads
         out = np.empty(numbers.size, [("tick", np.uint64), ("electrode_id", np.uint16), ("unit", np.uint8)])
-        out["tick"], out["electrode_id"] = heads.tick[numbers], heads.packet_id[numbers]
-        out["unit"] = heads.detail[numbers]
+        for name, column in zip(("tick", "electrode_id", "unit"), self.packets.heads, strict=False):
+            out[name] = column[numbers]
         return out
 
     def with_waveforms(self, numbers: PacketNumbers, electrodes: list[int]) -> NDArray[np.void]:
@@ -135,7 +134,7 @@ def _waveform_shape(electrode: Electrode | None, waveform_bytes: int) -> Wavefor
 
 
 def number_list(numbers: int | Iterable[int] | None, limit: int, what: str) -> list[int] | None:
-    """Requested numbers as a list, None as None; ValueError for one that is not below `limit` and so cannot be `what`."""
+    """Requested numbers as a list, None as None; ValueError for one that cannot be `what`, which is below `limit`."""
     if numbers is None:
         return None
     listed = [int(number) for number in ([numbers] if isinstance(numbers, (int, np.integer)) else numbers)]

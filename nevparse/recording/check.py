@@ -104,9 +104,7 @@ def _findings(path: str, problems: Iterable[_Problem]) -> Iterator[Finding]:
 
 
 def check(path: Openable) -> tuple[Finding, ...]:
-    """Check a file, or all files of a recording, for anything that is missing, damaged or unusual.
-
-    Reads every timestamp.
+    """Check a file, or all files of a recording, for anything missing, damaged or unusual; reads every timestamp.
 
     Parameters
     ----------
@@ -242,5 +240,5 @@ def _spike_time_problems(recording: Recording) -> Iterator[_Problem]:
     for ns in recording.nsx.values():
         is_recorded |= recording.locate(ticks, ns)[0] >= 0
     if not is_recorded.all():
-        n_outside = np.count_nonzero(~is_recorded)
-        yield "events-outside", 0, f"{n_outside} of {ticks.size} spikes are outside all continuous data"
+        message = f"{np.count_nonzero(~is_recorded)} of {ticks.size} spikes are outside all continuous data"
+        yield "events-outside", 0, message

@@ -55,8 +55,7 @@ class InstrumentTrack:
         self.file = file.fully_scanned() if file.has_sample_timestamps else file
         self.n_dropped = self.n_repeated = self.n_filled = 0
         self.rows = list(self._place_segments(grid, sort))
-        parts = (part for part in self.rows if isinstance(part, SampleRows))
-        self.recorded = [(part.row, part.row + part.n_rows) for part in parts]
+        self.recorded = [(part.row, part.row + part.n_rows) for part in self.rows if isinstance(part, SampleRows)]
 
     def _place_segments(self, grid: Grid, sort: bool) -> Iterator[PlanRow]:
         end = 0

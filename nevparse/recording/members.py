@@ -36,8 +36,7 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
 def instruments_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Base names of the files of every instrument (NSP, hub) that recorded at the same time, by instrument number.
 
-    Their names differ only in the part that names the instrument: ``-NSP1``, ``Hub1-``, ``NSP-``, ``-i0``,
-    ``instance1_``. Only the folder of `path` is searched.
+    They are in one folder and differ only in the instrument: ``-NSP1``, ``Hub1-``, ``-i0``, ``instance1_``.
     """
     folder, stem = os.path.split(base_of(path))
     common = _INSTRUMENT.sub("*", stem, count=1)
