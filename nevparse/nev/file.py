@@ -157,7 +157,7 @@ class NevFile:
 
     @cached_property
     def time_origin_tick(self) -> int:
-        """The tick of `time_origin`: of the first recording event, else in 3.0 of the first packet, and 0 before 3.0."""
+        """The tick of `time_origin`: in 3.0 of the first recording event, else of the first packet; 0 before 3.0."""
         if self._parent is not None:
             return self._parent.time_origin_tick
         starts = self._packets.numbers_of("recording")
