@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads configurations of the recording system: the ``.ccf`` files of Blackrock's Central."""
+"""Reads the settings of the recording system: the ``.ccf`` files that Blackrock's Central saves."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ _MOST_BYTES, _MOST_ELEMENTS, _MOST_DEPTH, _MOST_DIGITS = 1 << 26, 2_000_000, 32,
 _FLOATS = ("single", "float", "double")
 _GROUP_HZ = {1: 500.0, 2: 1000.0, 3: 2000.0, 4: 10000.0, 5: 30000.0, 6: 30000.0}
 _NO_CORNER = 0xFFFFFFFF
+# Columns of the table of channels: types and missing value of a setting, dtype of the column
+_INTEGER, _NUMBER, _TEXT = (int, -1, np.int64), ((int, float), nan, np.float64), (str, "", np.object_)
 # Places in a channel's settings
 _INTEGERS = {
     "channel": "chan", "bank": "bank", "pin": "term", "sample_group": "sample/group",
@@ -80,46 +82,43 @@ def read_ccf(path: str | os.PathLike[str]) -> Configuration:
         If the file is no such configuration; also for the binary ones of older systems.
     """
     name = os.fspath(path)
-    root, attributes, tree = _parsed(
-        name, _without_declarations(name, read_small_file(name, _MOST_BYTES, "a configuration"))
-    )
-    if root != "CCF" or not isinstance(tree, dict):
+    data = read_small_file(name, _MOST_BYTES, "a configuration")
+    _check_no_declarations(name, data)
+    root, settings = _parse(name, data)
+    if root != "CCF" or not isinstance(settings, dict):
         found = f"an element {printable(root[:40])}" if root != "CCF" else "nothing in it"
         raise FormatError("a configuration, whose outermost element is CCF", found, path=name)
-    items = _value_at(tree, "ChanInfo", list, [])
+    items = _value_at(settings, "ChanInfo", list, [])
     # an item without a number is a channel that the system does not have
     channels = _channel_table([item for item in items if _value_at(item, "chan", int, -1) > 0])
-    return Configuration(name, attributes.get("Version", ""), channels, tree)
+    return Configuration(name, _value_at(settings, "Version", str, ""), channels, settings)
 
 
-def _without_declarations(path: str, data: bytes) -> bytes:
-    """The same bytes; FormatError if they declare what an XML reader would expand or fetch."""
+def _check_no_declarations(path: str, data: bytes) -> None:
+    """Raise a FormatError for a binary file, and for declarations, which an XML reader would expand or fetch."""
     if data.startswith(_OLD_MAGIC):
         found = f"a binary one ({printable(decode_text(data[:_OLD_HEADER_BYTES]))})"
-        expected = "an XML configuration (save it with a newer Central)"
-        raise FormatError(expected, found, path=path)
-    declaration = _DECLARATION.search(data)
-    if declaration is not None:
+        raise FormatError("an XML configuration (save it with a newer Central)", found, path=path)
+    if declaration := _DECLARATION.search(data):
         expected = "XML without declarations of types or entities"
         raise FormatError(expected, f"{declaration[0]!r}", path=path, offset=declaration.start())
-    return data
 
 
-def _decoded(data: bytes, encoding: str, *others: str) -> str:
+def _decode(data: bytes, encoding: str, *others: str) -> str:
     try:
         return data.decode(encoding)
-    except UnicodeDecodeError:  # Central writes labels in the code page of Windows, whatever the first line says
-        return _decoded(data, *others)
+    except UnicodeDecodeError:  # Central writes labels in the code page of Windows, not in that of the first line
+        return _decode(data, *others)
 
 
-def _parsed(path: str, data: bytes) -> tuple[str, dict[str, str], Any]:
-    """Name, attributes and content of the outermost element."""
+def _parse(path: str, data: bytes) -> tuple[str, Any]:
+    """Name and content of the outermost element."""
     from xml.parsers import expat
 
     def offset_in_file(index: int) -> int:
         return max(0, index) if utf8 == data else len(utf8[:index].decode("utf-8", "ignore"))
 
-    utf8 = _decoded(data, "utf-8", "cp1252", "latin-1").encode("utf-8")
+    utf8 = _decode(data, "utf-8", "cp1252", "latin-1").encode("utf-8")
     parser = expat.ParserCreate("utf-8")  # no other encoding may hide a declaration
     builder = _Builder(path, lambda: offset_in_file(parser.CurrentByteIndex))
     parser.buffer_text = True
@@ -131,7 +130,7 @@ def _parsed(path: str, data: bytes) -> tuple[str, dict[str, str], Any]:
     except expat.ExpatError as error:
         found = expat.ErrorString(error.code)
         raise FormatError("well-formed XML", found, path=path, offset=offset_in_file(parser.ErrorByteIndex)) from None
-    return builder.root, builder.attributes, builder.content
+    return builder.elements[0]
 
 
 class _Builder:
@@ -139,29 +138,23 @@ class _Builder:
 
     def __init__(self, path: str, offset: Callable[[], int]) -> None:
         self.path, self.offset = path, offset
-        self.root, self.attributes, self.content = "", dict[str, str](), None
+        self.elements: list[tuple[str, Any]] = []
         self.texts: list[str] = []
-        self._open: list[tuple[dict[str, str], list[tuple[str, Any]]]] = []
+        self._open: list[tuple[dict[str, str], list[tuple[str, Any]]]] = [({}, self.elements)]
         self._n_elements = 0
 
-    def start(self, name: str, attributes: dict[str, str]) -> None:
+    def start(self, _: str, attributes: dict[str, str]) -> None:
         self._n_elements += 1
-        if len(self._open) == _MOST_DEPTH or self._n_elements > _MOST_ELEMENTS:
+        if len(self._open) > _MOST_DEPTH or self._n_elements > _MOST_ELEMENTS:
             expected = f"at most {_MOST_ELEMENTS} elements, {_MOST_DEPTH} deep"
             raise FormatError(expected, "more", path=self.path, offset=self.offset())
-        if not self._open:
-            self.root, self.attributes = name, attributes
         self._open.append((attributes, []))
         self.texts.clear()
 
     def end(self, name: str) -> None:
         attributes, children = self._open.pop()
-        value = _value(attributes, children, "".join(self.texts))
+        self._open[-1][1].append((name, _value(attributes, children, "".join(self.texts))))
         self.texts.clear()
-        if self._open:
-            self._open[-1][1].append((name, value))
-        else:
-            self.content = value
 
 
 def _value(attributes: dict[str, str], children: list[tuple[str, Any]], text: str) -> Any:
@@ -188,38 +181,32 @@ def _typed(kind: str, text: str) -> int | float | str:
 
 
 # ------------------------------------------------------------------------------------------------------- channels
-def _value_at(item: Any, place: str, types: Any, missing: Any) -> Any:
-    """A channel's setting by its place; `missing` if the channel lacks it or it is of another type."""
+def _value_at(settings: Any, place: str, types: Any, missing: Any) -> Any:
+    """One setting by its place; `missing` where the file lacks it or has another type."""
     for name in place.split("/"):
-        item = item.get(name) if isinstance(item, dict) else None
-    return item if isinstance(item, types) else missing
+        settings = settings.get(name) if isinstance(settings, dict) else None
+    return settings if isinstance(settings, types) else missing
 
 
 def _channel_table(items: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
-    def integers(place: str) -> NDArray[np.int64]:
-        return np.array([_value_at(item, place, int, -1) for item in items], np.int64)
+    def column(place: str, types: Any, missing: Any, dtype: Any) -> NDArray[Any]:
+        return np.array([_value_at(item, place, types, missing) for item in items], dtype)
 
-    def floats(place: str) -> NDArray[np.float64]:
-        return np.array([_value_at(item, place, int | float, nan) for item in items], np.float64)
-
-    def texts(place: str) -> NDArray[np.object_]:
-        return np.array([_value_at(item, place, str, "") for item in items], np.object_)
-
-    table: dict[str, NDArray[Any]] = {name: integers(place) for name, place in _INTEGERS.items()}
+    table = {name: column(place, *_INTEGER) for name, place in _INTEGERS.items()}
     for name, place in _CORNERS_MHZ.items():
-        corner_mhz = floats(place)
+        corner_mhz = column(place, *_NUMBER)
         table[name] = np.where(np.isin(corner_mhz, (0, _NO_CORNER)), nan, corner_mhz / 1000)
     for name, (place, bit) in _FLAGS.items():
-        options = integers(place)
+        options = column(place, *_INTEGER)
         table[name] = (options > 0) & (options & bit != 0)
-    units = [unit_name(text.encode("cp1252", "replace")) for text in texts("scale/scalin/anaunit")]
-    ends = zip(*(floats(f"scale/scalin/{end}").tolist() for end in _RANGE_ENDS), strict=True)
+    units = [unit_name(text.encode("cp1252", "replace")) for text in column("scale/scalin/anaunit", *_TEXT)]
+    ends = zip(*(column(f"scale/scalin/{end}", *_NUMBER).tolist() for end in _RANGE_ENDS), strict=True)
     scales = [scale_uv((a, b), (c, d), unit) for (a, b, c, d), unit in zip(ends, units, strict=True)]
     table["uv_per_bit"], table["uv_offset"] = np.array(scales, np.float64).reshape(-1, 2).T.copy()
-    table["threshold"] = floats("spike/threshold/level")
-    with np.errstate(all="ignore"):  # a file may hold any number
+    table["threshold"] = column("spike/threshold/level", *_NUMBER)
+    with np.errstate(all="ignore"):  # a file may have any number
         table["threshold_uv"] = table["threshold"] * table["uv_per_bit"] + table["uv_offset"]
     rates = [_GROUP_HZ.get(group, nan) for group in table["sample_group"].tolist()]
-    table |= {"sampling_rate_hz": np.array(rates, np.float64), "label": texts("label")}
+    table |= {"sampling_rate_hz": np.array(rates, np.float64), "label": column("label", *_TEXT)}
     table["units"] = np.array(units, np.object_)
     return table

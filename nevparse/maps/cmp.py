@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads array maps (``.cmp``): which electrode, and where on the array, is on each pin of a connector."""
+"""Reads array maps (``.cmp``), which list where on the array the electrode on each pin of a connector is."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from string import ascii_uppercase
 from typing import NamedTuple
 
 from ..errors import FormatError
 from ..format.text import decode_text, printable
-from .positions import LETTERS, PITCH_UM, ArrayMap, MapElectrode
+from .positions import PITCH_UM, ArrayMap, MapElectrode
 
 _CHUNK_BYTES, _MAP_BYTES, _MOST_PIN, _SHOWN = 1 << 16, 1 << 20, 255, 60
 _UTF8_MARK = b"\xef\xbb\xbf"
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")
-_DOS_END = "\x1a"  # what DOS editors put at the end of a file
+_DOS_END = "\x1a"  # of a file, by DOS editors
 _SPELLINGS = {
     "column": "col column c x", "row": "row r y", "bank": "bank b", "pin": "elec electrode e term terminal pin",
     "size": "size s sz", "label": "label l name",
@@ -50,23 +51,18 @@ def read_cmp(
     if not names:
         raise ValueError("expected at least one map, found none")
     letters = "A" * len(names) if first_bank is None else first_bank.upper()
-    if len(letters) != len(names) or not set(letters) <= set(LETTERS):
+    if len(letters) != len(names) or not set(letters) <= set(ascii_uppercase):
         raise ValueError(f"expected first_bank as {len(names)} letters A to Z, one a file, found {first_bank!r}")
     files = [_read_file(name) for name in names]
-    plugged_in = (_plugged_in(file, letter, k) for k, (file, letter) in enumerate(zip(files, letters, strict=True), 1))
-    electrodes = tuple(electrode for array in plugged_in for electrode in array)
+    electrodes: list[MapElectrode] = []
+    for array, (file, letter) in enumerate(zip(files, letters, strict=True), 1):
+        shift = ascii_uppercase.index(letter)
+        if max(electrode.bank for electrode in file.electrodes) + shift > len(ascii_uppercase):
+            raise ValueError(f"expected banks up to Z, found file {array} to go beyond with first_bank {letter}")
+        electrodes += (replace(electrode, bank=electrode.bank + shift, array=array) for electrode in file.electrodes)
     _check_pins_differ(names, electrodes)
     descriptions = tuple(file.descriptions[0] for file in files)
-    return ArrayMap(names, descriptions, tuple(file.pitches_um[0] for file in files), electrodes)
-
-
-def _plugged_in(file: ArrayMap, letter: str, number: int) -> list[MapElectrode]:
-    """The electrodes of file `number`, whose bank A is at connector `letter`."""
-    shift = LETTERS.index(letter)
-    last = max(electrode.bank for electrode in file.electrodes) + shift
-    if last > len(LETTERS):
-        raise ValueError(f"expected banks up to Z, found file {number} to go beyond with first_bank {letter}")
-    return [replace(electrode, bank=electrode.bank + shift, array=number) for electrode in file.electrodes]
+    return ArrayMap(names, descriptions, tuple(file.pitches_um[0] for file in files), tuple(electrodes))
 
 
 def _check_pins_differ(names: Sequence[str], electrodes: Iterable[MapElectrode]) -> None:
@@ -77,7 +73,7 @@ def _check_pins_differ(names: Sequence[str], electrodes: Iterable[MapElectrode])
             both = " and ".join(printable(names[number - 1]) for number in (first, electrode.array))
             raise ValueError(
                 f"expected a bank and pin of its own for each electrode, found {electrode.location} in both {both}: "
-                "say with first_bank where each file's bank A is plugged in"
+                "give first_bank, the connector of each file's bank A"
             )
 
 
@@ -92,7 +88,7 @@ class _Line(NamedTuple):
 def _read_file(path: str) -> ArrayMap:
     fields: Sequence[str] = (*_NEEDED, "label")
     description, has_sizes, lines = "", False, list[tuple[_Line, MapElectrode]]()
-    for line in _lines(_text_bytes(path)):
+    for line in _read_lines(path):
         fields = _fields_of_comment(line.comment) or fields
         if not line.body:
             continue
@@ -111,7 +107,7 @@ def _read_file(path: str) -> ArrayMap:
 
 
 def read_small_file(path: str, most_bytes: int, what: str) -> bytes:
-    """All bytes of a file; FormatError if it has more than `most_bytes`, and no more than these are read."""
+    """All bytes of a file; FormatError if it has more than `most_bytes`. Memory grows with the file, not the limit."""
     data = bytearray()
     with open(path, "rb") as file:
         while len(data) <= most_bytes and (chunk := file.read(_CHUNK_BYTES)):
@@ -121,20 +117,15 @@ def read_small_file(path: str, most_bytes: int, what: str) -> bytes:
     return bytes(data)
 
 
-def _text_bytes(path: str) -> bytes:
+def _read_lines(path: str) -> Iterator[_Line]:
     data = read_small_file(path, _MAP_BYTES, "a map")
-    control = _NOT_TEXT.search(data)
-    if control is not None:
+    if control := _NOT_TEXT.search(data):
         found = f"byte 0x{control[0][0]:02X}, in a file that starts with {data[:8]!r}"
         raise FormatError("an array map, which is text (ASCII or UTF-8)", found, path=path, offset=control.start())
-    return data
-
-
-def _lines(data: bytes) -> Iterator[_Line]:
     is_utf8 = data.startswith(_UTF8_MARK)
     offset = len(_UTF8_MARK) if is_utf8 else 0
     for number, raw in enumerate(data[offset:].splitlines(keepends=True), 1):
-        # decoded as labels of recordings are, so that the two can be compared
+        # as labels of recordings are decoded, so that the two can be compared
         text = raw.decode("utf-8", "replace") if is_utf8 else decode_text(raw)
         body, _, comment = text.strip(_DOS_END).partition("//")
         yield _Line(number, offset, body.strip(), comment)
@@ -155,7 +146,7 @@ def _electrode(body: str, fields: Sequence[str]) -> MapElectrode | None:
         _NUMBER.fullmatch(words[name]) for name in _NUMBER_FIELDS.intersection(words)
     ):
         return None
-    bank, pin = LETTERS.find(words["bank"].upper()) + 1, int(words["pin"])
+    bank, pin = ascii_uppercase.find(words["bank"].upper()) + 1, int(words["pin"])
     if len(words["bank"]) != 1 or bank == 0 or not 1 <= pin <= _MOST_PIN:
         return None
     return MapElectrode(int(words["column"]), int(words["row"]), bank, pin, words.get("label", "").strip())
@@ -167,13 +158,13 @@ def _check_electrodes_differ(path: str, lines: Sequence[tuple[_Line, MapElectrod
     numbers: dict[str, int] = {}
     for line, electrode in lines:
         place = f"column {electrode.column}, row {electrode.row}"
-        for what, key, advice in (
+        for what, value, advice in (
             ("place", place, "; give each array a file of its own"),
             ("bank and pin", electrode.location, ""),
         ):
-            first = numbers.setdefault(key, line.number)
+            first = numbers.setdefault(value, line.number)
             if first != line.number:
-                found = f"{key}, which line {first} has too{advice}"
+                found = f"{value}, which line {first} has too{advice}"
                 raise _line_error(path, line, f"a {what} of its own for each electrode", found)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where the electrode of each channel is: matches channels to the electrodes of a map, and places them in µm."""
+"""Where the electrode of each channel is on the array, in µm: channels are matched to the electrodes of a map."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from math import inf, isfinite, nan
+from operator import itemgetter
+from string import ascii_uppercase
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +20,6 @@ from ..format.text import printable, ranges_text
 
 PITCH_UM = 400.0
 ARRAY_GAP_UM = 4000.0  # an array's width: no sorter takes electrodes this far apart for neighbours
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PINS_PER_BANK = 32
 _MOST_NAMES = 12  # in a message
 
@@ -30,13 +31,13 @@ class MapElectrode:
     Parameters
     ----------
     column, row : int
-        Its place on the array as the file has it, from the lower left corner.
+        Place on the array by the file, from the lower left corner.
     bank, pin : int
-        Connector (1 = A) and pin, numbered as `Channel.bank` and `Channel.pin` are.
+        Connector (1 is A) and pin, numbered as `Channel.bank` and `Channel.pin` are.
     label : str
-        Its name; empty if the file gives none.
+        Name; empty if the file gives none.
     array : int
-        Number of the file it comes from, from 1.
+        Number of the electrode's file, from 1.
     """
 
     column: int
@@ -49,12 +50,12 @@ class MapElectrode:
     @property
     def location(self) -> str:
         """Bank and pin as the recording software shows them: ``A1``."""
-        return f"{LETTERS[self.bank - 1]}{self.pin}"
+        return f"{ascii_uppercase[self.bank - 1]}{self.pin}"
 
 
 @dataclass(frozen=True, eq=False)
 class Positions:
-    """Where channels are, one row for each channel in its order.
+    """Where channels are, one row for each channel, in the order of the channels.
 
     Parameters
     ----------
@@ -65,9 +66,9 @@ class Positions:
     unplaced : tuple of int
         Rows of channels that are not in the map, such as analog inputs.
     unplaced_names : tuple of str
-        Their names in messages.
+        Column and label of each of these.
     statement : str
-        One sentence that says where the positions come from.
+        Where the positions come from, as one sentence.
     is_map : bool
         False for a plain grid, whose positions are made up.
     """
@@ -102,10 +103,10 @@ class ArrayMap:
     def positions_of(
         self, channels: Iterable[Channel], *, by: str = "pin", pitch_um: float | None = None, partial: bool = False
     ) -> Positions:
-        """Where channels of a recording are on the arrays.
+        """Find where channels of a recording are on the arrays.
 
-        The arrays of several files are set side by side, 4 mm apart. Analog inputs have no place; they, and other
-        channels that are no electrodes and not in the map, are named in the result.
+        The arrays of several files are placed side by side, 4 mm apart. Analog inputs, and other channels that are no
+        electrodes and not in the map, are `Positions.unplaced`.
 
         Parameters
         ----------
@@ -115,7 +116,7 @@ class ArrayMap:
             ``"pin"`` (bank and pin), ``"label"``, or ``"id"`` (electrodes 1 to 32 are bank A, 33 to 64 bank B, and so
             on) for files that have neither.
         pitch_um : float, optional
-            Distance of neighbours; that of the map (`pitches_um`) by default.
+            Distance of one column or row to the next; `pitches_um` by default.
         partial : bool
             Whether some of the map's electrodes may be missing among the channels.
 
@@ -127,23 +128,18 @@ class ArrayMap:
         """
         wanted = _checked_channels(channels, pitch_um)
         files = ", ".join(printable(os.path.basename(path)) for path in self.paths)
-        rows = _match_electrodes(by, wanted, self.electrodes, files, partial)
+        indices = _match_electrodes(by, wanted, self.electrodes, files, partial)
         pitches = [pitch_um or pitch for pitch in self.pitches_um]
-        places = _electrode_places(self.electrodes, pitches)
         pitch_text = " or ".join(f"{pitch:g}" for pitch in sorted(set(pitches)))
-        return _positions(
-            wanted,
-            [(nan, nan) if row is None else places[row] for row in rows],
-            [0 if row is None else self.electrodes[row].array for row in rows],
-            f"positions from {files}, joined by {_JOINS[by].name}, {pitch_text} µm from column to column",
-            is_map=True,
-        )
+        statement = f"positions from {files}, joined by {_JOINS[by].name}, {pitch_text} µm from column to column"
+        located = _electrode_places(self.electrodes, pitches)
+        places = [(nan, nan) if index is None else located[index] for index in indices]
+        arrays = [0 if index is None else self.electrodes[index].array for index in indices]
+        return _positions(wanted, places, arrays, statement, is_map=True)
 
 
 def plain_grid(channels: Iterable[Channel], *, pitch_um: float | None = None) -> Positions:
-    """Positions for channels without a map: a grid near a square, row by row from the lower left.
-
-    The positions are made up; `Positions.is_map` and `Positions.statement` say so.
+    """Make up positions for channels without a map: a grid near a square, row by row from the lower left.
 
     Raises
     ------
@@ -152,13 +148,13 @@ def plain_grid(channels: Iterable[Channel], *, pitch_um: float | None = None) ->
     """
     wanted = _checked_channels(channels, pitch_um)
     width, pitch = int(np.ceil(np.sqrt(len(wanted)))), pitch_um or PITCH_UM
-    places = [(k % width * pitch, k // width * pitch) for k in range(len(wanted))]
-    statement = f"a plain grid of {width} columns in channel order, not where the electrodes are: there is no map"
+    places = [(index % width * pitch, index // width * pitch) for index in range(len(wanted))]
+    statement = f"a plain grid of {width} columns in channel order, not where the electrodes are: no map was given"
     return _positions(wanted, places, [1] * len(wanted), statement, is_map=False)
 
 
 def _checked_channels(channels: Iterable[Channel], pitch_um: float | None) -> list[Channel]:
-    """The channels as a list; ValueError if there is none or the pitch is no distance."""
+    """The channels as a list; ValueError for an empty one, and for a pitch that is no distance."""
     wanted = list(channels)
     if not wanted:
         raise ValueError("expected at least one channel, found none")
@@ -184,19 +180,19 @@ def _positions(
 
 
 def _electrode_places(electrodes: Sequence[MapElectrode], pitches_um: Sequence[float]) -> list[tuple[float, float]]:
-    """Each electrode's x and y in µm; arrays are set side by side."""
+    """Each electrode's x and y in µm; arrays are side by side."""
     places: list[tuple[float, float]] = []
     left = -inf
     for number, array in groupby(electrodes, key=lambda electrode: electrode.array):
         pitch = pitches_um[number - 1]
-        own = [(electrode.column * pitch, electrode.row * pitch) for electrode in array]
-        shift = max(0.0, left - min(x for x, _ in own))
-        places += [(x + shift, y) for x, y in own]
+        on_array = [(electrode.column * pitch, electrode.row * pitch) for electrode in array]
+        shift = max(0.0, left - min(x for x, _ in on_array))
+        places += [(x + shift, y) for x, y in on_array]
         left = max(x for x, _ in places) + ARRAY_GAP_UM
     return places
 
 
-# ------------------------------------------------------------------------------------------- channels of electrodes
+# ------------------------------------------------------------------------------------------- matching by a shared key
 class _Join(NamedTuple):
     """A key that channels and electrodes share; None for one without it."""
 
@@ -223,28 +219,21 @@ _JOINS = {
 def _match_electrodes(
     by: str, channels: Sequence[Channel], electrodes: Sequence[MapElectrode], files: str, partial: bool
 ) -> list[int | None]:
-    """For each channel its index in `electrodes`; None for a channel that is no electrode.
-
-    Raises
-    ------
-    ValueError
-        If channels and electrodes cannot be matched, or the map is of other electrodes.
-    """
+    """For each channel its index in `electrodes`; None for a channel that is no electrode."""
     if by not in _JOINS:
         raise ValueError(f"expected {_joins_text()}, found {by!r}")
     join = _JOINS[by]
     # an analog input has a bank and a pin too, but no electrode
     keys = [None if channel.kind == "analog" else join.of_channel(channel) for channel in channels]
     neural = [row for row, channel in enumerate(channels) if channel.kind == "neural"]
-    keyless = [_channel_name(channels[row]) for row in neural if keys[row] is None]
-    if keyless:
+    if keyless := [_channel_name(channels[row]) for row in neural if keys[row] is None]:
         found = f"channels without: {_names_text(keyless)}"
         raise ValueError(f"expected {join.name} to identify electrodes by, found {found}; join {_joins_text(by)}")
     _index_by_key(by, keys, [_channel_name(channel) for channel in channels])
     names = [f"{electrode.location} {printable(electrode.label)!r} of the map" for electrode in electrodes]
-    index = _index_by_key(by, [join.of_electrode(electrode) for electrode in electrodes], names)
-    _check_match(join, {keys[row] for row in neural}, index.keys() - keys, index, files, partial)
-    return [index.get(key) for key in keys]
+    indices = _index_by_key(by, [join.of_electrode(electrode) for electrode in electrodes], names)
+    _check_match(join, {keys[row] for row in neural}, indices.keys() - keys, indices, files, partial)
+    return [indices.get(key) for key in keys]
 
 
 def _channel_name(channel: Channel) -> str:
@@ -257,15 +246,15 @@ def _joins_text(without: str = "") -> str:
 
 def _index_by_key(by: str, keys: Sequence[Any], names: Sequence[str]) -> dict[Any, int]:
     """The index of each key; ValueError if two are the same."""
-    index: dict[Any, int] = {}
-    for row, key in enumerate(keys):
-        first = index.setdefault(key, row)
-        if key is not None and first != row:
-            found = f"the same for {names[first]} and {names[row]}"
+    indices: dict[Any, int] = {}
+    for index, key in enumerate(keys):
+        first = indices.setdefault(key, index)
+        if key is not None and first != index:
+            found = f"the same for {names[first]} and {names[index]}"
             advice = f"choose among the channels, or join {_joins_text(by)}"
             raise ValueError(f"expected {_JOINS[by].name} to distinguish them, found {found}: {advice}")
-    index.pop(None, None)
-    return index
+    indices.pop(None, None)
+    return indices
 
 
 def _check_match(
@@ -276,9 +265,9 @@ def _check_match(
     if is_part and (partial or not unrecorded):
         return
     advice = (
-        "give this array's map, or say partial=True if its other electrodes were not recorded or are not wanted"
+        "give this array's map, or partial=True if its other electrodes were not recorded or are not wanted"
         if is_part
-        else "give this array's map, say first_bank if it is plugged in elsewhere, or choose the channels it has"
+        else "give this array's map, first_bank if it is plugged in elsewhere, or choose the channels it has"
     )
     raise ValueError(
         f"expected a map of the electrodes that were recorded; by {join.name} the channels have "
@@ -297,13 +286,10 @@ def _keys_text(keys: Iterable[Any]) -> str:
     elif isinstance(ordered[0], int):
         text = ranges_text(ordered)
     else:
-        banks = groupby(ordered, key=lambda key: key[0])
-        text = ", ".join(f"{_bank_name(bank)} {ranges_text([pin for _, pin in pins])}" for bank, pins in banks)
+        banks = [(bank, [pin for _, pin in pins]) for bank, pins in groupby(ordered, key=itemgetter(0))]
+        names = [ascii_uppercase[bank - 1 : bank] or f"bank {bank}" for bank, _ in banks]
+        text = ", ".join(f"{name} {ranges_text(pins)}" for name, (_, pins) in zip(names, banks, strict=True))
     return f"{len(ordered)} ({text})"
-
-
-def _bank_name(number: int) -> str:
-    return LETTERS[number - 1] if number <= len(LETTERS) else f"bank {number}"
 
 
 def _names_text(names: Sequence[str]) -> str:

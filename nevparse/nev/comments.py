@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Comments of a NEV: text, colour, region of interest, and the time when typing began."""
+"""Comments of a NEV: decodes their text, colour, region of interest and the time when typing began."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
-
 from ..format import tables
 from ..format.text import decode_text
 
 
 class Roi(NamedTuple):
-    """What NeuroMotive saw happen at a region of interest: its number, and ``enter`` or ``exit``."""
+    """A region of interest of NeuroMotive: its number, and whether its event is ``enter`` or ``exit``."""
 
     number: int
     event: str
@@ -47,53 +45,46 @@ class Comment(NamedTuple):
 
 
 def decode_packet_text(raw: bytes, charset: int) -> str:
-    """Decode a packet's text up to its first NUL; UTF-16 up to its first 16-bit NUL, wherever the packet cuts it."""
+    """Decode a packet's text up to its first NUL; of UTF-16 up to its first 16-bit NUL or last complete unit."""
     if charset != tables.CHARSET_UTF16:
         return decode_text(raw)
-    pairs = np.frombuffer(raw, "<u2", len(raw) // 2)
-    ends = np.flatnonzero(pairs == 0)
-    return pairs[: ends[0] if ends.size else None].tobytes().decode("utf-16-le", "replace").rstrip(" ")
+    return raw[: len(raw) // 2 * 2].decode("utf-16-le", "replace").split("\0", 1)[0].rstrip(" ")
 
 
 def decode_comment(
     version: tables.NevVersion, tick_rate: int, tick: int, charset: int, flag: int, data: int, text: str
 ) -> Comment:
     """Make a comment of one packet's fields; charset and flag decide what `data` means."""
-    low, second, third, high = data.to_bytes(4, "little")
-    comment = Comment(tick, text, charset)
+    raw, comment = data.to_bytes(4, "little"), Comment(tick, text, charset)
     if charset == tables.CHARSET_NEUROMOTIVE:
-        return comment._replace(roi=Roi(low, tables.ROI_EVENTS.get(second, str(second))))
+        return comment._replace(roi=Roi(raw[0], tables.ROI_EVENTS.get(raw[1], str(raw[1]))))
     if flag == tables.COMMENT_COLOR:
-        return comment._replace(color=(low, second, third, high))
+        return comment._replace(color=(raw[0], raw[1], raw[2], raw[3]))
     if flag == tables.COMMENT_START:
         return comment._replace(started_tick=_started_tick(version, tick_rate, tick, data))
     return comment
 
 
 def _started_tick(version: tables.NevVersion, tick_rate: int, tick: int, data: int) -> int | None:
-    if version.comment_start == "tick":
-        return data if data <= tick else None
-    in_microseconds = tick_rate > tables.CLOCK_HZ
-    elapsed = data * tick_rate // tables.MICROSECOND_CLOCK_HZ if in_microseconds else data
-    return tick - elapsed if elapsed <= tick else None
+    started_tick = data
+    if version.comment_start == "back":
+        in_microseconds = tick_rate > tables.CLOCK_HZ
+        started_tick = tick - (data * tick_rate // tables.MICROSECOND_CLOCK_HZ if in_microseconds else data)
+    return started_tick if 0 <= started_tick <= tick else None
 
 
 def merge_comments(comments: Iterable[Comment]) -> list[Comment]:
-    """Merge neighbours with one text, of which one has the colour and the other the start."""
+    """Merge neighbours of the same text, of which one has the colour and the other the start."""
     merged: list[Comment] = []
     for comment in comments:
-        pair = _as_one(merged[-1], comment) if merged else None
-        if pair:
-            merged[-1] = pair
-        else:
-            merged.append(comment)
+        merged[-1:] = _merge_pair(merged[-1], comment) if merged else [comment]
     return merged
 
 
-def _as_one(one: Comment, other: Comment) -> Comment | None:
-    """Both as one comment with the tick of the coloured one; None where they are two comments."""
+def _merge_pair(one: Comment, other: Comment) -> list[Comment]:
+    """One comment with the tick of the coloured one; both where they are two comments."""
     colored, started = (one, other) if one.color is not None else (other, one)
     same_text = (one.text, one.charset) == (other.text, other.charset)
     if not same_text or colored.color is None or colored.started_tick is not None or started.started_tick is None:
-        return None
-    return colored._replace(started_tick=started.started_tick)
+        return [one, other]
+    return [colored._replace(started_tick=started.started_tick)]

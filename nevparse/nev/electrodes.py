@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Electrodes of a NEV, each joined from its NEUEVWAV, NEUEVLBL and NEUEVFLT headers."""
+"""Electrodes of a NEV: label, connector, scale, thresholds and filters, from their extended headers."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _AS_WRITTEN = ("pin", "high_threshold", "low_threshold", "energy_threshold", "n_
 
 @dataclass(frozen=True)
 class Electrode:
-    """One source of spikes, as its NEUEVWAV, NEUEVLBL and NEUEVFLT headers describe it together.
+    """One source of spikes, from its NEUEVWAV, NEUEVLBL and NEUEVFLT headers together.
 
-    Any of the three may be missing: what it would say is then None, NaN or "".
+    Any of the three may be missing; its fields are then None, NaN or "".
 
     Parameters
     ----------
     electrode_id : int
         The vendor's number.
     label : str
-        Name.
+        Name given in the recording software.
     bank, pin : int or None
         Physical connector (1 is A) and its pin. Ripple: front end and its pin.
     uv_per_bit : float
@@ -40,7 +40,7 @@ class Electrode:
     high_threshold_uv, low_threshold_uv : float
         The same in microvolts: Blackrock's files hold bits, Ripple's microvolts.
     energy_threshold, n_units : int or None
-        0 where it was not used; sorted units, 0 where sorting was off.
+        0 where no energy threshold was used; number of sorted units, 0 where sorting was off.
     high_pass, low_pass : Filter or None
         Filters of the signal in which spikes were detected.
     dtype : numpy.dtype
@@ -48,7 +48,7 @@ class Electrode:
     n_points : int
         Samples of a waveform that one packet holds.
     header_points : int
-        Samples of each waveform by the header, 0 where it does not say.
+        Samples of a waveform by the header; 0 where it has no number.
     stim_v_per_bit : float or None
         Ripple's stimulation channels: volts per bit.
     """
@@ -73,25 +73,23 @@ class Electrode:
 
 
 def describe_electrodes(
-    version: tables.NevVersion, headers: ExtendedHeaders, all_16_bit: bool, packet_bytes: int, damage: list[Damage]
+    version: tables.NevVersion, basic: Mapping[str, Any], headers: ExtendedHeaders, damage: list[Damage]
 ) -> dict[int, Electrode]:
-    """Electrodes by id."""
-
-    def by_electrode(name: bytes) -> dict[int, dict[str, Any]]:
-        return {header["electrode_id"]: header for header in headers[name]}
-
-    waveforms, labels, filters = map(by_electrode, (b"NEUEVWAV", b"NEUEVLBL", b"NEUEVFLT"))
-    room_bytes = packet_bytes - version.packets["spike"].offsets["waveform"]
+    """Electrodes by id, each with the fields of all its headers."""
+    waveforms, labels, filters = (
+        {header["electrode_id"]: header for header in headers[name]} for name in (b"NEUEVWAV", b"NEUEVLBL", b"NEUEVFLT")
+    )
+    waveform_bytes = basic["packet_bytes"] - version.packets["spike"].offsets["waveform"]
     electrodes = {}
-    for number in waveforms | labels | filters:
-        waveform, stages = waveforms.get(number, {}), filters.get(number)
-        dtype, header_points = _sample_dtype(waveform, all_16_bit, damage), waveform.get("n_points", 0)
+    for electrode_id in waveforms | labels | filters:
+        waveform, stages = waveforms.get(electrode_id, {}), filters.get(electrode_id)
+        dtype, header_points = _sample_dtype(waveform, basic["flags"], damage), waveform.get("n_points", 0)
         bank: Any = waveform.get("bank")
         uv_per_bit = microvolts_per_bit(waveform.get("nv_per_bit", 0))
         uv_per_threshold = 1.0 if version.thresholds_in_uv else uv_per_bit
-        electrodes[number] = Electrode(
-            electrode_id=number,
-            label=decode_text(labels.get(number, {}).get("label", b"")),
+        electrodes[electrode_id] = Electrode(
+            electrode_id=electrode_id,
+            label=decode_text(labels.get(electrode_id, {}).get("label", b"")),
             bank=bank - tables.BANK_LETTERS[0] + 1 if bank in tables.BANK_LETTERS else bank,
             uv_per_bit=uv_per_bit,
             high_threshold_uv=waveform.get("high_threshold", nan) * uv_per_threshold,
@@ -99,21 +97,21 @@ def describe_electrodes(
             high_pass=read_filter(stages, "high_pass") if stages else None,
             low_pass=read_filter(stages, "low_pass") if stages else None,
             dtype=dtype,
-            n_points=points_that_fit(dtype, header_points, room_bytes),
+            n_points=points_that_fit(dtype, header_points, waveform_bytes),
             header_points=header_points,
             **{name: waveform.get(name) for name in _AS_WRITTEN},
         )
     return electrodes
 
 
-def points_that_fit(dtype: np.dtype[Any], header_points: int, room_bytes: int) -> int:
-    """Points of a waveform: the header's number where that fits into its packet, else the most that fit."""
-    capacity = max(0, room_bytes) // dtype.itemsize
+def points_that_fit(dtype: np.dtype[Any], header_points: int, waveform_bytes: int) -> int:
+    """Samples of a waveform that takes up to `waveform_bytes`: the header's number, or the most that fit."""
+    capacity = max(0, waveform_bytes) // dtype.itemsize
     return header_points if 0 < header_points <= capacity else capacity
 
 
-def _sample_dtype(waveform: Mapping[str, Any], all_16_bit: bool, damage: list[Damage]) -> np.dtype[Any]:
-    sample_bytes = 2 if all_16_bit else waveform.get("sample_bytes", 2)
+def _sample_dtype(waveform: Mapping[str, Any], flags: int, damage: list[Damage]) -> np.dtype[Any]:
+    sample_bytes = 2 if flags & tables.FLAG_ALL_16_BIT else waveform.get("sample_bytes", 2)
     if sample_bytes not in tables.SAMPLE_CODES:
         wanted = ", ".join(map(str, tables.SAMPLE_CODES))
         message = f"expected {wanted} bytes per waveform sample, found {sample_bytes}; read as 2"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Spikes and events: ``.nev`` files of Blackrock and Ripple.
+"""An open NEV file: its headers, and its spikes, comments, digital inputs and other events as arrays.
 
 Opening reads the headers. The first request for events scans all packets, once for all requests.
 """
@@ -37,29 +37,29 @@ from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list
 
 _PADDING_BYTES = 4  # the last characters of UTF-16, or samples, are hardly ever all 0
 _UV_PER_V = 1e6
-_FROM_PACKETS = ("_packets", "_spikes", "time_origin_tick", "time_base")  # what is cached of them
+_FROM_PACKETS = ("_packets", "_spikes", "time_origin_tick", "time_base")  # cached, and different for other packets
 
 
 class NevFile:
     """An open NEV file; `open_nev` makes one.
 
-    Safe to share between threads. Pickles as its path, or bytes: a worker opens the file once more, and raises an
-    error where its headers have changed. Arrays stay valid after `close`.
+    Safe to share between threads. Pickles as its path, or bytes: a worker reopens the file, and raises an error where
+    its headers have changed. Arrays stay valid after `close`.
 
     Attributes
     ----------
     path : str
-        The file; a name to print where it was no path.
+        The file; a name to print where it has no path.
     spec, vendor : str
         Version of the file specification, ``2.0`` to ``2.3`` or ``3.0``; ``blackrock`` or ``ripple``.
     tick_rate, sample_rate : int
         Timestamp ticks per second, and samples per second of the waveforms, Hz.
     time_origin : datetime or None
-        When `time_origin_tick` was: aware (UTC) in 3.0, naive before; None where the header has no valid date.
+        Date of `time_origin_tick`: aware (UTC) in 3.0, naive before; None where the header has no valid date.
     time_origin_note : str
-        Time zone of that, as far as the file says.
+        Its time zone, as far as the file defines one.
     application, comment, array_name, map_file : str
-        Texts of the headers, empty where there is none.
+        Texts of the headers; empty where the file has none.
     header_comments : tuple of str
         ECOMMENT headers, each with the CCOMMENT headers that continue it.
     processor_tick : int or None
@@ -75,11 +75,11 @@ class NevFile:
     packet_bytes, n_packets : int
         Bytes of each packet; complete packets in the file.
     missing_bytes : int
-        What the last, cut packet lacks: above 0 where the recorder crashed or the copy was cut.
+        Bytes that the last packet lacks: above 0 where the recorder crashed or the copy was cut.
     damage : tuple of Damage
-        Contradictions met on opening: byte offset, message, warning category.
+        Contradictions to the specification in the headers: byte offset, message, warning category.
     digest : bytes
-        Identifies these headers.
+        Size and checksum of the headers, by which a changed file is noticed.
     """
 
     _parent: NevFile | None = None  # of a part that `follow` yields
@@ -92,17 +92,15 @@ class NevFile:
         raw = read_extended_headers(source, version, header)
         self.digest = header_digest(source.read(version.basic.size, 0) + raw)
         self.packet_bytes, self.sample_rate = int(header["packet_bytes"]), int(header["sample_rate"])
-        self._start, self.n_packets, self.missing_bytes = nev_headers.locate_packets(
-            source, version, header, len(raw), damage
-        )
+        located = nev_headers.locate_packets(source, version, header, len(raw), damage)
+        self._start, self.n_packets, self.missing_bytes = located
         self.tick_rate = checked_tick_rate(version, header, damage)
         self.time_origin = date_of_systemtime(header["time_origin"], utc=version.origin_is_utc)
         self.time_origin_note = version.origin_note if self.time_origin else "the header has no valid date"
         self.application, self.comment = header_text(header, "application"), header_text(header, "comment")
         self.processor_tick: int | None = header.get("processor_tick")
         extended, self.unknown_headers = nev_headers.group_headers(version, raw)
-        all_16_bit = bool(header["flags"] & tables.FLAG_ALL_16_BIT)
-        electrodes = describe_electrodes(version, extended, all_16_bit, self.packet_bytes, damage)
+        electrodes = describe_electrodes(version, header, extended, damage)
         self.electrodes: Mapping[int, Electrode] = MappingProxyType(electrodes)
         self.header_comments = nev_headers.header_comments(extended)
         self.array_name = nev_headers.first_text(extended, b"ARRAYNME")
@@ -159,11 +157,7 @@ class NevFile:
 
     @cached_property
     def time_origin_tick(self) -> int:
-        """The tick that `time_origin` stands for.
-
-        In 3.0 that of the first recording event, whatever its reason, or of the first packet where there is no such
-        event; else 0.
-        """
+        """The tick of `time_origin`: in 3.0 of the first recording event, else of the first packet; 0 before 3.0."""
         if self._parent is not None:
             return self._parent.time_origin_tick
         starts = self._packets.numbers_of("recording")
@@ -177,7 +171,7 @@ class NevFile:
 
     @cached_property
     def time_base(self) -> TimeBase:
-        """The moment that one tick stands for, and the evidence for it."""
+        """The date of one tick, and the evidence for it."""
         if self._parent is not None:
             return self._parent.time_base
         why = f"the header's date stands for tick {self.time_origin_tick}"
@@ -185,7 +179,7 @@ class NevFile:
 
     @property
     def tick_span(self) -> tuple[int, int] | None:
-        """Lowest and highest timestamp of packets of known kinds; None where there is no such packet."""
+        """Lowest and highest timestamp of packets of known kinds; None without such a packet."""
         ticks = self._packets.heads.tick[self._packets.with_known_kind()]
         return (int(ticks.min()), int(ticks.max())) if ticks.size else None
 
@@ -193,28 +187,22 @@ class NevFile:
     def resets(self) -> tuple[Reset, ...]:
         """Where the recorder's clock was set back, in file order.
 
-        Time must go back by more than a second, or by more than a tenth of one to less than a tenth of what it was,
-        and the next packet must stay back: both vendors write packets slightly out of order.
+        Time must go back by more than a second, or by more than 0.1 s to less than a tenth of what it was, and stay
+        back for two packets: both vendors write packets slightly out of order.
         """
         return self._packets.resets
 
     def datetime(self, tick: SupportsInt) -> datetime | None:
-        """When a tick was, to the microsecond below; None without a date, or beyond the calendar.
-
-        The tick is taken to be in the epoch of `time_origin_tick`.
-        """
+        """Date of a tick of the epoch of `time_origin_tick`, to the microsecond below; None without one."""
         return self.time_base.datetime(tick)
 
     def kinds(self) -> dict[str, int]:
-        """Count the events of every kind that the file has, in the order of `events`.
-
-        A packet that only continues the one before it is not counted.
-        """
+        """Number of events of each kind in the file, in the order of `events`; a continued packet counts once."""
         counts = np.bincount(self._packets.heads.kind, minlength=len(KIND_CODES))
         return {kind: int(counts[code]) for kind, code in KIND_CODES.items() if counts[code]}
 
     def packets_of(self, kind: str) -> NDArray[np.intp]:
-        """Index of the packet of each event of a kind, in file order as in `events`."""
+        """Index of the packet of each event of a kind, in file order, as in `events`."""
         return self._packets.numbers_of(kind)
 
     def events(self, kind: str, sort: str | None = None) -> NDArray[np.void]:
@@ -225,7 +213,7 @@ class NevFile:
         kind : str
             One of those below; ``stim`` is Ripple's.
         sort : str, optional
-            ``"tick"``: by time, packets of equal time in file order. File order otherwise.
+            ``"tick"``: by time within each epoch, packets of equal time in file order. File order otherwise.
 
         Returns
         -------
@@ -246,9 +234,9 @@ class NevFile:
         Raises
         ------
         ValueError
-            Where there is no such kind.
+            Where `kind` is none of these.
         FormatError
-            Where the file's packets are too short for the kind's own fields.
+            Where the file's packets are too short for the kind's fields.
 
         Notes
         -----
@@ -269,7 +257,7 @@ class NevFile:
         ----------
         merged : bool
             New systems write two packets for one comment: one with its colour, one with the time typing began.
-            Two such neighbours with the same text are one comment; False keeps them apart.
+            True makes one comment of two such neighbours with the same text.
 
         Raises
         ------
@@ -297,7 +285,7 @@ class NevFile:
         start_tick, stop_tick : int, optional
             Only spikes from `start_tick` on and before `stop_tick`.
         waveforms : bool
-            False leaves the waveforms in the file.
+            Whether to read the waveforms.
         sort : str, optional
             As in `events`.
 
@@ -327,9 +315,9 @@ class NevFile:
         Parameters
         ----------
         waveforms : bool
-            True gives what `spikes` gives for each unit; False its ticks.
+            Whether to return spikes as `spikes` does, and not only their ticks.
         sort : str, optional
-            As in `spikes`.
+            As in `events`.
 
         Returns
         -------
@@ -379,9 +367,8 @@ class NevFile:
         """
         ids = distinct_numbers(spikes["electrode_id"], N_IDS)
         uv_per_bit = np.full(N_IDS, nan)
-        uv_per_bit[ids] = [self._uv_per_bit(number) for number in ids]
-        without = [number for number in ids if np.isnan(uv_per_bit[number])]
-        if without:
+        uv_per_bit[ids] = [self._uv_per_bit(electrode_id) for electrode_id in ids]
+        if without := [electrode_id for electrode_id in ids if np.isnan(uv_per_bit[electrode_id])]:
             message = f"{self.path}: no scale for electrodes {ranges_text(without)}; their microvolts are NaN"
             warnings.warn(message, UnknownScale, stacklevel=2)
         raw = spikes["waveform"]
@@ -393,11 +380,9 @@ class NevFile:
 
     def _uv_per_bit(self, electrode_id: int) -> float:
         electrode, (first, last) = self.electrodes.get(electrode_id), self._version.stim_ids
-        if electrode is None:
-            return nan
-        if electrode.stim_v_per_bit and first <= electrode_id <= last:
+        if electrode and electrode.stim_v_per_bit and first <= electrode_id <= last:
             return electrode.stim_v_per_bit * _UV_PER_V
-        return electrode.uv_per_bit
+        return electrode.uv_per_bit if electrode else nan
 
     @staticmethod
     def unit_class(unit: SupportsInt) -> str:
@@ -405,17 +390,17 @@ class NevFile:
         return "unit" if int(unit) in tables.UNITS_SORTED else tables.UNIT_CLASSES.get(int(unit), "reserved")
 
     def refresh(self) -> int:
-        """Include what was written since the file was opened or refreshed last; returns the number of new packets.
+        """Include the packets that were written since the file was opened or last refreshed; returns their number.
 
-        A packet that is not complete is left for the next time. `n_packets`, `missing_bytes` and all later requests
-        include the new packets; arrays that were read before do not change.
+        `n_packets`, `missing_bytes` and all later requests include them; arrays that were read before do not change.
+        A packet that is not complete yet waits for the next refresh.
 
         Raises
         ------
         FormatError
             Where the file has become shorter, or another recording has replaced it.
         ValueError
-            Where the file was not opened by its path, or is a part that `follow` gave.
+            Where the file was not opened by its path, or is a part that `follow` yielded.
         """
         if self._parent is not None:
             raise ValueError(f"{self.path}: this is a part of a file; refresh the file itself")
@@ -434,18 +419,20 @@ class NevFile:
     def follow(self, poll_s: float = POLL_S, timeout_s: float | None = None) -> Iterator[NevFile]:
         """Yield the packets of the file, and then those that arrive, each time as a file of only those.
 
-        Every packet comes once. The newest one waits for the next poll, since packets that continue it may follow; if
-        it is full to its end, it waits for the next packet, or for the end.
+        Every packet comes once. The newest waits for the next poll, since packets that continue it may follow; one
+        that is full to its end waits for the next packet, or for the end.
 
         Parameters
         ----------
-        poll_s, timeout_s : float, optional
-            Seconds from one poll of the file to the next; and without new bytes that end it, never by default.
+        poll_s : float
+            Seconds from one poll of the file to the next.
+        timeout_s : float, optional
+            Seconds without growth after which to end; never by default.
 
         Yields
         ------
         NevFile
-            A part of this one, with `spikes`, `events` and so on; it needs this one open.
+            A part of this file, with `spikes`, `events` and so on, as long as this file is open.
 
         Raises
         ------
@@ -463,8 +450,7 @@ class NevFile:
 
     def _last_event(self) -> int:
         """Index of the packet that the last event starts with."""
-        ticks = self.packets["tick"]
-        last = self.n_packets - 1
+        ticks, last = self.packets["tick"], self.n_packets - 1
         while last > 0 and ticks[last] == np.iinfo(ticks.dtype).max:
             last -= 1
         return max(0, last)
@@ -500,8 +486,8 @@ def open_nev(path: Openable) -> NevFile:
     Parameters
     ----------
     path : str, os.PathLike, bytes-like or binary file object
-        The file; its first bytes decide what it is, whatever its name. Bytes are viewed where they are. An object
-        that can seek is treated as in `open_nsx`; all of its packets are read at the first request for events.
+        The file; its first bytes decide what it is, not its name. Bytes are not copied. An object that can seek is
+        treated as in `open_nsx`; all of its packets are read at the first request for events.
 
     Returns
     -------
@@ -514,17 +500,13 @@ def open_nev(path: Openable) -> NevFile:
         Where the file cannot be opened or read.
     TypeError, ValueError
         Where it is no path, bytes or binary file object, or one that cannot be read or cannot seek.
-    FormatError
-        Where it is not a NEV file or its header cannot be true.
-    UnsupportedVersion
-        Where its major version is not known.
+    FormatError, UnsupportedVersion
+        Where it is not a NEV file, its header cannot be true, or its major version is not known.
 
     Warns
     -----
-    TruncatedFile
-        Where the last packet is cut; all complete packets are kept.
-    DamagedFile
-        Where something contradicts the specification; `NevFile.damage` lists it.
+    TruncatedFile, DamagedFile
+        Where the last packet is cut, which leaves all complete ones; where `NevFile.damage` lists more.
     UnknownVersion
         Where the minor version is not known and is read as the nearest one.
 

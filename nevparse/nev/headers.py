@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Headers of a NEV: where the packets are, and what the extended headers say besides the electrodes.
+"""Extended headers of a NEV: digital inputs, cameras, tracked objects, comments and texts; and where its packets are.
 
-Extended headers have 32 bytes each, begin with their id, and come in any order.
+Extended headers have 32 bytes each, begin with their id, and come in any order. Electrodes have a file of their own.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _NUMBER_NAMES = {"mode": tables.DIGITAL_MODES, "type": tables.TRACKABLE_TYPES}
 
 
 class DigitalLabel(NamedTuple):
-    """A digital input: its name and ``serial`` or ``parallel`` (a number the documents do not name stays one)."""
+    """A digital input: its name and ``serial`` or ``parallel``; a number that no document names stays a number."""
 
     label: str
     mode: str
 
 
 class VideoSource(NamedTuple):
-    """A camera: the number video_sync events call it by, its name and nominal frame rate."""
+    """A camera: its number in video_sync events, name and nominal frame rate."""
 
     source_id: int
     name: str
@@ -34,7 +34,7 @@ class VideoSource(NamedTuple):
 
 
 class Trackable(NamedTuple):
-    """A tracked object; tracking events call it by `trackable_id` less one.
+    """A tracked object; the `node_id` of its tracking events is `trackable_id` - 1.
 
     `type` is ``2d_markers``, ``2d_blob``, ``3d_markers``, ``2d_boundary``, ``marker_size`` or ``undefined``.
     """
@@ -51,13 +51,11 @@ class Triggers(NamedTuple):
     Parameters
     ----------
     period_hz : int
-        Of periodic sampling; 0 is off.
+        Rate of periodic events; 0 is off.
     digital_config : int
         Bit 0: an event at each change.
-    analog_configs : tuple of int
-        Of five inputs. Bit 0: an event at a rising edge; bit 1: at a falling one.
-    analog_levels_mv : tuple of int
-        Levels of those edges.
+    analog_configs, analog_levels_mv : tuple of int
+        For each of five inputs: an event at a rising edge (bit 0) and at a falling one (bit 1); the level of the edges.
     """
 
     period_hz: int
@@ -139,12 +137,9 @@ def _readable(field: str, value: Any) -> Any:
 
 def triggers(headers: ExtendedHeaders) -> tuple[Triggers, ...]:
     """Every NSASEXEV, and STIMINFO, its older name."""
-    return tuple(
-        Triggers(
-            header["period_hz"],
-            header["digital_config"],
-            tuple(header[f"analog_{k}_config"] for k in tables.ANALOG_TRIGGERS),
-            tuple(header[f"analog_{k}_level_mv"] for k in tables.ANALOG_TRIGGERS),
-        )
-        for header in headers[b"NSASEXEV"] + headers[b"STIMINFO"]
-    )
+    every = []
+    for header in headers[b"NSASEXEV"] + headers[b"STIMINFO"]:
+        configs = tuple(header[f"analog_{number}_config"] for number in tables.ANALOG_TRIGGERS)
+        levels_mv = tuple(header[f"analog_{number}_level_mv"] for number in tables.ANALOG_TRIGGERS)
+        every.append(Triggers(header["period_hz"], header["digital_config"], configs, levels_mv))
+    return tuple(every)

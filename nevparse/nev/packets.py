@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The packets of a NEV: one pass finds the kind of each; packets of one kind are then read as structured arrays.
+"""The packets of a NEV: finds the kind of each, and reads packets of one kind as a structured array.
 
-The pass keeps timestamp, id, the byte behind the id and a code for the kind: 8 bytes a packet, 12 where timestamps
-have 64 bits. Everything else is read from the mapped file on request, through a buffer that stays in the cache.
+One pass over the file keeps 8 bytes of each packet, 12 where timestamps have 64 bits: timestamp, id, the byte behind
+the id and a code for the kind. All else is read from the mapped file on request.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from ..format.layout import Layout
 from .comments import decode_packet_text
 from .resets import Reset, find_resets
 
-PacketNumbers = NDArray[np.intp]
+PacketNumbers = NDArray[np.intp]  # indices of packets in the file
 WaveformShape = tuple[np.dtype[Any], int]  # type and number of its samples
 KIND_CODES = {kind: code for code, kind in enumerate(tables.EVENT_KINDS)}
-CONTINUED = len(KIND_CODES)  # code of a packet that continues the one before it: its timestamp is all ones
+CONTINUED = len(KIND_CODES)  # code of a packet that continues the one in front of it: its timestamp is all ones
 NO_WAVEFORM: WaveformShape = np.dtype(tables.SAMPLE_16_BIT), 0
 _SCAN_PACKETS = 16384  # read at a time, so that their pages are in the cache for every field
 _BUFFER_BYTES = 256 * 1024  # stays in the cache
 _MOST_TIMES_FILE = 8  # bound of an array of continued packets, relative to all packets of the file
 _MOST_BYTES = 1 << 20  # or this, where the file is small
 _TEXT_FIELDS = {"comment": ("text",), "log": ("application", "text"), "config": ("text",)}
-_ID_FIELDS = {"spike": "electrode_id", "stim": "electrode_id", "unknown": "packet_id"}  # other kinds have one id
+_ID_FIELDS = {"spike": "electrode_id", "stim": "electrode_id", "unknown": "packet_id"}  # others have the same id
 
 
 class PacketHeads(NamedTuple):
-    """What one pass keeps of every packet; `detail` is a spike's unit or a digital packet's reason."""
+    """The first fields of every packet; `detail` is a spike's unit or a digital packet's reason."""
 
     tick: NDArray[np.unsignedinteger[Any]]
     packet_id: NDArray[np.uint16]
@@ -55,14 +55,13 @@ class Packets:
     @cached_property
     def heads(self) -> PacketHeads:
         """Timestamp, id, detail and kind of every packet; read-only."""
-        offsets = [self.version.any_packet.offsets[name] for name in ("tick", "packet_id", "payload")]
-        formats, names = [self.version.tick, "<u2", "u1"], ["tick", "packet_id", "detail"]
-        layout = {"names": names, "formats": formats, "offsets": offsets, "itemsize": self.raw.itemsize}
-        packets = self.raw.view(np.dtype(layout))  # type: ignore[call-overload]
-        tick, packet_id, detail = (np.empty(len(packets), packets.dtype[name]) for name in names)
+        any_packet, size = self.version.any_packet, self.raw.itemsize
+        packets, raw_bytes = self.raw.view(any_packet.dtype(size)), self.raw.view(np.uint8).reshape(-1, size)
+        in_file = packets["tick"], packets["packet_id"], raw_bytes[:, any_packet.offsets["payload"]]
+        tick, packet_id, detail = (np.empty(len(packets), field.dtype) for field in in_file)
         for start in range(0, len(packets), _SCAN_PACKETS):
             part = slice(start, start + _SCAN_PACKETS)
-            tick[part], packet_id[part], detail[part] = (packets[part][name] for name in names)
+            tick[part], packet_id[part], detail[part] = (field[part] for field in in_file)
         kind = _kind_of_id(self.version)[packet_id]
         digital = np.flatnonzero(kind == KIND_CODES["digital"])
         kind[digital[(detail[digital] & tables.REASON_SERIAL) != 0]] = KIND_CODES["serial"]
@@ -77,7 +76,7 @@ class Packets:
         return np.flatnonzero(self.heads.kind == KIND_CODES[kind])
 
     def with_known_kind(self) -> PacketNumbers:
-        """Indices of the packets whose timestamps can be trusted."""
+        """Indices of the packets of all kinds that have a document: only their timestamps can be trusted."""
         kind = self.heads.kind
         return np.flatnonzero((kind != KIND_CODES["unknown"]) & (kind != CONTINUED))
 
@@ -96,7 +95,7 @@ class Packets:
     def _n_continuations(self, numbers: PacketNumbers) -> PacketNumbers:
         """Packets that continue each of these."""
         continuations, less_rank = self._continuations
-        rank = np.searchsorted(continuations, numbers)  # that a packet right behind would have
+        rank = np.searchsorted(continuations, numbers)  # of a continuation that would follow at once
         return np.searchsorted(less_rank, numbers + 1 - rank, "right") - rank
 
     def layout(self, kind: str) -> Layout:
@@ -104,10 +103,10 @@ class Packets:
         return self.version.packets["digital" if kind == "serial" else kind]
 
     def joined_bytes(self, kind: str, numbers: PacketNumbers) -> int:
-        """Bytes that hold any one of these packets joined with its continuations.
+        """Bytes of the longest of these packets joined with its continuations.
 
-        FormatError where packets are too short for the kind's own fields, or where a few have so many continuations
-        that an array of them all would be far larger than the file.
+        FormatError where packets are too short for the kind's fields, or where a few have so many continuations that
+        an array of all would be far larger than the file.
         """
         least, size = self.layout(kind).size, self.raw.itemsize
         if not numbers.size:
@@ -130,7 +129,7 @@ class Packets:
     ) -> NDArray[np.void]:
         """Read packets of a kind in the order of `numbers`, each joined with its continuations to `n_bytes`.
 
-        A structured array: ``tick`` as uint64, the id unless the kind has only one, and the kind's own fields.
+        A structured array: ``tick`` as uint64, the id unless the kind has only one, and the kind's fields.
         """
         packet_dtype = _packet_dtype(self.layout(kind), kind, n_bytes, waveform)
         fields = {name: packet_dtype[name] for name in packet_dtype.names or ()} | {"tick": np.dtype(np.uint64)}
@@ -153,10 +152,10 @@ class Packets:
         joined[:] = 0
         joined[:, :size] = packets[numbers]
         n_continuations = self._n_continuations(numbers)
-        for k in np.flatnonzero(n_continuations):
-            first = numbers[k] + 1
-            payloads = packets[first : first + n_continuations[k], tick_bytes:].reshape(-1)
-            joined[k, size : size + payloads.size] = payloads
+        for row in np.flatnonzero(n_continuations):
+            first = numbers[row] + 1
+            payloads = packets[first : first + n_continuations[row], tick_bytes:].reshape(-1)
+            joined[row, size : size + payloads.size] = payloads
         return out
 
     def events(self, kind: str, numbers: PacketNumbers) -> NDArray[np.void]:
@@ -164,12 +163,11 @@ class Packets:
         events = self.read(kind, numbers, self.joined_bytes(kind, numbers))
         if kind == "serial":
             events["value"] &= tables.SERIAL_VALUE_MASK
-        return self._with_texts(events, _TEXT_FIELDS[kind]) if kind in _TEXT_FIELDS else events
-
-    def _with_texts(self, events: NDArray[np.void], names: tuple[str, ...]) -> NDArray[np.void]:
+        if kind not in _TEXT_FIELDS:
+            return events
         fields: dict[str, NDArray[Any]] = {name: events[name] for name in events.dtype.names or ()}
         charsets = fields.get("charset", np.full(len(events), tables.CHARSET_ANSI)).tolist()
-        for name in names:
+        for name in _TEXT_FIELDS[kind]:
             raw = fields[name].tolist() if name in fields else [b""] * len(events)
             texts = list(map(decode_packet_text, raw, charsets))
             longest = max(1, max(map(len, texts), default=1))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where the recorder's clock was set back, by the packets of one NEV.
+"""Finds where the recorder's clock was set back, by the timestamps of a NEV's packets.
 
 The order of packets is weak evidence. Both vendors write packets slightly out of order, and scripts append packets
 with old timestamps. So a reset takes two packets: one whose timestamp goes far back, and a next one that stays back.
@@ -8,7 +8,6 @@ with old timestamps. So a reset takes two packets: one whose timestamp goes far 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import starmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,16 +35,15 @@ def find_resets(
 ) -> tuple[Reset, ...]:
     """Find every reset in the ticks of `packets`, which are those of known kinds in file order."""
     at = np.flatnonzero(ticks[1:-1] < ticks[:-2])
-    before, after, next_after = (ticks[at + k].astype(np.uint64) for k in range(3))
-    is_reset = _goes_far_back(before, after, tick_rate) & _goes_far_back(before, next_after, tick_rate)
-    columns = (values[is_reset].tolist() for values in (packets[at + 1], before, after))
-    return tuple(starmap(Reset, zip(*columns, strict=True)))
+    before, after, following = (ticks[at + step].astype(np.uint64) for step in range(3))
+    is_reset = _is_far_back(before, after, tick_rate) & _is_far_back(before, following, tick_rate)
+    return tuple(map(Reset, *(values[is_reset].tolist() for values in (packets[at + 1], before, after))))
 
 
-def _goes_far_back(before: NDArray[np.uint64], after: NDArray[np.uint64], tick_rate: int) -> NDArray[np.bool_]:
+def _is_far_back(before: NDArray[np.uint64], after: NDArray[np.uint64], tick_rate: int) -> NDArray[np.bool_]:
     """By more than a second; or by more than a tenth of one, to less than a tenth of the earlier timestamp."""
-    step = before - np.minimum(before, after)
-    return (step > tick_rate) | ((step > tick_rate // 10) & (after < before // 10))
+    back = before - np.minimum(before, after)
+    return (back > tick_rate) | ((back > tick_rate // 10) & (after < before // 10))
 
 
 def n_resets_before(resets: Sequence[Reset], packets: ArrayLike) -> NDArray[np.intp]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Spikes and stimuli: which ones a request selects, their electrodes and units, and their waveforms."""
+"""Spikes and stimuli of a NEV: selects them by electrode, unit and time, and reads their waveforms."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
+from ..clock import tick_array
 from ..format.text import ranges_text
 from .electrodes import Electrode, points_that_fit
 from .packets import KIND_CODES, NO_WAVEFORM, PacketNumbers, Packets, WaveformShape
 
 N_IDS, N_UNITS = 1 << 16, 1 << 8
-_LAST_TICK = (1 << 64) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,16 +33,15 @@ class Spikes:
         heads = self.packets.heads
         return distinct_numbers(heads.packet_id[heads.kind == KIND_CODES[self.kind]], N_IDS)
 
-    def check_electrodes(self, numbers: list[int], also_known: Iterable[int] = ()) -> list[int]:
-        """Return the numbers; KeyError where one has no header and no spike, and is not `also_known`."""
+    def check_electrodes(self, ids: list[int], also_known: Iterable[int] = ()) -> list[int]:
+        """Return the ids; KeyError where one has no header and no spike, and is not `also_known`."""
         known = {*self.electrodes, *also_known}
-        if not known.issuperset(numbers):
+        if not known.issuperset(ids):
             known.update(self.ids)
-            missing = [number for number in numbers if number not in known]
-            if missing:
+            if missing := [electrode_id for electrode_id in ids if electrode_id not in known]:
                 have = ranges_text(sorted(known)) or "none"
-                raise KeyError(f"no electrode {ranges_text(missing)} in {self.packets.path}; there are: {have}")
-        return numbers
+                raise KeyError(f"no electrode {ranges_text(missing)} in {self.packets.path}; it has {have}")
+        return ids
 
     def select(
         self, electrodes: list[int] | None, units: list[int] | None, start_tick: int | None, stop_tick: int | None
@@ -61,39 +60,33 @@ class Spikes:
 
     def without_waveforms(self, numbers: PacketNumbers) -> NDArray[np.void]:
         """Tick, electrode and unit."""
-        heads = self.packets.heads
         out = np.empty(numbers.size, [("tick", np.uint64), ("electrode_id", np.uint16), ("unit", np.uint8)])
-        out["tick"], out["electrode_id"] = heads.tick[numbers], heads.packet_id[numbers]
-        out["unit"] = heads.detail[numbers]
+        for name, column in zip(("tick", "electrode_id", "unit"), self.packets.heads, strict=False):
+            out[name] = column[numbers]
         return out
 
     def with_waveforms(self, numbers: PacketNumbers, electrodes: list[int]) -> NDArray[np.void]:
-        """All fields; a waveform has the points that its electrode's header says and its packet can hold.
+        """All fields; a waveform has as many points as its electrode's header has, as far as its packet holds them.
 
-        `electrodes` are all that may be among the packets. They decide on the widest sample and the most points;
-        shorter waveforms end in zeros.
+        `electrodes` are all that may be among the packets. Where their waveforms differ in shape, the array has the
+        widest sample and the most points, and shorter waveforms end in zeros.
         """
         n_bytes = self.packets.joined_bytes(self.kind, numbers)
-        room_bytes = n_bytes - self.packets.layout(self.kind).offsets["waveform"]
-        shapes = {number: _waveform_shape(self.electrodes.get(number), room_bytes) for number in electrodes}
-        distinct = list(dict.fromkeys(shapes.values())) or [_waveform_shape(None, room_bytes)]
-        if len(distinct) == 1:
-            return self.packets.read(self.kind, numbers, n_bytes, distinct[0])
-        shape_of_id = np.zeros(N_IDS, np.intp)
-        shape_of_id[list(shapes)] = [distinct.index(shape) for shape in shapes.values()]
-        return self._read_shapes(numbers, n_bytes, distinct, shape_of_id[self.packets.heads.packet_id[numbers]])
-
-    def _read_shapes(
-        self, numbers: PacketNumbers, n_bytes: int, shapes: list[WaveformShape], which: PacketNumbers
-    ) -> NDArray[np.void]:
-        """Read packets of several waveform shapes into one array; `which` is the shape of each."""
+        waveform_bytes = n_bytes - self.packets.layout(self.kind).offsets["waveform"]
+        of_electrode = {key: _waveform_shape(self.electrodes.get(key), waveform_bytes) for key in electrodes}
+        shapes = list(dict.fromkeys(of_electrode.values())) or [_waveform_shape(None, waveform_bytes)]
+        if len(shapes) == 1:
+            return self.packets.read(self.kind, numbers, n_bytes, shapes[0])
+        index_of_id = np.zeros(N_IDS, np.intp)
+        index_of_id[list(of_electrode)] = [shapes.index(shape) for shape in of_electrode.values()]
+        shape_indices = index_of_id[self.packets.heads.packet_id[numbers]]
         widest = max((dtype for dtype, _ in shapes), key=lambda dtype: dtype.itemsize)
         longest = max(n_points for _, n_points in shapes)
         empty = self.packets.read(self.kind, numbers[:0], n_bytes)
         fields = [(name, empty.dtype[name]) for name in empty.dtype.names or () if name != "waveform"]
         out = np.zeros(len(numbers), [*fields, ("waveform", widest, (longest,))])
-        for k, shape in enumerate(shapes):
-            at = np.flatnonzero(which == k)
+        for index, shape in enumerate(shapes):
+            at = np.flatnonzero(shape_indices == index)
             part = self.packets.read(self.kind, numbers[at], n_bytes, shape)
             for name, _ in fields:
                 out[name][at] = part[name]
@@ -103,7 +96,7 @@ class Spikes:
     def trains(self, numbers: PacketNumbers | None, waveforms: bool) -> dict[tuple[int, int], NDArray[Any]]:
         """By electrode and unit, in their order: spikes with waveforms, or their ticks, as slices of one array.
 
-        `numbers` are the packets of all spikes in the order wanted; None is file order.
+        `numbers` are the packets of all spikes, which keep their order in each slice; None is file order.
         """
         ranks, units = self._ranks()
         counts = np.bincount(ranks)[: len(self.ids) * len(units)]
@@ -120,13 +113,12 @@ class Spikes:
         }
 
     def _ranks(self) -> tuple[NDArray[np.unsignedinteger[Any]], list[int]]:
-        """For every packet the rank of its electrode and unit (other kinds come last), and all units."""
+        """For every packet the rank of its electrode and unit, the last for other kinds; and all units."""
         heads = self.packets.heads
         is_kind = heads.kind == KIND_CODES[self.kind]
         units = distinct_numbers(heads.detail[is_kind], N_UNITS)
         n_ranks = len(self.ids) * len(units)
-        # As few bits as the ranks need: numpy sorts 16 in linear time.
-        dtype = np.min_scalar_type(n_ranks)
+        dtype = np.min_scalar_type(n_ranks)  # as few bits as possible: numpy sorts 16 in linear time
         electrode_ranks, unit_ranks = np.zeros(N_IDS, dtype), np.zeros(N_UNITS, dtype)
         electrode_ranks[self.ids] = np.arange(len(self.ids)) * len(units)
         unit_ranks[units] = np.arange(len(units))
@@ -136,19 +128,18 @@ class Spikes:
         return ranks, units
 
 
-def _waveform_shape(electrode: Electrode | None, room_bytes: int) -> WaveformShape:
+def _waveform_shape(electrode: Electrode | None, waveform_bytes: int) -> WaveformShape:
     dtype, header_points = (electrode.dtype, electrode.header_points) if electrode else NO_WAVEFORM
-    return dtype, points_that_fit(dtype, header_points, room_bytes)
+    return dtype, points_that_fit(dtype, header_points, waveform_bytes)
 
 
 def number_list(numbers: int | Iterable[int] | None, limit: int, what: str) -> list[int] | None:
-    """A request as a list of numbers below `limit`, None as None; ValueError where a number cannot be `what`."""
+    """Requested numbers as a list, None as None; ValueError for one that cannot be `what`, which is below `limit`."""
     if numbers is None:
         return None
     listed = [int(number) for number in ([numbers] if isinstance(numbers, (int, np.integer)) else numbers)]
-    for number in listed:
-        if not 0 <= number < limit:
-            raise ValueError(f"expected {what} from 0 to {limit - 1}, found {number}")
+    if wrong := [number for number in listed if not 0 <= number < limit]:
+        raise ValueError(f"expected {what} from 0 to {limit - 1}, found {wrong[0]}")
     return listed
 
 
@@ -165,5 +156,5 @@ def membership_table(numbers: list[int], limit: int) -> NDArray[np.bool_]:
 
 
 def tick_limit(tick: int) -> NDArray[np.uint64]:
-    """A requested time, clipped to what a timestamp can be."""
-    return np.array(min(max(int(tick), 0), _LAST_TICK), np.uint64)
+    """A requested tick, clipped to what a timestamp can be."""
+    return tick_array([max(int(tick), 0)])

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The files of one recording on one clock, several instruments, and check()."""
+"""The files of one recording on one clock, several instruments side by side, and `check`."""

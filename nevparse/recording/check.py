@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Strict judging of a file or a recording, as findings with stable codes.
+"""Checks every header, block, timestamp and packet of a file or a recording, and lists what is wrong.
 
-Opening is lenient, so that all readable data can be read. Here every header, block, timestamp and packet is checked.
+Opening is lenient, so that all readable data can be read; this is strict.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from math import isnan
 from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import Damage, FormatError, NevParseError, UnknownVersion
+from ..errors import FormatError, NevParseError, UnknownVersion
 from ..format.header import is_nev
 from ..format.text import ranges_text
 from ..nev.file import NevFile, open_nev
@@ -63,10 +64,11 @@ CODES: dict[str, tuple[str, str]] = {
 }
 _DATES_AGREE_S = 5
 _LISTED_GAPS = 100
+_Problem = tuple[str, int, str]  # code, offset in bytes, message
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong, or good to know.
+    """One problem of a file, or one thing that is good to know.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ class Finding(NamedTuple):
     path : str
         The file.
     offset : int
-        Where in it, in bytes; 0 where it concerns all of it.
+        Where in the file, in bytes; 0 where it concerns all of it.
     message : str
         One sentence.
     advice : str
@@ -95,15 +97,14 @@ class Finding(NamedTuple):
         return f"{self.level}: {self.path}, byte {self.offset}: {self.message} [{self.code}]; {self.advice}"
 
 
-def _finding(code: str, path: str, message: str, offset: int = 0) -> Finding:
-    level, advice = CODES[code]
-    return Finding(level, code, path, offset, message, advice)
+def _findings(path: str, problems: Iterable[_Problem]) -> Iterator[Finding]:
+    for code, offset, message in problems:
+        level, advice = CODES[code]
+        yield Finding(level, code, path, offset, message, advice)
 
 
 def check(path: Openable) -> tuple[Finding, ...]:
-    """Judge a file, or all files of a recording.
-
-    Every timestamp of the file is read.
+    """Check a file, or all files of a recording, for anything missing, damaged or unusual; reads every timestamp.
 
     Parameters
     ----------
@@ -113,131 +114,116 @@ def check(path: Openable) -> tuple[Finding, ...]:
     Returns
     -------
     tuple of Finding
-        Empty where all is sound.
+        Empty for a sound file.
 
     Raises
     ------
     OSError
-        Where there is no such file.
+        Where no such file exists.
     FormatError
         Where the file cannot be read at all.
     """
-    name, is_one = display_name(path), not is_path(path) or os.path.isfile(path)
-    with warnings.catch_warnings(record=True) as warned:
+    name, is_one_file = display_name(path), not is_path(path) or os.path.isfile(path)
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        findings = tuple(_of_file(path) if is_one else _of_recording(name))
-    unknown = [str(w.message) for w in warned if issubclass(w.category, UnknownVersion)]
-    return (*(_finding("unknown-version", name, message) for message in unknown), *findings)
+        findings = tuple(_check_file(path) if is_one_file else _check_recording(name))
+    unknown = (str(item.message) for item in caught if issubclass(item.category, UnknownVersion))
+    return (*_findings(name, (("unknown-version", 0, message) for message in unknown)), *findings)
 
 
-def _of_file(path: Openable) -> Iterator[Finding]:
-    if is_nev(path):
-        with open_nev(path) as nev:
-            yield from _of_nev(nev)
-    else:
-        with open_nsx(path) as ns:
-            yield from _of_nsx(ns)
+def _check_file(path: Openable) -> Iterator[Finding]:
+    with open_nev(path) if is_nev(path) else open_nsx(path) as file:
+        problems = _nev_problems(file) if isinstance(file, NevFile) else _nsx_problems(file)
+        yield from _findings(file.path, chain(_header_problems(file), problems))
 
 
-def _of_damage(path: str, damage: tuple[Damage, ...]) -> Iterator[Finding]:
-    return (_finding(place.code, path, place.message, place.offset) for place in damage)
+def _header_problems(file: NevFile | NsxFile) -> Iterator[_Problem]:
+    for place in file.damage:
+        yield place.code, place.offset, place.message
+    if file.time_origin is None and "time_origin" in file._version.basic.offsets:
+        yield "no-date", 0, "expected a date in the header, found none that is valid"
 
 
-# ---------------------------------------------------------------------------------------------- continuous data
-def _of_nsx(ns: NsxFile) -> Iterator[Finding]:
-    yield from _of_damage(ns.path, ns.damage)
-    yield from _of_channels(ns)
-    if ns.time_origin is None and "time_origin" in ns._version.basic.offsets:
-        yield _finding("no-date", ns.path, "expected a date in the header, found none that is valid")
+def _nsx_problems(ns: NsxFile) -> Iterator[_Problem]:
+    yield from _channel_problems(ns)
     if ns.n_samples == 0:
-        yield _finding("no-samples", ns.path, "expected samples, found none")
+        yield "no-samples", 0, "expected samples, found none"
     scanned = ns.fully_scanned()
-    yield from _of_timestamps(ns, scanned)
+    yield from _timestamp_problems(ns, scanned)
     for gap in scanned.gaps[:_LISTED_GAPS]:
-        yield _finding(gap.kind, ns.path, str(gap))
+        yield gap.kind, 0, str(gap)
     if (n_more := len(scanned.gaps) - _LISTED_GAPS) > 0:
-        yield _finding("loss", ns.path, f"and {n_more} more breaks in time")
+        yield "loss", 0, f"and {n_more} more breaks in time"
 
 
-def _of_channels(ns: NsxFile) -> Iterator[Finding]:
+def _channel_problems(ns: NsxFile) -> Iterator[_Problem]:
     counts = Counter(channel.electrode_id for channel in ns.channels)
-    twice = sorted(number for number, count in counts.items() if count > 1)
-    if twice:
-        message = f"expected each electrode id once, found more of {ranges_text(twice)}"
-        yield _finding("electrode-twice", ns.path, message)
+    if twice := sorted(number for number, count in counts.items() if count > 1):
+        yield "electrode-twice", 0, f"expected each electrode id once, found more of {ranges_text(twice)}"
     if counts[0]:
-        yield _finding("electrode-zero", ns.path, f"expected electrode ids from 1, found {counts[0]} channels with 0")
-    unscaled = {channel.electrode_id for channel in ns.channels if channel.units and isnan(channel.uv_per_bit)}
-    if unscaled:
-        message = f"expected a range in volts, found none that is valid for electrodes {ranges_text(sorted(unscaled))}"
-        yield _finding("no-scale", ns.path, message)
+        yield "electrode-zero", 0, f"expected electrode ids from 1, found {counts[0]} channels with 0"
+    if unscaled := {channel.electrode_id for channel in ns.channels if channel.units and isnan(channel.uv_per_bit)}:
+        found = f"none that is valid for electrodes {ranges_text(sorted(unscaled))}"
+        yield "no-scale", 0, f"expected a range in volts, found {found}"
 
 
-def _of_timestamps(ns: NsxFile, scanned: NsxFile) -> Iterator[Finding]:
-    """Compare what a full scan finds in one-sample packets with what probing found."""
+def _timestamp_problems(ns: NsxFile, scanned: NsxFile) -> Iterator[_Problem]:
+    """Compare the breaks in one-sample packets that a full scan finds with those that probing found."""
     probed, index = ns._recorded.index, scanned._recorded.index
     if not isinstance(probed, PacketIndex):
         return
     if not isinstance(index, PacketIndex):
-        yield _finding("uneven-packets", ns.path, "expected one sample in each packet, found others among them")
+        yield "uneven-packets", 0, "expected one sample in each packet, found packets of more"
         return
     hidden, shuffled = np.setdiff1d(index.steps.breaks, probed.steps.breaks), index.steps.shuffled
     if hidden.size:
         message = f"{hidden.size} breaks in time, the first behind packet {hidden[0]}, that probing does not find"
-        yield _finding("hidden-break", ns.path, message, index.packets.offset_of(int(hidden[0])))
+        yield "hidden-break", index.packets.offset_of(int(hidden[0])), message
     if shuffled.size:
         message = f"{shuffled.size} samples are out of order, the first at packet {shuffled[0]}"
-        yield _finding("out-of-order", ns.path, message, index.packets.offset_of(int(shuffled[0])))
+        yield "out-of-order", index.packets.offset_of(int(shuffled[0])), message
 
 
-# ------------------------------------------------------------------------------------------------------- events
-def _of_nev(nev: NevFile) -> Iterator[Finding]:
-    yield from _of_damage(nev.path, nev.damage)
-    if nev.time_origin is None:
-        yield _finding("no-date", nev.path, "expected a date in the header, found none that is valid")
+def _nev_problems(nev: NevFile) -> Iterator[_Problem]:
     for reset in nev.resets:
         message = f"the clock went from tick {reset.tick_before} back to {reset.tick_after} at packet {reset.packet}"
-        yield _finding("reset", nev.path, message, nev._start + reset.packet * nev.packet_bytes)
+        yield "reset", nev._start + reset.packet * nev.packet_bytes, message
     heads = nev._packets.heads
     ticks = heads.tick[heads.kind != CONTINUED]
     n_backward = np.count_nonzero(ticks[1:] < ticks[:-1]) - len(nev.resets)
     if n_backward > 0:
-        yield _finding("unsorted", nev.path, f"{n_backward} packets are earlier than the one before them")
+        yield "unsorted", 0, f"{n_backward} packets are earlier than the one before them"
     if n_unknown := nev.kinds().get("unknown"):
-        yield _finding("unknown-packets", nev.path, f"{n_unknown} packets of ids that are not known")
-    wide = sorted(e.electrode_id for e in nev.electrodes.values() if e.header_points > e.n_points)
-    if wide:
-        message = f"the headers of electrodes {ranges_text(wide)} have waveforms longer than a packet"
-        yield _finding("waveform-width", nev.path, message)
-    undescribed = sorted(set(nev._spikes.ids) - set(nev.electrodes))
-    if undescribed:
-        message = f"spikes on electrodes that no header describes: {ranges_text(undescribed)}"
-        yield _finding("no-electrode-header", nev.path, message)
+        yield "unknown-packets", 0, f"{n_unknown} packets of ids that are not known"
+    if wide := sorted(e.electrode_id for e in nev.electrodes.values() if e.header_points > e.n_points):
+        yield "waveform-width", 0, f"the headers of electrodes {ranges_text(wide)} have waveforms longer than a packet"
+    if undescribed := sorted(set(nev._spikes.ids) - set(nev.electrodes)):
+        yield "no-electrode-header", 0, f"spikes on electrodes that no header describes: {ranges_text(undescribed)}"
     if nev.unknown_headers:
-        message = f"{len(nev.unknown_headers)} extended headers of kinds that are not known"
-        yield _finding("unknown-headers", nev.path, message)
+        yield "unknown-headers", 0, f"{len(nev.unknown_headers)} extended headers of kinds that are not known"
 
 
-# --------------------------------------------------------------------------------------------------- recordings
-def _of_recording(name: str) -> Iterator[Finding]:
+def _check_recording(name: str) -> Iterator[Finding]:
     for path in members_of(name).values():
-        yield from _of_member(path)
+        yield from _check_member(path)
     try:
         recording = open_recording(name)
     except NevParseError:
         return
     with recording:
-        yield from _of_members_together(recording)
+        yield from _date_findings(recording)
+        if recording.nev is not None and recording.nsx:
+            yield from _findings(recording.nev.path, _spike_time_problems(recording))
 
 
-def _of_member(path: str) -> Iterator[Finding]:
+def _check_member(path: str) -> Iterator[Finding]:
     try:
-        yield from _of_file(path)
+        yield from _check_file(path)
     except (FormatError, OSError) as error:
-        yield _finding("unreadable", path, str(error), getattr(error, "offset", 0))
+        yield from _findings(path, [("unreadable", getattr(error, "offset", 0), str(error))])
 
 
-def _of_members_together(recording: Recording) -> Iterator[Finding]:
+def _date_findings(recording: Recording) -> Iterator[Finding]:
     dates = [
         (file.path, file.time_origin.replace(tzinfo=None)) for file in recording.files.values() if file.time_origin
     ]
@@ -245,13 +231,14 @@ def _of_members_together(recording: Recording) -> Iterator[Finding]:
         apart_s = abs((date - dates[0][1]).total_seconds())
         if apart_s > _DATES_AGREE_S:
             message = f"expected a date within {_DATES_AGREE_S} s of that of {dates[0][0]}, found {apart_s:.3f} s"
-            yield _finding("dates-differ", path, message)
-    if recording.nev is None or not recording.nsx:
-        return
-    ticks = recording.nev.spikes(waveforms=False)["tick"]
-    inside = np.zeros(ticks.size, bool)
+            yield from _findings(path, [("dates-differ", 0, message)])
+
+
+def _spike_time_problems(recording: Recording) -> Iterator[_Problem]:
+    ticks = recording.require_nev().spikes(waveforms=False)["tick"]
+    is_recorded = np.zeros(ticks.size, bool)
     for ns in recording.nsx.values():
-        inside |= recording.locate(ticks, ns)[0] >= 0
-    if not inside.all():
-        message = f"{np.count_nonzero(~inside)} of {ticks.size} spikes are outside all continuous data"
-        yield _finding("events-outside", recording.nev.path, message)
+        is_recorded |= recording.locate(ticks, ns)[0] >= 0
+    if not is_recorded.all():
+        message = f"{np.count_nonzero(~is_recorded)} of {ticks.size} spikes are outside all continuous data"
+        yield "events-outside", 0, message

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Several instruments side by side: one recording, on a grid of rows on their common clock.
+"""Several instruments side by side as one recording: a grid of rows on their common clock.
 
-Each sample goes to the row nearest to its time. Where samples have timestamps of their own, the instruments' clocks
-drift apart: now and then a sample is dropped or repeated, and counted.
+Each sample goes to the row nearest to its time. Where every sample has a timestamp, the instruments' clocks drift
+apart: now and then a sample is dropped or repeated, and counted.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from ..traces.plan import (
 )
 
 _ENDLESS = 1 << 62
-RowRange = tuple[int, int]  # of the grid, from the first up to the second
+_RowRange = tuple[int, int]  # first row, and the row after the last
 
 
 class Grid(NamedTuple):
-    """Rows at the sampling rate of all instruments; row 0 is at `origin_tick`."""
+    """Rows at the sampling rate of the instruments; row 0 is at `origin_tick`."""
 
     origin_tick: int
     clock: Clock
@@ -49,32 +49,31 @@ class Grid(NamedTuple):
 
 
 class InstrumentTrack:
-    """One instrument's samples on the grid; how often one was dropped or repeated for that, and rows without any."""
+    """One instrument's samples on the grid: `rows` with those without samples, `recorded` the ranges with samples."""
 
     def __init__(self, file: NsxFile, grid: Grid, sort: bool) -> None:
         self.file = file.fully_scanned() if file.has_sample_timestamps else file
         self.n_dropped = self.n_repeated = self.n_filled = 0
         self.rows = list(self._place_segments(grid, sort))
-        parts = (part for part in self.rows if isinstance(part, SampleRows))
-        self.recorded = [(part.row, part.row + part.n_rows) for part in parts]
+        self.recorded = [(part.row, part.row + part.n_rows) for part in self.rows if isinstance(part, SampleRows)]
 
     def _place_segments(self, grid: Grid, sort: bool) -> Iterator[PlanRow]:
         end = 0
         for span in select_samples(self.file.segments, None, None):
             row = nearest_row(self.file.segments[span.segment].start_tick - grid.origin_tick, grid.clock)
             if row < end - 1:
-                problem = f"segment {span.segment} starts before the segment in front of it ends"
+                problem = f"segment {span.segment} starts before segment {span.segment - 1} ends"
                 raise GapError(f"{self.file.path}: {problem}: export instruments one by one", self.file.gaps)
             if row > end:
                 yield FilledRows(end, row - end, grid.tick(end))
             placed = resample_to_nominal(self.file, span, sort, grid.tick(row))
-            late = max(0, end - row)  # rounding can put the first sample into the row of the last
-            self.n_dropped += placed.n_dropped + late
+            n_overlap = max(0, end - row)  # rounding can put the first sample into the row of the last
+            self.n_dropped += placed.n_dropped + n_overlap
             self.n_repeated += placed.n_repeated
             for part in placed.rows:
-                yield SampleRows(row + late, part.n_rows - late, part.segment, part.start + late)
+                yield SampleRows(row + n_overlap, part.n_rows - n_overlap, part.segment, part.start + n_overlap)
                 row = end = row + part.n_rows
-                late = 0
+                n_overlap = 0
         yield FilledRows(end, _ENDLESS, grid.tick(end))
 
 
@@ -105,8 +104,8 @@ class GridSegment:
 
     def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[np.uint64]:  # noqa: ARG002 - rows are in order
         """Times of rows."""
-        a, b, _ = slice(start, stop).indices(self.n_samples)
-        return self.grid.clock.ticks(self.grid.origin_tick, self.first_row + a, self.first_row + max(a, b))
+        first, end, _ = slice(start, stop).indices(self.n_samples)
+        return self.grid.clock.ticks(self.grid.origin_tick, self.first_row + first, self.first_row + max(first, end))
 
     def extents(self, start: int, stop: int) -> Iterator[Extent]:
         """The rows as one extent, whose time is counted from row 0 of the grid."""
@@ -116,15 +115,9 @@ class GridSegment:
 class CombinedInstruments:
     """Several instruments as one recording, which an export reads as it reads a file.
 
-    Its rows are those that all instruments recorded; or, with `max_fill`, those that any of them recorded, if that
-    fills no more than so many times the recorded samples.
-
-    Raises
-    ------
-    ValueError
-        Where the files differ in rate, clock or type.
-    GapError
-        Where they have no time in common, or the clock of one goes backwards.
+    Its rows are those that all instruments recorded. With `max_fill` they are those that any instrument recorded;
+    at most `max_fill` times as many samples may then be filled as were recorded. ValueError where the files differ in
+    rate, clock or type; GapError where they have no time in common, or the clock of one goes backwards.
     """
 
     has_sample_timestamps = False
@@ -143,13 +136,11 @@ class CombinedInstruments:
         recorded = [rows for track in self.tracks for rows in track.recorded]
         ranges = _covered(recorded, len(files))
         if not ranges:
-            ticks = "; ".join(
-                f"{f.path}: ticks {f.segments[0].start_tick} to {f.segments[-1].stop_tick}" for f in files
-            )
-            raise GapError(f"expected instruments that recorded at the same time, found {ticks}")
+            ends = (f"{f.path}: ticks {f.segments[0].start_tick} to {f.segments[-1].stop_tick}" for f in files)
+            raise GapError(f"expected instruments that recorded at the same time, found {'; '.join(ends)}")
         if max_fill is not None:
             ranges = _covered(recorded, 1)
-        self.segments = tuple(GridSegment(k, a, b - a, grid) for k, (a, b) in enumerate(ranges))
+        self.segments = tuple(GridSegment(index, a, b - a, grid) for index, (a, b) in enumerate(ranges))
         self.n_samples = sum(segment.n_samples for segment in self.segments)
         if max_fill is not None:
             for track in self.tracks:
@@ -160,26 +151,26 @@ class CombinedInstruments:
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
-        """Those of every instrument, in the order of the instruments."""
+        """The channels of every instrument, in the order of the instruments."""
         return tuple(channel for track in self.tracks for channel in track.file.channels)
 
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
         return tuple(
-            self.clock.gap(k, (one.start_tick, one.n_samples), one.start_tick, other.start_tick)
-            for k, (one, other) in enumerate(pairwise(self.segments))
+            self.clock.gap(one.index, (one.start_tick, one.n_samples), one.start_tick, following.start_tick)
+            for one, following in pairwise(self.segments)
         )
 
     def fully_scanned(self) -> CombinedInstruments:
-        """The same: every timestamp was read to place the samples."""
+        """Itself: every timestamp was read to place the samples."""
         return self
 
     def timestamp_check(self) -> None:
-        """Nothing: the timestamps of every instrument were checked to place the samples."""
+        """None: the timestamps of every instrument were checked to place the samples."""
 
     def columns(self, *choice: Any) -> NDArray[np.intp]:
-        """Columns that are chosen by the same arguments of each instrument, as `NsxFile.columns` takes them."""
+        """Columns of all instruments, each chosen by the same arguments, which `NsxFile.columns` explains."""
         tracks = zip(self.tracks, self._first_columns, strict=False)
         return np.concatenate([track.file.columns(*choice) + first for track, first in tracks])
 
@@ -198,7 +189,7 @@ class CombinedInstruments:
 
     @property
     def _first_columns(self) -> NDArray[np.intp]:
-        """First column of each instrument, and their number in all."""
+        """First column of each instrument, and the number of all columns."""
         return np.cumsum([0, *(track.file.n_channels for track in self.tracks)])
 
 
@@ -214,16 +205,16 @@ def _format_text(file: NsxFile) -> str:
     return f"{file.sampling_rate} Hz sampling, {file.tick_rate} Hz ticks, {file.dtype.name}"
 
 
-def _covered(ranges: Sequence[RowRange], n_least: int) -> list[RowRange]:
-    """Rows that are in `n_least` ranges or more."""
+def _covered(ranges: Sequence[_RowRange], n_least: int) -> list[_RowRange]:
+    """Ranges of the rows that are in `n_least` ranges or more."""
     edges = sorted([(a, 1) for a, _ in ranges] + [(b, -1) for _, b in ranges])
-    covered, n, begin = [], 0, 0
+    covered, n_here, first = [], 0, 0
     for row, steps in groupby(edges, itemgetter(0)):
-        n_before, n = n, n + sum(step for _, step in steps)
-        if n_before < n_least <= n:
-            begin = row
-        elif n < n_least <= n_before:
-            covered.append((begin, row))
+        n_before, n_here = n_here, n_here + sum(step for _, step in steps)
+        if n_before < n_least <= n_here:
+            first = row
+        elif n_here < n_least <= n_before:
+            covered.append((first, row))
     return covered
 
 

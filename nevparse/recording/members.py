@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Members of a recording, and its instruments, by the names of their files."""
+"""Which files belong to one recording, and which instruments made it, by the names of files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 
 _SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
-# The part of a base name that names the instrument (Central, and public data sets made with it).
+# The part of a base name that names the instrument, as Central writes it
 _INSTRUMENT = re.compile(r"(?:^Hub(\d+)-|^NSP(\d*)-|-NSP(\d+)$|-i(\d+)(?=-|$)|^instance(\d+)_)", re.IGNORECASE)
 
 
@@ -17,22 +17,9 @@ def base_of(path: str | os.PathLike[str]) -> str:
 
 
 def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The files of the recording that a path names.
+    """Paths of a recording's files by suffix (``nev``, ``ns5``), in the order of the suffixes.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-        Any member (``.nev``, ``.ns1`` to ``.ns9``, ``.nf1`` to ``.nf9``, in any case) or their common base name.
-
-    Returns
-    -------
-    dict of str to str
-        Suffix in lower case (``nev``, ``ns5``) to path, in the order of the suffixes.
-
-    Raises
-    ------
-    FileNotFoundError
-        Where there is no such file.
+    `path` is any member, with its suffix in any case, or their common base name. FileNotFoundError without a member.
     """
     base = base_of(path)
     folder, stem = os.path.split(base)
@@ -47,18 +34,17 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def instruments_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Base names of all instruments (NSPs, hubs) that made the recording a path names, in order of their numbers.
+    """Base names of the files of every instrument (NSP, hub) that recorded at the same time, by instrument number.
 
-    They are files in the same folder whose names differ only in the part that names the instrument: ``-NSP1``,
-    ``Hub1-``, ``NSP-``, ``-i0``, ``instance1_``.
+    They are in one folder and differ only in the instrument: ``-NSP1``, ``Hub1-``, ``-i0``, ``instance1_``.
     """
     folder, stem = os.path.split(base_of(path))
     common = _INSTRUMENT.sub("*", stem, count=1)
     instruments: dict[str, int] = {}
     for name in sorted(os.listdir(folder or ".")):
         base = base_of(name)
-        mark = _INSTRUMENT.search(base)
-        if base != name and mark and _INSTRUMENT.sub("*", base, count=1) == common:
-            instruments[base] = next((int(digits) for digits in mark.groups() if digits), -1)
+        instrument = _INSTRUMENT.search(base)
+        if base != name and instrument and _INSTRUMENT.sub("*", base, count=1) == common:
+            instruments[base] = next((int(digits) for digits in instrument.groups() if digits), -1)
     bases = sorted(instruments, key=lambda base: (instruments[base], base))
     return tuple(os.path.join(folder, base) for base in bases) or (base_of(path),)

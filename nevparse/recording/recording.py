@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The files of one recording, on one clock."""
+"""One recording: its NEV and NSx files, opened together, and where times of the NEV are in the continuous data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..clock import convert_ticks
+from ..clock import convert_ticks, not_found
 from ..errors import DamagedFile, FormatError
 from ..nev.file import NevFile, open_nev
 from ..nev.resets import Reset, n_resets_before
@@ -48,10 +48,19 @@ class Recording:
         try:
             for suffix in self.members:  # the NEV comes first: it has the scales of an old NSx
                 self._open(suffix)
+            for suffix, error in self.failed.items():
+                if not self.files:
+                    raise error
+                message = f"{self.members[suffix]} is left out: {error}"
+                warnings.warn(message, DamagedFile, stacklevel=3)  # who called open_recording
         except BaseException:
             self.close()
             raise
-        self.nsx, self.nfx = self._continuous("ns"), self._continuous("nf")
+        continuous = [(suffix, file) for suffix, file in self.files.items() if isinstance(file, NsxFile)]
+        self.nsx, self.nfx = (
+            MappingProxyType({int(suffix[-1]): file for suffix, file in continuous if suffix.startswith(family)})
+            for family in ("ns", "nf")
+        )
 
     def _open(self, suffix: str) -> None:
         try:
@@ -61,10 +70,6 @@ class Recording:
                 self.files[suffix] = open_nsx(self.members[suffix], nev=self.nev)
         except (FormatError, OSError) as error:
             self.failed[suffix] = error
-
-    def _continuous(self, family: str) -> Mapping[int, NsxFile]:
-        files = {suffix: file for suffix, file in self.files.items() if isinstance(file, NsxFile)}
-        return MappingProxyType({int(suffix[-1]): files[suffix] for suffix in files if suffix.startswith(family)})
 
     def __enter__(self) -> Recording:
         return self
@@ -92,7 +97,7 @@ class Recording:
         Raises
         ------
         ValueError
-            Where there is none.
+            Where the recording has none.
         """
         files = [*self.nfx.items(), *self.nsx.items()]
         if not files:
@@ -102,7 +107,7 @@ class Recording:
     def locate(
         self, ticks: ArrayLike, nsx: int | NsxFile, *, packets: ArrayLike | None = None
     ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-        """Where NEV times fall in a continuous file.
+        """Find the segment and sample of a continuous file that was recorded at each time of the NEV.
 
         Parameters
         ----------
@@ -111,16 +116,25 @@ class Recording:
         nsx : int or NsxFile
             Which file, by the digit of its suffix or itself.
         packets : array_like of int, optional
-            Their packets (`NevFile.packets_of`). Needed only where a clock was set back, or ran over its 32 bits, and
-            the same time occurs twice; without it the segment that starts last before the time is meant.
+            Their packets (`NevFile.packets_of`). Needed only where the clock was set back or rolled over its 32 bits,
+            so that the same time occurs twice; by default the segment that starts last before the time is taken.
 
         Returns
         -------
         segment, sample : numpy.ndarray
-            intp and int64, ``(n,)``: the sample whose period holds the time; -1 and -1 where nothing was recorded (a
-            pause is not the segment before it).
+            intp and int64, ``(n,)``: the sample whose period contains the time; -1 and -1 where nothing was recorded,
+            as in a pause.
+
+        Raises
+        ------
+        KeyError
+            Where the recording has no such file.
+        ValueError
+            Where it has no NEV.
         """
-        file = self._numbered(nsx) if isinstance(nsx, int) else nsx
+        if isinstance(nsx, int) and nsx not in self.nsx:
+            raise KeyError(f"{self.base}: no .ns{nsx}; the recording has {', '.join(self.members)}")
+        file = self.nsx[nsx] if isinstance(nsx, int) else nsx
         nev, wanted = self.require_nev(), np.asarray(ticks, np.uint64)
         if packets is None or not nev.resets:
             return file.locate(convert_ticks(wanted, nev.tick_rate, file.tick_rate))
@@ -129,24 +143,19 @@ class Recording:
         wanted = wanted + n_resets_before(rollovers, packets).astype(np.uint64) * np.uint64(_ROLLOVER)
         wanted = convert_ticks(wanted, nev.tick_rate, file.tick_rate)
         # Both end in the same epoch, but a file may have been started after the first one.
-        epoch = n_resets_before(resets, packets) + len(file.epochs) - len(resets) - 1
-        segment, sample = np.full(wanted.shape, -1, np.intp), np.full(wanted.shape, -1, np.int64)
-        for k, segments in enumerate(file.epochs):
-            at = epoch == k
-            segment[at], sample[at] = file.locate(wanted[at], segments)
+        epochs = n_resets_before(resets, packets) + len(file.epochs) - len(resets) - 1
+        segment, sample = not_found(wanted)
+        for epoch, segments in enumerate(file.epochs):
+            in_epoch = epochs == epoch
+            segment[in_epoch], sample[in_epoch] = file.locate(wanted[in_epoch], segments)
         return segment, sample
-
-    def _numbered(self, number: int) -> NsxFile:
-        if number not in self.nsx:
-            raise KeyError(f"{self.base}: no .ns{number}; there are {', '.join(self.members)}")
-        return self.nsx[number]
 
     def file_named(self, name: str) -> NsxFile:
         """The continuous file of a name, such as the source of an export."""
         for file in (*self.nsx.values(), *self.nfx.values()):
             if os.path.basename(file.path) == name:
                 return file
-        raise KeyError(f"{self.base}: no {name}; there are {', '.join(self.members)}")
+        raise KeyError(f"{self.base}: no {name}; the recording has {', '.join(self.members)}")
 
     def require_nev(self) -> NevFile:
         """The NEV; ValueError without one."""
@@ -156,7 +165,7 @@ class Recording:
 
 
 def _is_rollover(reset: Reset, file: NsxFile) -> bool:
-    """Whether a NEV's clock ran over its 32 bits, where the continuous file counts on."""
+    """Whether a NEV's clock rolled over its 32 bits, and was not set back: the continuous file counts on."""
     far_back = reset.tick_before - reset.tick_after > _ROLLOVER // 2
     return far_back and any(segment.stop_tick > _ROLLOVER for segment in file.segments[-1:])
 
@@ -177,27 +186,17 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
     Raises
     ------
     FileNotFoundError
-        Where there is no member.
+        Where no member exists.
     TypeError
         Where it is not a path: bytes and file objects have no other members.
-    FormatError
-        Where none of them can be opened.
+    FormatError, OSError
+        Where no member can be opened.
 
     Warns
     -----
     DamagedFile
-        Where a member cannot be opened; `Recording.failed` says why. All that `open_nsx` and `open_nev` warn of.
+        Where a member cannot be opened (see `Recording.failed`). All that `open_nsx` and `open_nev` warn of.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"expected the path of a member, found {type(path).__name__}; open_nsx and open_nev take it")
-    recording = Recording(base_of(path), members_of(path))
-    try:
-        for suffix, error in recording.failed.items():
-            if not recording.files:
-                raise error
-            message = f"{recording.members[suffix]} is left out: {error}"
-            warnings.warn(message, DamagedFile, stacklevel=2)
-    except BaseException:
-        recording.close()
-        raise
-    return recording
+    return Recording(base_of(path), members_of(path))

@@ -77,12 +77,17 @@ def test_maps_c08_a_way_to_join_that_is_none_is_refused(read: Read) -> None:
     ("of_map", "of_recording", "partial", "said"),
     [
         (96, (0, 128), True, "have 128 (A 1-32, B 1-32, C 1-32, D 1-32), a.cmp has 96 (A 1-32, B 1-32, C 1-32)"),
-        (96, (0, 128), True, "only the channels have 32 (D 1-32), only the map has none: give this array's map, say"),
+        (
+            96,
+            (0, 128),
+            True,
+            "only the channels have 32 (D 1-32), only the map has none: give this array's map, first_bank",
+        ),
         (64, (64, 64), True, "have 64 (C 1-32, D 1-32), a.cmp has 64 (A 1-32, B 1-32)"),
-        (64, (64, 64), True, "only the map has 64 (A 1-32, B 1-32): give this array's map, say first_bank"),
+        (64, (64, 64), True, "only the map has 64 (A 1-32, B 1-32): give this array's map, first_bank"),
         (16, (0, 32), True, "have 32 (A 1-32), a.cmp has 16 (A 1-16); only the channels have 16 (A 17-32)"),
         (32, (0, 16), False, "only the channels have none, only the map has 16 (A 17-32): give"),
-        (32, (0, 16), False, "give this array's map, or say partial=True"),
+        (32, (0, 16), False, "give this array's map, or partial=True"),
         (128, (0, 96), False, "only the channels have none, only the map has 32 (D 1-32)"),
     ],
 )
@@ -182,7 +187,7 @@ def test_maps_c11_no_electrode_lies_on_another(read: Read, shapes, pitch) -> Non
 
 def test_maps_c11_maps_that_both_start_at_bank_a_are_told_apart_by_their_first_bank(read: Read) -> None:
     data = cmp_of(rows_of(128, 12, "elec1-{}"))
-    with pytest.raises(ValueError, match=r"found A1 in both .*a\.cmp and .*b\.cmp: say with first_bank"):
+    with pytest.raises(ValueError, match=r"found A1 in both .*a\.cmp and .*b\.cmp: give first_bank"):
         read(data, data)
     arrays = read(data, data, first_bank="AE")
     assert {electrode.bank for electrode in arrays.electrodes if electrode.array == 2} == {5, 6, 7, 8}
@@ -215,7 +220,7 @@ def test_maps_c12_without_a_map_there_is_a_plain_grid(n) -> None:
     assert (width - 1) ** 2 < n <= width**2
     assert of.um.tolist() == [[k % width * 10, k // width * 10] for k in range(n)]
     assert not of.is_map
-    assert "not where the electrodes are: there is no map" in of.statement
+    assert "not where the electrodes are: no map was given" in of.statement
     assert (of.unplaced, set(of.arrays.tolist())) == ((), {1})
 
 

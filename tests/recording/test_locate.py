@@ -208,7 +208,7 @@ def test_timing_c45_with_their_packets_spikes_before_a_reset_keep_their_rows(tmp
         assert rows.tolist() == [10, 7_000, 8_000 + 84, 8_000 + 184, 8_000 + 39_894, 8_000 + 46_884]
         without = nv.read_sidecar(report.path).spike_rows(rec, found)
         assert without[-2] == 10, "the segment that starts last before the time"
-        with pytest.raises(KeyError, match=r"no \.ns2; there are nev, ns5"):
+        with pytest.raises(KeyError, match=r"no \.ns2; the recording has nev, ns5"):
             rec.locate(found, 2)
 
 
