@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes the files of an export: streams planned rows, notes the time of each, describes the result."""
+"""Writes the ``.bin`` files of an export: streams the planned rows, their timestamps, and the sidecar."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..traces.plan import FilledRows, PlanOptions, PlanRow, RowPlan, SampleRows,
 from . import sidecar
 from .inputs import files_of, readinto_of
 from .live import GrowingRows
-from .output.files import PART, OutputFiles, _refuse_space, _refuse_target, folder_of, whole_or_absent
+from .output.files import PART, OutputFiles, whole_or_absent
 from .output.stream import stream, write_all
 
 _TICK_BYTES = 8
@@ -75,34 +75,28 @@ class BinFile:
         )
 
 
-def check_targets(inputs: Sequence[str], stamped: bool, path: str, files: Sequence[BinFile], overwrite: bool) -> None:
-    """Raise where a file is in the way, the input would be overwritten, or the disk is too small."""
-    for file in files:
-        if os.path.normcase(file.path) in map(os.path.normcase, sidecar.names(file.path)):
-            raise ExportError(f"{file.path}: this name is a sidecar's; choose one that ends in .bin")
-    targets, n_bytes = targets_of(files, stamped)
-    for target in targets:
-        _refuse_target(inputs, target, overwrite)
-    _refuse_space(path, folder_of(path), n_bytes)
-
-
-def bin_outputs(path: str, overwrite: bool, n_bytes: int, inputs: Sequence[str]) -> AbstractContextManager[OutputFiles]:
-    """Everything that an export to a ``.bin`` may write; the sidecar is named last, so its part is the one to lock."""
+def bin_outputs(
+    path: str, files: Sequence[BinFile], has_ticks: bool, overwrite: bool, inputs: Sequence[str]
+) -> AbstractContextManager[OutputFiles]:
+    """The files of an export to a ``.bin``. The sidecar is named last, so its part is the one to lock."""
     companions = sidecar.names(path)
+    if os.path.normcase(path) in map(os.path.normcase, companions):
+        raise ExportError(f"{path}: this name is a sidecar's; choose one that ends in .bin")
     stem, kind = os.path.splitext(os.path.basename(path))
-    kinds = "|".join(map(re.escape, (kind, *(os.path.splitext(name)[1] for name in companions))))
-    more = {"names": rf"{re.escape(stem)}(-\d+)?({kinds})", "lock": companions[0] + PART}
-    return whole_or_absent(path, overwrite=overwrite, n_bytes=n_bytes, inputs=inputs, **more)
-
-
-def targets_of(files: Sequence[BinFile], stamped: bool) -> tuple[list[str], int]:
-    """Everything that is written for some files, and how many bytes that is without the sidecars."""
-    targets = [target for file in files for target in (file.path, *sidecar.names(file.path)[: 1 + stamped])]
-    return targets, sum(file.size_bytes + _TICK_BYTES * file.n_samples * stamped for file in files)
+    kinds = "|".join(re.escape(ending) for ending in (kind, *(os.path.splitext(name)[1] for name in companions)))
+    return whole_or_absent(
+        path,
+        [target for file in files for target in (file.path, *sidecar.names(file.path)[: 1 + has_ticks])],
+        overwrite=overwrite,
+        inputs=inputs,
+        names=rf"{re.escape(stem)}(-\d+)?({kinds})",
+        lock=companions[0] + PART,
+        n_bytes=sum(file.size_bytes + _TICK_BYTES * file.n_samples * has_ticks for file in files),
+    )
 
 
 def bin_file(ns: Continuous, path: str, columns: NDArray[np.intp], rows: Sequence[PlanRow]) -> BinFile:
-    """A file as it is planned."""
+    """The description of a ``.bin`` with these rows."""
     return BinFile(
         path=path,
         sidecar_path=sidecar.names(path)[0],
@@ -155,14 +149,14 @@ class ExportJob:
 
     def write(self, file: BinFile, outputs: OutputFiles) -> BinFile:
         """Write one file, its timestamps if it has any, and its sidecar."""
-        check = self._ns.timestamp_check()
+        check, ticks = self._ns.timestamp_check(), None
+        is_planned = self._growing is None
         with ExitStack() as stack:
-            ticks = None
             if check is not None:
-                ticks_path, n_bytes = sidecar.names(file.path)[1], _TICK_BYTES * file.n_samples
-                ticks_file = stack.enter_context(outputs.create(ticks_path, self._if_planned(n_bytes)))
+                n_bytes = _TICK_BYTES * file.n_samples if is_planned else None
+                ticks_file = stack.enter_context(outputs.create(sidecar.names(file.path)[1], n_bytes))
                 ticks = TimestampWriter(check, ticks_file, self._ns.clock)
-            target = stack.enter_context(outputs.create(file.path, self._if_planned(file.size_bytes)))
+            target = stack.enter_context(outputs.create(file.path, file.size_bytes if is_planned else None))
             for n_rows in stream(self._batches(file.rows, ticks), target):
                 self._n_done += n_rows
                 if self._growing is not None:
@@ -180,9 +174,6 @@ class ExportJob:
         with outputs.create(file.sidecar_path) as described:
             write_all(described, json_text(contents, 1).encode())
         return file
-
-    def _if_planned(self, n_bytes: int) -> int | None:
-        return n_bytes if self._growing is None else None
 
     def _batches(self, rows: Sequence[PlanRow], ticks: TimestampWriter | None) -> Iterator[Batch]:
         ns = self._ns

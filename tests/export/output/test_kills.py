@@ -43,7 +43,7 @@ def assert_nothing_goes(case: crashes.Case, target: Path, tmp_path: Path) -> Non
     """A next run that may not overwrite, and one that fails, lose no file, and leave nothing new that is half."""
     for options in ({"overwrite": False}, {"progress": fail}):
         place = tmp_path / "next" / target.parent.name
-        shutil.copytree(target.parent, place, symlinks=True)
+        copy_with_links(target.parent, place)
         there = older_and_newer(crashes.contents(place))
         try:
             run(case, place / target.name, **options)
@@ -55,6 +55,17 @@ def assert_nothing_goes(case: crashes.Case, target: Path, tmp_path: Path) -> Non
         assert case.wrong(place) == []
         assert case.left_over(place) == []
         shutil.rmtree(place)
+
+
+def copy_with_links(folder: Path, to: Path) -> None:
+    """Names of one file in a folder are names of one file in its copy too."""
+    copies: dict[int, str] = {}
+
+    def copy(source: str, copied: str) -> None:
+        first = copies.setdefault(os.stat(source).st_ino, copied)
+        shutil.copy2(source, copied) if first == copied else os.link(first, copied)
+
+    shutil.copytree(folder, to, symlinks=True, copy_function=copy)
 
 
 def fail(*_: int) -> None:
@@ -131,6 +142,35 @@ def test_exports_c01_c02_killed_twice(
             assert wrong == [], f"before operation {step}, then {second}"
         assert_nothing_goes(case, target, tmp_path)
         assert_done_anew(case, target)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("name", "new"), [("pair", "s.bin"), ("split", "s-001.bin"), ("again", "out/recording.bin")])
+def test_exports_c02_a_sidecar_that_was_set_aside_twice_ago_is_not_put_beside_a_newer_bin(
+    case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, new: str
+) -> None:
+    """The first run is killed with its .bin named and its sidecar not; the second before any operation."""
+    target, first = killed_when_new(case, exporter, tmp_path, new)
+    for second in itertools.count():
+        target = case.lay_out(tmp_path / f"second-{second}")
+        assert exporter.killed_before(case, target, first)
+        if not exporter.killed_before(case, target, second):
+            break
+        with pytest.raises(nv.ExportError, match="it fails"):
+            run(case, target, progress=fail)
+        assert case.wrong(target.parent) == [], f"before operation {second}"
+        assert_done_anew(case, target)
+    assert second > first
+
+
+def killed_when_new(case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, new: str) -> tuple[Path, int]:
+    """The target of a run that was killed just after a file of it got its name, and before which operation."""
+    for step in itertools.count():
+        target = case.lay_out(tmp_path / f"first-{step}")
+        assert exporter.killed_before(case, target, step)
+        if crashes.contents(target.parent).get(new) == case.after[new]:
+            return target, step
+    raise AssertionError(new)
 
 
 # ---------------------------------------------------------------------------------------------------- at random moments
@@ -218,11 +258,7 @@ def test_exports_c03_the_next_run_puts_back_what_was_set_aside(
 def test_exports_c03_an_older_sidecar_is_not_put_beside_a_newer_bin(
     case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path
 ) -> None:
-    for step in itertools.count():  # up to the moment when the .bin is new and the sidecar is not
-        target = case.lay_out(tmp_path / str(step))
-        assert exporter.killed_before(case, target, step)
-        if target.read_bytes() == case.after["s.bin"]:
-            break
+    target, _ = killed_when_new(case, exporter, tmp_path, "s.bin")
     for options in ({"overwrite": False}, {"progress": fail}):
         with pytest.raises(nv.ExportError, match=r"exists|fails"):
             run(case, target, **options)

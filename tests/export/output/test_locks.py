@@ -322,7 +322,7 @@ def test_exports_c05_without_locks_a_leftover_is_refused_and_named(
     left = sorted(os.listdir(target.parent))
     monkeypatch.setattr(fcntl, "flock", refusing(errno.ENOLCK))
     for name in ("s.json", "s.bin"):
-        with pytest.raises(nv.ExportError, match=f"{name}{PART} is there, .* {CANNOT_TELL}"):
+        with pytest.raises(nv.ExportError, match=f"{name}{PART} exists, .* {CANNOT_TELL}"):
             run(case, target)
         assert sorted(os.listdir(target.parent)) == left
         target.with_name(name + PART).unlink()

@@ -288,7 +288,7 @@ def test_exports_c08_what_appears_meanwhile_is_not_replaced(
 ) -> None:
     if not links:
         monkeypatch.setattr(os, "link", refusing(errno.EOPNOTSUPP))
-    with pytest.raises(nv.ExportError, match=f"{appears} has come to be there meanwhile"):
+    with pytest.raises(nv.ExportError, match=f"{appears} was created meanwhile"):
         run(case, target, overwrite=False, progress=lambda *_: target.with_name(appears).write_bytes(b"mine"))
     assert crashes.contents(target.parent) == {appears: b"mine"}
 
@@ -299,6 +299,6 @@ def test_exports_c08_a_folder_that_appears_meanwhile_is_not_replaced(case: crash
         target.mkdir(exist_ok=True)
         (target / "recording.bin").write_bytes(b"mine")
 
-    with pytest.raises(nv.ExportError, match=r"recording\.bin has come to be there meanwhile"):
+    with pytest.raises(nv.ExportError, match=r"recording\.bin was created meanwhile"):
         run(case, target, overwrite=False, progress=appear)
     assert crashes.contents(target.parent) == {"out/recording.bin": b"mine"}

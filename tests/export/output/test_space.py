@@ -108,7 +108,7 @@ def test_exports_c06_the_systems_own_full_device(
 
     write_with(monkeypatch, __init__=open_full)
     monkeypatch.setattr(output_files, "reserve", lambda file, n_bytes: None)
-    monkeypatch.setattr(output_files.LockedPart, "is_there", lambda self: True)
+    monkeypatch.setattr(output_files.LockedPart, "is_in_place", lambda self: True)
     with pytest.raises(nv.ExportError, match=r"No space left on device \(.* needed, 0 bytes written, .* free\)"):
         run(case, target)
     assert crashes.contents(target.parent) == case.before
@@ -172,7 +172,7 @@ def test_exports_c06_a_file_that_did_not_become_what_was_planned_gets_no_name(
 ) -> None:
     """Whatever the reason: the system said that all was written."""
     write_with(monkeypatch, write=lambda self, data: len(data))
-    with pytest.raises(nv.ExportError, match="bytes were planned, 0 came of it"):
+    with pytest.raises(nv.ExportError, match="bytes were planned, 0 were written"):
         run(case, target)
     assert crashes.contents(target.parent) == case.before
 
