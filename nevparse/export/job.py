@@ -25,7 +25,7 @@ from ..traces.plan import FilledRows, PlanOptions, PlanRow, RowPlan, SampleRows,
 from . import sidecar
 from .inputs import files_of, readinto_of
 from .live import GrowingRows
-from .output.files import PART, OutputFiles, whole_or_absent
+from .output.files import PART, OutputFiles, complete_or_absent
 from .output.stream import stream, write_all
 
 _TICK_BYTES = 8
@@ -79,14 +79,14 @@ def bin_outputs(
     path: str, files: Sequence[BinFile], has_ticks: bool, overwrite: bool, inputs: Sequence[str]
 ) -> AbstractContextManager[OutputFiles]:
     """The files of an export to a ``.bin``. The sidecar is named last, so its part is the one to lock."""
-    companions = sidecar.names(path)
+    companions = sidecar.companions(path)
     if os.path.normcase(path) in map(os.path.normcase, companions):
         raise ExportError(f"{path}: this name is a sidecar's; choose one that ends in .bin")
     stem, kind = os.path.splitext(os.path.basename(path))
     kinds = "|".join(re.escape(ending) for ending in (kind, *(os.path.splitext(name)[1] for name in companions)))
-    return whole_or_absent(
+    return complete_or_absent(
         path,
-        [target for file in files for target in (file.path, *sidecar.names(file.path)[: 1 + has_ticks])],
+        [target for file in files for target in (file.path, *sidecar.companions(file.path)[: 1 + has_ticks])],
         overwrite=overwrite,
         inputs=inputs,
         names=rf"{re.escape(stem)}(-\d+)?({kinds})",
@@ -99,7 +99,7 @@ def bin_file(ns: Continuous, path: str, columns: NDArray[np.intp], rows: Sequenc
     """The description of a ``.bin`` with these rows."""
     return BinFile(
         path=path,
-        sidecar_path=sidecar.names(path)[0],
+        sidecar_path=sidecar.companions(path)[0],
         n_samples=count_rows(rows),
         n_channels=int(columns.size),
         dtype=ns.dtype.str,
@@ -110,20 +110,22 @@ def bin_file(ns: Continuous, path: str, columns: NDArray[np.intp], rows: Sequenc
 
 
 class TimestampWriter:
-    """Writes the timestamp of every row, and checks those of packets."""
+    """Writes the timestamp of every row to the ``.ticks``, and checks those of packets."""
 
     def __init__(self, check: TimestampCheck, file: FileIO, clock: Clock) -> None:
         self.check, self._file, self._clock = check, file, clock
 
     def add_packets(self, packets: Buffer, n_packets: int, first: int) -> None:
-        """Take packets `first` and on, as the file has them."""
+        """Write the timestamps of packets, the first of which is the file's packet `first`."""
         self.check.add(packets, n_packets, first)
         write_all(self._file, self.check.headers(packets, n_packets)["tick"].tobytes())
 
     def add_filled(self, rows: FilledRows) -> None:
-        """Take rows that were filled: the times they stand for."""
-        for a in range(0, rows.n_rows, _TICKS_AT_ONCE):
-            write_all(self._file, self._clock.ticks(rows.tick, a, min(a + _TICKS_AT_ONCE, rows.n_rows)).tobytes())
+        """Write the times of filled rows."""
+        for start in range(0, rows.n_rows, _TICKS_AT_ONCE):
+            write_all(
+                self._file, self._clock.ticks(rows.tick, start, min(start + _TICKS_AT_ONCE, rows.n_rows)).tobytes()
+            )
 
 
 class ExportJob:
@@ -154,7 +156,7 @@ class ExportJob:
         with ExitStack() as stack:
             if check is not None:
                 n_bytes = _TICK_BYTES * file.n_samples if is_planned else None
-                ticks_file = stack.enter_context(outputs.create(sidecar.names(file.path)[1], n_bytes))
+                ticks_file = stack.enter_context(outputs.create(sidecar.companions(file.path)[1], n_bytes))
                 ticks = TimestampWriter(check, ticks_file, self._ns.clock)
             target = stack.enter_context(outputs.create(file.path, file.size_bytes if is_planned else None))
             for n_rows in stream(self._batches(file.rows, ticks), target):
@@ -178,24 +180,27 @@ class ExportJob:
     def _batches(self, rows: Sequence[PlanRow], ticks: TimestampWriter | None) -> Iterator[Batch]:
         ns = self._ns
         if not isinstance(ns, CombinedInstruments):
-            return self._read(0, [rows] if self._growing is None else self._growing, ticks)
+            return self._read(self._inputs[0], [rows] if self._growing is None else self._growing, ticks)
         most_rows = max(1, BUFFER_BYTES // (ns.n_channels * ns.dtype.itemsize))
-        return side_by_side(
-            [self._read(k, [ns.rows_of(track, rows)], None, most_rows) for k, track in enumerate(ns.tracks)]
-        )
+        pairs = zip(self._inputs, ns.tracks, strict=True)
+        return side_by_side([self._read(part, [ns.rows_of(track, rows)], None, most_rows) for part, track in pairs])
 
     def _read(
-        self, k: int, rows: Iterable[Iterable[PlanRow]], ticks: TimestampWriter | None, most_rows: int | None = None
+        self,
+        part: tuple[NsxFile, ColumnPacker, bytes | None],
+        rows: Iterable[Iterable[PlanRow]],
+        ticks: TimestampWriter | None,
+        most_rows: int | None = None,
     ) -> Iterator[Batch]:
-        """Packed rows of one input."""
-        file, packer, fill = self._inputs[k]
+        """Packed rows of one file."""
+        file, packer, fill = part
         reader = RowReader(readinto_of(file), packer, fill, ticks.add_packets if ticks else None, most_rows)
         return reader.batches(self._items(file, rows, ticks))
 
     def _items(
         self, file: NsxFile, rows: Iterable[Iterable[PlanRow]], ticks: TimestampWriter | None
     ) -> Iterator[Extent | FilledRows]:
-        """Where rows are in a file; where that grows, those of each poll are not kept waiting."""
+        """Where rows are in a file. Those of each poll of a growing file are written before the next poll."""
         for polled in rows:
             if ticks is not None:
                 ticks.check.continue_from(file.timestamp_check())

@@ -13,7 +13,7 @@ import numpy as np
 from ...format.text import duration_text, size_text
 from ...traces.extents import Extent
 from ...traces.packing import BUFFER_BYTES, Batch, ColumnPacker, ReadInto, RowReader
-from ..output.files import whole_or_absent
+from ..output.files import complete_or_absent
 from ..output.stream import stream
 
 Progress = Callable[[int, int], None]
@@ -83,7 +83,7 @@ def write_file(
     """
     target = os.fspath(path)
     n_done = 0
-    outputs = whole_or_absent(target, [target], overwrite=overwrite, inputs=inputs, n_bytes=plan.n_bytes)
+    outputs = complete_or_absent(target, [target], overwrite=overwrite, inputs=inputs, n_bytes=plan.n_bytes)
     with outputs as created, created.create(target, plan.n_bytes) as file:
         for n_bytes in stream(_batches(plan), file):
             n_done += n_bytes

@@ -299,7 +299,7 @@ class OutputFiles:
 
 
 @contextmanager
-def whole_or_absent(
+def complete_or_absent(
     path: str, targets: Sequence[str], *, overwrite: bool, inputs: Sequence[str],
     names: str = "", lock: str = "", n_bytes: int = 0,
 ) -> Iterator[OutputFiles]:  # fmt: skip

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...errors import ExportError
-from .files import OLD, PART, check_not_input, whole_or_absent
+from .files import OLD, PART, check_not_input, complete_or_absent
 
 _LOCK = ".nevparse-lock"
 
 
 @contextmanager
-def whole_folder(folder: str, first: str, names: str, inputs: Sequence[str], overwrite: bool) -> Iterator[str]:
+def complete_folder(folder: str, first: str, names: str, inputs: Sequence[str], overwrite: bool) -> Iterator[str]:
     """Give a folder to write to. If the block ends well, its files replace those of `folder` that match `names`.
 
     No other file is ever removed, nor any of `inputs`. ExportError if something is in the way, or the system cannot
@@ -28,7 +28,7 @@ def whole_folder(folder: str, first: str, names: str, inputs: Sequence[str], ove
         raise ExportError(f"{folder} is not a folder; choose another name")
     target = os.path.realpath(folder)
     build, first, lock = target + PART, os.path.join(target, first), target + _LOCK
-    with whole_or_absent(first, (), overwrite=overwrite, inputs=inputs, names=names, lock=lock) as outputs:
+    with complete_or_absent(first, (), overwrite=overwrite, inputs=inputs, names=names, lock=lock) as outputs:
         outputs.build_folder(build)
         older = {*outputs.existing(), *outputs.existing(OLD)}
         for path in older:

@@ -25,7 +25,6 @@ from export.output.runs import (
     FOLDER_CASES,
     NO_LINKS,
     every_case,
-    refusing,
     run,
     symlink_or_skip,
     write_with,
@@ -46,7 +45,7 @@ def test_exports_c07_a_folder_that_goes_away(case: crashes.Case, target: Path) -
     assert not target.parent.exists()
 
 
-@pytest.mark.parametrize("name", ["pair", "new", "again"])
+@pytest.mark.parametrize("name", ["pair", "new", "replaced"])
 def test_exports_c07_a_folder_that_cannot_be_written_to(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,9 +84,9 @@ def other_file_system(path: Path) -> str | None:
 def test_exports_c07_a_target_on_another_file_system(case: crashes.Case, tmp_path: Path, through_a_link: bool) -> None:
     other = other_file_system(tmp_path)
     if other is None:
-        pytest.skip("one file system is all there is here")
+        pytest.skip("this system has one file system")
     folder = Path(other, f"nevparse-{os.getpid()}")
-    target = case.lay_out(folder)
+    target = case.set_up(folder)
     try:
         if through_a_link:
             symlink_or_skip(tmp_path / "link", folder)
@@ -175,7 +174,7 @@ class CtrlC:
 def interrupt_at_each_line(case: crashes.Case, tmp_path: Path, every: int, **options: Any) -> None:
     tracer = sys.gettrace()
     for line in itertools.count(0, every):
-        target = case.lay_out(tmp_path / str(line))
+        target = case.set_up(tmp_path / str(line))
         ctrl_c = CtrlC(line)
         sys.settrace(ctrl_c)
         try:
@@ -194,22 +193,17 @@ def interrupt_at_each_line(case: crashes.Case, tmp_path: Path, every: int, **opt
     assert crashes.contents(target.parent) == case.after
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that no line has got as yet
-@pytest.mark.parametrize("name", FILE_CASES + FOLDER_CASES)
-def test_exports_c08_ctrl_c_at_some_lines(case: crashes.Case, tmp_path: Path) -> None:
-    interrupt_at_each_line(case, tmp_path, every=7)
-
-
-@pytest.mark.thorough
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that is not in `file` yet
+@pytest.mark.parametrize(
+    ("every", "links"), [(7, True), *(pytest.param(1, links, marks=pytest.mark.thorough) for links in (True, False))]
+)
 @pytest.mark.parametrize("name", FILE_CASES + FOLDER_CASES)
 def test_exports_c08_ctrl_c_at_any_line(
-    case: crashes.Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+    case: crashes.Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int, links: bool
 ) -> None:
     if not links:
         monkeypatch.setattr(os, "link", NO_LINKS)
-    interrupt_at_each_line(case, tmp_path, every=1)
+    interrupt_at_each_line(case, tmp_path, every)
 
 
 @pytest.mark.thorough
@@ -273,11 +267,10 @@ def test_exports_c08_an_older_file_that_cannot_be_put_back_is_not_removed(
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(nv.ExportError, match="Permission denied"):
         run(case, target)
-    there = {"s.bin": case.before["s.bin"], "s.json" + OLD: case.before["s.json"]}
-    assert crashes.contents(target.parent) == there
+    assert crashes.contents(target.parent) == {"s.bin": case.before["s.bin"], "s.json" + OLD: case.before["s.json"]}
 
 
-# ------------------------------------------------------------------------------------------- what has come to be there
+# ------------------------------------------------------------------------------------------ what was created meanwhile
 
 
 @pytest.mark.parametrize("name", ["fresh"])
@@ -287,7 +280,7 @@ def test_exports_c08_what_appears_meanwhile_is_not_replaced(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch, appears: str, links: bool
 ) -> None:
     if not links:
-        monkeypatch.setattr(os, "link", refusing(errno.EOPNOTSUPP))
+        monkeypatch.setattr(os, "link", crashes.failing(errno.EOPNOTSUPP))
     with pytest.raises(nv.ExportError, match=f"{appears} was created meanwhile"):
         run(case, target, overwrite=False, progress=lambda *_: target.with_name(appears).write_bytes(b"mine"))
     assert crashes.contents(target.parent) == {appears: b"mine"}
