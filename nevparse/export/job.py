@@ -178,30 +178,22 @@ class ExportJob:
         return file
 
     def _batches(self, rows: Sequence[PlanRow], ticks: TimestampWriter | None) -> Iterator[Batch]:
-        ns = self._ns
-        if not isinstance(ns, CombinedInstruments):
-            return self._read(self._inputs[0], [rows] if self._growing is None else self._growing, ticks)
-        most_rows = max(1, BUFFER_BYTES // (ns.n_channels * ns.dtype.itemsize))
-        pairs = zip(self._inputs, ns.tracks, strict=True)
-        return side_by_side([self._read(part, [ns.rows_of(track, rows)], None, most_rows) for part, track in pairs])
-
-    def _read(
-        self,
-        part: tuple[NsxFile, ColumnPacker, bytes | None],
-        rows: Iterable[Iterable[PlanRow]],
-        ticks: TimestampWriter | None,
-        most_rows: int | None = None,
-    ) -> Iterator[Batch]:
-        """Packed rows of one file."""
-        file, packer, fill = part
-        reader = RowReader(readinto_of(file), packer, fill, ticks.add_packets if ticks else None, most_rows)
-        return reader.batches(self._items(file, rows, ticks))
+        ns, most_rows = self._ns, None
+        polls: list[Iterable[Iterable[PlanRow]]] = [self._growing or [rows]]
+        if isinstance(ns, CombinedInstruments):
+            polls = [[ns.rows_of(track, rows)] for track in ns.tracks]
+            most_rows = max(1, BUFFER_BYTES // (ns.n_channels * ns.dtype.itemsize))
+        parts = []
+        for (file, packer, fill), polled in zip(self._inputs, polls, strict=True):
+            reader = RowReader(readinto_of(file), packer, fill, ticks.add_packets if ticks else None, most_rows)
+            parts.append(reader.batches(self._items(file, polled, ticks)))
+        return side_by_side(parts) if isinstance(ns, CombinedInstruments) else parts[0]
 
     def _items(
-        self, file: NsxFile, rows: Iterable[Iterable[PlanRow]], ticks: TimestampWriter | None
+        self, file: NsxFile, polls: Iterable[Iterable[PlanRow]], ticks: TimestampWriter | None
     ) -> Iterator[Extent | FilledRows]:
         """Where rows are in a file. Those of each poll of a growing file are written before the next poll."""
-        for polled in rows:
+        for polled in polls:
             if ticks is not None:
                 ticks.check.continue_from(file.timestamp_check())
             for part in polled:

@@ -110,7 +110,11 @@ def test_a_link_to_nothing_is_a_file_in_the_way(opened: Opened, out: Path) -> No
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("no/such/folder/s.bin", "there is no folder"), ("s.json", "this name is .* sidecar's"), ("", "is a folder")],
+    [
+        ("no/such/folder/s.bin", "there is no folder"),
+        ("s.json", "this name is .* sidecar's"),
+        ("", "is a folder"),
+    ],
 )
 def test_a_target_that_cannot_be_is_refused(opened: Opened, out: Path, name, message) -> None:
     with pytest.raises(nv.ExportError, match=message):

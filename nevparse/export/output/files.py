@@ -88,10 +88,6 @@ class LockedPart:
                 _unlink_open(self.file, self.name)
             else:  # Ctrl-C may come after the file is made and before `file` is set
                 remove_leftover(self.name)
-        self.close()
-
-    def close(self) -> None:
-        """End the lock."""
         if self.file is not None:
             self.file.close()
 
@@ -249,8 +245,8 @@ class OutputFiles:
         is_lock, n_bytes = source == self._lock.name, self._n_written.get(target)
         if not (self._lock.is_in_place() if is_lock else n_bytes in (None, os.lstat(source).st_size)):
             raise ExportError(f"{target} could not be written: somebody else has changed {source}")
-        if is_lock and sys.platform == "win32":
-            self._lock.close()  # Windows renames no open file
+        if is_lock and self._lock.file is not None and sys.platform == "win32":
+            self._lock.file.close()  # Windows renames no open file
         by_older = (target + OLD, target)
         self._undo.append(by_older if by_older in self._undo and not self._is_companion(target) else (target, source))
         if self._overwrite or os.path.isdir(source):

@@ -280,14 +280,9 @@ def serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def main() -> int:
-    """Do what the command line says."""
+if __name__ == "__main__":
     if sys.argv[1] == "fork":
         serve()
-        return 0
-    print(os.getpid(), flush=True)
-    return export(json.loads(sys.stdin.readline()))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    else:
+        print(os.getpid(), flush=True)
+        sys.exit(export(json.loads(sys.stdin.readline())))

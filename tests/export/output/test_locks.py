@@ -14,12 +14,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from source.watching import wait_for
 
 import nevparse as nv
 from export.output import crashes
 from export.output.crashes import LOCK, OLD, PART
 from export.output.runs import (
     BUSY,
+    FOLDER_CASES,
     IN_THE_WAY,
     assert_done_anew,
     every_case,
@@ -52,15 +54,18 @@ def put(kind: str, stranger: Path, precious: Path) -> None:
         hard_link_or_skip(precious, stranger)
 
 
-@pytest.mark.parametrize("name", ["ptp"])
-@pytest.mark.parametrize("file", ["s.bin", "s.json", "s.ticks", "s-000.bin"])
+@pytest.mark.parametrize(
+    ("name", "stranger"),
+    [("ptp", f"{file}{PART}") for file in ("s.bin", "s.json", "s.ticks", "s-000.bin")]
+    + [(name, f"out{ending}") for name in FOLDER_CASES for ending in (PART, LOCK)],
+)
 @pytest.mark.parametrize("kind", ["link", "folder", "second name"])
 def test_exports_c04_what_is_no_file_of_ours_is_kept(
-    case: crashes.Case, target: Path, tmp_path: Path, file: str, kind: str
+    case: crashes.Case, target: Path, tmp_path: Path, stranger: str, kind: str
 ) -> None:
-    put(kind, target.with_name(file + PART), tmp_path / "precious")
+    put(kind, target.with_name(stranger), tmp_path / "precious")
     before = crashes.contents(target.parent)
-    with pytest.raises(nv.ExportError, match=f"{file}{PART} {IN_THE_WAY}"):
+    with pytest.raises(nv.ExportError, match=f"{stranger} {IN_THE_WAY}"):
         run(case, target)
     assert crashes.contents(target.parent) == before
     assert (tmp_path / "precious").read_bytes() == b"precious"
@@ -72,19 +77,6 @@ def test_exports_c04_a_folder_is_no_older_file(case: crashes.Case, target: Path,
     put("folder", target.with_name(file + OLD), tmp_path / "precious")
     before = crashes.contents(target.parent)
     with pytest.raises(nv.ExportError, match=f"{file}{OLD} {IN_THE_WAY}"):
-        run(case, target)
-    assert crashes.contents(target.parent) == before
-
-
-@every_folder
-@pytest.mark.parametrize("file", [PART, LOCK])
-@pytest.mark.parametrize("kind", ["link", "folder", "second name"])
-def test_exports_c04_beside_a_folder_too(
-    case: crashes.Case, target: Path, tmp_path: Path, file: str, kind: str
-) -> None:
-    put(kind, target.with_name("out" + file), tmp_path / "precious")
-    before = crashes.contents(target.parent)
-    with pytest.raises(nv.ExportError, match=f"out{file} {IN_THE_WAY}"):
         run(case, target)
     assert crashes.contents(target.parent) == before
 
@@ -140,19 +132,12 @@ def test_exports_c05_a_run_in_another_process_is_heeded_until_it_is_killed(
     case: crashes.Case, exporter: crashes.Exporter, target: Path
 ) -> None:
     exporter.start(case, target, pause_s=60)
-    wait_for(target.with_name(target.name + PART))
+    wait_for(target.with_name(target.name + PART), 0)
     with pytest.raises(nv.ExportError, match=BUSY):
         run(case, target)
     exporter.kill()
     assert exporter.wait() == crashes.KILLED
     assert_done_anew(case, target)
-
-
-def wait_for(path: Path) -> None:
-    until = time.monotonic() + 10
-    while not path.exists():
-        assert time.monotonic() < until
-        time.sleep(0.002)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")

@@ -100,9 +100,9 @@ def test_exports_c07_a_target_on_another_file_system(case: crashes.Case, tmp_pat
 # ---------------------------------------------------------------------------------------------- refused, or interrupted
 
 
-def assert_put_back(case: crashes.Case, target: Path, attempt: str) -> None:
-    assert crashes.contents(target.parent) == case.before, attempt
-    assert {path.name for path in target.parent.iterdir()} == {name.split("/")[0] for name in case.before}, attempt
+def assert_leaves(files: crashes.Files, target: Path, attempt: str) -> None:
+    assert crashes.contents(target.parent) == files, attempt
+    assert {path.name for path in target.parent.iterdir()} == {name.split("/")[0] for name in files}, attempt
 
 
 @pytest.mark.parametrize("name", FILE_CASES + FOLDER_CASES)
@@ -133,7 +133,7 @@ def test_exports_c08_a_name_that_is_refused_puts_everything_back(
             try:
                 run(case, target)
             except (nv.ExportError, KeyboardInterrupt):
-                assert_put_back(case, target, f"renaming {n_good}")
+                assert_leaves(case.before, target, f"renaming {n_good}")
             else:
                 break
     assert n_good >= (1 if case.name == "new" else len(case.after) - (case.name not in FILE_CASES))
@@ -171,23 +171,22 @@ class CtrlC:
         return self
 
 
-def interrupt_at_each_line(case: crashes.Case, tmp_path: Path, every: int, **options: Any) -> None:
+def interrupt_at_each_line(case: crashes.Case, tmp_path: Path, every: int, overwrite: bool) -> None:
     tracer = sys.gettrace()
     for line in itertools.count(0, every):
         target = case.set_up(tmp_path / str(line))
         ctrl_c = CtrlC(line)
         sys.settrace(ctrl_c)
         try:
-            run(case, target, **options)
+            run(case, target, overwrite=overwrite)
         except KeyboardInterrupt:
             pass
         finally:
             sys.settrace(tracer)
         if not ctrl_c.where:
             break
-        files = crashes.contents(target.parent)
-        assert files in (case.before, case.after), ctrl_c.where
-        assert {path.name for path in target.parent.iterdir()} == {name.split("/")[0] for name in files}, ctrl_c.where
+        is_new = crashes.contents(target.parent) == case.after
+        assert_leaves(case.after if is_new else case.before, target, ctrl_c.where)
         shutil.rmtree(target.parent)
     assert line > 50
     assert crashes.contents(target.parent) == case.after
@@ -197,20 +196,15 @@ def interrupt_at_each_line(case: crashes.Case, tmp_path: Path, every: int, **opt
 @pytest.mark.parametrize(
     ("every", "links"), [(7, True), *(pytest.param(1, links, marks=pytest.mark.thorough) for links in (True, False))]
 )
-@pytest.mark.parametrize("name", FILE_CASES + FOLDER_CASES)
+@pytest.mark.parametrize(
+    ("name", "overwrite"), [*((name, True) for name in FILE_CASES + FOLDER_CASES), ("fresh", False), ("new", False)]
+)
 def test_exports_c08_ctrl_c_at_any_line(
-    case: crashes.Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int, links: bool
+    case: crashes.Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int, links: bool, overwrite: bool
 ) -> None:
     if not links:
         monkeypatch.setattr(os, "link", NO_LINKS)
-    interrupt_at_each_line(case, tmp_path, every)
-
-
-@pytest.mark.thorough
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("name", ["fresh", "new"])
-def test_exports_c08_ctrl_c_at_any_line_where_nothing_may_be_replaced(case: crashes.Case, tmp_path: Path) -> None:
-    interrupt_at_each_line(case, tmp_path, every=1, overwrite=False)
+    interrupt_at_each_line(case, tmp_path, every, overwrite)
 
 
 @pytest.mark.parametrize("made", [True, False])
