@@ -166,7 +166,7 @@ class OutputFiles:
     def existing(self, ending: str = "") -> list[str]:
         """Targets that exist with `ending` after their names."""
         folder = os.path.dirname(self._path)
-        names = os.listdir(folder or os.curdir) if os.path.isdir(folder or os.curdir) else []
+        names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
         matching = (name for name in names if re.fullmatch(f"({self._names}){re.escape(ending)}", name))
         return [os.path.join(folder, name.removesuffix(ending)) for name in matching]
 
