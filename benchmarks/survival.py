@@ -53,7 +53,7 @@ def kills(n: int, folder: Path) -> Iterator[Row]:
             outcomes, n_wrong = Counter[str](), 0
             export_s = duration_s(case, exporter, folder)
             while outcomes["killed"] < n:
-                target = case.lay_out(folder / f"{case.name}-kill-{outcomes.total()}")
+                target = case.set_up(folder / f"{case.name}-kill-{outcomes.total()}")
                 exporter.start(case, target, pause_s=0.002)
                 time.sleep(random.random() * export_s)
                 exporter.kill()
@@ -69,7 +69,7 @@ def full_disks(n: int, folder: Path) -> Iterator[Row]:
             outcomes, n_wrong = Counter[str](), 0
             most = max(map(len, case.after.values()))
             for k in range(n):
-                target = case.lay_out(folder / f"{case.name}-full-{k}")
+                target = case.set_up(folder / f"{case.name}-full-{k}")
                 limit = {"most_bytes": random.randrange(200, most), "says": str(folder / "says")}
                 exporter.start(case, target, **limit)
                 outcomes[OUTCOMES[exporter.wait()]] += 1
@@ -91,7 +91,7 @@ def duration_s(case: crashes.Case, exporter: crashes.Exporter, folder: Path) -> 
     times_s = []
     for k in range(2):  # the first one is slower
         begin = time.monotonic()
-        exporter.start(case, case.lay_out(folder / f"{case.name}-complete-{k}"), pause_s=0.002)
+        exporter.start(case, case.set_up(folder / f"{case.name}-complete-{k}"), pause_s=0.002)
         assert exporter.wait() == 0
         times_s.append(time.monotonic() - begin)
     return min(times_s)

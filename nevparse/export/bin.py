@@ -23,7 +23,7 @@ from ..recording.instruments import CombinedInstruments, Continuous
 from ..source.growth import POLL_S, FollowOptions
 from ..traces.plan import FilledRows, PlanOptions, check_options, plan_rows
 from .inputs import check_not_shrunk, files_of, raise_if_changed
-from .job import BinFile, ExportJob, Progress, bin_file, bin_outputs, check_targets, targets_of
+from .job import BinFile, ExportJob, Progress, bin_file, bin_outputs
 from .live import GrowingRows
 
 
@@ -183,12 +183,9 @@ def _export(
     stem, suffix = os.path.splitext(path)
     files = [bin_file(ns, stem + part + suffix, columns, rows) for part, rows in plan.files.items()]
     job = ExportJob(ns, columns, options, plan, progress)
-    paths = [file.path for file in inputs if os.path.exists(file.path)]  # bytes have a name that is no path
-    n_bytes = targets_of(files, ns.has_sample_timestamps)[1]
-    with bin_outputs(path, overwrite, n_bytes, paths) as outputs:
-        check_targets(paths, ns.has_sample_timestamps, path, files, overwrite)
-        with nullcontext() if growing else raise_if_changed(inputs):
-            files = [job.write(file, outputs) for file in files]
+    outputs = bin_outputs(path, files, ns.has_sample_timestamps, overwrite, [file.path for file in inputs])
+    with outputs as created, nullcontext() if growing else raise_if_changed(inputs):
+        files = [job.write(file, created) for file in files]
     if job.n_out_of_order and not options.sort:
         message = f"{job.n_out_of_order} samples are out of order; sort=True (--sort) sorts them"
         warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=3)

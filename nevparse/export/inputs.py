@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Refuses an export whose input shrinks or is changed meanwhile; an input may grow."""
+"""Checks that the files an export reads do not shrink or change meanwhile. They may grow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def files_of(ns: Continuous) -> list[NsxFile]:
 
 
 class FileState(NamedTuple):
-    """What shows that a file was changed."""
+    """What changes when a file is written to."""
 
     size_bytes: int
     changed_ns: int
@@ -34,13 +34,13 @@ def _state_of(file: NsxFile) -> FileState:
     readinto_of(file)(memoryview(head), 0)
     try:
         status = os.fstat(file.fileno())
-    except UnsupportedOperation:  # bytes, and objects that only Python knows
+    except UnsupportedOperation:  # bytes and file objects have none
         return FileState(file.size_bytes, 0, bytes(head))
     return FileState(status.st_size, status.st_mtime_ns, bytes(head))
 
 
 def readinto_of(file: NsxFile) -> Callable[[memoryview, int], int]:
-    """Its `readinto`, with an ExportError for each OSError, which would be taken for an error of writing."""
+    """The file's `readinto`, with ExportError instead of OSError, which would be taken for an error of writing."""
 
     def readinto(buffer: memoryview, offset: int) -> int:
         try:
@@ -58,21 +58,21 @@ def check_not_shrunk(files: Sequence[NsxFile]) -> list[FileState]:
     for file, state in zip(files, states, strict=True):
         if state.size_bytes < file.size_bytes:
             sizes = f"{file.size_bytes} bytes then, {state.size_bytes} now"
-            raise ExportError(f"{file.path}: it has become shorter since it was opened ({sizes}); open it again")
+            raise ExportError(f"{file.path}: it has become shorter since it was opened ({sizes}); reopen it")
     return states
 
 
 @contextmanager
 def raise_if_changed(files: Sequence[NsxFile]) -> Iterator[None]:
-    """Compare files after the block with what they were before it.
+    """Raise ExportError after the block if a file was changed during it.
 
-    A file may grow, as one that is being recorded does: only its head is compared then. A file of the same size and
-    another date of change was written to.
+    Of a file that has grown, as one that is being recorded does, only the head is compared. A file of the same size
+    and another date of change was written to.
     """
     before = check_not_shrunk(files)
     try:
         yield
-    except FormatError:  # a timestamp that is not in the file any more
+    except FormatError:  # a timestamp is no longer in the file
         _compare(files, before)
         raise
     _compare(files, before)
@@ -83,5 +83,5 @@ def _compare(files: Sequence[NsxFile], before: Sequence[FileState]) -> None:
         is_touched = now.size_bytes <= then.size_bytes and now.changed_ns != then.changed_ns
         if is_touched or now.head != then.head:
             what = "its headers" if now.head != then.head else "it was written to, and did not grow"
-            advice = "open it again when nothing writes to it"
+            advice = "reopen it when nothing writes to it"
             raise ExportError(f"{file.path}: it has changed while it was exported ({what}); {advice}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes the files of an export: streams planned rows, notes the time of each, describes the result."""
+"""Writes the ``.bin`` files of an export: streams the planned rows, their timestamps, and the sidecar."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..traces.plan import FilledRows, PlanOptions, PlanRow, RowPlan, SampleRows,
 from . import sidecar
 from .inputs import files_of, readinto_of
 from .live import GrowingRows
-from .output.files import PART, OutputFiles, _refuse_space, _refuse_target, folder_of, whole_or_absent
+from .output.files import PART, OutputFiles, complete_or_absent
 from .output.stream import stream, write_all
 
 _TICK_BYTES = 8
@@ -75,37 +75,31 @@ class BinFile:
         )
 
 
-def check_targets(inputs: Sequence[str], stamped: bool, path: str, files: Sequence[BinFile], overwrite: bool) -> None:
-    """Raise where a file is in the way, the input would be overwritten, or the disk is too small."""
-    for file in files:
-        if os.path.normcase(file.path) in map(os.path.normcase, sidecar.names(file.path)):
-            raise ExportError(f"{file.path}: this name is a sidecar's; choose one that ends in .bin")
-    targets, n_bytes = targets_of(files, stamped)
-    for target in targets:
-        _refuse_target(inputs, target, overwrite)
-    _refuse_space(path, folder_of(path), n_bytes)
-
-
-def bin_outputs(path: str, overwrite: bool, n_bytes: int, inputs: Sequence[str]) -> AbstractContextManager[OutputFiles]:
-    """Everything that an export to a ``.bin`` may write; the sidecar is named last, so its part is the one to lock."""
-    companions = sidecar.names(path)
+def bin_outputs(
+    path: str, files: Sequence[BinFile], has_ticks: bool, overwrite: bool, inputs: Sequence[str]
+) -> AbstractContextManager[OutputFiles]:
+    """The files of an export to a ``.bin``. The sidecar is named last, so its part is the one to lock."""
+    companions = sidecar.companions(path)
+    if os.path.normcase(path) in map(os.path.normcase, companions):
+        raise ExportError(f"{path}: this name is a sidecar's; choose one that ends in .bin")
     stem, kind = os.path.splitext(os.path.basename(path))
-    kinds = "|".join(map(re.escape, (kind, *(os.path.splitext(name)[1] for name in companions))))
-    more = {"names": rf"{re.escape(stem)}(-\d+)?({kinds})", "lock": companions[0] + PART}
-    return whole_or_absent(path, overwrite=overwrite, n_bytes=n_bytes, inputs=inputs, **more)
-
-
-def targets_of(files: Sequence[BinFile], stamped: bool) -> tuple[list[str], int]:
-    """Everything that is written for some files, and how many bytes that is without the sidecars."""
-    targets = [target for file in files for target in (file.path, *sidecar.names(file.path)[: 1 + stamped])]
-    return targets, sum(file.size_bytes + _TICK_BYTES * file.n_samples * stamped for file in files)
+    kinds = "|".join(re.escape(ending) for ending in (kind, *(os.path.splitext(name)[1] for name in companions)))
+    return complete_or_absent(
+        path,
+        [target for file in files for target in (file.path, *sidecar.companions(file.path)[: 1 + has_ticks])],
+        overwrite=overwrite,
+        inputs=inputs,
+        names=rf"{re.escape(stem)}(-\d+)?({kinds})",
+        lock=companions[0] + PART,
+        n_bytes=sum(file.size_bytes + _TICK_BYTES * file.n_samples * has_ticks for file in files),
+    )
 
 
 def bin_file(ns: Continuous, path: str, columns: NDArray[np.intp], rows: Sequence[PlanRow]) -> BinFile:
-    """A file as it is planned."""
+    """The description of a ``.bin`` with these rows."""
     return BinFile(
         path=path,
-        sidecar_path=sidecar.names(path)[0],
+        sidecar_path=sidecar.companions(path)[0],
         n_samples=count_rows(rows),
         n_channels=int(columns.size),
         dtype=ns.dtype.str,
@@ -116,20 +110,22 @@ def bin_file(ns: Continuous, path: str, columns: NDArray[np.intp], rows: Sequenc
 
 
 class TimestampWriter:
-    """Writes the timestamp of every row, and checks those of packets."""
+    """Writes the timestamp of every row to the ``.ticks``, and checks those of packets."""
 
     def __init__(self, check: TimestampCheck, file: FileIO, clock: Clock) -> None:
         self.check, self._file, self._clock = check, file, clock
 
     def add_packets(self, packets: Buffer, n_packets: int, first: int) -> None:
-        """Take packets `first` and on, as the file has them."""
+        """Write the timestamps of packets, the first of which is the file's packet `first`."""
         self.check.add(packets, n_packets, first)
         write_all(self._file, self.check.headers(packets, n_packets)["tick"].tobytes())
 
     def add_filled(self, rows: FilledRows) -> None:
-        """Take rows that were filled: the times they stand for."""
-        for a in range(0, rows.n_rows, _TICKS_AT_ONCE):
-            write_all(self._file, self._clock.ticks(rows.tick, a, min(a + _TICKS_AT_ONCE, rows.n_rows)).tobytes())
+        """Write the times of filled rows."""
+        for start in range(0, rows.n_rows, _TICKS_AT_ONCE):
+            write_all(
+                self._file, self._clock.ticks(rows.tick, start, min(start + _TICKS_AT_ONCE, rows.n_rows)).tobytes()
+            )
 
 
 class ExportJob:
@@ -155,14 +151,14 @@ class ExportJob:
 
     def write(self, file: BinFile, outputs: OutputFiles) -> BinFile:
         """Write one file, its timestamps if it has any, and its sidecar."""
-        check = self._ns.timestamp_check()
+        check, ticks = self._ns.timestamp_check(), None
+        is_planned = self._growing is None
         with ExitStack() as stack:
-            ticks = None
             if check is not None:
-                ticks_path, n_bytes = sidecar.names(file.path)[1], _TICK_BYTES * file.n_samples
-                ticks_file = stack.enter_context(outputs.create(ticks_path, self._if_planned(n_bytes)))
+                n_bytes = _TICK_BYTES * file.n_samples if is_planned else None
+                ticks_file = stack.enter_context(outputs.create(sidecar.companions(file.path)[1], n_bytes))
                 ticks = TimestampWriter(check, ticks_file, self._ns.clock)
-            target = stack.enter_context(outputs.create(file.path, self._if_planned(file.size_bytes)))
+            target = stack.enter_context(outputs.create(file.path, file.size_bytes if is_planned else None))
             for n_rows in stream(self._batches(file.rows, ticks), target):
                 self._n_done += n_rows
                 if self._growing is not None:
@@ -181,31 +177,23 @@ class ExportJob:
             write_all(described, json_text(contents, 1).encode())
         return file
 
-    def _if_planned(self, n_bytes: int) -> int | None:
-        return n_bytes if self._growing is None else None
-
     def _batches(self, rows: Sequence[PlanRow], ticks: TimestampWriter | None) -> Iterator[Batch]:
-        ns = self._ns
-        if not isinstance(ns, CombinedInstruments):
-            return self._read(0, [rows] if self._growing is None else self._growing, ticks)
-        most_rows = max(1, BUFFER_BYTES // (ns.n_channels * ns.dtype.itemsize))
-        return side_by_side(
-            [self._read(k, [ns.rows_of(track, rows)], None, most_rows) for k, track in enumerate(ns.tracks)]
-        )
-
-    def _read(
-        self, k: int, rows: Iterable[Iterable[PlanRow]], ticks: TimestampWriter | None, most_rows: int | None = None
-    ) -> Iterator[Batch]:
-        """Packed rows of one input."""
-        file, packer, fill = self._inputs[k]
-        reader = RowReader(readinto_of(file), packer, fill, ticks.add_packets if ticks else None, most_rows)
-        return reader.batches(self._items(file, rows, ticks))
+        ns, most_rows = self._ns, None
+        polls: list[Iterable[Iterable[PlanRow]]] = [self._growing or [rows]]
+        if isinstance(ns, CombinedInstruments):
+            polls = [[ns.rows_of(track, rows)] for track in ns.tracks]
+            most_rows = max(1, BUFFER_BYTES // (ns.n_channels * ns.dtype.itemsize))
+        parts = []
+        for (file, packer, fill), polled in zip(self._inputs, polls, strict=True):
+            reader = RowReader(readinto_of(file), packer, fill, ticks.add_packets if ticks else None, most_rows)
+            parts.append(reader.batches(self._items(file, polled, ticks)))
+        return side_by_side(parts) if isinstance(ns, CombinedInstruments) else parts[0]
 
     def _items(
-        self, file: NsxFile, rows: Iterable[Iterable[PlanRow]], ticks: TimestampWriter | None
+        self, file: NsxFile, polls: Iterable[Iterable[PlanRow]], ticks: TimestampWriter | None
     ) -> Iterator[Extent | FilledRows]:
-        """Where rows are in a file; where that grows, those of each poll are not kept waiting."""
-        for polled in rows:
+        """Where rows are in a file. Those of each poll of a growing file are written before the next poll."""
+        for polled in polls:
             if ticks is not None:
                 ticks.check.continue_from(file.timestamp_check())
             for part in polled:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The rows to export of a file that is being recorded, as it grows."""
+"""Plans the export of a file that is still being recorded: the rows that are final after each poll."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from ..clock import Gap
 from ..errors import GapError
@@ -13,14 +13,14 @@ from ..nsx.packets import HiddenGap
 from ..source.growth import FollowOptions, poll_growth
 from ..traces.plan import PlanOptions, PlanRow, SampleRows, count_rows, plan_rows, rows_between
 
-_SURE_SAMPLES = 2  # so many show whether each has a timestamp of its own
+_SURE_SAMPLES = 2  # enough to show whether each has its own timestamp
 
 
 class GrowingRows:
-    """Polls a file and plans its rows anew each time; gives those that nothing still to be recorded can change.
+    """Polls a file, plans its rows each time, and yields those that later samples cannot change.
 
-    It waits for the first samples when it is made. Where `follow` ends, the rows go to the end of the file. Its
-    attributes are those of a `RowPlan`, the newest one.
+    The constructor waits for the first samples. When `follow` ends, the rows to the end of the file are final. The
+    attributes are those of the newest `RowPlan`.
     """
 
     n_dropped = n_repeated = 0
@@ -37,31 +37,29 @@ class GrowingRows:
         self._has_sample_timestamps = ns.has_sample_timestamps
 
     def __iter__(self) -> Iterator[list[PlanRow]]:
-        done = 0
-        for _ in self._polls:
-            self._update()
-            n_final = self._n_final()
-            yield rows_between(self.files[""], done, n_final, self._ns.clock)
-            done = max(done, n_final)
-        self._update(is_last=True)
-        yield rows_between(self.files[""], done, count_rows(self.files[""]), self._ns.clock)
+        n_done = 0
+        for is_last in chain((False for _ in self._polls), [True]):
+            self._update(is_last)
+            n_final = count_rows(self.files[""]) if is_last else self._n_final()
+            yield rows_between(self.files[""], n_done, n_final, self._ns.clock)
+            n_done = max(n_done, n_final)
 
     def _is_over(self) -> bool:
-        """Whether the caller stops it, or a final sample is at `stop_tick` or later."""
+        """Whether the caller stops the export, or a final sample is at `stop_tick` or later."""
         if self._follow.stop is not None and self._follow.stop():
             return True
         if self._options.stop_tick is None or not self._ns.segments:
             return False
         last = self._ns.segments[-1]
-        k = last.n_samples - 1 - (self._ns.n_samples - self._ns.n_final)
-        return k >= 0 and int(last.ticks(k, k + 1)[0]) >= self._options.stop_tick
+        last_final = last.n_samples - 1 - (self._ns.n_samples - self._ns.n_final)
+        return last_final >= 0 and int(last.ticks(last_final, last_final + 1)[0]) >= self._options.stop_tick
 
-    def _update(self, is_last: bool = False) -> None:
+    def _update(self, is_last: bool) -> None:
         if self._ns.has_sample_timestamps != self._has_sample_timestamps:
             raise HiddenGap  # short blocks were taken for packets
         try:
             self.files = plan_rows(self._ns, self._options, may_be_empty=True).files
-        except GapError as error:  # a gap may be too long to fill for the samples before it: it waits for more
+        except GapError as error:  # a gap may be too long to fill until more is recorded
             if is_last or any(gap.missing_samples < 0 and self._is_final(gap) for gap in error.gaps):
                 raise
         if is_last and not self.files[""]:
@@ -72,7 +70,6 @@ class GrowingRows:
         return sum(segment.n_samples for segment in before) <= self._ns.n_final
 
     def _n_final(self) -> int:
-        """Rows that nothing still to be recorded can change."""
         firsts = [0, *accumulate(segment.n_samples for segment in self._ns.segments)]
         n_rows = 0
         for part in self.files[""]:

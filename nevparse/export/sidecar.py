@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The ``.json`` beside a ``.bin``, which describes it: written by `describe`, read as `Sidecar`."""
+"""Describes a ``.bin`` in a ``.json`` beside it, and reads that: the tick of each row, the row of each tick."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .live import GrowingRows
 SIDECAR_VERSION = 1
 
 
-def names(path: str) -> tuple[str, str]:
-    """Paths of the sidecar and of the file of timestamps that go with a ``.bin``."""
+def companions(path: str) -> tuple[str, str]:
+    """Paths of the sidecar and of the timestamps of a ``.bin``."""
     stem = os.path.splitext(path)[0]
     return stem + ".json", stem + ".ticks"
 
@@ -38,7 +38,7 @@ def describe(
     plan: RowPlan | GrowingRows,
     n_out_of_order: int,
 ) -> dict[str, Any]:
-    """What a sidecar has to say of one ``.bin`` of an export."""
+    """The content of the sidecar of one ``.bin``."""
     channels = [ns.channels[column] for column in columns]
     n_rows, fill = count_rows(rows), options.fill
     return {
@@ -58,7 +58,7 @@ def describe(
         "dropped_samples": plan.n_dropped,
         "repeated_samples": plan.n_repeated,
         "stretches": [_range_of_rows(ns, part, options.sort) for part in rows],
-        "ticks_file": os.path.basename(names(path)[1]) if ns.has_sample_timestamps else None,
+        "ticks_file": os.path.basename(companions(path)[1]) if ns.has_sample_timestamps else None,
         "columns": columns.tolist(),
         "electrode_ids": [channel.electrode_id for channel in channels],
         "labels": [channel.label for channel in channels],
@@ -91,8 +91,8 @@ def _range_of_rows(ns: Continuous, part: PlanRow, sort: bool) -> dict[str, Any]:
     if ns.has_sample_timestamps:
         anchors = [[row, int(segment.ticks(sample, sample + 1, sort=sort)[0])]]
     else:
-        for extent in segment.extents(sample, sample + part.n_rows):  # one for each block, which has a timestamp
-            before = extent.n_before % ns.clock.den  # back to a row on a whole tick, if need be before the first row
+        for extent in segment.extents(sample, sample + part.n_rows):  # each block has a timestamp
+            before = extent.n_before % ns.clock.den  # an anchor is at a row whose time is an exact tick
             tick = int(segment.ticks(sample, sample + 1)[0]) - before * ns.clock.num // ns.clock.den
             anchors.append([row - before, tick])
             sample, row = sample + extent.n_rows, row + extent.n_rows
@@ -119,7 +119,7 @@ def _instruments(ns: CombinedInstruments, columns: NDArray[np.intp]) -> Iterator
 
 
 class Sidecar(RowTimes):
-    """What `read_sidecar` gives: rows of a ``.bin`` as ticks of the recording's clock, and ticks as rows.
+    """Rows of a ``.bin`` as ticks of the recording's clock, and ticks as rows.
 
     Attributes
     ----------
@@ -205,7 +205,7 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
 
     target = os.fspath(path)
     if not target.endswith(".json"):
-        target = names(target)[0]
+        target = companions(target)[0]
     with open(target, "rb") as file:
         raw = file.read()
     try:

@@ -275,7 +275,6 @@ class NevVersion:
     packets: dict[str, Layout]  # by event kind; the ids say which of them a file can hold
     system_ids: dict[int, str]  # packet id -> event kind; other ids from 0x8000 on are unknown
     basic: Layout = NEV_BASIC
-    tick: str = "<u4"
     spike_ids: tuple[int, int] = (1, 0x7FFF)  # documents stop at 255, 2048 or 10000; files do not
     stim_ids: tuple[int, int] = (0, -1)
     origin_is_utc: bool = False
@@ -310,7 +309,7 @@ _IDS = {0: "digital", 0xFFFF: "comment", 0xFFFE: "video_sync", 0xFFFD: "tracking
 _IDS_30 = _IDS | {0xFFFB: "log", 0xFFFA: "config", 0xFFF9: "recording"}
 NEV_23 = NevVersion("2.3", _HEADERS, _PACKETS, _IDS)
 NEV_30 = replace(
-    NEV_23, name="3.0", packets=_PACKETS_30, system_ids=_IDS_30, tick="<u8", origin_is_utc=True, origin_note="UTC",
+    NEV_23, name="3.0", packets=_PACKETS_30, system_ids=_IDS_30, origin_is_utc=True, origin_note="UTC",
     comment_start="back",  # the document's u32 cannot hold the 64-bit timestamp it speaks of; the maker's reader agrees
 )
 NEV_22 = replace(

@@ -61,8 +61,9 @@ class Spikes:
     def without_waveforms(self, numbers: PacketNumbers) -> NDArray[np.void]:
         """Tick, electrode and unit."""
         out = np.empty(numbers.size, [("tick", np.uint64), ("electrode_id", np.uint16), ("unit", np.uint8)])
-        for name, column in zip(("tick", "electrode_id", "unit"), self.packets.heads, strict=False):
-            out[name] = column[numbers]
+        heads = self.packets.heads
+        out["tick"], out["electrode_id"] = heads.tick[numbers], heads.packet_id[numbers]
+        out["unit"] = heads.detail[numbers]
         return out
 
     def with_waveforms(self, numbers: PacketNumbers, electrodes: list[int]) -> NDArray[np.void]:

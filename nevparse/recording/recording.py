@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..clock import convert_ticks, not_found
+from ..clock import convert_ticks
 from ..errors import DamagedFile, FormatError
 from ..nev.file import NevFile, open_nev
 from ..nev.resets import Reset, n_resets_before
@@ -144,7 +144,7 @@ class Recording:
         wanted = convert_ticks(wanted, nev.tick_rate, file.tick_rate)
         # Both end in the same epoch, but a file may have been started after the first one.
         epochs = n_resets_before(resets, packets) + len(file.epochs) - len(resets) - 1
-        segment, sample = not_found(wanted)
+        segment, sample = np.full(wanted.shape, -1, np.intp), np.full(wanted.shape, -1, np.int64)
         for epoch, segments in enumerate(file.epochs):
             in_epoch = epochs == epoch
             segment[in_epoch], sample[in_epoch] = file.locate(wanted[in_epoch], segments)

@@ -74,8 +74,7 @@ class RowTimes:
             return np.asarray(self._row_ticks[wanted])
         anchor = np.searchsorted(self._starts, wanted, "right") - 1
         elapsed = self._clock.duration_ticks((wanted - self._anchor_rows[anchor]).astype(np.uint64))
-        ticks: NDArray[np.uint64] = self._anchor_ticks[anchor] + elapsed
-        return ticks
+        return np.asarray(self._anchor_ticks[anchor] + elapsed)
 
     def tick_to_row(self, ticks: ArrayLike) -> NDArray[np.int64]:
         """Rows that were recorded at given times.
@@ -116,6 +115,4 @@ class RowTimes:
 
     def seconds(self, rows: ArrayLike, *, origin_tick: int = 0) -> NDArray[np.float64]:
         """Times of rows in seconds after `origin_tick` of the recording's clock, float64."""
-        after = (self.row_to_tick(rows) - np.uint64(origin_tick)).astype(np.int64)
-        seconds: NDArray[np.float64] = after / self._clock.tick_rate
-        return seconds
+        return np.asarray((self.row_to_tick(rows) - np.uint64(origin_tick)).astype(np.int64) / self._clock.tick_rate)

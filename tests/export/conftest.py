@@ -23,4 +23,4 @@ def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
 def blind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Probing that finds nothing at all."""
     nothing = np.empty(0, np.intp)
-    monkeypatch.setattr(nsx_packets, "find_gaps", lambda stamps, clock: IrregularSteps(nothing, nothing))
+    monkeypatch.setattr(nsx_packets, "find_gaps", lambda ticks, clock: IrregularSteps(nothing, nothing))

@@ -37,12 +37,8 @@ def test_growing_c14_a_live_export_is_the_later_export(
 ) -> None:
     folder, now = tmp_path_factory.mktemp("live"), Time()
     steps = ends(data.draw, made.start, len(made.data))
-    options: dict[str, Any] = {
-        "gaps": gaps,
-        "max_fill": 1e9,
-        "channels": [0],
-        "fill": data.draw(st.sampled_from([7, "hold"])),
-    }
+    fill = data.draw(st.sampled_from([7, "hold"]))
+    options: dict[str, Any] = {"gaps": gaps, "max_fill": 1e9, "channels": [0], "fill": fill}
     (folder / "out").mkdir()
     with Recorder(folder / "s.ns5", made.data, made.blocks, counts) as recorder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(growth, "time", now)
@@ -218,27 +214,21 @@ def test_growing_c17_a_fill_that_is_too_long_as_yet_waits(tmp_path: Path, out: P
     assert contents(out.parent) == exported(tmp_path / "later", tmp_path / "s.ns5", gaps="fill", max_fill=5)
 
 
-def test_growing_c17_time_that_goes_backwards_is_refused_at_once(tmp_path: Path, out: Path, clock: Time) -> None:
-    made = Growing("2.3", [5000, 0], [30, 20])
+@pytest.mark.parametrize(
+    ("starts", "message", "ends_s"),
+    [pytest.param([5000, 0], "backwards", 1, id="backwards"), pytest.param([0, 100_030], "max_fill", 4, id="too long")],
+)
+def test_growing_c17_time_that_goes_backwards_is_refused_at_once_and_too_long_a_fill_in_the_end(
+    tmp_path: Path, out: Path, clock: Time, starts, message, ends_s
+) -> None:
+    made = Growing("2.3", starts, [30, 20])
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[0].end)
         with quietly(tmp_path / "s.ns5") as ns:
             clock.passes(lambda: recorder.upto(len(made.data)))
-            with pytest.raises(nv.GapError, match="backwards"):
-                nv.write_bin(ns, out, gaps="fill", follow=True, poll_s=1)
-            assert clock.now == 1
-    assert contents(out.parent) == {}
-
-
-def test_growing_c17_a_fill_that_stays_too_long_is_refused_in_the_end(tmp_path: Path, out: Path, clock: Time) -> None:
-    made = Growing("2.3", [0, 100_030], [30, 20])
-    with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
-        recorder.upto(made.blocks[0].end)
-        with quietly(tmp_path / "s.ns5") as ns:
-            clock.passes(lambda: recorder.upto(len(made.data)))
-            with pytest.raises(nv.GapError, match="max_fill"):
+            with pytest.raises(nv.GapError, match=message):
                 nv.write_bin(ns, out, gaps="fill", follow=True, poll_s=1, timeout_s=3)
-            assert clock.now > 3
+            assert clock.now == ends_s
     assert contents(out.parent) == {}
 
 

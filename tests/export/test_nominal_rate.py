@@ -66,7 +66,7 @@ def test_timing_c26_jitter_alone_moves_nothing(opened: Opened, out: Path) -> Non
     assert rows.tolist() == b.ramp(4000, 2).tolist()
 
 
-def test_timing_c26_corrections_are_told(opened: Opened, out: Path) -> None:
+def test_timing_c26_corrections_are_reported(opened: Opened, out: Path) -> None:
     ns = opened(t.ptp(t.stamps(4000, drift_ppm=1000)))
     report, _, described = written(ns, out, resample="nominal")
     assert report.n_repeated == 4
@@ -75,7 +75,7 @@ def test_timing_c26_corrections_are_told(opened: Opened, out: Path) -> None:
     assert report.n_samples == 4004
 
 
-def test_timing_c26_with_fill_the_whole_recording_is_on_one_grid(opened: Opened, out: Path) -> None:
+def test_timing_c26_with_fill_all_of_a_recording_is_on_one_grid(opened: Opened, out: Path) -> None:
     n, breaks = 3000, {700: 40, 1900: 1, 2500: 9000.4}
     ticks = t.stamps(n, drift_ppm=1000, jitter_ns=300, breaks=breaks)
     ns = opened(t.ptp(ticks))

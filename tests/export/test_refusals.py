@@ -13,43 +13,29 @@ from fixture_types import FileOf, Opened
 
 import nevparse as nv
 from export.left import left_in
+from export.output.runs import hard_link_or_skip, symlink_or_skip
 from nevparse.export.output import files as output_files
 
 FILES = "s.bin", "s.json"
 
 
-def link_or_skip(make, target, link):
-    try:
-        make(target, link)
-    except (OSError, NotImplementedError):
-        pytest.skip("links cannot be made here")
+PLAUSIBLE = b.plausible("2.3")[0]
 
 
-def refusals():
-    plausible = b.plausible("2.3")[0]
-    yield pytest.param(
-        plausible, {}, nv.GapError, r"broken 1 time.* pause of 1 s \(30000 samples\) after segment 0", id="gaps"
-    )
-    yield pytest.param(
-        plausible, {"channels": []}, ValueError, "expected at least one channel, found none", id="no channel"
-    )
-    yield pytest.param(
-        plausible, {"electrodes": [50]}, KeyError, "no electrode 50; the file has electrodes 1-3", id="no electrode"
-    )
-    yield pytest.param(
-        plausible, {"electrodes": [1], "labels": "a"}, ValueError, "one way to choose columns", id="two ways"
-    )
-    yield pytest.param(
-        plausible, {"kind": "analog"}, KeyError, "no analog channels; the file has neural channels", id="no kind"
-    )
-    yield pytest.param(plausible, {"gaps": "?"}, ValueError, "expected gaps to be one of", id="policy")
-    yield pytest.param(
-        plausible, {"stop_tick": 5}, ValueError, r"ticks that hold samples \(210000 to 210004, 240005", id="ticks"
-    )
-    yield pytest.param(b.nsx([]), {}, ValueError, r"\(the file has none\)", id="no samples")
-
-
-@pytest.mark.parametrize(("data", "options", "error", "message"), list(refusals()))
+@pytest.mark.parametrize(
+    ("data", "options", "error", "message"),
+    [
+        (PLAUSIBLE, {}, nv.GapError, r"broken 1 time.* pause of 1 s \(30000 samples\) after segment 0"),
+        (PLAUSIBLE, {"channels": []}, ValueError, "expected at least one channel, found none"),
+        (PLAUSIBLE, {"electrodes": [50]}, KeyError, "no electrode 50; the file has electrodes 1-3"),
+        (PLAUSIBLE, {"electrodes": [1], "labels": "a"}, ValueError, "one way to choose columns"),
+        (PLAUSIBLE, {"kind": "analog"}, KeyError, "no analog channels; the file has neural channels"),
+        (PLAUSIBLE, {"gaps": "?"}, ValueError, "expected gaps to be one of"),
+        (PLAUSIBLE, {"stop_tick": 5}, ValueError, r"ticks that hold samples \(210000 to 210004, 240005"),
+        (b.nsx([]), {}, ValueError, r"\(the file has none\)"),
+    ],
+    ids=["gaps", "no channel", "no electrode", "two ways", "no kind", "policy", "ticks", "no samples"],
+)
 def test_what_cannot_be_met_is_refused_before_the_first_byte(
     opened: Opened, out: Path, data, options, error, message
 ) -> None:
@@ -90,11 +76,11 @@ def test_the_recording_is_never_written_over(file_of: FileOf, tmp_path: Path, li
     if link == "itself":
         target = source
     elif link == "symlink":
-        link_or_skip(os.symlink, source, target)
+        symlink_or_skip(Path(target), source)
     elif link == "hard link":
-        link_or_skip(os.link, source, target)
+        hard_link_or_skip(Path(source), Path(target))
     elif link == "part":
-        link_or_skip(os.symlink, source, tmp_path / "s.bin.nevparse-part")
+        symlink_or_skip(tmp_path / "s.bin.nevparse-part", source)
     before = left_in(tmp_path)
     with nv.open_nsx(source) as ns, pytest.raises(nv.ExportError, match="is the recording itself"):
         nv.write_bin(ns, target, overwrite=True)
@@ -108,7 +94,7 @@ def test_links_to_other_files_are_replaced_not_written_through(opened: Opened, o
     precious = tmp_path / "precious"
     precious.write_bytes(b"precious")
     for name in FILES:
-        link_or_skip(os.symlink, precious, out.with_name(name))
+        symlink_or_skip(out.with_name(name), precious)
     nv.write_bin(opened(raw), out, overwrite=True)
     assert out.read_bytes() == samples.tobytes()
     assert precious.read_bytes() == b"precious"
@@ -117,14 +103,18 @@ def test_links_to_other_files_are_replaced_not_written_through(opened: Opened, o
 
 
 def test_a_link_to_nothing_is_a_file_in_the_way(opened: Opened, out: Path) -> None:
-    link_or_skip(os.symlink, "nowhere", out)
+    symlink_or_skip(out, "nowhere")
     with pytest.raises(nv.ExportError, match="exists"):
         nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("no/such/folder/s.bin", "there is no folder"), ("s.json", "this name is .* sidecar's"), ("", "is a folder")],
+    [
+        ("no/such/folder/s.bin", "there is no folder"),
+        ("s.json", "this name is .* sidecar's"),
+        ("", "is a folder"),
+    ],
 )
 def test_a_target_that_cannot_be_is_refused(opened: Opened, out: Path, name, message) -> None:
     with pytest.raises(nv.ExportError, match=message):

@@ -13,7 +13,7 @@ import numpy as np
 from ...format.text import duration_text, size_text
 from ...traces.extents import Extent
 from ...traces.packing import BUFFER_BYTES, Batch, ColumnPacker, ReadInto, RowReader
-from ..output.files import refuse_file, whole_or_absent
+from ..output.files import complete_or_absent
 from ..output.stream import stream
 
 Progress = Callable[[int, int], None]
@@ -68,13 +68,12 @@ def write_file(
     """Write a planned file and return its name; ExportError as in `write_nsx`."""
     target = os.fspath(path)
     n_done = 0
-    with whole_or_absent(target, overwrite=overwrite, n_bytes=plan.n_bytes, inputs=inputs) as outputs:
-        refuse_file(inputs, target, plan.n_bytes, overwrite)
-        with outputs.create(target, plan.n_bytes) as file:
-            for n_bytes in stream(_batches(plan), file):
-                n_done += n_bytes
-                if progress is not None:
-                    progress(n_done, plan.n_bytes)
+    outputs = complete_or_absent(target, [target], overwrite=overwrite, inputs=inputs, n_bytes=plan.n_bytes)
+    with outputs as created, created.create(target, plan.n_bytes) as file:
+        for n_bytes in stream(_batches(plan), file):
+            n_done += n_bytes
+            if progress is not None:
+                progress(n_done, plan.n_bytes)
     return target
 
 

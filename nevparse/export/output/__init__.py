@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Files and folders that are whole or absent."""
+"""Output files and folders that appear complete or not at all."""

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Files that get their names together, once all of them are whole.
+"""Writes the files of one export so that all of them appear under their names, complete, or none does.
 
-``s.bin`` is written as ``s.bin.nevparse-part``, a name that only we use, and the older one that it replaces is
-``s.bin.nevparse-old`` until all files of the export have their names. One part of each export is locked from its
-beginning to its end. The system lets go of the lock when the process ends, however it ends: parts without a lock were
-left by a run that was killed.
+``s.bin`` is written as ``s.bin.nevparse-part``, a name that only we use. The older file that it replaces is
+``s.bin.nevparse-old`` until all files of the export have their names. One part of each export is locked until the
+export ends. The system ends the lock with the process: a part without a lock was left by an export that was killed.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def _close_locked_files() -> None:
         file.close()
 
 
-if hasattr(os, "register_at_fork"):  # a child would go on to hold the locks of a parent that is killed
+if hasattr(os, "register_at_fork"):  # or a child would keep the locks of a parent that is killed
     os.register_at_fork(after_in_child=_close_locked_files)
 
 
@@ -60,47 +59,41 @@ def _lock(file: FileIO) -> bool | None:
 
 
 class LockedPart:
-    """The part that is there from the beginning to the end of an export."""
+    """The part that is locked from the first to the last moment of an export."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.file: FileIO | None = None
 
     def create(self) -> None:
-        """Create it, in place of one that was left; ExportError where it is another run's, or no file of ours."""
+        """Create it in place of a leftover; ExportError if another export has it, or it is no file of ours."""
         for _ in range(_TRIES):
             with suppress(FileExistsError):
                 self.file = FileIO(self.name, "xb")
                 _locked_files.add(self.file)
-                if _lock(self.file) is not False and self.is_there():
+                if _lock(self.file) is not False and self.is_in_place():
                     return
-                self.file.close()  # before it was locked, another run has taken it for a leftover
+                self.file.close()  # another export took it for a leftover before it was locked
             remove_leftover(self.name)
         raise ExportError(_busy(self.name))
 
-    def is_there(self) -> bool:
-        """Whether the name is still that of the file we have open."""
-        if self.file is None or self.file.closed or not os.path.lexists(self.name):
-            return False
-        return os.path.samestat(os.lstat(self.name), os.fstat(self.file.fileno()))
+    def is_in_place(self) -> bool:
+        """Whether the open file still has the name."""
+        return self.file is not None and not self.file.closed and _same(self.file.fileno(), self.name)
 
     def remove(self) -> None:
-        """Remove it, unless it has got its own name, and let other runs in."""
+        """Remove it, unless it has been renamed, and end the lock."""
         with suppress(OSError, ExportError):
-            if self.file is not None and self.is_there():
+            if self.file is not None and self.is_in_place():
                 _unlink_open(self.file, self.name)
-            else:  # Ctrl-C may come when it is there and not known yet
+            else:  # Ctrl-C may come after the file is made and before `file` is set
                 remove_leftover(self.name)
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the lock."""
         if self.file is not None:
             self.file.close()
 
 
 def remove_leftover(part: str) -> None:
-    """Remove what a killed run left under the name of a part; ExportError where it is somebody else's."""
+    """Remove a part that a killed export left; ExportError if it is in use, or no file of ours."""
     with suppress(FileNotFoundError):
         status = os.lstat(part)
         if not stat.S_ISREG(status.st_mode) or (status.st_nlink > 1 and not _same(part, os.path.splitext(part)[0])):
@@ -109,10 +102,10 @@ def remove_leftover(part: str) -> None:
             locked = _lock(file)
             if locked is None:
                 cannot = "this file system cannot tell whether a run is writing it; if none is, remove it"
-                raise ExportError(f"{part} is there, and {cannot}")
+                raise ExportError(f"{part} exists, and {cannot}")
             if not locked:
                 raise ExportError(_busy(part))
-            if os.path.samestat(os.lstat(part), os.fstat(file.fileno())):
+            if _same(file.fileno(), part):
                 _unlink_open(file, part)
 
 
@@ -121,75 +114,95 @@ def _busy(part: str) -> str:
 
 
 def in_the_way(name: str) -> str:
-    """What to say of a thing under a name that only we use, and that no run of ours has made."""
+    """The message for something under a name that only we use, which no export of ours has made."""
     return f"{name} is in the way, and no run that was killed has left it; move it, or choose another name"
 
 
+def check_not_input(path: str, inputs: Sequence[str]) -> None:
+    """Raise if an output would replace one of the files that it is made from."""
+    if os.path.exists(path) and any(os.path.samefile(path, name) for name in inputs if os.path.exists(name)):
+        raise ExportError(f"{path} is the recording itself; choose another name")
+
+
 class OutputFiles:
-    """Files whose names match `names`, in the folder of the first one. Those of another kind than it describe it."""
+    """The files of one export, whose names match `names`. Those with another ending than `path` describe it."""
 
-    def __init__(self, first: str, names: str, lock: str, overwrite: bool, n_bytes: int) -> None:
-        self._folder, self._kind = os.path.dirname(first), os.path.splitext(first)[1]
-        self._names, self._overwrite, self._n_bytes = names, overwrite, n_bytes
+    def __init__(self, path: str, names: str, lock: str, overwrite: bool, n_bytes: int) -> None:
+        self._path, self._names, self._overwrite, self._n_bytes = path, names, overwrite, n_bytes
+        self._lock_folder = os.path.dirname(os.path.abspath(lock))
         self._lock, self._process = LockedPart(lock), 0
-        self._sources: dict[str, str] = {}  # of each target: what will be renamed to it, or ""
+        self._sources: dict[str, str] = {}  # what will be renamed to each target; "" only removes the older file
         self._n_written: dict[str, int] = {}
-        self._undo: list[tuple[str, str]] = []  # which name goes back to which
+        self._undo: list[tuple[str, str]] = []  # renamings that undo what was done
         self._build_folder, self._all_named = "", False
+        if not os.path.isdir(self._lock_folder):
+            raise ExportError(f"{path}: there is no folder {self._lock_folder}; create it first")
 
-    def begin(self, inputs: Sequence[str]) -> None:
-        """Keep other runs out, and clear up after one that was killed; no input is taken for a leftover."""
-        parts = [self._lock.name, *(target + PART for target in self._found(PART))]
-        for part in filter(os.path.exists, parts):
-            if any(os.path.samefile(part, source) for source in filter(os.path.exists, inputs)):
-                raise ExportError(f"{part} is the recording itself; choose another name")
+    def begin(self, targets: Sequence[str], inputs: Sequence[str]) -> None:
+        """Keep other exports out, clear up after one that was killed, then check targets and free space."""
+        for part in (self._lock.name, *(target + PART for target in self.existing(PART))):
+            check_not_input(part, inputs)
         self._process = os.getpid()
         self._lock.create()
-        for part in [target + PART for target in self._found(PART)]:
+        for part in [target + PART for target in self.existing(PART)]:
             if part != self._lock.name:
                 remove_leftover(part)
         self._put_back()
+        for target in targets:
+            check_not_input(target, inputs)
+            self._check_target(target)
+        if self._n_bytes > (free := free_bytes(self._lock_folder)):
+            sizes = f"{size_text(self._n_bytes)} are needed in {self._lock_folder}, {size_text(free)} are free"
+            raise ExportError(f"{self._path}: {sizes}")
 
-    def _found(self, ending: str) -> list[str]:
-        """Targets that are there under their names with an ending."""
-        names = os.listdir(self._folder or ".") if os.path.isdir(self._folder or ".") else []
+    def _check_target(self, target: str) -> None:
+        if os.path.isdir(target):
+            raise ExportError(f"{target} is a folder; give the name of a file in it")
+        if os.path.exists(target) and not os.path.isfile(target):
+            raise ExportError(f"{target} is not a regular file, and would be replaced by one")
+        if os.path.lexists(target) and not self._overwrite:
+            raise ExportError(f"{target} exists; choose another name, or overwrite=True (--overwrite) to replace it")
+
+    def existing(self, ending: str = "") -> list[str]:
+        """Targets that exist with `ending` after their names."""
+        folder = os.path.dirname(self._path)
+        names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
         matching = (name for name in names if re.fullmatch(f"({self._names}){re.escape(ending)}", name))
-        return [os.path.join(self._folder, name.removesuffix(ending)) for name in matching]
+        return [os.path.join(folder, name.removesuffix(ending)) for name in matching]
 
     def _is_companion(self, target: str) -> bool:
-        return os.path.splitext(target)[1] != self._kind
+        return os.path.splitext(target)[1] != os.path.splitext(self._path)[1]
 
     def _put_back(self) -> None:
-        """Give older files their names again, but no companion where what it describes may be a newer one."""
-        older = sorted(self._found(OLD), key=self._is_companion, reverse=True)
-        described = [target for target in self._found("") if not self._is_companion(target)]
-        none_is_new = all(_same(target, target + OLD) for target in described)
+        """Give older files their names back, but no companion if what it describes may be a newer file."""
+        older = sorted(self.existing(OLD), key=self._is_companion, reverse=True)
+        none_is_new = all(_same(target, target + OLD) for target in self.existing() if not self._is_companion(target))
         all_are_new = any(self._is_companion(target) and os.path.lexists(target) for target in older)
         for target in older:
             if os.path.isdir(target + OLD) and not os.path.islink(target + OLD):
                 raise ExportError(in_the_way(target + OLD))
-            if not os.path.lexists(target) and (none_is_new or not (all_are_new or self._is_companion(target))):
+            is_lost = not os.path.lexists(target)
+            if is_lost and (none_is_new or not (all_are_new or self._is_companion(target))):
                 os.rename(target + OLD, target)
-        for target in older:
-            if _same(target, target + OLD):
+            elif _same(target, target + OLD):
                 os.unlink(target + OLD)
 
     @contextmanager
     def create(self, target: str, n_bytes: int | None = None) -> Iterator[FileIO]:
-        """Open the part of a target, which has `n_bytes` in the end."""
-        part = self._sources[target] = target + PART  # before there is a file: Ctrl-C may come at any line
+        """Open the part of a target, which will have `n_bytes`."""
+        part = self._sources[target] = target + PART  # noted before the file is made: Ctrl-C may come at any line
         locked = self._lock.file if part == self._lock.name else None
         with nullcontext(locked) if locked is not None else FileIO(part, "xb") as file:
             self._n_written[target] = 0
             reserve(file, n_bytes or 0)
             yield file
             size = self._n_written[target] = os.fstat(file.fileno()).st_size
-            os.close(os.dup(file.fileno()))  # some file systems say only at closing that they could not write
+            os.close(os.dup(file.fileno()))  # some file systems report a failed write only here
         if n_bytes not in (None, size):
-            raise ExportError(f"{target} could not be written: {n_bytes} bytes were planned, {size} came of it")
+            raise ExportError(f"{target} could not be written: {n_bytes} bytes were planned, {size} were written")
 
     def build_folder(self, folder: str) -> None:
-        """Make a folder to write in, which is removed in the end; what a killed run left in it is removed now."""
+        """Make a folder to write in until the export ends, in place of one that a killed export left."""
         if os.path.lexists(folder):
             files = os.listdir(folder) if os.path.isdir(folder) and not os.path.islink(folder) else [""]
             known = re.compile(f"({self._names})({re.escape(PART)})?")
@@ -200,35 +213,40 @@ class OutputFiles:
         os.mkdir(folder)
 
     def adopt(self, source: str, target: str) -> None:
-        """Have something whole get its name with the others; without a source, have the older file go."""
+        """Rename a complete file or folder with the others; without a source, only remove the older file."""
         self._sources[target] = source
 
     def name_all(self) -> None:
         """Set older files aside, then give the new ones their names, companions last."""
         targets = sorted(self._sources, key=self._is_companion)
-        for target in targets if self._overwrite else ():
-            if os.path.islink(target) or os.path.isfile(target):
-                self._keep_older(target)
+        if self._overwrite:
+            self._remove_older()  # what a killed export set aside must not be taken for what follows
+            for target in targets:
+                if os.path.islink(target) or os.path.isfile(target):
+                    self._set_aside(target)
         for target in filter(self._sources.get, targets):
             self._name(self._sources[target], target)
         self._all_named = True
 
-    def _keep_older(self, target: str) -> None:
-        with suppress(FileNotFoundError):
-            os.unlink(target + OLD)
+    def _remove_older(self) -> None:
+        for target in sorted(self._sources, key=self._is_companion):  # no companion is put back without its file
+            with suppress(OSError):
+                os.unlink(target + OLD)
+
+    def _set_aside(self, target: str) -> None:
         self._undo.append((target + OLD, target))
         if self._sources[target] and not self._is_companion(target) and not os.path.islink(target):
             with suppress(OSError):  # a file system without hard links
-                os.link(target, target + OLD)  # so that it is there until it is replaced
+                os.link(target, target + OLD)  # the older file keeps its name until it is replaced
                 return
         os.replace(target, target + OLD)
 
     def _name(self, source: str, target: str) -> None:
         is_lock, n_bytes = source == self._lock.name, self._n_written.get(target)
-        if not (self._lock.is_there() if is_lock else n_bytes in (None, os.lstat(source).st_size)):
+        if not (self._lock.is_in_place() if is_lock else n_bytes in (None, os.lstat(source).st_size)):
             raise ExportError(f"{target} could not be written: somebody else has changed {source}")
-        if is_lock and sys.platform == "win32":
-            self._lock.close()  # what is open cannot be renamed, neither by us nor where another run opens it now
+        if is_lock and self._lock.file is not None and sys.platform == "win32":
+            self._lock.file.close()  # Windows renames no open file
         by_older = (target + OLD, target)
         self._undo.append(by_older if by_older in self._undo and not self._is_companion(target) else (target, source))
         if self._overwrite or os.path.isdir(source):
@@ -237,15 +255,13 @@ class OutputFiles:
             _rename_to_new(source, target)
 
     def finish(self) -> None:
-        """Leave whole files under their own names and nothing else; may be done twice, where Ctrl-C came in between."""
+        """Leave complete files under their names and nothing else. Called twice, as Ctrl-C may interrupt it."""
         if os.getpid() != self._process:
-            return  # it has not begun, or this is a forked child, whose parent goes on
+            return  # no export began, or this is a forked child, whose parent continues
         if not self._all_named:
             self._restore()
         elif self._overwrite:
-            for target in sorted(self._sources, key=self._is_companion):
-                with suppress(OSError):
-                    os.unlink(target + OLD)
+            self._remove_older()
         for target, source in self._sources.items():
             with suppress(ExportError, OSError):
                 if source == target + PART != self._lock.name:
@@ -255,15 +271,18 @@ class OutputFiles:
         self._lock.remove()
 
     def _restore(self) -> None:
-        """Undo what was renamed, last things first: no companion is there while what it describes is put back."""
+        """Undo the renamings, the last one first: no companion has its name while its file is put back."""
         while self._undo:
             name, to = self._undo[-1]
-            if name.endswith(OLD) or not os.path.lexists(to) or _same(name, to):
-                _rename_back(name, to)
+            with suppress(OSError):
+                if _same(name, to):
+                    os.unlink(name)  # renaming one name of a file to another leaves both
+                elif name.endswith(OLD) or not os.path.lexists(to):
+                    os.replace(name, to)
             self._undo.pop()
 
     def reason(self, error: OSError) -> str:
-        """Why something could not be written; where space was the reason, how much there is."""
+        """Why something could not be written, with the space needed, written and free if that was the reason."""
         reason = error.strerror or str(error)
         if error.filename is not None:
             reason += f" ({os.path.basename(os.fsdecode(error.filename))})"
@@ -271,25 +290,25 @@ class OutputFiles:
             if error.errno in NO_SPACE:
                 written = sum(os.path.getsize(self._sources[target]) for target in self._n_written)
                 need = f"{size_text(self._n_bytes)} needed, " if self._n_bytes else ""
-                reason += f" ({need}{size_text(written)} written, {size_text(free_bytes(self._folder or '.'))} free)"
+                reason += f" ({need}{size_text(written)} written, {size_text(free_bytes(self._lock_folder))} free)"
         return reason
 
 
 @contextmanager
-def whole_or_absent(
-    path: str, *, overwrite: bool, names: str = "", lock: str = "", n_bytes: int = 0, inputs: Sequence[str] = ()
-) -> Iterator[OutputFiles]:
-    """Give the files that are created in the block their names when it ends well; else nothing is left of them.
+def complete_or_absent(
+    path: str, targets: Sequence[str], *, overwrite: bool, inputs: Sequence[str],
+    names: str = "", lock: str = "", n_bytes: int = 0,
+) -> Iterator[OutputFiles]:  # fmt: skip
+    """Give the files that are created in the block their names if it ends well; otherwise nothing of them is left.
 
-    `names` is the pattern of all files that a run for `path` may write, and `lock` the part of it that is locked.
-    ExportError where the system cannot write, or another run writes the same.
+    `names` is the pattern of all files that an export to `path` may write, and `lock` the part of it that is locked.
+    ExportError before the block if a target is in the way or has no space, or another export writes the same;
+    after it, if the system cannot write.
     """
-    lock = lock or path + PART
-    folder_of(path, lock)
-    outputs = OutputFiles(path, names or re.escape(os.path.basename(path)), lock, overwrite, n_bytes)
+    outputs = OutputFiles(path, names or re.escape(os.path.basename(path)), lock or path + PART, overwrite, n_bytes)
     try:
         try:
-            outputs.begin(inputs)
+            outputs.begin(targets, inputs)
             yield outputs
             outputs.name_all()
         except OSError as error:
@@ -297,53 +316,37 @@ def whole_or_absent(
         finally:
             outputs.finish()
     finally:
-        outputs.finish()  # where Ctrl-C came while it was done
-
-
-def folder_of(path: str, part: str | None = None) -> str:
-    """Where a file will be; ExportError where there is no such place."""
-    folder = os.path.dirname(os.path.abspath(part or path))
-    if not os.path.isdir(folder):
-        raise ExportError(f"{path}: there is no folder {folder}; create it first")
-    return folder
+        outputs.finish()  # if Ctrl-C came during the first
 
 
 def free_bytes(folder: str) -> int:
-    """What may still be written to a folder's file system."""
+    """Free space of a folder's file system."""
     if hasattr(os, "statvfs"):
         system = os.statvfs(folder)
         return system.f_bavail * system.f_frsize
-    from shutil import disk_usage  # loads every archive format there is
+    from shutil import disk_usage  # slow: it loads every archive format
 
     return disk_usage(folder).free
 
 
 def _rename_to_new(source: str, target: str) -> None:
-    """Rename a file, unless its new name is taken."""
+    """Rename a file unless the name is taken."""
     try:
         if sys.platform == "win32":
-            os.rename(source, target)  # which refuses that there
+            os.rename(source, target)  # Windows replaces nothing here
         else:
             os.link(source, target)
             os.unlink(source)
     except OSError:
         if os.path.lexists(target) and not _same(source, target):
-            raise ExportError(f"{target} has come to be there meanwhile; choose another name") from None
+            raise ExportError(f"{target} was created meanwhile; choose another name") from None
         os.replace(source, target)  # on a file system without hard links
-
-
-def _rename_back(name: str, to: str) -> None:
-    with suppress(OSError):
-        if _same(name, to):
-            os.unlink(name)  # to rename one name of a file to another leaves both
-        else:
-            os.replace(name, to)
 
 
 def _unlink_open(file: FileIO, name: str) -> None:
     try:
         os.unlink(name)
-    except PermissionError:  # Windows removes nothing that is open; and then nothing that another run has opened
+    except PermissionError:  # Windows removes no open file
         file.close()
         os.unlink(name)
 
@@ -354,33 +357,9 @@ def _remove_folder(folder: str) -> None:
     os.rmdir(folder)
 
 
-def _same(one: str, other: str) -> bool:
-    """Whether two names are those of one file; links are not followed."""
+def _same(one: str | int, name: str) -> bool:
+    """Whether a name, or a descriptor, and another name are of one file; links are not followed."""
     try:
-        return os.path.samestat(os.lstat(one), os.lstat(other))
+        return os.path.samestat(os.fstat(one) if isinstance(one, int) else os.lstat(one), os.lstat(name))
     except OSError:
         return False
-
-
-def refuse_file(inputs: Sequence[str], path: str, n_bytes: int, overwrite: bool) -> None:
-    """Raise where one file of so many bytes cannot be written beside its inputs."""
-    folder = folder_of(path)
-    _refuse_target(inputs, path, overwrite)
-    _refuse_space(path, folder, n_bytes)
-
-
-def _refuse_space(path: str, folder: str, need: int) -> None:
-    free = free_bytes(folder)
-    if free < need:
-        raise ExportError(f"{path}: {size_text(need)} are needed in {folder}, {size_text(free)} are free")
-
-
-def _refuse_target(inputs: Sequence[str], target: str, overwrite: bool) -> None:
-    if os.path.exists(target) and any(os.path.samefile(target, source) for source in inputs):
-        raise ExportError(f"{target} is the recording itself; choose another name")
-    if os.path.isdir(target):
-        raise ExportError(f"{target} is a folder; give the name of a file in it")
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise ExportError(f"{target} is not a regular file, and would be replaced by one")
-    if os.path.lexists(target) and not overwrite:
-        raise ExportError(f"{target} exists; choose another name, or overwrite=True (--overwrite) to replace it")

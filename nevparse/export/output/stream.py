@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes batches of rows in a thread beside their making, to space that was set aside for them."""
+"""Writes batches of rows in a second thread while the next ones are made, to space reserved for them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import ctypes
 import errno
 import os
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from io import FileIO
 from queue import SimpleQueue
 from threading import Thread
@@ -22,61 +20,56 @@ NO_SPACE = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 
 
 def stream(batches: Iterable[Batch], file: FileIO) -> Iterator[int]:
-    """Write batches in a thread of its own, while the next ones are made; yields how many rows each had.
+    """Write batches in a second thread while the next ones are made; yields the number of rows of each.
 
     Raises
     ------
     OSError
-        Where the system cannot write.
+        If the system cannot write.
     """
     to_write: SimpleQueue[Batch | None] = SimpleQueue()
-    written: SimpleQueue[BaseException | None] = SimpleQueue()
+    written: SimpleQueue[int | BaseException] = SimpleQueue()
     writer = Thread(target=_write_each, args=(file, to_write, written), name="nevparse-write", daemon=True)
     writer.start()
-    waiting: deque[int] = deque()
+    n_waiting = 0
     try:
         for batch in batches:
             to_write.put(batch)
-            waiting.append(batch.n_rows)
-            if len(waiting) == BUFFERS:  # the next batch is made where the oldest of these stands
-                yield _waited(written, waiting.popleft())
-        while waiting:
-            yield _waited(written, waiting.popleft())
+            n_waiting += 1
+            if n_waiting == BUFFERS:  # the next batch is made in the buffer of the oldest one
+                n_waiting -= 1
+                yield _n_rows_of_next(written)
+        for _ in range(n_waiting):
+            yield _n_rows_of_next(written)
     finally:
         to_write.put(None)
         writer.join()
 
 
-def _waited(written: SimpleQueue[BaseException | None], n_rows: int) -> int:
-    error = written.get()
-    if error is not None:
-        raise error
-    return n_rows
+def _n_rows_of_next(written: SimpleQueue[int | BaseException]) -> int:
+    result = written.get()
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
-def _write_each(file: FileIO, to_write: SimpleQueue[Batch | None], written: SimpleQueue[BaseException | None]) -> None:
+def _write_each(file: FileIO, to_write: SimpleQueue[Batch | None], written: SimpleQueue[int | BaseException]) -> None:
     try:
         while (batch := to_write.get()) is not None:
             write_all(file, batch.packed())
-            written.put(None)
-    except BaseException as error:  # it is raised where the export runs
+            written.put(batch.n_rows)
+    except BaseException as error:  # raised in the thread that exports
         written.put(error)
 
 
 def write_all(file: FileIO, data: memoryview | bytes) -> None:
-    """Write all of it, however little the system takes at a time."""
+    """Write all of `data`, even if the system takes a few bytes at a time."""
     while data:
         data = data[file.write(data) :]
 
 
 def reserve(file: FileIO, n_bytes: int) -> None:
-    """Have the system set space aside for a file, where it can: what is written then costs a third less.
-
-    Raises
-    ------
-    OSError
-        Where there is no such space.
-    """
+    """Have the system reserve space for a file, if it can: writing is a third faster. OSError if there is none."""
     fallocate = _fallocate()
     if fallocate is not None and fallocate(file.fileno(), _KEEP_SIZE, 0, n_bytes):
         code = ctypes.get_errno()
@@ -84,9 +77,8 @@ def reserve(file: FileIO, n_bytes: int) -> None:
             raise OSError(code, os.strerror(code))
 
 
-@lru_cache(maxsize=1)
 def _fallocate() -> Any:
-    """The system's own call; `os.posix_fallocate` would write every block where a file system has none."""
+    """The system's own call; `os.posix_fallocate` would write every block if the file system cannot reserve."""
     if sys.platform != "linux" or sys.maxsize < 1 << 32:
         return None
     function = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)

@@ -20,7 +20,7 @@ from ...maps.positions import ArrayMap, Positions, plain_grid
 from ...recording.instruments import Continuous
 from ..bin import BinReport, write_bin
 from ..job import BinFile
-from ..output.folder import whole_folder
+from ..output.folder import complete_folder
 from .kilosort import KILOSORT_PROBE, PARAMS, kilosort_probe, kilosort_settings, phy_params
 from .spikeinterface import PROBE, SI_BINARY, SI_FOLDER, binary_folder, binary_recording, probeinterface_probe
 
@@ -143,7 +143,7 @@ def write_sorter(
     chosen = [ns.channels[column] for column in columns]
     positions = _positions(ns, chosen, cmp, by, pitch_um, is_selection)
     target = os.fspath(folder)
-    with whole_folder(target, _BIN, _FILES, [ns.path], overwrite) as part:
+    with complete_folder(target, _BIN, _FILES, [ns.path], overwrite) as part:
         export = _with_final_paths(write_bin(ns, os.path.join(part, _BIN), channels=columns, **options), target)
         for name, text in description_files(ns, chosen, positions, export.files).items():
             with open(os.path.join(part, name), "x", encoding="ascii", newline="\n") as file:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What an export leaves on the disk: whole files, or none."""
+"""What an export leaves on the disk: complete files, or none."""

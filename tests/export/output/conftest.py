@@ -43,4 +43,4 @@ def case(prepared: dict[str, crashes.Case], name: str) -> crashes.Case:
 @pytest.fixture
 def target(case: crashes.Case, tmp_path: Path) -> Path:
     """Where it goes: a folder that is as it is before the export."""
-    return case.lay_out(tmp_path / "place")
+    return case.set_up(tmp_path / "place")

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,9 @@ Files = dict[str, bytes]
 
 
 class Case:
-    """One kind of export: a recording, what is there before, and what would be there after."""
+    """One kind of export: a recording, and the files before and after."""
 
-    target = "s.bin"
+    target, write = "s.bin", "write_bin"
 
     def __init__(self, name: str, raw: bytes, older: dict[str, Any] | None, options: dict[str, Any]) -> None:
         self.name, self.raw, self.older, self.options = name, raw, older, options
@@ -54,9 +55,9 @@ class Case:
         import nevparse as nv
 
         with nv.open_nsx(self.source) as ns:
-            return nv.write_bin(ns, target, **options)
+            return getattr(nv, self.write)(ns, target, **options)
 
-    def lay_out(self, folder: Path) -> Path:
+    def set_up(self, folder: Path) -> Path:
         """A folder as it is before the export; returns the target in it."""
         folder.mkdir()
         for name, data in self.before.items():
@@ -101,14 +102,7 @@ class Case:
 class FolderCase(Case):
     """A folder for a sorter, in which every file describes every ``.bin``."""
 
-    target = "out"
-
-    def export(self, target: Path | str, **options: Any) -> Any:
-        """The newer export, in this process."""
-        import nevparse as nv
-
-        with nv.open_nsx(self.source) as ns:
-            return nv.write_sorter(ns, target, **options)
+    target, write = "out", "write_sorter"
 
     def prepare(self, folder: Path) -> None:
         """Also put a file of the user's beside the older export."""
@@ -117,22 +111,22 @@ class FolderCase(Case):
             self.before["out/notes.txt"] = self.after["out/notes.txt"] = b"mine"
 
     def described(self, name: str, files: Files) -> list[str]:
-        """Every ``.bin`` that is there."""
+        """Every ``.bin``."""
         is_file = not name.endswith((".bin", ".txt"))
         return [other for other in files if other.startswith("out/") and other.endswith(".bin")] if is_file else []
 
 
 def cases() -> list[Case]:
-    """Every kind of export: nothing there before, an older pair, several files, timestamps beside the samples."""
+    """Every kind of export: nothing before, an older pair, several files, timestamps beside the samples."""
     one, _ = b.plausible("2.3", 4, (150,))
     several, _ = b.plausible("2.3", 3, (50, 40))
-    stamped, _ = b.plausible("ptp", 3, (120,))
+    with_ticks, _ = b.plausible("ptp", 3, (120,))
     late = 7 * b.NANOSECONDS + 1_000_000  # 30 samples into the recording
     return [
         Case("fresh", one, None, {}),
         Case("pair", one, {"channels": [1]}, {}),
         Case("split", several, {"gaps": "split", "channels": [2, 0]}, {"gaps": "split"}),
-        Case("ptp", stamped, {"start_tick": late, "channels": [1]}, {}),
+        Case("ptp", with_ticks, {"start_tick": late, "channels": [1]}, {}),
     ]
 
 
@@ -141,7 +135,7 @@ def folder_cases() -> list[Case]:
     several, _ = b.plausible("2.3", 3, (50, 40))
     return [
         FolderCase("new", several, None, {"gaps": "join"}),
-        FolderCase("again", several, {"gaps": "join", "channels": [2, 0]}, {"gaps": "join"}),
+        FolderCase("replaced", several, {"gaps": "join", "channels": [2, 0]}, {"gaps": "join"}),
         FolderCase("fewer", several, {"gaps": "split"}, {"gaps": "join"}),
     ]
 
@@ -183,8 +177,7 @@ class Exporter:
         if not self._fork:
             self.__exit__()
             self._launch()
-        job = {"source": str(case.source), "target": str(target), "options": case.options, **more}
-        job["folder"] = isinstance(case, FolderCase)
+        job = {"source": str(case.source), "target": str(target), "options": case.options, "write": case.write, **more}
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         self._pid = int(self._process.stdout.readline())
@@ -237,14 +230,13 @@ def export(job: dict[str, Any]) -> int:
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["most_bytes"], job["most_bytes"]))
     if not job.get("links", True):
-        os.link = no_links
+        os.link = failing(errno.EPERM)  # as on a file system without hard links
     if "refused" in job:
         os.replace = refusing(job["refused"], os.replace)
     sys.addaudithook(audit)
-    write = nv.write_sorter if job["folder"] else nv.write_bin
     try:
         with nv.open_nsx(job["source"]) as ns:
-            write(ns, job["target"], overwrite=job.get("overwrite", True), progress=progress, **job["options"])
+            getattr(nv, job["write"])(ns, job["target"], overwrite=True, progress=progress, **job["options"])
     except nv.ExportError as error:
         with open(job["says"], "w") as file:
             file.write(str(error)[: job.get("most_bytes", -1)])
@@ -252,9 +244,13 @@ def export(job: dict[str, Any]) -> int:
     return 0
 
 
-def no_links(*_: Any, **__: Any) -> None:
-    """What `os.link` does on a file system without hard links."""
-    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+def failing(code: int) -> Callable[..., None]:
+    """A call of the system that fails."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return fail
 
 
 def refusing(ending: str, replace: Any) -> Any:
@@ -269,7 +265,7 @@ def refusing(ending: str, replace: Any) -> Any:
 
 
 def serve() -> None:
-    """Fork a process for each job, and say which it is and, when that is asked for, how it ended."""
+    """Fork a process for each job; print its number and, on request, how it ended."""
     import nevparse as nv
 
     _ = nv.open_nsx, nv.write_bin, nv.write_sorter
@@ -284,14 +280,9 @@ def serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def main() -> int:
-    """Do what the command line says."""
+if __name__ == "__main__":
     if sys.argv[1] == "fork":
         serve()
-        return 0
-    print(os.getpid(), flush=True)
-    return export(json.loads(sys.stdin.readline()))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    else:
+        print(os.getpid(), flush=True)
+        sys.exit(export(json.loads(sys.stdin.readline())))

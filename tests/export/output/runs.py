@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of outputs do again and again."""
+"""Steps that the tests of outputs share."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def run(case: crashes.Case, target: Path | str, **options: Any) -> Any:
 
 
 def assert_done_anew(case: crashes.Case, target: Path) -> None:
-    """A second run finds what the first one left, and there is nothing but its own files in the end."""
+    """Export to what a first run left: nothing but the newer files remains."""
     run(case, target)
     assert crashes.contents(target.parent) == case.after
     for path in target.parent.rglob("*.bin"):
         nv.read_sidecar(path)
 
 
-def left_by_a_kill(case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, there: str) -> Path:
-    """The target of a run that was killed at the first moment when a file was there."""
+def left_by_a_kill(case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, name: str) -> Path:
+    """The target of a run that was killed as soon as a file existed."""
     for step in range(1000):
-        target = case.lay_out(tmp_path / f"left-{step}")
+        target = case.set_up(tmp_path / f"left-{step}")
         assert exporter.killed_before(case, target, step)
-        if target.with_name(there).exists():
+        if target.with_name(name).exists():
             return target
-    raise AssertionError(there)
+    raise AssertionError(name)
 
 
 def write_with(monkeypatch: pytest.MonkeyPatch, **methods: Any) -> None:
@@ -58,15 +58,6 @@ def free_space_is(monkeypatch: pytest.MonkeyPatch, n_bytes: Callable[[], int]) -
     """Have the system say how much is free."""
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=n_bytes(), f_frsize=1), raising=False)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=n_bytes()))
-
-
-def refusing(code: int) -> Callable[..., None]:
-    """A call of the system that fails."""
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise OSError(code, os.strerror(code))
-
-    return refuse
 
 
 def symlink_or_skip(link: Path, to: Path | str) -> None:
@@ -83,4 +74,4 @@ def hard_link_or_skip(path: Path, link: Path) -> None:
         pytest.skip("hard links cannot be made here")
 
 
-NO_LINKS = refusing(errno.EPERM)
+NO_LINKS = crashes.failing(errno.EPERM)

@@ -50,7 +50,7 @@ def test_exports_c09_an_input_that_shrinks(
             os.truncate(path, 700)
 
     with nv.open_nsx(path) as ns:
-        _ = ns.gaps  # probed while it was whole
+        _ = ns.gaps  # probed before it was cut
         if when == "before":
             os.truncate(path, 700)
         early = when == "before" and sort and ns.has_sample_timestamps  # every timestamp is read to plan it

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Exports that are killed, before every operation and at random moments, and what the next run makes of it.
 
-A process is killed before the n-th file it opens, renames, links or removes, for every n. What it leaves must be whole
+A process is killed before the n-th file it opens, renames, links or removes, for every n. It must leave complete
 files; then each kind of next run starts from that.
 """
 
@@ -43,18 +43,29 @@ def assert_nothing_goes(case: crashes.Case, target: Path, tmp_path: Path) -> Non
     """A next run that may not overwrite, and one that fails, lose no file, and leave nothing new that is half."""
     for options in ({"overwrite": False}, {"progress": fail}):
         place = tmp_path / "next" / target.parent.name
-        shutil.copytree(target.parent, place, symlinks=True)
-        there = older_and_newer(crashes.contents(place))
+        copy_with_links(target.parent, place)
+        files = older_and_newer(crashes.contents(place))
         try:
             run(case, place / target.name, **options)
         except nv.ExportError:
-            assert there <= older_and_newer(crashes.contents(place))
+            assert files <= older_and_newer(crashes.contents(place))
         else:
             assert case.before == {}
             assert crashes.contents(place) == case.after
         assert case.wrong(place) == []
         assert case.left_over(place) == []
         shutil.rmtree(place)
+
+
+def copy_with_links(folder: Path, to: Path) -> None:
+    """Names of one file in a folder are names of one file in its copy too."""
+    copies: dict[int, str] = {}
+
+    def copy(source: str, copied: str) -> None:
+        first = copies.setdefault(os.stat(source).st_ino, copied)
+        shutil.copy2(source, copied) if first == copied else os.link(first, copied)
+
+    shutil.copytree(folder, to, symlinks=True, copy_function=copy)
 
 
 def fail(*_: int) -> None:
@@ -74,7 +85,7 @@ def kill_before_each(
     case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, every: int, links: bool = True, **more: Any
 ) -> None:
     for step in itertools.count(0, every):
-        target = case.lay_out(tmp_path / str(step))
+        target = case.set_up(tmp_path / str(step))
         if not exporter.killed_before(case, target, step, links=links, **more):
             break
         wrong = [text for text in case.wrong(target.parent) if links or not text.endswith("is lost")]
@@ -85,27 +96,21 @@ def kill_before_each(
     assert crashes.contents(target.parent) == (case.before if more else case.after)
 
 
-@pytest.mark.parametrize("name", FILE_CASES + FOLDER_CASES)
-def test_exports_c01_c02_killed_before_every_third_operation(
-    case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path
-) -> None:
-    kill_before_each(case, exporter, tmp_path, every=3)
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize(
+    ("every", "links"), [(3, True), *(pytest.param(1, links, marks=pytest.mark.thorough) for links in (True, False))]
+)
 @pytest.mark.parametrize("name", FILE_CASES + FOLDER_CASES)
 def test_exports_c01_c02_killed_before_any_operation(
-    case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, links: bool
+    case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, every: int, links: bool
 ) -> None:
     """On a file system with hard links, and on one without."""
-    kill_before_each(case, exporter, tmp_path, every=1, links=links)
+    kill_before_each(case, exporter, tmp_path, every, links=links)
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("links", [True, False])
 @pytest.mark.parametrize(
-    ("name", "last"), [("fresh", "s.json"), ("pair", "s.json"), ("split", "s-001.json"), ("again", "si_folder.json")]
+    ("name", "last"), [("fresh", "s.json"), ("pair", "s.json"), ("split", "s-001.json"), ("replaced", "si_folder.json")]
 )
 def test_exports_c01_c02_killed_while_everything_is_put_back(
     case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, links: bool, last: str
@@ -116,13 +121,13 @@ def test_exports_c01_c02_killed_while_everything_is_put_back(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("links", [True, False])
-@pytest.mark.parametrize("name", ["pair", "split", "again", "fewer"])
+@pytest.mark.parametrize("name", ["pair", "split", "replaced", "fewer"])
 def test_exports_c01_c02_killed_twice(
     case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, links: bool
 ) -> None:
     """The next run is killed too, among the first things it does: it clears up what the first one left."""
     for step in itertools.count(0, 2):
-        target = case.lay_out(tmp_path / str(step))
+        target = case.set_up(tmp_path / str(step))
         if not exporter.killed_before(case, target, step, links=links):
             break
         for second in range(12):
@@ -133,11 +138,42 @@ def test_exports_c01_c02_killed_twice(
         assert_done_anew(case, target)
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("name", "new"), [("pair", "s.bin"), ("split", "s-001.bin"), ("replaced", "out/recording.bin")]
+)
+def test_exports_c02_no_sidecar_of_two_runs_ago_is_put_beside_a_newer_bin(
+    case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, new: str
+) -> None:
+    """The first run is killed with its .bin named and its sidecar not; the second before any operation."""
+    target, first = killed_when_new(case, exporter, tmp_path, new)
+    for second in itertools.count():
+        target = case.set_up(tmp_path / f"second-{second}")
+        assert exporter.killed_before(case, target, first)
+        if not exporter.killed_before(case, target, second):
+            break
+        with pytest.raises(nv.ExportError, match="it fails"):
+            run(case, target, progress=fail)
+        assert case.wrong(target.parent) == [], f"before operation {second}"
+        assert_done_anew(case, target)
+    assert second > first
+
+
+def killed_when_new(case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, new: str) -> tuple[Path, int]:
+    """The target of a run that was killed just after a file of it got its name, and before which operation."""
+    for step in itertools.count():
+        target = case.set_up(tmp_path / f"first-{step}")
+        assert exporter.killed_before(case, target, step)
+        if crashes.contents(target.parent).get(new) == case.after[new]:
+            return target, step
+    raise AssertionError(new)
+
+
 # ---------------------------------------------------------------------------------------------------- at random moments
 
 
 def kill_at_random(case: crashes.Case, exporter: crashes.Exporter, folder: Path, moment: float, lasts_s: float) -> int:
-    target = case.lay_out(folder)
+    target = case.set_up(folder)
     exporter.start(case, target, pause_s=0.002)
     time.sleep(moment * lasts_s)
     exporter.kill()
@@ -150,7 +186,7 @@ def kill_at_random(case: crashes.Case, exporter: crashes.Exporter, folder: Path,
 
 def duration_s(case: crashes.Case, exporter: crashes.Exporter, folder: Path) -> float:
     begin = time.monotonic()
-    exporter.start(case, case.lay_out(folder), pause_s=0.002)
+    exporter.start(case, case.set_up(folder), pause_s=0.002)
     assert exporter.wait() == 0
     return time.monotonic() - begin
 
@@ -168,7 +204,7 @@ def test_exports_c01_killed_at_random_moments(
     assert codes.count(crashes.KILLED) == n_kills, "too few of them were still running"
 
 
-@pytest.mark.parametrize("name", ["pair", "again"])
+@pytest.mark.parametrize("name", ["pair", "replaced"])
 def test_exports_c01_killed_in_a_process_of_its_own(case: crashes.Case, target: Path) -> None:
     """As the tests run where processes do not fork."""
     with crashes.Exporter(fork=False) as exporter:
@@ -206,7 +242,7 @@ def test_exports_c03_a_killed_runs_other_files_are_cleared_away_too(
 def test_exports_c03_the_next_run_puts_back_what_was_set_aside(
     case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path
 ) -> None:
-    """Killed when the older sidecar was set aside and nothing was replaced: the pair is there again."""
+    """Killed when the older sidecar was set aside and nothing was replaced: the pair is put back."""
     target = left_by_a_kill(case, exporter, tmp_path, "s.json" + OLD)
     assert not target.with_name("s.json").exists()
     with pytest.raises(nv.ExportError, match=r"s\.bin exists"):
@@ -218,20 +254,16 @@ def test_exports_c03_the_next_run_puts_back_what_was_set_aside(
 def test_exports_c03_an_older_sidecar_is_not_put_beside_a_newer_bin(
     case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path
 ) -> None:
-    for step in itertools.count():  # up to the moment when the .bin is new and the sidecar is not
-        target = case.lay_out(tmp_path / str(step))
-        assert exporter.killed_before(case, target, step)
-        if target.read_bytes() == case.after["s.bin"]:
-            break
+    target, _ = killed_when_new(case, exporter, tmp_path, "s.bin")
     for options in ({"overwrite": False}, {"progress": fail}):
         with pytest.raises(nv.ExportError, match=r"exists|fails"):
             run(case, target, **options)
-        there = {"s.bin": case.after["s.bin"], "s.bin" + OLD: case.before["s.bin"]}
-        assert crashes.contents(target.parent) == {**there, "s.json" + OLD: case.before["s.json"]}
+        older = {name + OLD: case.before[name] for name in ("s.bin", "s.json")}
+        assert crashes.contents(target.parent) == {"s.bin": case.after["s.bin"], **older}
     assert_done_anew(case, target)
 
 
-@pytest.mark.parametrize("name", ["again"])
+@pytest.mark.parametrize("name", ["replaced"])
 def test_exports_c03_a_folder_whose_files_are_set_aside_is_not_empty(case: crashes.Case, target: Path) -> None:
     """As on a file system without hard links: every older file has its other name, and a run may not overwrite."""
     (target / "notes.txt").unlink()

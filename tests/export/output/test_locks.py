@@ -14,19 +14,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from source.watching import wait_for
 
 import nevparse as nv
 from export.output import crashes
 from export.output.crashes import LOCK, OLD, PART
 from export.output.runs import (
     BUSY,
+    FOLDER_CASES,
     IN_THE_WAY,
     assert_done_anew,
     every_case,
     every_folder,
     hard_link_or_skip,
     left_by_a_kill,
-    refusing,
     run,
     symlink_or_skip,
     write_with,
@@ -53,37 +54,29 @@ def put(kind: str, stranger: Path, precious: Path) -> None:
         hard_link_or_skip(precious, stranger)
 
 
-@pytest.mark.parametrize("name", ["ptp"])
-@pytest.mark.parametrize("odd", ["s.bin", "s.json", "s.ticks", "s-000.bin"])
+@pytest.mark.parametrize(
+    ("name", "stranger"),
+    [("ptp", f"{file}{PART}") for file in ("s.bin", "s.json", "s.ticks", "s-000.bin")]
+    + [(name, f"out{ending}") for name in FOLDER_CASES for ending in (PART, LOCK)],
+)
 @pytest.mark.parametrize("kind", ["link", "folder", "second name"])
 def test_exports_c04_what_is_no_file_of_ours_is_kept(
-    case: crashes.Case, target: Path, tmp_path: Path, odd: str, kind: str
+    case: crashes.Case, target: Path, tmp_path: Path, stranger: str, kind: str
 ) -> None:
-    put(kind, target.with_name(odd + PART), tmp_path / "precious")
+    put(kind, target.with_name(stranger), tmp_path / "precious")
     before = crashes.contents(target.parent)
-    with pytest.raises(nv.ExportError, match=f"{odd}{PART} {IN_THE_WAY}"):
+    with pytest.raises(nv.ExportError, match=f"{stranger} {IN_THE_WAY}"):
         run(case, target)
     assert crashes.contents(target.parent) == before
     assert (tmp_path / "precious").read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("name", ["pair"])
-@pytest.mark.parametrize("odd", ["s.bin", "s.json"])
-def test_exports_c04_a_folder_is_no_older_file(case: crashes.Case, target: Path, tmp_path: Path, odd: str) -> None:
-    put("folder", target.with_name(odd + OLD), tmp_path / "precious")
+@pytest.mark.parametrize("file", ["s.bin", "s.json"])
+def test_exports_c04_a_folder_is_no_older_file(case: crashes.Case, target: Path, tmp_path: Path, file: str) -> None:
+    put("folder", target.with_name(file + OLD), tmp_path / "precious")
     before = crashes.contents(target.parent)
-    with pytest.raises(nv.ExportError, match=f"{odd}{OLD} {IN_THE_WAY}"):
-        run(case, target)
-    assert crashes.contents(target.parent) == before
-
-
-@every_folder
-@pytest.mark.parametrize("odd", [PART, LOCK])
-@pytest.mark.parametrize("kind", ["link", "folder", "second name"])
-def test_exports_c04_beside_a_folder_too(case: crashes.Case, target: Path, tmp_path: Path, odd: str, kind: str) -> None:
-    put(kind, target.with_name("out" + odd), tmp_path / "precious")
-    before = crashes.contents(target.parent)
-    with pytest.raises(nv.ExportError, match=f"out{odd} {IN_THE_WAY}"):
+    with pytest.raises(nv.ExportError, match=f"{file}{OLD} {IN_THE_WAY}"):
         run(case, target)
     assert crashes.contents(target.parent) == before
 
@@ -134,24 +127,17 @@ def test_exports_c05_a_second_run_for_a_folder_is_refused(case: crashes.Case, ta
     assert crashes.contents(target.parent) == case.after
 
 
-@pytest.mark.parametrize("name", ["pair", "again"])
+@pytest.mark.parametrize("name", ["pair", "replaced"])
 def test_exports_c05_a_run_in_another_process_is_heeded_until_it_is_killed(
     case: crashes.Case, exporter: crashes.Exporter, target: Path
 ) -> None:
     exporter.start(case, target, pause_s=60)
-    wait_for(target.with_name(target.name + PART))
+    wait_for(target.with_name(target.name + PART), 0)
     with pytest.raises(nv.ExportError, match=BUSY):
         run(case, target)
     exporter.kill()
     assert exporter.wait() == crashes.KILLED
     assert_done_anew(case, target)
-
-
-def wait_for(path: Path) -> None:
-    until = time.monotonic() + 10
-    while not path.exists():
-        assert time.monotonic() < until
-        time.sleep(0.002)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
@@ -189,7 +175,7 @@ def test_exports_c05_a_child_holds_no_lock_of_its_killed_parent(case: crashes.Ca
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-@pytest.mark.parametrize("name", ["pair", "split", "again"])
+@pytest.mark.parametrize("name", ["pair", "split", "replaced"])
 def test_exports_c05_a_child_that_ends_leaves_its_parents_export_alone(case: crashes.Case, target: Path) -> None:
     test, ends = os.getpid(), []
 
@@ -232,7 +218,7 @@ def test_exports_c05_other_names_and_shared_sidecars(case: crashes.Case, target:
 
 
 class Windows:
-    """Locks of single bytes; what is open is neither renamed nor removed, and what is there not renamed to."""
+    """Locks of single bytes. An open file is neither renamed nor removed, and no name that is taken is renamed to."""
 
     LK_NBLCK = 2
 
@@ -247,10 +233,10 @@ class Windows:
         assert (mode, n_bytes) == (self.LK_NBLCK, 1)
         assert os.lseek(handle, 0, os.SEEK_CUR) >= 1 << 40, "others may read what was written"
         status = os.fstat(handle)
-        held = {number: key for number, key in self.locked.items() if is_open(number, key) and number != handle}
-        if (status.st_dev, status.st_ino) in held.values():
+        others = {number: key for number, key in self.locked.items() if is_open(number, key) and number != handle}
+        if (status.st_dev, status.st_ino) in others.values():
             raise PermissionError(errno.EACCES, "Permission denied")
-        self.locked = {**held, handle: (status.st_dev, status.st_ino)}
+        self.locked = {**others, handle: (status.st_dev, status.st_ino)}
 
     def unless_open(self, real: Any, may_replace: bool) -> Any:
         def call(path: Any, *target: Any, **more: Any) -> None:
@@ -272,8 +258,8 @@ def is_open(handle: int, key: tuple[int, int]) -> bool:
     return (status.st_dev, status.st_ino) == key
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system does not tell what is open")
-@pytest.mark.parametrize("name", ["fresh", "pair", "split", "ptp", "new", "again"])
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system does not list open files")
+@pytest.mark.parametrize("name", ["fresh", "pair", "split", "ptp", "new", "replaced"])
 @pytest.mark.parametrize("overwrite", [True, False])
 def test_exports_c05_files_as_windows_has_them(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool
@@ -297,13 +283,13 @@ def test_exports_c05_files_as_windows_has_them(
     assert crashes.contents(target.parent) == case.after
 
 
-@pytest.mark.parametrize("name", ["fresh", "pair", "split", "new", "again"])
+@pytest.mark.parametrize("name", ["fresh", "pair", "split", "new", "replaced"])
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_exports_c05_without_locks_a_part_that_is_there_may_be_another_runs(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     fcntl = pytest.importorskip("fcntl")
-    monkeypatch.setattr(fcntl, "flock", refusing(code))
+    monkeypatch.setattr(fcntl, "flock", crashes.failing(code))
 
     def progress(*_: int) -> None:
         with pytest.raises(nv.ExportError, match=CANNOT_TELL):
@@ -320,9 +306,9 @@ def test_exports_c05_without_locks_a_leftover_is_refused_and_named(
     fcntl = pytest.importorskip("fcntl")
     target = left_by_a_kill(case, exporter, tmp_path, "s.bin" + PART)
     left = sorted(os.listdir(target.parent))
-    monkeypatch.setattr(fcntl, "flock", refusing(errno.ENOLCK))
+    monkeypatch.setattr(fcntl, "flock", crashes.failing(errno.ENOLCK))
     for name in ("s.json", "s.bin"):
-        with pytest.raises(nv.ExportError, match=f"{name}{PART} is there, .* {CANNOT_TELL}"):
+        with pytest.raises(nv.ExportError, match=f"{name}{PART} exists, .* {CANNOT_TELL}"):
             run(case, target)
         assert sorted(os.listdir(target.parent)) == left
         target.with_name(name + PART).unlink()
@@ -353,12 +339,12 @@ def test_exports_c05_a_part_that_another_run_takes_for_a_leftover_is_made_anew(
     assert crashes.contents(target.parent) == case.after
 
 
-@pytest.mark.parametrize(("name", "odd"), [("pair", "s.json"), ("ptp", "s.ticks"), ("split", "s-000.bin")])
+@pytest.mark.parametrize(("name", "file"), [("pair", "s.json"), ("ptp", "s.ticks"), ("split", "s-000.bin")])
 def test_exports_c05_nobody_elses_file_gets_the_name(
-    case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch, odd: str
+    case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     """Somebody puts another file in the place of a part."""
-    part, real = target.with_name(odd + PART), os.link
+    part, real = target.with_name(file + PART), os.link
 
     def link(source: str, to: str) -> None:
         if part.exists():
@@ -366,7 +352,7 @@ def test_exports_c05_nobody_elses_file_gets_the_name(
             part.write_bytes(b"other")
         real(source, to)
 
-    monkeypatch.setattr(os, "link", link)  # the first thing that is done when all parts are whole
+    monkeypatch.setattr(os, "link", link)  # what is done first when all parts are complete
     with pytest.raises(nv.ExportError, match="somebody else has changed"):
         run(case, target)
     assert crashes.contents(target.parent) == case.before

@@ -25,7 +25,6 @@ from export.output.runs import (
     FOLDER_CASES,
     NO_LINKS,
     every_case,
-    refusing,
     run,
     symlink_or_skip,
     write_with,
@@ -46,7 +45,7 @@ def test_exports_c07_a_folder_that_goes_away(case: crashes.Case, target: Path) -
     assert not target.parent.exists()
 
 
-@pytest.mark.parametrize("name", ["pair", "new", "again"])
+@pytest.mark.parametrize("name", ["pair", "new", "replaced"])
 def test_exports_c07_a_folder_that_cannot_be_written_to(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,9 +84,9 @@ def other_file_system(path: Path) -> str | None:
 def test_exports_c07_a_target_on_another_file_system(case: crashes.Case, tmp_path: Path, through_a_link: bool) -> None:
     other = other_file_system(tmp_path)
     if other is None:
-        pytest.skip("one file system is all there is here")
+        pytest.skip("this system has one file system")
     folder = Path(other, f"nevparse-{os.getpid()}")
-    target = case.lay_out(folder)
+    target = case.set_up(folder)
     try:
         if through_a_link:
             symlink_or_skip(tmp_path / "link", folder)
@@ -101,9 +100,9 @@ def test_exports_c07_a_target_on_another_file_system(case: crashes.Case, tmp_pat
 # ---------------------------------------------------------------------------------------------- refused, or interrupted
 
 
-def assert_put_back(case: crashes.Case, target: Path, attempt: str) -> None:
-    assert crashes.contents(target.parent) == case.before, attempt
-    assert {path.name for path in target.parent.iterdir()} == {name.split("/")[0] for name in case.before}, attempt
+def assert_leaves(files: crashes.Files, target: Path, attempt: str) -> None:
+    assert crashes.contents(target.parent) == files, attempt
+    assert {path.name for path in target.parent.iterdir()} == {name.split("/")[0] for name in files}, attempt
 
 
 @pytest.mark.parametrize("name", FILE_CASES + FOLDER_CASES)
@@ -134,7 +133,7 @@ def test_exports_c08_a_name_that_is_refused_puts_everything_back(
             try:
                 run(case, target)
             except (nv.ExportError, KeyboardInterrupt):
-                assert_put_back(case, target, f"renaming {n_good}")
+                assert_leaves(case.before, target, f"renaming {n_good}")
             else:
                 break
     assert n_good >= (1 if case.name == "new" else len(case.after) - (case.name not in FILE_CASES))
@@ -172,51 +171,40 @@ class CtrlC:
         return self
 
 
-def interrupt_at_each_line(case: crashes.Case, tmp_path: Path, every: int, **options: Any) -> None:
+def interrupt_at_each_line(case: crashes.Case, tmp_path: Path, every: int, overwrite: bool) -> None:
     tracer = sys.gettrace()
     for line in itertools.count(0, every):
-        target = case.lay_out(tmp_path / str(line))
+        target = case.set_up(tmp_path / str(line))
         ctrl_c = CtrlC(line)
         sys.settrace(ctrl_c)
         try:
-            run(case, target, **options)
+            run(case, target, overwrite=overwrite)
         except KeyboardInterrupt:
             pass
         finally:
             sys.settrace(tracer)
         if not ctrl_c.where:
             break
-        files = crashes.contents(target.parent)
-        assert files in (case.before, case.after), ctrl_c.where
-        assert {path.name for path in target.parent.iterdir()} == {name.split("/")[0] for name in files}, ctrl_c.where
+        is_new = crashes.contents(target.parent) == case.after
+        assert_leaves(case.after if is_new else case.before, target, ctrl_c.where)
         shutil.rmtree(target.parent)
     assert line > 50
     assert crashes.contents(target.parent) == case.after
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that no line has got as yet
-@pytest.mark.parametrize("name", FILE_CASES + FOLDER_CASES)
-def test_exports_c08_ctrl_c_at_some_lines(case: crashes.Case, tmp_path: Path) -> None:
-    interrupt_at_each_line(case, tmp_path, every=7)
-
-
-@pytest.mark.thorough
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("links", [True, False])
-@pytest.mark.parametrize("name", FILE_CASES + FOLDER_CASES)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that is not in `file` yet
+@pytest.mark.parametrize(
+    ("every", "links"), [(7, True), *(pytest.param(1, links, marks=pytest.mark.thorough) for links in (True, False))]
+)
+@pytest.mark.parametrize(
+    ("name", "overwrite"), [*((name, True) for name in FILE_CASES + FOLDER_CASES), ("fresh", False), ("new", False)]
+)
 def test_exports_c08_ctrl_c_at_any_line(
-    case: crashes.Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+    case: crashes.Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int, links: bool, overwrite: bool
 ) -> None:
     if not links:
         monkeypatch.setattr(os, "link", NO_LINKS)
-    interrupt_at_each_line(case, tmp_path, every=1)
-
-
-@pytest.mark.thorough
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("name", ["fresh", "new"])
-def test_exports_c08_ctrl_c_at_any_line_where_nothing_may_be_replaced(case: crashes.Case, tmp_path: Path) -> None:
-    interrupt_at_each_line(case, tmp_path, every=1, overwrite=False)
+    interrupt_at_each_line(case, tmp_path, every, overwrite)
 
 
 @pytest.mark.parametrize("made", [True, False])
@@ -273,11 +261,10 @@ def test_exports_c08_an_older_file_that_cannot_be_put_back_is_not_removed(
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(nv.ExportError, match="Permission denied"):
         run(case, target)
-    there = {"s.bin": case.before["s.bin"], "s.json" + OLD: case.before["s.json"]}
-    assert crashes.contents(target.parent) == there
+    assert crashes.contents(target.parent) == {"s.bin": case.before["s.bin"], "s.json" + OLD: case.before["s.json"]}
 
 
-# ------------------------------------------------------------------------------------------- what has come to be there
+# ------------------------------------------------------------------------------------------ what was created meanwhile
 
 
 @pytest.mark.parametrize("name", ["fresh"])
@@ -287,8 +274,8 @@ def test_exports_c08_what_appears_meanwhile_is_not_replaced(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch, appears: str, links: bool
 ) -> None:
     if not links:
-        monkeypatch.setattr(os, "link", refusing(errno.EOPNOTSUPP))
-    with pytest.raises(nv.ExportError, match=f"{appears} has come to be there meanwhile"):
+        monkeypatch.setattr(os, "link", crashes.failing(errno.EOPNOTSUPP))
+    with pytest.raises(nv.ExportError, match=f"{appears} was created meanwhile"):
         run(case, target, overwrite=False, progress=lambda *_: target.with_name(appears).write_bytes(b"mine"))
     assert crashes.contents(target.parent) == {appears: b"mine"}
 
@@ -299,6 +286,6 @@ def test_exports_c08_a_folder_that_appears_meanwhile_is_not_replaced(case: crash
         target.mkdir(exist_ok=True)
         (target / "recording.bin").write_bytes(b"mine")
 
-    with pytest.raises(nv.ExportError, match=r"recording\.bin has come to be there meanwhile"):
+    with pytest.raises(nv.ExportError, match=r"recording\.bin was created meanwhile"):
         run(case, target, overwrite=False, progress=appear)
     assert crashes.contents(target.parent) == {"out/recording.bin": b"mine"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Exports that run out of space, at every byte: the error says how much there was, and nothing new is left."""
+"""Exports that run out of space, at every byte: the error says how much is missing, and nothing new is left."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_exports_c06_a_disk_that_is_full_after_any_byte(
     case = prepared[name]
     total = sum(map(len, case.after.values()))
     folder = tmp_path_factory.mktemp("full") / "out"
-    target = case.lay_out(folder)
+    target = case.set_up(folder)
     n_bytes = int(share * total)
     with pytest.MonkeyPatch.context() as patch:
         write_with(patch, write=limited(n_bytes, code))
@@ -84,7 +84,7 @@ def test_exports_c06_every_byte_that_may_be_the_last(
         assert crashes.contents(target.parent) == case.before
 
 
-@pytest.mark.parametrize("name", ["new", "again", "fewer"])
+@pytest.mark.parametrize("name", ["new", "replaced", "fewer"])
 @pytest.mark.parametrize("n_bytes", [0, 100, 500])
 def test_exports_c06_a_folder_on_a_full_disk(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch, n_bytes: int
@@ -108,7 +108,7 @@ def test_exports_c06_the_systems_own_full_device(
 
     write_with(monkeypatch, __init__=open_full)
     monkeypatch.setattr(output_files, "reserve", lambda file, n_bytes: None)
-    monkeypatch.setattr(output_files.LockedPart, "is_there", lambda self: True)
+    monkeypatch.setattr(output_files.LockedPart, "is_in_place", lambda self: True)
     with pytest.raises(nv.ExportError, match=r"No space left on device \(.* needed, 0 bytes written, .* free\)"):
         run(case, target)
     assert crashes.contents(target.parent) == case.before
@@ -161,8 +161,8 @@ def test_exports_c06_a_small_disk(file_of: Callable[..., str], tmp_path: Path, h
         [*mount, sys.executable, "-c", IN_A_SMALL_DISK, source, how, *paths],
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
-    said, left = done.stdout.splitlines()
-    assert "s.bin could not be written: No space left on device (240 kB needed, " in said
+    message, left = done.stdout.splitlines()
+    assert "s.bin could not be written: No space left on device (240 kB needed, " in message
     assert left == "['s.bin'] True"
 
 
@@ -170,9 +170,9 @@ def test_exports_c06_a_small_disk(file_of: Callable[..., str], tmp_path: Path, h
 def test_exports_c06_a_file_that_did_not_become_what_was_planned_gets_no_name(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the reason: the system said that all was written."""
+    """Whatever the reason: the system reported that all was written."""
     write_with(monkeypatch, write=lambda self, data: len(data))
-    with pytest.raises(nv.ExportError, match="bytes were planned, 0 came of it"):
+    with pytest.raises(nv.ExportError, match="bytes were planned, 0 were written"):
         run(case, target)
     assert crashes.contents(target.parent) == case.before
 
@@ -194,7 +194,7 @@ def test_exports_c06_a_write_that_fails_only_when_the_file_is_closed(
     assert crashes.contents(target.parent) == case.before
 
 
-@pytest.mark.parametrize("name", ["new", "again"])
+@pytest.mark.parametrize("name", ["new", "replaced"])
 def test_exports_c06_too_little_space_for_a_folder(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files are whole, or they are not there: disks that fill up, interruptions, and the thread that writes."""
+"""Files are complete or absent: interruptions, space that is reserved, and the thread that writes."""
 
 from __future__ import annotations
 
@@ -23,18 +23,7 @@ from nevparse.export.output import files as output_files
 from nevparse.export.output import stream
 from nevparse.traces import packing
 
-FILES = "s.bin", "s.json"
-
-# ------------------------------------------------------------------------------------------- whole, or nothing at all
-
-
-class FullDisk(FileIO):
-    """A file on a disk that takes 100 bytes of it."""
-
-    def write(self, data):
-        if self.tell() + len(data) > 100:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return super().write(data)
+# ----------------------------------------------------------------------------------------------- complete, or absent
 
 
 class Reluctant(FileIO):
@@ -45,20 +34,7 @@ class Reluctant(FileIO):
 
 
 @pytest.mark.usefixtures("small_buffers")
-@pytest.mark.parametrize("older", [False, True])
-def test_a_full_disk_leaves_nothing_new(opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch, older) -> None:
-    if older:
-        for name in FILES:
-            out.with_name(name).write_bytes(b"older")
-    monkeypatch.setattr(output_files, "FileIO", FullDisk)
-    with pytest.raises(nv.ExportError, match="could not be written: No space left on device"):
-        nv.write_bin(opened(b.plausible("2.3", 4, (50,))[0]), out, overwrite=older)
-    assert left_in(out.parent) == (sorted(FILES) if older else [])
-    assert all(path.read_bytes() == b"older" for path in out.parent.iterdir())
-
-
-@pytest.mark.usefixtures("small_buffers")
-def test_a_file_that_takes_a_few_bytes_at_a_time_is_written_whole(
+def test_a_file_that_takes_a_few_bytes_at_a_time_is_complete(
     opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(output_files, "FileIO", Reluctant)
@@ -77,37 +53,6 @@ def test_an_interruption_leaves_nothing(opened: Opened, out: Path, error) -> Non
 
     with pytest.raises(error):
         nv.write_bin(opened(b.plausible("2.3", 4, (50,))[0]), out, progress=progress)
-    assert left_in(out.parent) == []
-
-
-@pytest.mark.usefixtures("small_buffers")
-@pytest.mark.parametrize("columns", [None, [2, 0]])
-def test_an_input_that_shrinks_leaves_nothing(opened: Opened, out: Path, columns) -> None:
-    ns = opened(b.plausible("2.3", 4, (50,))[0])
-
-    def shrink(done, total):
-        os.truncate(ns.path, 600)
-
-    with pytest.raises(nv.ExportError, match="it has become shorter since it was opened"):
-        nv.write_bin(ns, out, channels=columns, progress=shrink)
-    assert left_in(out.parent) == []
-
-
-def test_an_interruption_while_a_file_is_made_leaves_nothing(
-    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ctrl-C may come when the file is on the disk and the call that made it has not returned."""
-
-    class Interrupted(FileIO):
-        def __init__(self, *arguments):
-            super().__init__(*arguments)
-            if arguments[-1] == "xb":
-                self.close()
-                raise KeyboardInterrupt
-
-    monkeypatch.setattr(output_files, "FileIO", Interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        nv.write_bin(opened(b.plausible("2.3", 2, (5,))[0]), out)
     assert left_in(out.parent) == []
 
 
@@ -166,7 +111,7 @@ def test_a_file_is_the_same_whether_the_system_sets_space_aside_or_not(
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG])
-def test_space_that_is_not_there_is_told_before_a_byte_is_written(
+def test_missing_space_is_reported_before_a_byte_is_written(
     opened: Opened, monkeypatch: pytest.MonkeyPatch, out: Path, code
 ) -> None:
     monkeypatch.setattr(stream, "_fallocate", answering(code))
@@ -189,7 +134,7 @@ def test_space_set_aside_does_not_make_a_file_longer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("n_batches", [0, 1, packing.BUFFERS - 1, packing.BUFFERS, 3 * packing.BUFFERS + 1])
 def test_no_batch_is_made_where_one_still_waits_to_be_written(tmp_path: Path, n_batches) -> None:
-    """Each batch is made in the oldest of a few buffers, the way `Pump` does, while a slow file takes the others."""
+    """Each batch is made in the oldest of a few buffers, as `RowReader` does, while a slow file takes the others."""
 
     class Slow(FileIO):
         def write(self, data):
