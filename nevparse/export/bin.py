@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import DamagedFile
 from ..nsx.file import NsxFile
-from ..nsx.packets import HiddenGap
+from ..nsx.packets import FullScanNeeded
 from ..recording.instruments import CombinedInstruments, Continuous
 from ..source.growth import POLL_S, FollowOptions
 from ..traces.plan import FilledRows, PlanOptions, check_options, plan_rows
@@ -161,7 +161,7 @@ def write_bin(
     export = partial(_export, os.fspath(path), columns, options, overwrite, progress, follow_options)
     try:
         return export(recording.fully_scanned() if sort or resample else recording)
-    except HiddenGap:  # seen while streaming; no file has its name yet
+    except FullScanNeeded:  # seen while streaming; no file has its name yet
         return export(recording.fully_scanned())
 
 

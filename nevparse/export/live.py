@@ -9,7 +9,7 @@ from itertools import accumulate, chain
 from ..clock import Gap
 from ..errors import GapError
 from ..nsx.file import NsxFile
-from ..nsx.packets import HiddenGap
+from ..nsx.packets import FullScanNeeded
 from ..source.growth import FollowOptions, poll_growth
 from ..traces.plan import PlanOptions, PlanRow, SampleRows, count_rows, plan_rows, rows_between
 
@@ -56,7 +56,7 @@ class GrowingRows:
 
     def _update(self, is_last: bool) -> None:
         if self._ns.has_sample_timestamps != self._has_sample_timestamps:
-            raise HiddenGap  # short blocks were taken for packets
+            raise FullScanNeeded  # short blocks were taken for packets
         try:
             self.files = plan_rows(self._ns, self._options, may_be_empty=True).files
         except GapError as error:  # a gap may be too long to fill until more is recorded

@@ -23,7 +23,7 @@ from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
 from ..source.reference import Opener, check_same_headers, header_digest, open_file
-from ..traces.columns import as_slice, choose_columns, to_microvolts
+from ..traces.selection import as_slice, choose_columns, to_microvolts
 from .framing import find_more_samples, find_samples, scan_every_packet
 from .headers import NsxHeaders, check_channel_types, count_channels, data_start, describe_channels, read_period
 from .packets import PacketIndex, TimestampCheck

@@ -9,7 +9,7 @@ from ..errors import Damage, FormatError, TruncatedFile
 from ..format.layout import Layout
 from .blocks import BlockIndex, BlockWalk
 from .headers import NsxHeaders
-from .packets import PacketIndex, Packets
+from .packets import PacketIndex, PacketReader
 from .segments import RecordedSamples, SampleIndex
 
 _PROBES = 16  # packet headers read, all over the file, before it counts as one sample per packet
@@ -71,7 +71,7 @@ def _find_records(headers: NsxHeaders, layout: Layout | None) -> RecordedSamples
         damage = (*damage, Damage("cut-sample", source.size - n_left_out, message, TruncatedFile))
     index: SampleIndex
     if layout:
-        index = PacketIndex(Packets(source, layout, start, record_bytes, n_records), clock)
+        index = PacketIndex(PacketReader(source, layout, start, record_bytes, n_records), clock)
     else:
         index = BlockIndex([(start, 0, n_records)] if n_records else [], record_bytes, clock)
     return RecordedSamples(headers, index, -n_left_out % record_bytes, damage)
@@ -87,7 +87,7 @@ def has_one_sample_packets(headers: NsxHeaders, layout: Layout) -> bool:
     if not headers.version.packets or n_packets < 2:
         return False
     probes = {0, 1, n_packets - 2, n_packets - 1, *range(0, n_packets, max(1, n_packets // _PROBES))}
-    packets = Packets(headers.source, layout, headers.start, packet_bytes, n_packets)
+    packets = PacketReader(headers.source, layout, headers.start, packet_bytes, n_packets)
     return all(packets.is_written(packet) for packet in sorted(probes))
 
 

@@ -30,7 +30,7 @@ _NO_PACKETS: PacketNumbers = np.empty(0, np.intp)
 
 
 class _Timestamps(Protocol):
-    """What a search needs of `Packets`, which reads a few of their timestamps at a time."""
+    """What a search needs of `PacketReader`, which reads a few of their timestamps at a time."""
 
     @property
     def n_packets(self) -> int: ...

@@ -36,7 +36,7 @@ _PART_BYTES = 1 << 18  # read at a time, and still in the cache when used
 
 
 @dataclass(frozen=True, eq=False)
-class Packets:
+class PacketReader:
     """The packets of a file: a header, and one sample of every channel, each.
 
     Read by position, not mapped: a probe costs one page, and a file that became shorter is an error, not a fault.
@@ -86,7 +86,7 @@ class Packets:
         """Whether every packet from `first` on has one sample."""
         return all(map(_all_single_sample, self._headers(first, self.n_packets)))
 
-    def grown(self) -> Packets:
+    def grown(self) -> PacketReader:
         """These and those written since: systems make room in a file before they write to it."""
         n_fit = (self.source.size - self.start) // self.packet_bytes
         if n_fit > self.n_packets and not self.is_written(n_fit - 1):
@@ -117,7 +117,7 @@ class Packets:
 class TimestampPages:
     """Timestamps of a file that cannot be mapped, indexed by packets; a page that several are on is read once."""
 
-    def __init__(self, packets: Packets) -> None:
+    def __init__(self, packets: PacketReader) -> None:
         self._packets, self._n_each = packets, max(1, _PAGE_BYTES // packets.packet_bytes)
         self._pages: dict[int, NDArray[np.uint64]] = {}
 
@@ -140,7 +140,7 @@ class TimestampPages:
 class PacketIndex:
     """Where time is broken in a file of one-sample packets."""
 
-    packets: Packets
+    packets: PacketReader
     clock: Clock
     is_fully_scanned: bool = False  # whether every timestamp is read to find the breaks
     known: IrregularSteps = NO_STEPS  # those before packet `n_judged`, from before the file grew
@@ -247,7 +247,7 @@ class TimestampCheck:
         return headers
 
     def add(self, packets: NDArray[np.uint8], n_packets: int, first: int) -> None:
-        """Take packets `first` and on; HiddenGap where probing missed a break, or a packet is not of one sample."""
+        """Take packets `first` and on; FullScanNeeded where probing missed a break or a longer packet."""
         if self._index.is_fully_scanned:  # it has read them all; a part of them may begin within a shuffled group
             a, b = np.searchsorted(self._index.steps.shuffled, (first, first + n_packets))
             self._n_shuffled += int(b - a)
@@ -255,7 +255,7 @@ class TimestampCheck:
         headers = self.headers(packets, n_packets)
         self._detector.add(headers["tick"], first)
         if not _all_single_sample(headers) or self._detector.has_unknown_break(self._index.steps.breaks):
-            raise HiddenGap
+            raise FullScanNeeded
 
     def continue_from(self, other: TimestampCheck | None) -> None:
         """Judge against the breaks of another check, of the same file after it has grown."""
@@ -268,7 +268,7 @@ class TimestampCheck:
             return self._n_shuffled
         steps = self._detector.finish()
         if not np.isin(steps.breaks, self._index.steps.breaks).all():
-            raise HiddenGap
+            raise FullScanNeeded
         return steps.shuffled.size
 
 
@@ -276,5 +276,5 @@ def _all_single_sample(headers: NDArray[np.void]) -> bool:
     return bool(((headers["header"] == tables.BLOCK_HEADER) & (headers["n_samples"] == 1)).all())
 
 
-class HiddenGap(Exception):
+class FullScanNeeded(Exception):
     """Probing missed a break in time or a block of several samples: every packet has to be read."""

@@ -9,7 +9,7 @@ from builders import nsx as b
 from builders import timing as t
 from fixture_types import Opened
 
-from nevparse.nsx.packets import Packets
+from nevparse.nsx.packets import PacketReader
 from nevparse.source.base import Source
 from nsx.blocks_by_definition import shape
 from nsx.files import all_samples
@@ -93,9 +93,9 @@ def test_timing_c16_opening_reads_as_little_of_a_long_file_as_of_a_short_one(
 
 def test_timing_c16_gaps_of_a_file_are_found_by_probing_it(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
-    ticks, tick = Packets.ticks, Packets.tick
-    monkeypatch.setattr(Packets, "ticks", lambda self, a, z: rows.append(z - a) or ticks(self, a, z))
-    monkeypatch.setattr(Packets, "tick", lambda self, packet: rows.append(1) or tick(self, packet))
+    ticks, tick = PacketReader.ticks, PacketReader.tick
+    monkeypatch.setattr(PacketReader, "ticks", lambda self, a, z: rows.append(z - a) or ticks(self, a, z))
+    monkeypatch.setattr(PacketReader, "tick", lambda self, packet: rows.append(1) or tick(self, packet))
     n = 20 * 16384
     ns = opened(t.ptp(t.stamps(n, jitter_ns=300, drift_ppm=20, breaks={200_000: 1})))
     assert [gap.after_segment for gap in ns.gaps] == [0]

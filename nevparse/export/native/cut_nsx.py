@@ -15,7 +15,7 @@ from ...format.dates import systemtime_of_date
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...nsx.gap_search import N_NEIGHBOURS
-from ...nsx.packets import HiddenGap
+from ...nsx.packets import FullScanNeeded
 from ...traces.extents import Extent
 from ...traces.packing import ColumnPacker, RowReader
 from ...traces.plan import SampleRows, raise_no_samples, select_samples
@@ -109,7 +109,7 @@ def write_nsx(
 
     try:
         return write(ns)
-    except HiddenGap:  # met while streaming, before the output had its name
+    except FullScanNeeded:  # met while streaming, before the output had its name
         return write(ns.fully_scanned())
 
 
