@@ -84,7 +84,8 @@ class NsxFile:
         start = data_start(source, header.get("header_bytes", headers_end), headers_end, damage)
         self.digest = header_digest(source.read(headers_end, 0, "headers"))
         check_channel_types(version, self._channel_headers, damage)
-        return NsxHeaders(source, version, start, self.dtype, self.n_channels, self.clock, tuple(damage))
+        data = start, self.dtype, self.n_channels, self.clock
+        return NsxHeaders(source, version, *data, self.digest, tuple(damage))
 
     def _record(self, samples: RecordedSamples) -> RecordedSamples:
         """The same samples as this file's, every timestamp read where it is to be fully scanned."""

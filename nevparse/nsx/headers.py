@@ -27,6 +27,7 @@ class NsxHeaders(NamedTuple):
     dtype: np.dtype[Any]
     n_channels: int
     clock: Clock
+    digest: bytes  # by which these headers differ from others
     damage: tuple[Damage, ...]  # met in the headers
 
     @property

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..cached import cached_property
 from ..clock import Gap, SegmentSpan, TickIntervals
 from ..errors import Damage
-from ..source.reference import FileReference, Opener
+from ..source.reference import FileReference, Opener, reference_to
 from ..traces.extents import Extent, index_rows
 from .blocks import BlockIndex
 from .headers import NsxHeaders
@@ -74,7 +74,8 @@ class Segment:
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         samples = self._samples
-        return "Segment", samples.source.reopen_argument(), samples.size_bytes, tuple(self._span)
+        headers = samples.headers
+        return "Segment", headers.source.reopen_argument(), samples.size_bytes, headers.digest, tuple(self._span)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -217,6 +218,6 @@ class RecordedSamples:
         reference = self._reference() if self._reference else None
         if reference is None:
             assert self.opener is not None, "the file sets it"
-            reference = FileReference(self.opener, self.source.reopen_argument())
+            reference = reference_to(self.opener, self.source.reopen_argument())
             self._reference = ref(reference)
         return reference

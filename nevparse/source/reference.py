@@ -24,21 +24,21 @@ class FileReference:
     What passes a segment on, such as a cluster's scheduler, need not have the file, and must not keep it open.
     """
 
-    __slots__ = ("__weakref__", "_file", "_opener_and_argument")
+    __slots__ = ("__weakref__", "_file", "_pickled")
 
-    def __init__(self, opener: Opener, argument: Any) -> None:
-        self._opener_and_argument = opener, argument
+    def __init__(self, pickled: bytes) -> None:
+        self._pickled = pickled  # opener and argument: a file object would be open once it is unpickled
         self._file: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return shared_reference, self._opener_and_argument
+        return shared_reference, (self._pickled,)
 
     @property
     def file(self) -> Any:
         """The file, which is closed with the last reference to this."""
         with _opening:
             if self._file is None:
-                opener, argument = self._opener_and_argument
+                opener, argument = pickle.loads(self._pickled)
                 self._file = opener(argument)
                 finalize(self, self._file.close)
             return self._file
@@ -48,9 +48,14 @@ _opening = Lock()
 _references: WeakValueDictionary[bytes, FileReference] = WeakValueDictionary()
 
 
-def shared_reference(opener: Opener, argument: Any) -> FileReference:
+def reference_to(opener: Opener, argument: Any) -> FileReference:
+    """How to reopen what `opener` opens, given `argument`."""
+    return FileReference(pickle.dumps((opener, argument)))
+
+
+def shared_reference(pickled: bytes) -> FileReference:
     """One reference for all that are unpickled: a cluster's process has a segment in each of hundreds of tasks."""
-    return _references.setdefault(pickle.dumps((opener, argument)), FileReference(opener, argument))
+    return _references.setdefault(pickled, FileReference(pickled))
 
 
 class _OpenedFile(Protocol):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import pickle
@@ -166,6 +167,30 @@ def test_clusters_c04_it_opens_in_processes_that_were_spawned(opened: Opened) ->
     np.testing.assert_array_equal(np.concatenate(parts), samples[:, [4, 0]])
 
 
+class CountedFile(io.BytesIO):
+    """A file object that counts how often it was unpickled, which for a remote one opens a connection."""
+
+    n_unpickled = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return unpickled_file, (self.getvalue(),)
+
+
+def unpickled_file(data: bytes) -> CountedFile:
+    CountedFile.n_unpickled += 1
+    return CountedFile(data)
+
+
+def test_clusters_c04_who_only_passes_a_segment_on_does_not_open_its_file() -> None:
+    data, samples = b.plausible("2.3", 3, (30,))
+    CountedFile.n_unpickled = 0
+    with nv.open_nsx(CountedFile(data)) as ns:
+        received = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(ns.segments[0]))))
+        assert CountedFile.n_unpickled == 0
+        np.testing.assert_array_equal(received, samples)
+        assert CountedFile.n_unpickled == 1
+
+
 def test_clusters_c05_segments_that_travel_together_share_one_file(opened: Opened) -> None:
     ns = opened(b.plausible("2.3", 3, (50, 40, 30))[0])
     before = open_files()
@@ -224,3 +249,6 @@ def test_clusters_c06_its_token_names_the_file_and_the_stretch_and_nothing_else(
     replaced(ns.path, b.nsx([(7, b.ramp(60, 3))]))
     with nv.open_nsx(ns.path) as longer:
         assert longer.segments[0].__dask_tokenize__() != token
+    replaced(ns.path, data.replace(b"elec1", b"other"))
+    with nv.open_nsx(ns.path) as renamed:
+        assert renamed.segments[0].__dask_tokenize__() != token, "other headers are another file"
