@@ -176,21 +176,20 @@ class OutputFiles:
     def _put_back(self) -> None:
         """Give older files their names back, unless an older companion and a newer file would come together."""
         older = sorted(self.existing(OLD), key=self._is_companion, reverse=True)
+        newer = [target for target in older if os.path.lexists(target) and not _same(target, target + OLD)]
         none_is_new = all(_same(target, target + OLD) for target in self.existing() if not self._is_companion(target))
-        described = {self._stem(target) for target in self.existing() if self._is_companion(target)}
+        is_own_folder = self._lock_folder != os.path.dirname(os.path.abspath(self._path))
+        if is_own_folder and (newer or any(map(self._is_companion, older))):
+            newer = self.existing()  # every file of the export had been set aside, so the others are new
+        all_are_new = any(map(self._is_companion, newer))
         for target in older:
             if os.path.isdir(target + OLD) and not os.path.islink(target + OLD):
                 raise ExportError(in_the_way(target + OLD))
-            may_mix = self._is_companion(target) or self._stem(target) in described
-            if not os.path.lexists(target) and (none_is_new or not may_mix):
+            is_lost = not os.path.lexists(target)
+            if is_lost and (none_is_new or not (all_are_new or self._is_companion(target))):
                 os.rename(target + OLD, target)
             elif _same(target, target + OLD):
                 os.unlink(target + OLD)
-
-    def _stem(self, target: str) -> str:
-        """What a companion has in common with the files it describes: in a folder of its own, these are all."""
-        is_own_folder = self._lock_folder != os.path.dirname(os.path.abspath(self._path))
-        return "" if is_own_folder else os.path.splitext(target)[0]
 
     @contextmanager
     def create(self, target: str, n_bytes: int | None = None) -> Iterator[FileIO]:
