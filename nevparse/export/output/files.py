@@ -174,10 +174,14 @@ class OutputFiles:
         return os.path.splitext(target)[1] != os.path.splitext(self._path)[1]
 
     def _put_back(self) -> None:
-        """Give older files their names back, but no companion if what it describes may be a newer file."""
+        """Give older files their names back, unless an older companion and a newer file would come together."""
         older = sorted(self.existing(OLD), key=self._is_companion, reverse=True)
+        newer = [target for target in older if os.path.lexists(target) and not _same(target, target + OLD)]
         none_is_new = all(_same(target, target + OLD) for target in self.existing() if not self._is_companion(target))
-        all_are_new = any(self._is_companion(target) and os.path.lexists(target) for target in older)
+        is_own_folder = self._lock_folder != os.path.dirname(os.path.abspath(self._path))
+        if is_own_folder and (newer or any(map(self._is_companion, older))):
+            newer = self.existing()  # every file of the export had been set aside, so the others are new
+        all_are_new = any(map(self._is_companion, newer))
         for target in older:
             if os.path.isdir(target + OLD) and not os.path.islink(target + OLD):
                 raise ExportError(in_the_way(target + OLD))

@@ -41,5 +41,5 @@ def complete_folder(folder: str, first: str, names: str, inputs: Sequence[str], 
             outputs.adopt(build, target)
             return
         new = {os.path.join(target, name): os.path.join(build, name) for name in os.listdir(build)}
-        for path in older | new.keys():
+        for path in sorted(older | new.keys()):
             outputs.adopt(new.get(path, ""), path)

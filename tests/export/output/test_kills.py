@@ -263,6 +263,19 @@ def test_exports_c03_an_older_sidecar_is_not_put_beside_a_newer_bin(
     assert_done_anew(case, target)
 
 
+@pytest.mark.parametrize("name", ["fewer"])
+def test_exports_c02_no_older_bin_is_put_beside_a_newer_sidecar(case: crashes.Case, target: Path) -> None:
+    """Killed when one companion in a folder had its name and the others did not."""
+    for path in list(target.iterdir()):
+        path.rename(f"{path}{OLD}")
+    for name in ("recording.bin", "recording.json"):
+        (target / name).write_bytes(case.after[f"out/{name}"])
+    with pytest.raises(nv.ExportError, match="it fails"):
+        run(case, target, progress=fail)
+    assert [text for text in case.wrong(target.parent) if "stands beside" in text] == []
+    assert sorted(path.name for path in target.glob("*.bin")) == ["recording.bin"]
+
+
 @pytest.mark.parametrize("name", ["replaced"])
 def test_exports_c03_a_folder_whose_files_are_set_aside_is_not_empty(case: crashes.Case, target: Path) -> None:
     """As on a file system without hard links: every older file has its other name, and a run may not overwrite."""
