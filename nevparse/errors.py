@@ -42,7 +42,7 @@ class UnsupportedVersion(FormatError):
 
 
 class GapError(NevParseError):
-    """Time is broken where a request needs it unbroken; raised by exports, and by traces that fill or join gaps.
+    """Time is broken; raised by exports that do not resolve a gap, and by instruments that cannot be aligned.
 
     Parameters
     ----------
@@ -66,19 +66,19 @@ class NevParseWarning(UserWarning):
 
 
 class UnknownVersion(NevParseWarning):
-    """No table describes the file's minor version, and it is read as the nearest one; given on opening."""
+    """No table describes the file's minor version, and it is read as the nearest one; issued on opening."""
 
 
 class TruncatedFile(NevParseWarning):
-    """The file ends before its own headers say, and every complete record is kept; given where that is met."""
+    """The file ends before its own headers say, and every complete record is kept; issued when found."""
 
 
 class DamagedFile(NevParseWarning):
-    """Bytes contradict the specification, and what could be read around them is kept; given where that is met."""
+    """Bytes contradict the specification, and what could be read around them is kept; issued when found."""
 
 
 class UnknownScale(NevParseWarning):
-    """A channel has no usable scale, so its microvolts are NaN; given when they are computed."""
+    """A channel has no usable scale, so its microvolts are NaN; issued when they are computed."""
 
 
 class Damage(NamedTuple):

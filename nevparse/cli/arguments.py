@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     _add_bin(commands.add_parser("bin", help="write chosen channels to a flat .bin, and a .json that describes it"))
     _add_sorter(commands.add_parser("sorter", help="make a folder that Kilosort, Phy and SpikeInterface open"))
     _add_cut(commands.add_parser("cut", help="write a part of an NSx or NEV file as a file of the same kind"))
-    check = commands.add_parser("check", help="judge a file strictly: every header, block, timestamp and packet")
+    check = commands.add_parser("check", help="check a file strictly: every header, block, timestamp and packet")
     check.add_argument("file", nargs="+", metavar="F", help=_ANY_FILE)
     check.add_argument("--json", action="store_true", help="findings as JSON, one line each")
     _add_events(commands.add_parser("events", help="list comments, digital input and every other kind of event"))
@@ -59,7 +59,7 @@ def _add_sorter(command: argparse.ArgumentParser) -> None:
     command.add_argument("--first-bank", metavar="AE", help="the bank that bank A of each map is plugged into")
     by = "what joins map and channels: bank and pin, label, or electrode id"
     command.add_argument("--by", choices=["pin", "label", "id"], default="pin", help=by)
-    pitch = "µm between electrodes, where not as the map says"
+    pitch = "electrode pitch in µm; overrides the map"
     command.add_argument("--pitch", dest="pitch_um", type=float, metavar="UM", help=pitch)
     _add_channels(command)
     _add_export(command)
@@ -100,7 +100,7 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     _add_times(command)
     gaps = "where time is broken: refuse, a file for each segment, back to back, or fill what is missing"
     command.add_argument("--gaps", choices=["error", "split", "join", "fill"], default="error", help=gaps)
-    command.add_argument("--fill", type=fill, default=0, metavar="VALUE", help="what fills: a raw value, or hold")
+    command.add_argument("--fill", type=fill, default=0, metavar="VALUE", help="fill value: a raw value, or hold")
     command.add_argument("--max-fill", type=float, default=10.0, metavar="X", help="at most X times what was recorded")
     command.add_argument("--resample", choices=["nominal"], help="PTP: nearest samples on a regular grid")
     command.add_argument("--sort", action="store_true", help="sort samples that are out of order by time")
@@ -109,7 +109,8 @@ def _add_export(command: argparse.ArgumentParser) -> None:
 
 def _add_events(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="F", help="a NEV file, or any member or the base name of a recording")
-    command.add_argument("--kind", choices=EVENT_KINDS, help="one kind; all but spikes otherwise")
+    kind = "one kind of event; by default all except spike, stim and unknown"
+    command.add_argument("--kind", choices=EVENT_KINDS, help=kind)
     form = command.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="comma-separated values with a header (RFC 4180)")
     guarded = "the same, with an apostrophe before texts that a spreadsheet would take for formulas"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The command line: `main`, and one function for each command.
 
-Exit codes: 0 done, 1 refused or findings, 2 unusable input or arguments. A failure is one line for the user.
+Exit codes: 0 done, 1 refused or findings, 2 unusable input or arguments, 130 interrupted. A failure is one line.
 """
 
 from __future__ import annotations
@@ -25,16 +25,7 @@ if TYPE_CHECKING:
     from ..nsx.file import NsxFile
 
 DONE, REFUSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
-_NOT_OPTIONS = {
-    "command",
-    "file",
-    "out",
-    "folder",
-    "nsx",
-    "first_bank",
-    "start",
-    "stop",
-}  # others are the library's
+_NOT_OPTIONS = {"command", "file", "out", "folder", "nsx", "first_bank", "start", "stop"}  # others are the library's
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,13 +87,14 @@ def _bin(arguments: argparse.Namespace) -> int:
     from .terminal import stop_on_signal
 
     if arguments.timeout_s is not None and not arguments.follow:
-        raise UnusableInput("--timeout says when --follow ends; give --follow too")
+        raise UnusableInput("--timeout requires --follow")
     with ExitStack() as stack:
         files = [stack.enter_context(open_continuous(name, arguments.nsx)) for name in arguments.file]
         ns = files[0]
         is_timed = (arguments.start, arguments.stop) != (None, None)
         if arguments.follow and is_timed and not ns.n_samples:
-            raise UnusableInput(f"{ns.path}: no sample yet, from which --start and --stop count; wait for the first")
+            why = "has no samples yet, so --start and --stop cannot be resolved; retry once recording has begun"
+            raise UnusableInput(f"{ns.path} {why}")
         options = _options(ns, arguments, "{} samples".format)
         stop = stack.enter_context(stop_on_signal()) if arguments.follow else None
         report = write_bin(ns if len(files) == 1 else files, arguments.out, stop=stop, **options)

@@ -86,8 +86,9 @@ def write_bin(
 ) -> BinReport:
     """Write chosen channels of a recording to a flat binary file, and a ``.json`` that describes it.
 
-    Samples are written as they were recorded: same type, no scaling. None is added, left out or moved unless an option
-    wants it, and then the sidecar lists where.
+    Samples are written as they were recorded: same type, no scaling. From one file, no sample is added, dropped or
+    moved unless an option asks for it, and then the sidecar says where. Several instruments are aligned to one clock,
+    which can drop or repeat samples; the sidecar counts them.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def write_bin(
         Columns, in the order wanted, of each instrument. Where none of `channels`, `electrodes`, `labels` and
         `kind` is given, all.
     electrodes : iterable of int, optional
-        The vendor's numbers, in the order wanted.
+        Electrode ids, as in the file's headers, in the order wanted.
     labels : str or iterable of str, optional
         Names, or patterns with ``*``, ``?`` and ``[...]``.
     kind : str, optional

@@ -89,8 +89,8 @@ def bin_outputs(
         [target for file in files for target in (file.path, *sidecar.companions(file.path)[: 1 + has_ticks])],
         overwrite=overwrite,
         inputs=inputs,
-        names=rf"{re.escape(stem)}(-\d+)?({kinds})",
-        lock=companions[0] + PART,
+        name_pattern=rf"{re.escape(stem)}(-\d+)?({kinds})",
+        lock_path=companions[0] + PART,
         n_bytes=sum(file.size_bytes + _TICK_BYTES * file.n_samples * has_ticks for file in files),
     )
 
@@ -123,9 +123,8 @@ class TimestampWriter:
     def add_filled(self, rows: FilledRows) -> None:
         """Write the times of filled rows."""
         for start in range(0, rows.n_rows, _TICKS_AT_ONCE):
-            write_all(
-                self._file, self._clock.ticks(rows.tick, start, min(start + _TICKS_AT_ONCE, rows.n_rows)).tobytes()
-            )
+            stop = min(start + _TICKS_AT_ONCE, rows.n_rows)
+            write_all(self._file, self._clock.ticks(rows.tick, start, stop).tobytes())
 
 
 class ExportJob:
@@ -178,14 +177,14 @@ class ExportJob:
         return file
 
     def _batches(self, rows: Sequence[PlanRow], ticks: TimestampWriter | None) -> Iterator[Batch]:
-        ns, most_rows = self._ns, None
+        ns, max_rows = self._ns, None
         polls: list[Iterable[Iterable[PlanRow]]] = [self._growing or [rows]]
         if isinstance(ns, CombinedInstruments):
             polls = [[ns.rows_of(track, rows)] for track in ns.tracks]
-            most_rows = max(1, BUFFER_BYTES // (ns.n_channels * ns.dtype.itemsize))
+            max_rows = max(1, BUFFER_BYTES // (ns.n_channels * ns.dtype.itemsize))
         parts = []
         for (file, packer, fill), polled in zip(self._inputs, polls, strict=True):
-            reader = RowReader(readinto_of(file), packer, fill, ticks.add_packets if ticks else None, most_rows)
+            reader = RowReader(readinto_of(file), packer, fill, ticks.add_packets if ticks else None, max_rows)
             parts.append(reader.batches(self._items(file, polled, ticks)))
         return side_by_side(parts) if isinstance(ns, CombinedInstruments) else parts[0]
 
@@ -195,7 +194,7 @@ class ExportJob:
         """Where rows are in a file. Those of each poll of a growing file are written before the next poll."""
         for polled in polls:
             if ticks is not None:
-                ticks.check.continue_from(file.timestamp_check())
+                ticks.check.use_breaks_of(file.timestamp_check())
             for part in polled:
                 if isinstance(part, SampleRows):
                     segment, stop = file.segments[part.segment], part.start + part.n_rows

@@ -213,9 +213,10 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
         if contents["sidecar_version"] != SIDECAR_VERSION:
             raise ValueError(f"sidecar_version {contents['sidecar_version']}")
         sidecar = Sidecar(target, contents)
-        n_bytes = os.path.getsize(sidecar.bin_path) if os.path.exists(sidecar.bin_path) else contents["size_bytes"]
-        if n_bytes != contents["size_bytes"]:
-            raise ValueError(f"one of {contents['size_bytes']} bytes, and {sidecar.bin_path} has {n_bytes}")
-        return sidecar
+        bin_path, size_bytes = sidecar.bin_path, contents["size_bytes"]
+        n_bytes = os.path.getsize(bin_path) if os.path.exists(bin_path) else size_bytes
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise FormatError(f"a sidecar of version {SIDECAR_VERSION}", str(error), path=target) from error
+    if n_bytes != size_bytes:
+        raise FormatError(f"a .bin of {size_bytes} bytes, as the sidecar says", f"{n_bytes} in {bin_path}", path=target)
+    return sidecar

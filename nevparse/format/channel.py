@@ -86,7 +86,7 @@ class Channel:
     index : int
         The column.
     electrode_id : int
-        The vendor's number, the same in the NEV of the recording.
+        Electrode id, as in the file's headers; the same in the NEV of the recording.
     kind : str
         ``neural``, ``analog`` (an analog input) or ``other``.
     label : str

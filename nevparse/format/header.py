@@ -76,7 +76,7 @@ def _describe_magic(magic: bytes, size: int) -> str:
     if size == 0:
         return "an empty file"
     if magic == _NEURALYNX:
-        return "a Neuralynx file, which another maker writes under the same extension"
+        return "a Neuralynx file (Neuralynx also uses .nev)"
     family = _FAMILIES.get(magic)
     return f"{family} (use {_OPENERS[family]})" if family else f"{magic!r}"
 
@@ -98,7 +98,7 @@ def checked_tick_rate(
 
 
 def read_extended_headers(source: Source, version: tables.NevVersion, header: Mapping[str, Any]) -> bytes:
-    """The bytes of a NEV's extended headers: no more than it counts, its header bytes hold and the file has."""
+    """The bytes of a NEV's extended headers: as many as its count, its header size and the file allow."""
     start, end = version.basic.size, header["header_bytes"]
     if not start <= end <= source.size:
         end = source.size

@@ -95,14 +95,14 @@ class NsxVersion:
     block: Layout | None  # None: samples run from the headers to the end of the file
     sample: str = "<i2"
     origin_at_first: bool = False  # the header's date stands for the first sample, not for tick 0
-    packets: bool = False  # may hold one sample per packet, as PTP systems write
+    may_have_one_sample_packets: bool = False  # as PTP systems write
     vendor: str = "blackrock"
     ripple: NsxVersion | None = None  # the same version in Ripple's layout
 
 
 NSX_21 = NsxVersion("2.1", NSX_BASIC_21, NSX_CHANNEL_21, None, None)
 NSX_22 = NsxVersion("2.2", NSX_BASIC_22, NSX_CHANNEL, b"CC", NSX_BLOCK)
-NSX_30 = replace(NSX_22, name="3.0", block=NSX_BLOCK_30, origin_at_first=True, packets=True)
+NSX_30 = replace(NSX_22, name="3.0", block=NSX_BLOCK_30, origin_at_first=True, may_have_one_sample_packets=True)
 NSX_22_RIPPLE = replace(NSX_22, basic=NSX_BASIC_RIPPLE, vendor="ripple")
 NFX_22 = replace(NSX_22_RIPPLE, channel=NFX_CHANNEL, channel_type=b"FC", sample="<f4")
 NSX_22 = replace(NSX_22, ripple=NSX_22_RIPPLE)

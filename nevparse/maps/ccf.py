@@ -21,7 +21,7 @@ from .cmp import read_small_file
 _OLD_MAGIC, _OLD_HEADER_BYTES = b"cbCCF", 16
 _DECLARATION = re.compile(rb"<!(DOCTYPE|ENTITY)[^>]{0,40}")
 # Ten times what a system of 512 channels writes
-_MOST_BYTES, _MOST_ELEMENTS, _MOST_DEPTH, _MOST_DIGITS = 1 << 26, 2_000_000, 32, 18
+_MAX_BYTES, _MAX_ELEMENTS, _MAX_DEPTH, _MAX_DIGITS = 1 << 26, 2_000_000, 32, 18
 _FLOATS = ("single", "float", "double")
 _GROUP_HZ = {1: 500.0, 2: 1000.0, 3: 2000.0, 4: 10000.0, 5: 30000.0, 6: 30000.0}
 _NO_CORNER = 0xFFFFFFFF
@@ -82,7 +82,7 @@ def read_ccf(path: str | os.PathLike[str]) -> Configuration:
         If the file is no such configuration; also for the binary ones of older systems.
     """
     name = os.fspath(path)
-    data = read_small_file(name, _MOST_BYTES, "a configuration")
+    data = read_small_file(name, _MAX_BYTES, "a configuration")
     _check_no_declarations(name, data)
     root, settings = _parse(name, data)
     if root != "CCF" or not isinstance(settings, dict):
@@ -145,8 +145,8 @@ class _Builder:
 
     def start(self, _: str, attributes: dict[str, str]) -> None:
         self._n_elements += 1
-        if len(self._open) > _MOST_DEPTH or self._n_elements > _MOST_ELEMENTS:
-            expected = f"at most {_MOST_ELEMENTS} elements, {_MOST_DEPTH} deep"
+        if len(self._open) > _MAX_DEPTH or self._n_elements > _MAX_ELEMENTS:
+            expected = f"at most {_MAX_ELEMENTS} elements, {_MAX_DEPTH} deep"
             raise FormatError(expected, "more", path=self.path, offset=self.offset())
         self._open.append((attributes, []))
         self.texts.clear()
@@ -173,7 +173,7 @@ def _value(attributes: dict[str, str], children: list[tuple[str, Any]], text: st
 def _typed(kind: str, text: str) -> int | float | str:
     """A value of its type; text that is no number stays text."""
     try:
-        if len(text) <= _MOST_DIGITS and "int" in kind.lower():
+        if len(text) <= _MAX_DIGITS and "int" in kind.lower():
             return int(text)
         return float(text) if kind in _FLOATS else text
     except ValueError:

@@ -14,7 +14,7 @@ from ..errors import FormatError
 from ..format.text import decode_text, printable
 from .positions import PITCH_UM, ArrayMap, MapElectrode
 
-_CHUNK_BYTES, _MAP_BYTES, _MOST_PIN, _SHOWN = 1 << 16, 1 << 20, 255, 60
+_CHUNK_BYTES, _MAP_BYTES, _MAX_PIN, _SHOWN = 1 << 16, 1 << 20, 255, 60
 _UTF8_MARK = b"\xef\xbb\xbf"
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")
 _DOS_END = "\x1a"  # of a file, by DOS editors
@@ -106,14 +106,14 @@ def _read_file(path: str) -> ArrayMap:
     return ArrayMap((path,), (description,), (pitch_um,), tuple(electrode for _, electrode in lines))
 
 
-def read_small_file(path: str, most_bytes: int, what: str) -> bytes:
-    """All bytes of a file; FormatError if it has more than `most_bytes`. Memory grows with the file, not the limit."""
+def read_small_file(path: str, max_bytes: int, what: str) -> bytes:
+    """All bytes of a file; FormatError if it has more than `max_bytes`. Memory grows with the file, not the limit."""
     data = bytearray()
     with open(path, "rb") as file:
-        while len(data) <= most_bytes and (chunk := file.read(_CHUNK_BYTES)):
+        while len(data) <= max_bytes and (chunk := file.read(_CHUNK_BYTES)):
             data += chunk
-    if len(data) > most_bytes:
-        raise FormatError(f"{what} of at most {most_bytes} bytes", "more", path=path, offset=most_bytes)
+    if len(data) > max_bytes:
+        raise FormatError(f"{what} of at most {max_bytes} bytes", "more", path=path, offset=max_bytes)
     return bytes(data)
 
 
@@ -147,7 +147,7 @@ def _electrode(body: str, fields: Sequence[str]) -> MapElectrode | None:
     ):
         return None
     bank, pin = ascii_uppercase.find(words["bank"].upper()) + 1, int(words["pin"])
-    if len(words["bank"]) != 1 or bank == 0 or not 1 <= pin <= _MOST_PIN:
+    if len(words["bank"]) != 1 or bank == 0 or not 1 <= pin <= _MAX_PIN:
         return None
     return MapElectrode(int(words["column"]), int(words["row"]), bank, pin, words.get("label", "").strip())
 

@@ -21,7 +21,7 @@ from ..format.text import printable, ranges_text
 PITCH_UM = 400.0
 ARRAY_GAP_UM = 4000.0  # an array's width: no sorter takes electrodes this far apart for neighbours
 _PINS_PER_BANK = 32
-_MOST_NAMES = 12  # in a message
+_MAX_NAMES = 12  # in a message
 
 
 @dataclass(frozen=True)
@@ -293,5 +293,5 @@ def _keys_text(keys: Iterable[Any]) -> str:
 
 
 def _names_text(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more

@@ -28,7 +28,7 @@ class Electrode:
     Parameters
     ----------
     electrode_id : int
-        The vendor's number.
+        Electrode id, as in the file's headers.
     label : str
         Name given in the recording software.
     bank, pin : int or None

@@ -77,7 +77,7 @@ class NevFile:
     missing_bytes : int
         Bytes that the last packet lacks: above 0 where the recorder crashed or the copy was cut.
     damage : tuple of Damage
-        Contradictions to the specification in the headers: byte offset, message, warning category.
+        Deviations from the specification in the headers, and a truncated last packet: offset, message, category.
     digest : bytes
         Size and checksum of the headers, by which a changed file is noticed.
     """
@@ -157,16 +157,16 @@ class NevFile:
 
     @cached_property
     def time_origin_tick(self) -> int:
-        """The tick of `time_origin`: in 3.0 of the first recording event, else of the first packet; 0 before 3.0."""
+        """Tick of `time_origin`: in 3.0 of the first recording event, else the lowest of known packets; 0 before."""
         if self._parent is not None:
             return self._parent.time_origin_tick
         starts = self._packets.numbers_of("recording")
         if starts.size:
             return int(self._packets.heads.tick[starts[0]])
-        return self._first_tick if self._version.origin_is_utc else 0
+        return self._lowest_tick if self._version.origin_is_utc else 0
 
     @property
-    def _first_tick(self) -> int:
+    def _lowest_tick(self) -> int:
         return (self.tick_span or (0, 0))[0]
 
     @cached_property
@@ -175,7 +175,7 @@ class NevFile:
         if self._parent is not None:
             return self._parent.time_base
         why = f"the header's date stands for tick {self.time_origin_tick}"
-        return find_time_base(self.time_origin, self.tick_rate, self._first_tick, self.time_origin_tick, why)
+        return find_time_base(self.time_origin, self.tick_rate, self._lowest_tick, self.time_origin_tick, why)
 
     @property
     def tick_span(self) -> tuple[int, int] | None:

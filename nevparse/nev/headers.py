@@ -71,12 +71,12 @@ def locate_packets(
     source: Source, version: tables.NevVersion, header: Mapping[str, Any], extended_bytes: int, damage: list[Damage]
 ) -> tuple[int, int, int]:
     """Where the packets start, the number of complete ones, and the bytes that the last, cut one lacks."""
-    packet_bytes, header_bytes, least = header["packet_bytes"], header["header_bytes"], version.basic.size
-    offsets, counted = version.basic.offsets, least + tables.EXTENDED_BYTES * header["n_extended"]
+    packet_bytes, header_bytes, min_bytes = header["packet_bytes"], header["header_bytes"], version.basic.size
+    offsets, counted = version.basic.offsets, min_bytes + tables.EXTENDED_BYTES * header["n_extended"]
     if packet_bytes not in tables.PACKET_BYTES:
         expected = f"packets of {tables.PACKET_BYTES[0]} to {tables.PACKET_BYTES[-1]} bytes"
         raise FormatError(expected, f"{packet_bytes}", path=source.path, offset=offsets["packet_bytes"])
-    start = header_bytes if least <= header_bytes <= source.size else least + extended_bytes
+    start = header_bytes if min_bytes <= header_bytes <= source.size else min_bytes + extended_bytes
     if header_bytes != counted:
         message = f"expected {counted} bytes of headers for {header['n_extended']} extended ones, found {header_bytes}"
         damage.append(Damage("header-size", offsets["header_bytes"], f"{message}; packets read from {start} on"))

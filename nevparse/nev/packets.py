@@ -28,8 +28,8 @@ CONTINUED = len(KIND_CODES)  # code of a packet that continues the one in front 
 NO_WAVEFORM: WaveformShape = np.dtype(tables.SAMPLE_16_BIT), 0
 _SCAN_PACKETS = 16384  # read at a time, so that their pages are in the cache for every field
 _BUFFER_BYTES = 256 * 1024  # stays in the cache
-_MOST_TIMES_FILE = 8  # bound of an array of continued packets, relative to all packets of the file
-_MOST_BYTES = 1 << 20  # or this, where the file is small
+_MAX_TIMES_FILE = 8  # bound of an array of continued packets, relative to all packets of the file
+_MAX_BYTES = 1 << 20  # or this, where the file is small
 _TEXT_FIELDS = {"comment": ("text",), "log": ("application", "text"), "config": ("text",)}
 _ID_FIELDS = {"spike": "electrode_id", "stim": "electrode_id", "unknown": "packet_id"}  # others have the same id
 
@@ -88,7 +88,7 @@ class Packets:
 
     @cached_property
     def _continuations(self) -> tuple[PacketNumbers, PacketNumbers]:
-        """Packets that continue others; and each less its rank, which is equal for all that continue one packet."""
+        """Packets that continue others; and for each a number shared by all continuations of one packet."""
         numbers = np.flatnonzero(self.heads.kind == CONTINUED)
         return numbers, numbers - np.arange(numbers.size)
 
@@ -102,26 +102,27 @@ class Packets:
         """The table of a kind's packet."""
         return self.version.packets["digital" if kind == "serial" else kind]
 
-    def joined_bytes(self, kind: str, numbers: PacketNumbers) -> int:
+    def joined_size(self, kind: str, numbers: PacketNumbers) -> int:
         """Bytes of the longest of these packets joined with its continuations.
 
         FormatError where packets are too short for the kind's fields, or where a few have so many continuations that
         an array of all would be far larger than the file.
         """
-        least, size = self.layout(kind).size, self.raw.itemsize
+        min_bytes, size = self.layout(kind).size, self.raw.itemsize
         if not numbers.size:
-            return max(least, size)
+            return max(min_bytes, size)
         n_bytes = size + int(self._n_continuations(numbers).max()) * (size - self.heads.tick.itemsize)
-        if n_bytes < least:
+        if n_bytes < min_bytes:
             offset = self.version.basic.offsets["packet_bytes"]
-            raise FormatError(f"packets of {least} bytes or more for {kind}", f"{size}", path=self.path, offset=offset)
+            expected = f"packets of {min_bytes} bytes or more for {kind}"
+            raise FormatError(expected, f"{size}", path=self.path, offset=offset)
         self._check_size(numbers.size * n_bytes)
         return n_bytes
 
     def _check_size(self, n_bytes: int) -> None:
-        most = self.raw.nbytes * _MOST_TIMES_FILE + _MOST_BYTES
-        if n_bytes > most:
-            expected = f"continued packets that fit {most} bytes as one array (.packets has each by itself)"
+        max_bytes = self.raw.nbytes * _MAX_TIMES_FILE + _MAX_BYTES
+        if n_bytes > max_bytes:
+            expected = f"continued packets that fit {max_bytes} bytes as one array (.packets has each by itself)"
             raise FormatError(expected, f"{n_bytes}", path=self.path)
 
     def read(
@@ -160,7 +161,7 @@ class Packets:
 
     def events(self, kind: str, numbers: PacketNumbers) -> NDArray[np.void]:
         """Read packets of a kind without waveforms, and decode their texts."""
-        events = self.read(kind, numbers, self.joined_bytes(kind, numbers))
+        events = self.read(kind, numbers, self.joined_size(kind, numbers))
         if kind == "serial":
             events["value"] &= tables.SERIAL_VALUE_MASK
         if kind not in _TEXT_FIELDS:

@@ -72,7 +72,7 @@ class Spikes:
         `electrodes` are all that may be among the packets. Where their waveforms differ in shape, the array has the
         widest sample and the most points, and shorter waveforms end in zeros.
         """
-        n_bytes = self.packets.joined_bytes(self.kind, numbers)
+        n_bytes = self.packets.joined_size(self.kind, numbers)
         waveform_bytes = n_bytes - self.packets.layout(self.kind).offsets["waveform"]
         of_electrode = {key: _waveform_shape(self.electrodes.get(key), waveform_bytes) for key in electrodes}
         shapes = list(dict.fromkeys(of_electrode.values())) or [_waveform_shape(None, waveform_bytes)]

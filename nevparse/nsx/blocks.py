@@ -27,7 +27,7 @@ _SHORT_BYTES = 8192  # headers of blocks this short are read several at a time
 _WINDOW_BYTES = 65536
 _AHEAD_ROWS = 1 << 20  # a growing file's header may count more than its size had when that was read
 _PLAUSIBLE_S = 3600  # a block that was cut short starts at most this much later than the one before
-_EXACT = 1 << 60  # a quarter of what 64 bits hold, with room for twice a difference
+_EXACT = 1 << 60  # an eighth of what int64 holds: twice the difference of two still fits
 
 
 class BlockWalk:
@@ -40,7 +40,7 @@ class BlockWalk:
         self._source, self._row_bytes, self._has_grown = headers.source, headers.row_bytes, has_grown
         self._header_bytes, self._unpack = layout.size, layout.packer.unpack_from
         self._plausible_ticks = _PLAUSIBLE_S * headers.clock.tick_rate
-        self._least_open = 2 if headers.version.packets else 1  # one-sample packets are complete: they never grow
+        self._min_open = 1 + headers.version.may_have_one_sample_packets  # such packets are complete: they never grow
         self.blocks: list[Block] = []
         self.missing_bytes = 0
         self.damage: list[Damage] = []
@@ -60,13 +60,13 @@ class BlockWalk:
                     self._end_within_header(offset, window)
                     return
             flag, tick, n_samples = self._unpack(window, offset - window_start)
-            rows, block_bytes = offset + header_bytes, header_bytes + n_samples * row_bytes
-            is_open = n_samples == 0 and not self._blocks_follow(rows, tick, _LOOK_AHEAD)
+            data_offset, block_bytes = offset + header_bytes, header_bytes + n_samples * row_bytes
+            is_open = n_samples == 0 and not self._blocks_follow(data_offset, tick, _LOOK_AHEAD)
             if flag != tables.BLOCK_HEADER or offset + block_bytes > size or is_open:
                 self._end_at_header(offset, flag, tick, n_samples)
                 return
             if n_samples:
-                self.blocks.append((rows, tick, n_samples))
+                self.blocks.append((data_offset, tick, n_samples))
             offset += block_bytes
 
     def _end_within_header(self, offset: int, header: bytes) -> None:
@@ -77,8 +77,8 @@ class BlockWalk:
 
     def _end_at_header(self, offset: int, flag: int, tick: int, n_samples: int) -> None:
         """Note why no block can follow this header, and keep the complete samples behind it."""
-        rows = offset + self._header_bytes
-        n_bytes = self._source.size - rows
+        data_offset = offset + self._header_bytes
+        n_bytes = self._source.size - data_offset
         if self._is_within_last_block(flag, n_samples, offset):
             self._extend_last_block(offset)
         elif flag != tables.BLOCK_HEADER:
@@ -87,11 +87,11 @@ class BlockWalk:
             self.damage.append(Damage("no-block-header", offset, message))
         elif n_samples == 0:
             message = f"expected a sample count, found 0 before {n_bytes} bytes of data: the recorder did not close it"
-            self._keep_open_block(rows, tick, offset, message)
+            self._keep_open_block(data_offset, tick, offset, message)
         else:
             n_complete = n_bytes // self._row_bytes
             if n_complete:
-                self.blocks.append((rows, tick, n_complete))
+                self.blocks.append((data_offset, tick, n_complete))
             missing_bytes = n_samples * self._row_bytes - n_bytes
             self._note_cut(offset, missing_bytes, f"a block of {n_samples} samples", f"; {n_complete} samples kept")
 
@@ -100,23 +100,23 @@ class BlockWalk:
         message = f"expected {what}, found the end of the file {missing_bytes} bytes too early{kept}"
         self.damage.append(Damage("cut-block", offset, message, TruncatedFile))
 
-    def _keep_open_block(self, rows: int, tick: int, offset: int, message: str) -> None:
-        n_bytes = self._source.size - rows
+    def _keep_open_block(self, data_offset: int, tick: int, offset: int, message: str) -> None:
+        n_bytes = self._source.size - data_offset
         n_complete, self.missing_bytes = n_bytes // self._row_bytes, -n_bytes % self._row_bytes
         if n_complete:
-            self.blocks.append((rows, tick, n_complete))
+            self.blocks.append((data_offset, tick, n_complete))
         self.damage.append(Damage("open-block", offset, f"{message}; {n_complete} samples kept", TruncatedFile))
 
     def _is_within_last_block(self, flag: int, n_samples: int, offset: int) -> bool:
         """Whether the last block has grown past `offset` since its samples were counted: no header can be here."""
-        most = (self._source.size - offset) // self._row_bytes + _AHEAD_ROWS
-        is_open = self._has_grown and self.blocks and self.blocks[-1][2] >= self._least_open
-        return bool(is_open) and (flag != tables.BLOCK_HEADER or n_samples > most)
+        max_samples = (self._source.size - offset) // self._row_bytes + _AHEAD_ROWS
+        is_open = self._has_grown and self.blocks and self.blocks[-1][2] >= self._min_open
+        return bool(is_open) and (flag != tables.BLOCK_HEADER or n_samples > max_samples)
 
     def _extend_last_block(self, offset: int) -> None:
-        rows, tick, n_counted = self.blocks.pop()
-        message = f"expected a block header behind {n_counted} samples, found more samples, not counted yet"
-        self._keep_open_block(rows, tick, offset, message)
+        data_offset, tick, n_counted = self.blocks.pop()
+        message = f"expected a block header after {n_counted} samples, found more samples, not counted yet"
+        self._keep_open_block(data_offset, tick, offset, message)
 
     def _blocks_follow(self, offset: int, tick: int, depth: int) -> bool:
         """Whether the file ends here, or a few blocks that can be true follow each other."""
@@ -141,7 +141,8 @@ class BlockIndex:
         self.start_ticks = [tick for _, tick, _ in blocks]
         self.counts = [count for _, _, count in blocks]
         self.first_tick = self.start_ticks[0] if blocks else 0
-        self.starts = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])  # sample before each block
+        # number of samples before each block; the last entry is the total
+        self.starts = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])
         self.n_samples = self.n_final = int(self.starts[-1])  # later bytes do not change where a block belongs
 
     def continues(self, before: BlockIndex) -> bool:
@@ -161,7 +162,7 @@ class BlockIndex:
         return tuple(map(SegmentSpan, firsts, stops, ticks, np.diff(self.starts[edges]).tolist()))
 
     def _breaks(self) -> NDArray[np.intp]:
-        """Blocks behind which time is broken."""
+        """Blocks followed by a break in time."""
         clock, largest = self.clock, max(max(self.start_ticks) * self.clock.den, max(self.counts) * self.clock.num)
         dtype = np.int64 if largest < _EXACT else object  # Python's own integers where 64 bits could overflow
         ticks, counts = np.array(self.start_ticks, dtype), np.array(self.counts, dtype)
@@ -202,8 +203,8 @@ class BlockIndex:
         sample: NDArray[np.int64] = within_block + self.starts[block] - self.starts[first]
         return sample
 
-    def last_tick(self, span: SegmentSpan) -> tuple[int, int]:
-        """Tick of the last block of a segment, and the samples that it had when the segment was made."""
+    def last_timestamp(self, span: SegmentSpan) -> tuple[int, int]:
+        """Tick of the last timestamp of a segment, and the samples from it on."""
         block = span.stop_record - 1
         return self.start_ticks[block], span.n_samples - int(self.starts[block] - self.starts[span.first_record])
 

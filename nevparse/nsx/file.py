@@ -88,7 +88,7 @@ class NsxFile:
         return NsxHeaders(source, version, *data, self.digest, tuple(damage))
 
     def _record(self, samples: RecordedSamples) -> RecordedSamples:
-        """The same samples as this file's, every timestamp read where it is to be fully scanned."""
+        """Attach what reopens the file, and scan every timestamp if this file is fully scanned."""
         if self._is_fully_scanned:
             samples = scan_every_packet(samples, self._has_grown)
         return replace(samples, opener=self._opener())
@@ -150,7 +150,7 @@ class NsxFile:
         channels : slice or iterable of int, optional
             Columns, as numpy takes them.
         electrodes : iterable of int, optional
-            The vendor's numbers.
+            Electrode ids, as in the file's headers.
         labels : str or iterable of str, optional
             Names, or patterns with ``*``, ``?`` and ``[...]``.
         kind : str, optional
@@ -170,7 +170,7 @@ class NsxFile:
 
     @property
     def n_samples(self) -> int:
-        """Rows over all segments."""
+        """Samples of each channel, over all segments."""
         return self._recorded.index.n_samples
 
     @property
@@ -234,7 +234,7 @@ class NsxFile:
         segment : int
             Number of the segment.
         channels, electrodes : optional
-            Columns, or the vendor's numbers, in the order wanted; all columns where neither is given.
+            Columns, or electrode ids as in the file's headers, in the order wanted; by default all columns.
         unit : str
             ``raw``: as recorded, a read-only view wherever one is possible. ``uV``: float32 microvolts.
         sort : bool
@@ -319,7 +319,7 @@ class NsxFile:
 
     @property
     def n_final(self) -> int:
-        """Samples that stay in their segments whatever is still recorded: all, but the last of one-sample packets."""
+        """Final samples: all, except the newest few of one-sample packets, whose neighbours are still to come."""
         return self._recorded.index.n_final
 
     def refresh(self) -> int:
@@ -405,7 +405,7 @@ class NsxFile:
         return self._source.readinto(buffer, offset)
 
     def fileno(self) -> int:
-        """The system's handle of the open file; OSError where it has none, as bytes in memory."""
+        """The file descriptor; OSError where it has none, as bytes in memory."""
         return self._source.fileno()
 
     def _segment(self, number: int) -> Segment:

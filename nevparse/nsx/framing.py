@@ -26,7 +26,7 @@ def find_samples(headers: NsxHeaders, has_grown: bool = False) -> RecordedSample
 
 
 def find_more_samples(before: SampleIndex, headers: NsxHeaders, has_grown: bool) -> RecordedSamples:
-    """Find the samples of a file that had others before; FormatError where it no longer has those."""
+    """Index a file once more after it has grown, checking that the earlier samples are still in it."""
     layout = headers.version.block
     if isinstance(before, PacketIndex):
         index = before.grown()
@@ -84,11 +84,11 @@ def has_one_sample_packets(headers: NsxHeaders, layout: Layout) -> bool:
     """
     packet_bytes = layout.size + headers.row_bytes
     n_packets = (headers.source.size - headers.start) // packet_bytes
-    if not headers.version.packets or n_packets < 2:
+    if not headers.version.may_have_one_sample_packets or n_packets < 2:
         return False
     probes = {0, 1, n_packets - 2, n_packets - 1, *range(0, n_packets, max(1, n_packets // _PROBES))}
     packets = PacketReader(headers.source, layout, headers.start, packet_bytes, n_packets)
-    return all(packets.is_written(packet) for packet in sorted(probes))
+    return all(packets.is_one_sample_packet(packet) for packet in sorted(probes))
 
 
 def _as_blocks(index: PacketIndex) -> BlockIndex:

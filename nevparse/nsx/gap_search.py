@@ -41,7 +41,7 @@ class _Timestamps(Protocol):
 class IrregularSteps(NamedTuple):
     """Where timestamps do not advance by one sample period."""
 
-    breaks: PacketNumbers  # packets behind which time is broken
+    breaks: PacketNumbers  # packets followed by a break in time
     shuffled: PacketNumbers  # packets out of order among their neighbours, which sorting corrects
 
     def within(self, a: int, b: int, first: int = 0) -> IrregularSteps:
@@ -99,7 +99,7 @@ class GapDetector:
         self._clock, (self._low, self._high) = clock, clock.break_steps()
         self._pending: NDArray[np.uint64] = np.empty(0, np.uint64)
         self._first = 0  # number of the first pending packet
-        self._judged = 0  # every step behind an earlier packet than this has been judged
+        self._judged = 0  # every step after an earlier packet than this has been judged
         self._irregular: list[IrregularSteps] = []
 
     def add(self, ticks: NDArray[np.uint64], first: int) -> None:
@@ -112,7 +112,7 @@ class GapDetector:
         self._judge(first + ticks.size - N_NEIGHBOURS)
 
     def has_unknown_break(self, known: PacketNumbers) -> bool:
-        """Whether a break was met that is not among `known`, which ascend."""
+        """Whether the newest irregular part has a break that is not in `known`."""
         breaks = self._irregular[-1].breaks if self._irregular else _NO_PACKETS
         is_unknown = np.searchsorted(known, breaks) == np.searchsorted(known, breaks, "right")
         return bool(is_unknown.any())
@@ -153,9 +153,9 @@ def find_gaps(timestamps: _Timestamps, clock: Clock, stride: int = PROBE_STRIDE)
     rate = _measure_rate(timestamps, clock, probes)
     if rate is None:
         return scan_every_timestamp(timestamps, clock)
-    most = n // (_READ_PACKETS * 8)  # with more ranges than this, reading everything is cheaper
-    ranges = list(islice(_ranges_with_gaps(timestamps, probes, rate, clock.num / clock.den / 4), most + 1))
-    if len(ranges) > most:
+    max_ranges = n // (_READ_PACKETS * 8)  # with more ranges than this, reading everything is cheaper
+    ranges = list(islice(_ranges_with_gaps(timestamps, probes, rate, clock.num / clock.den / 4), max_ranges + 1))
+    if len(ranges) > max_ranges:
         return scan_every_timestamp(timestamps, clock)
     return join_steps(_judge_range(timestamps, clock, a, b) for a, b in ranges)
 

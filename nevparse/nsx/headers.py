@@ -39,22 +39,22 @@ class NsxHeaders(NamedTuple):
 def count_channels(source: Source, version: tables.NsxVersion, header: Mapping[str, Any], damage: list[Damage]) -> int:
     """The number of channels in the header, once the file is known to be large enough for their headers."""
     n_channels, offset = int(header["n_channels"]), version.basic.offsets["n_channels"]
-    most = min((source.size - version.basic.size) // version.channel.size, tables.MAX_CHANNELS)
-    if n_channels > most:
+    max_channels = min((source.size - version.basic.size) // version.channel.size, tables.MAX_CHANNELS)
+    if n_channels > max_channels:
         n_read = f"{n_channels} channels in a file of {source.size} bytes"
-        raise FormatError(f"at most {most} channels", n_read, path=source.path, offset=offset)
+        raise FormatError(f"at most {max_channels} channels", n_read, path=source.path, offset=offset)
     if n_channels == 0:
         damage.append(Damage("no-channels", offset, "expected at least one channel, found 0 and thus no samples"))
     return n_channels
 
 
-def data_start(source: Source, header_bytes: int, least: int, damage: list[Damage]) -> int:
-    """Where the data begins: at `header_bytes` if the file can hold that, else right behind the channel headers."""
-    if least <= header_bytes <= source.size:
+def data_start(source: Source, header_bytes: int, min_bytes: int, damage: list[Damage]) -> int:
+    """Where the data begins: at `header_bytes` if the file can hold that, else right after the channel headers."""
+    if min_bytes <= header_bytes <= source.size:
         return header_bytes
-    message = f"expected headers of {least} to {source.size} bytes, found {header_bytes}; data read from {least} on"
+    message = f"expected headers of {min_bytes} to {source.size} bytes, found {header_bytes}; read from {min_bytes} on"
     damage.append(Damage("header-size", tables.NSX_BASIC_22.offsets["header_bytes"], message))
-    return least
+    return min_bytes
 
 
 def read_period(source: Source, version: tables.NsxVersion, header: Mapping[str, Any]) -> int:

@@ -89,12 +89,12 @@ class PacketReader:
     def grown(self) -> PacketReader:
         """These and those written since: systems make room in a file before they write to it."""
         n_fit = (self.source.size - self.start) // self.packet_bytes
-        if n_fit > self.n_packets and not self.is_written(n_fit - 1):
-            n_fit = bisect_left(range(n_fit), True, self.n_packets, key=lambda packet: not self.is_written(packet))
+        if n_fit > self.n_packets and not self.is_one_sample_packet(n_fit - 1):
+            n_fit = bisect_left(range(n_fit), True, self.n_packets, key=lambda n: not self.is_one_sample_packet(n))
         return replace(self, n_packets=max(self.n_packets, n_fit))
 
-    def is_written(self, packet: int) -> bool:
-        """Whether this is a packet of one sample, and not room for one."""
+    def is_one_sample_packet(self, packet: int) -> bool:
+        """Whether this is a packet of one sample, not preallocated space."""
         flag, _, n_samples = self.header(packet)
         return bool(flag == tables.BLOCK_HEADER and n_samples == 1)
 
@@ -229,8 +229,8 @@ class PacketIndex:
         """The sample that each tick falls in, counted from packet `first`, among packets `first` to `stop`."""
         return last_not_after(self.packets.searchable_ticks(), ticks, first, stop) - first
 
-    def last_tick(self, span: SegmentSpan) -> tuple[int, int]:
-        """Tick of the last packet of a segment, which is one sample."""
+    def last_timestamp(self, span: SegmentSpan) -> tuple[int, int]:
+        """Tick of the last timestamp of a segment, and the samples from it on."""
         return self.packets.tick(span.stop_record - 1), 1
 
 
@@ -257,7 +257,7 @@ class TimestampCheck:
         if not _all_single_sample(headers) or self._detector.has_unknown_break(self._index.steps.breaks):
             raise FullScanNeeded
 
-    def continue_from(self, other: TimestampCheck | None) -> None:
+    def use_breaks_of(self, other: TimestampCheck | None) -> None:
         """Judge against the breaks of another check, of the same file after it has grown."""
         if other is not None:
             self._index = other._index

@@ -65,7 +65,8 @@ class Segment:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         wanted = self.dtype if dtype is None else np.dtype(dtype)
         if copy is False and (wanted != self.dtype or self.n_blocks > 1):
-            raise ValueError(f"{self} cannot be {wanted.name} without a copy: it has {self.n_blocks} blocks")
+            why = f"is {self.dtype.name}" if wanted != self.dtype else f"has {self.n_blocks} blocks"
+            raise ValueError(f"{self} cannot be {wanted.name} without a copy: it {why}")
         return self.samples.astype(wanted, copy=bool(copy))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -101,7 +102,7 @@ class Segment:
     def stop_tick(self) -> int:
         """Time of the sample that would follow the last one, in ticks, rounded down."""
         clock = self._samples.index.clock
-        tick, n_samples = self._samples.index.last_tick(self._span)
+        tick, n_samples = self._samples.index.last_timestamp(self._span)
         return tick + n_samples * clock.num // clock.den
 
     def extents(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Extent]:
@@ -185,7 +186,7 @@ class RecordedSamples:
     def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
         return tuple(
-            self.index.clock.gap(number, self.index.last_tick(span), span.start_tick, after.start_tick)
+            self.index.clock.gap(number, self.index.last_timestamp(span), span.start_tick, after.start_tick)
             for number, (span, after) in enumerate(pairwise(self.index.spans))
         )
 
@@ -199,7 +200,7 @@ class RecordedSamples:
     def tick_intervals(self) -> TickIntervals:
         """The time that each segment takes."""
         index = self.index
-        return TickIntervals(index.spans, [index.clock.end(*index.last_tick(span)) for span in index.spans])
+        return TickIntervals(index.spans, [index.clock.end(*index.last_timestamp(span)) for span in index.spans])
 
     def locate(self, ticks: NDArray[np.uint64], segments: range) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """The one of some segments, and the sample in it, that each tick falls in; -1 and -1 where none."""

@@ -177,7 +177,7 @@ def _timestamp_problems(ns: NsxFile, scanned: NsxFile) -> Iterator[_Problem]:
         return
     hidden, shuffled = np.setdiff1d(index.steps.breaks, probed.steps.breaks), index.steps.shuffled
     if hidden.size:
-        message = f"{hidden.size} breaks in time, the first behind packet {hidden[0]}, that probing does not find"
+        message = f"{hidden.size} breaks in time, the first after packet {hidden[0]}, that probing does not find"
         yield "hidden-break", index.packets.offset_of(int(hidden[0])), message
     if shuffled.size:
         message = f"{shuffled.size} samples are out of order, the first at packet {shuffled[0]}"

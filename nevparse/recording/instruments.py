@@ -205,15 +205,15 @@ def _format_text(file: NsxFile) -> str:
     return f"{file.sampling_rate} Hz sampling, {file.tick_rate} Hz ticks, {file.dtype.name}"
 
 
-def _covered(ranges: Sequence[_RowRange], n_least: int) -> list[_RowRange]:
-    """Ranges of the rows that are in `n_least` ranges or more."""
+def _covered(ranges: Sequence[_RowRange], min_ranges: int) -> list[_RowRange]:
+    """Ranges of the rows that are in `min_ranges` ranges or more."""
     edges = sorted([(a, 1) for a, _ in ranges] + [(b, -1) for _, b in ranges])
     covered, n_here, first = [], 0, 0
     for row, steps in groupby(edges, itemgetter(0)):
         n_before, n_here = n_here, n_here + sum(step for _, step in steps)
-        if n_before < n_least <= n_here:
+        if n_before < min_ranges <= n_here:
             first = row
-        elif n_here < n_least <= n_before:
+        elif n_here < min_ranges <= n_before:
             covered.append((first, row))
     return covered
 

@@ -91,8 +91,8 @@ class Source(ABC):
         return len(data)
 
     def fileno(self) -> int:
-        """The system's handle of the file; OSError where the bytes are not simply those behind one."""
-        raise UnsupportedOperation(f"{self.path} has no handle of the system")
+        """The file descriptor; OSError where the bytes are not simply those of one."""
+        raise UnsupportedOperation(f"{self.path} has no file descriptor")
 
     def view(
         self, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, row_bytes: int | None = None

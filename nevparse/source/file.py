@@ -67,11 +67,11 @@ class FileSource(Source):
         return n_new
 
     def reopen_argument(self) -> Any:
-        """Its path, from the root on."""
+        """Its absolute path."""
         return os.path.abspath(self.path)
 
     def fileno(self) -> int:
-        """The system's handle of the file."""
+        """The file descriptor."""
         return self._file.fileno()
 
     def _read_at(self, n_bytes: int, offset: int) -> bytes:

@@ -84,7 +84,7 @@ class MemorySource(Source):
 
 
 class OpenFileSource(FileSource):
-    """A regular file that the caller opened, through a second handle: the caller's position stays where it is."""
+    """A regular file that the caller opened, by a second file descriptor: the caller's position stays where it is."""
 
     update_size = Source.update_size
 
@@ -93,7 +93,7 @@ class OpenFileSource(FileSource):
         self._use(open(os.dup(file.fileno()), "rb", buffering=0))  # noqa: SIM115 - closed by close()
 
     def reopen_argument(self) -> Any:
-        """None: the file may have another path by now."""
+        """Raises TypeError: the file may have been renamed since it was opened."""
         raise _not_picklable(self.path, self._kind, "it is open in this process only")
 
 

@@ -18,14 +18,14 @@ from .plan import FilledRows
 
 BUFFER_BYTES = 1 << 20  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
 BUFFERS = 4  # packed batches at a time: being made, waiting to be written, being written
-_MOST_RANGES = 8  # columns in more ranges than this are gathered one by one
+_MAX_RANGES = 8  # columns in more ranges than this are gathered one by one
 ReadInto = Callable[[memoryview, int], int]
 Buffer = NDArray[np.uint8]
 OnPackets = Callable[[Buffer, int, int], None]  # packets as read, their number, number of the first
 
 
 class Batch(NamedTuple):
-    """Packed rows; half of the work on them may be `pending`, for the thread that writes them."""
+    """Packed rows, or bytes of a native file; half of the work may be `pending`, for the thread that writes them."""
 
     data: memoryview
     n_rows: int
@@ -54,7 +54,7 @@ class ColumnPacker:
 
         Gathering samples one by one is slow: the later half of the rows is done here, the other by what is returned.
         """
-        if len(self._ranges) <= _MOST_RANGES:
+        if len(self._ranges) <= _MAX_RANGES:
             for source, target, width in self._ranges:
                 field = np.dtype(f"V{width * self._dtype.itemsize}")  # an opaque field is copied by memcpy
                 fields = _fields(raw, field, n_rows, header_bytes + source * self._dtype.itemsize, stride)
@@ -94,7 +94,7 @@ class RowReader:
     """Reads and packs rows through a few buffers, whatever the size of the file.
 
     Filled rows are `fill`, or with None the row before them. Where each row is a packet, `on_packets` gets all packets
-    as they are read. A batch has up to `most_rows`, or as many as are in a megabyte of the file.
+    as they are read. A batch has up to `max_rows`, or as many as are in a megabyte of the file.
     """
 
     def __init__(
@@ -103,10 +103,10 @@ class RowReader:
         packer: ColumnPacker,
         fill: bytes | None = None,
         on_packets: OnPackets | None = None,
-        most_rows: int | None = None,
+        max_rows: int | None = None,
     ) -> None:
         self._readinto, self._packer, self._fill, self._on_packets = readinto, packer, fill, on_packets
-        self._most_rows = most_rows or max(1, BUFFER_BYTES // packer.file_row_bytes)
+        self._max_rows = max_rows or max(1, BUFFER_BYTES // packer.file_row_bytes)
         self._raw: deque[Buffer] = deque([np.empty(0, np.uint8)] * BUFFERS)
         self._pending: list[Callable[[], None]] = []
         self._last = bytes(packer.row_bytes)
@@ -114,14 +114,14 @@ class RowReader:
     def batches(self, items: Iterable[Extent | FilledRows]) -> Iterator[Batch]:
         """Pack the rows of `items`, a buffer full at a time; `BUFFERS` of them take turns."""
         row_bytes, n_rows = self._packer.row_bytes, 0
-        outs = deque(np.empty(self._most_rows * row_bytes, np.uint8) for _ in range(BUFFERS))
+        outs = deque(np.empty(self._max_rows * row_bytes, np.uint8) for _ in range(BUFFERS))
         for item in chain(items, [FLUSH]):
             done = 0
             while done < item.n_rows:
-                n = min(item.n_rows - done, self._most_rows - n_rows)
+                n = min(item.n_rows - done, self._max_rows - n_rows)
                 self._make(item, done, n, n_rows, outs[0][n_rows * row_bytes : (n_rows + n) * row_bytes])
                 done, n_rows = done + n, n_rows + n
-                if n_rows == self._most_rows:
+                if n_rows == self._max_rows:
                     yield self._finish(outs, n_rows)
                     n_rows = 0
             if item is FLUSH and n_rows:
@@ -148,8 +148,8 @@ class RowReader:
 
     def _read_and_pack(self, item: Extent, done: int, n: int, row: int, out: Buffer) -> None:
         header_bytes = item.row_bytes - self._packer.file_row_bytes
-        if self._raw[0].size < self._most_rows * item.row_bytes:  # each batch has its own, for what is pending
-            self._raw[0] = np.empty(self._most_rows * item.row_bytes, np.uint8)
+        if self._raw[0].size < self._max_rows * item.row_bytes:  # each batch has its own, for what is pending
+            self._raw[0] = np.empty(self._max_rows * item.row_bytes, np.uint8)
         raw = self._raw[0][row * item.row_bytes : (row + n) * item.row_bytes]
         self._read(raw, item.offset - header_bytes + done * item.row_bytes)
         if (

@@ -17,8 +17,8 @@ from ..format.text import size_text
 POLICIES = ("error", "split", "join", "fill")
 HOLD = "hold"
 NOMINAL = "nominal"
-_MOST_LISTED = 5
-_MOST_OFF = 0.6  # samples that a row may be off before it is corrected; above a half, so that jitter corrects none
+_MAX_LISTED = 5
+_MAX_OFF = 0.6  # samples that a row may be off before it is corrected; above a half, so that jitter corrects none
 _RESAMPLED_ROWS = 1 << 16  # at a time
 _TICKS_IN_64_BITS = 1 << 64
 
@@ -44,7 +44,7 @@ PlanRow = SampleRows | FilledRows
 
 
 class RowPlan(NamedTuple):
-    """The rows of each file, by what its name gets behind the stem; and samples dropped and repeated in all."""
+    """The rows of each file, keyed by the suffix added to the file's stem; and samples dropped and repeated in all."""
 
     files: dict[str, list[PlanRow]]
     n_dropped: int = 0
@@ -66,7 +66,7 @@ class _Segment(Protocol):
     def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = ...) -> NDArray[np.uint64]: ...
 
 
-class _Recording(Protocol):
+class _Continuous(Protocol):
     """What a plan needs to know of an `NsxFile`."""
 
     path: str
@@ -113,28 +113,28 @@ def fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes |
     return np.full(n_columns, fill, dtype).tobytes()
 
 
-def plan_rows(recording: _Recording, options: PlanOptions, may_be_empty: bool = False) -> RowPlan:
+def plan_rows(continuous: _Continuous, options: PlanOptions, may_be_empty: bool = False) -> RowPlan:
     """Decide which rows of one file, or with ``gaps="split"`` of a file for each segment, are which samples.
 
     Raises a ValueError where no sample is in the range of ticks, unless the plan may be empty; a GapError where the
     options do not resolve a gap.
     """
-    chosen = select_samples(recording.segments, options.start_tick, options.stop_tick)
+    chosen = select_samples(continuous.segments, options.start_tick, options.stop_tick)
     if not chosen and not may_be_empty:
-        raise_no_samples(recording.segments, options.start_tick, options.stop_tick)
+        raise_no_samples(continuous.segments, options.start_tick, options.stop_tick)
     inside = {samples.segment for samples in chosen[:-1]}
-    gaps = [gap for gap in recording.gaps if gap.after_segment in inside] if inside else []
+    gaps = [gap for gap in continuous.gaps if gap.after_segment in inside] if inside else []
     if options.gaps == "error":
         problem = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in the samples to export"
         advice = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one segment by time (--start, --stop)."
-        _check_gaps(recording.path, gaps, problem, advice)
+        _check_gaps(continuous.path, gaps, problem, advice)
     groups = [Resampled([samples]) for samples in chosen]
     if options.resample:
-        groups = [resample_to_nominal(recording, samples, options.sort) for samples in chosen]
+        groups = [resample_to_nominal(continuous, samples, options.sort) for samples in chosen]
     if options.gaps == "split":
         files = {f"-{group.rows[0].segment:03d}": _number_rows(group.rows) for group in groups}
     else:
-        fills = _fill_gaps(recording, options, chosen, gaps, groups) if options.gaps == "fill" else []
+        fills = _fill_gaps(continuous, options, chosen, gaps, groups) if options.gaps == "fill" else []
         parts: Iterable[list[PlanRow]] = ([*group.rows, *fills[i : i + 1]] for i, group in enumerate(groups))
         files = {"": _number_rows(chain.from_iterable(parts))}
     return RowPlan(files, sum(group.n_dropped for group in groups), sum(group.n_repeated for group in groups))
@@ -180,8 +180,8 @@ def select_samples(segments: Sequence[_Segment], start_tick: int | None, stop_ti
 
 def raise_no_samples(segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None) -> None:
     """Raise a ValueError that lists the ticks that have samples."""
-    ends = [f"{s.start_tick} to {s.ticks(s.n_samples - 1)[0]}" for s in segments[:_MOST_LISTED]]
-    more = f" and {len(segments) - _MOST_LISTED} more segments" if len(segments) > _MOST_LISTED else ""
+    ends = [f"{s.start_tick} to {s.ticks(s.n_samples - 1)[0]}" for s in segments[:_MAX_LISTED]]
+    more = f" and {len(segments) - _MAX_LISTED} more segments" if len(segments) > _MAX_LISTED else ""
     known = ", ".join(ends) + more if ends else "the file has none"
     raise ValueError(f"expected ticks that hold samples ({known}), found {start_tick} to {stop_tick}")
 
@@ -189,8 +189,8 @@ def raise_no_samples(segments: Sequence[_Segment], start_tick: int | None, stop_
 def _check_gaps(path: str, gaps: Sequence[Gap], problem: str, advice: str) -> None:
     """Raise a GapError that lists the gaps, if any, and names what resolves them."""
     if gaps:
-        listed = "; ".join(str(gap) for gap in gaps[:_MOST_LISTED])
-        more = f"; and {len(gaps) - _MOST_LISTED} more" if len(gaps) > _MOST_LISTED else ""
+        listed = "; ".join(str(gap) for gap in gaps[:_MAX_LISTED])
+        more = f"; and {len(gaps) - _MAX_LISTED} more" if len(gaps) > _MAX_LISTED else ""
         raise GapError(f"{path}: {problem}: {listed}{more}. {advice}", gaps)
 
 
@@ -203,21 +203,21 @@ def check_fill(path: str, n_filled: int, n_recorded: int, max_fill: float, row_b
 
 
 def _fill_gaps(
-    recording: _Recording, options: PlanOptions, chosen: list[SampleRows], gaps: list[Gap], groups: list[Resampled]
+    continuous: _Continuous, options: PlanOptions, chosen: list[SampleRows], gaps: list[Gap], groups: list[Resampled]
 ) -> list[FilledRows]:
     """The rows that fill each gap; none where a gap is shorter than half a sample."""
     backwards = [gap for gap in gaps if gap.missing_samples < 0]
     problem = "time goes backwards, which cannot be filled"
-    _check_gaps(recording.path, backwards, problem, "Use gaps='split' (--gaps split).")
-    segments = [recording.segments[samples.segment] for samples in chosen]
-    if options.resample and recording.has_sample_timestamps:
+    _check_gaps(continuous.path, backwards, problem, "Use gaps='split' (--gaps split).")
+    segments = [continuous.segments[samples.segment] for samples in chosen]
+    if options.resample and continuous.has_sample_timestamps:
         starts = [int(s.ticks(rows.start, rows.start + 1)[0]) for s, rows in zip(segments, chosen, strict=True)]
-        counts = _fill_on_grid(starts, groups, recording.clock)
+        counts = _fill_on_grid(starts, groups, continuous.clock)
     else:
         missing = accumulate(gap.missing_samples_exact for gap in gaps)
         counts = [b - a for a, b in pairwise([0, *map(round, missing)])]  # so that rounding never adds up
-    row_bytes = recording.n_channels * recording.dtype.itemsize
-    check_fill(recording.path, sum(counts), sum(rows.n_rows for rows in chosen), options.max_fill, row_bytes, gaps)
+    row_bytes = continuous.n_channels * continuous.dtype.itemsize
+    check_fill(continuous.path, sum(counts), sum(rows.n_rows for rows in chosen), options.max_fill, row_bytes, gaps)
     return [FilledRows(0, n, segment.stop_tick) for n, segment in zip(counts, segments, strict=False)]
 
 
@@ -244,7 +244,7 @@ def nearest_row(ticks: int, clock: Clock) -> int:
 
 
 def resample_to_nominal(
-    recording: _Recording, samples: SampleRows, sort: bool, origin_tick: int | None = None
+    continuous: _Continuous, samples: SampleRows, sort: bool, origin_tick: int | None = None
 ) -> Resampled:
     """Put samples on a grid at the nominal rate: each row is the nearest sample.
 
@@ -252,16 +252,16 @@ def resample_to_nominal(
     row is at `origin_tick`, or at the first sample where that is not given. Samples without timestamps of their own
     are at the nominal rate already.
     """
-    if not recording.has_sample_timestamps:
+    if not continuous.has_sample_timestamps:
         return Resampled([samples])
-    segment = recording.segments[samples.segment]
+    segment = continuous.segments[samples.segment]
     rows: list[SampleRows] = []
     shift = n_dropped = n_repeated = 0
     begin, end = samples.start, samples.start + samples.n_rows
     origin = int(segment.ticks(begin, begin + 1, sort=sort)[0]) if origin_tick is None else origin_tick
     for a in range(begin, end, _RESAMPLED_ROWS):
         b = min(a + _RESAMPLED_ROWS, end)
-        late = _lateness(segment.ticks(a, b, sort=sort), origin, a - samples.start, recording.clock)
+        late = _lateness(segment.ticks(a, b, sort=sort), origin, a - samples.start, continuous.clock)
         i = 0
         while (i := _next_off(late, shift, i)) < b - a:
             rows.append(SampleRows(0, a + i - begin, segment.index, begin))
@@ -282,5 +282,5 @@ def _lateness(ticks: NDArray[np.uint64], origin: int, first: int, clock: Clock) 
 
 
 def _next_off(late: NDArray[np.float64], shift: int, start: int) -> int:
-    off = np.flatnonzero(np.abs(late[start:] - shift) > _MOST_OFF)
+    off = np.flatnonzero(np.abs(late[start:] - shift) > _MAX_OFF)
     return start + int(off[0]) if off.size else late.size

@@ -111,7 +111,7 @@ def test_a_link_to_nothing_is_a_file_in_the_way(opened: Opened, out: Path) -> No
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("no/such/folder/s.bin", "there is no folder"),
+        ("no/such/folder/s.bin", "does not exist; create it first"),
         ("s.json", "this name is .* sidecar's"),
         ("", "is a folder"),
     ],

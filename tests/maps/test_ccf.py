@@ -199,10 +199,10 @@ def test_maps_c19_size_number_and_depth_are_bounded(
     assert read(deep).settings
     error = refused(b"<CCF>" + b"<a>" * 32 + b"</a>" * 32 + b"</CCF>")
     assert (error.expected, error.offset) == ("at most 2000000 elements, 32 deep", 5 + 31 * 3)
-    monkeypatch.setattr(ccf, "_MOST_ELEMENTS", 100)
+    monkeypatch.setattr(ccf, "_MAX_ELEMENTS", 100)
     assert refused(b"<CCF>" + b"<a/>" * 100 + b"</CCF>").offset == 5 + 99 * 4
     assert len(read(b"<CCF>" + b"<a/>" * 99 + b"</CCF>").settings["a"]) == 99
-    monkeypatch.setattr(ccf, "_MOST_BYTES", 100)
+    monkeypatch.setattr(ccf, "_MAX_BYTES", 100)
     error = refused(ccf_of(item(1)))
     assert (error.expected, error.offset) == ("a configuration of at most 100 bytes", 100)
 

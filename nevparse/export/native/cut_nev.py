@@ -123,7 +123,7 @@ def _plan(
     check_dates_removed(nev.path, nev.tick_rate, ends, anonymise, base_tick)
     head = _head(nev, electrodes, anonymise, _date_tick(nev, timed))
     n_bytes = len(head) + packets.size * nev.packet_bytes
-    return FilePlan(head, n_bytes, _packet_bytes(nev, packets, anonymise, base_tick))
+    return FilePlan(head, n_bytes, _iter_packets(nev, packets, anonymise, base_tick))
 
 
 def _chosen_electrodes(nev: NevFile, electrodes: int | Iterable[int] | None) -> list[int] | None:
@@ -151,7 +151,7 @@ def _choose_packets(
     nev: NevFile, electrodes: list[int] | None, kinds: list[str] | None, start_tick: int | None, stop_tick: int | None
 ) -> PacketNumbers:
     """Packets to keep, in file order; one that continues another stays with it."""
-    heads, owners = nev._packets.heads, _owners(nev)
+    heads, continued = nev._packets.heads, _continued_packets(nev)
     wanted = np.ones(nev.n_packets, np.bool_)
     if start_tick is not None:
         wanted &= heads.tick >= tick_limit(start_tick)
@@ -161,7 +161,7 @@ def _choose_packets(
         wanted &= _is_of_kinds(kinds)[heads.kind]
     if electrodes is not None:
         wanted &= ~_is_of_kinds(("spike", "stim"))[heads.kind] | membership_table(electrodes, N_IDS)[heads.packet_id]
-    kept = np.flatnonzero(wanted[owners] & (owners >= 0))
+    kept = np.flatnonzero(wanted[continued] & (continued >= 0))
     if nev.n_packets and not kept.size:
         span = f"ticks {nev.tick_span[0]} to {nev.tick_span[1]}" if nev.tick_span else "packets of no known kind"
         raise ValueError(f"expected a selection that holds packets ({nev.path} has {span}), found none")
@@ -173,14 +173,14 @@ def _is_of_kinds(kinds: Iterable[str]) -> NDArray[np.bool_]:
     return membership_table([KIND_CODES[kind] for kind in kinds], len(KIND_CODES) + 1)
 
 
-def _owners(nev: NevFile) -> NDArray[np.intp]:
+def _continued_packets(nev: NevFile) -> NDArray[np.intp]:
     """For each packet the one that it continues, or itself; -1 for one that continues nothing."""
     kind = nev._packets.heads.kind
-    owners: NDArray[np.intp] = np.maximum.accumulate(np.where(kind == CONTINUED, -1, np.arange(kind.size)))
-    return owners
+    continued: NDArray[np.intp] = np.maximum.accumulate(np.where(kind == CONTINUED, -1, np.arange(kind.size)))
+    return continued
 
 
-def _packet_bytes(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, base_tick: int) -> Iterator[memoryview]:
+def _iter_packets(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, base_tick: int) -> Iterator[memoryview]:
     raw, size = nev._packets.raw, nev.packet_bytes
     step = max(1, BUFFER_BYTES // size)
     buffers = deque(np.empty(min(step, packets.size), raw.dtype) for _ in range(BUFFERS))
@@ -202,7 +202,7 @@ def _packet_bytes(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, b
 
 def _text_starts(nev: NevFile) -> NDArray[np.intp]:
     """For each packet its first byte of text, reserved bytes or unknown content; its end if it has none of them."""
-    heads, owners = nev._packets.heads, _owners(nev)
+    heads, continued = nev._packets.heads, _continued_packets(nev)
     by_code = np.full(len(KIND_CODES) + 1, nev.packet_bytes, np.intp)
     for kind, code in KIND_CODES.items():
         layout = nev._packets.layout(kind)
@@ -213,7 +213,7 @@ def _text_starts(nev: NevFile) -> NDArray[np.intp]:
             by_code[code] = offset
     has_text = by_code < nev.packet_bytes
     starts = by_code[heads.kind]
-    continues_text = (heads.kind == CONTINUED) & ((owners < 0) | has_text[heads.kind[owners]])
+    continues_text = (heads.kind == CONTINUED) & ((continued < 0) | has_text[heads.kind[continued]])
     starts[continues_text] = heads.tick.itemsize
     return starts
 

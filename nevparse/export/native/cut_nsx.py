@@ -103,9 +103,8 @@ def write_nsx(
         spans = _chosen_spans(file, segments, start_tick, stop_tick)
         plan = _plan(file, columns, spans, anonymise, base_tick)
         target = write_file(plan, [file.path], path, overwrite, progress)
-        return NsxReport(
-            target, file.spec, sum(span.n_rows for span in spans), columns.size, file.sampling_rate, plan.n_bytes
-        )
+        n_samples = sum(span.n_rows for span in spans)
+        return NsxReport(target, file.spec, n_samples, columns.size, file.sampling_rate, plan.n_bytes)
 
     try:
         return write(ns)
@@ -147,16 +146,15 @@ def _plan(ns: NsxFile, columns: Columns, spans: list[SampleRows], anonymise: boo
     if takes_all and not (ns.damage or anonymise or base_tick):
         head = ns._source.read(start, 0, "headers")
         return FilePlan(head, ns.size_bytes, copy_bytes(ns.readinto, start, ns.size_bytes))
-    # packets may be a little out of order
-    ends = [(span, span.start + min(span.n_rows, 2 * N_NEIGHBOURS)) for span in spans]
+    ends = [(span, span.start + min(span.n_rows, 2 * N_NEIGHBOURS)) for span in spans]  # packets may be shuffled
     earliest = [int(ns.segments[span.segment].ticks(span.start, stop).min()) for span, stop in ends]
     check_dates_removed(ns.path, ns.tick_rate, earliest, anonymise, base_tick)
     n_samples, layout = sum(span.n_rows for span in spans), ns._version.block
     if ns.has_sample_timestamps:
-        n_headers, rollover, body = n_samples, 0, _packet_bytes(ns, columns, spans, base_tick)
+        n_headers, rollover, body = n_samples, 0, _iter_packets(ns, columns, spans, base_tick)
     else:
         blocks = [block for span in spans for block in _blocks_of(ns, span)]
-        rollover, body = _rollover_ticks(ns, blocks), _block_bytes(ns, columns, blocks, base_tick)
+        rollover, body = _rollover_ticks(ns, blocks), _iter_blocks(ns, columns, blocks, base_tick)
         n_headers = len(blocks)
     head = _head(ns, columns, anonymise, _date_tick(ns, spans, rollover))
     n_bytes = n_samples * columns.size * ns.dtype.itemsize + n_headers * (layout.size if layout else 0)
@@ -220,8 +218,8 @@ def _rollover_ticks(ns: NsxFile, blocks: Sequence[Block]) -> int:
     return rollovers.pop() if rollovers else 0
 
 
-def _block_bytes(ns: NsxFile, columns: Columns, blocks: Sequence[Block], base_tick: int) -> Iterator[memoryview]:
-    """Blocks, each behind a header with the tick of its first sample."""
+def _iter_blocks(ns: NsxFile, columns: Columns, blocks: Sequence[Block], base_tick: int) -> Iterator[memoryview]:
+    """Blocks, each after a header with the tick of its first sample."""
     layout, packer = ns._version.block, ColumnPacker(columns, ns.n_channels, ns.dtype)
     reader = RowReader(ns.readinto, packer, b"")
     for tick, extent in blocks:
@@ -231,7 +229,7 @@ def _block_bytes(ns: NsxFile, columns: Columns, blocks: Sequence[Block], base_ti
             yield batch.packed()
 
 
-def _packet_bytes(ns: NsxFile, columns: Columns, spans: Sequence[SampleRows], base_tick: int) -> Iterator[memoryview]:
+def _iter_packets(ns: NsxFile, columns: Columns, spans: Sequence[SampleRows], base_tick: int) -> Iterator[memoryview]:
     """One-sample packets, each with its own header, in the order of the file."""
     block, check, width = ns._version.block, ns.timestamp_check(), ns.dtype.itemsize
     assert block is not None

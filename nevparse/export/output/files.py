@@ -115,7 +115,7 @@ def _busy(part: str) -> str:
 
 def in_the_way(name: str) -> str:
     """The message for something under a name that only we use, which no export of ours has made."""
-    return f"{name} is in the way, and no run that was killed has left it; move it, or choose another name"
+    return f"{name} already exists and was not left by an interrupted run; move it, or choose another name"
 
 
 def check_not_input(path: str, inputs: Sequence[str]) -> None:
@@ -125,18 +125,18 @@ def check_not_input(path: str, inputs: Sequence[str]) -> None:
 
 
 class OutputFiles:
-    """The files of one export, whose names match `names`. Those with another ending than `path` describe it."""
+    """The files of one export, whose names match `name_pattern`. Those with another ending than `path` describe it."""
 
-    def __init__(self, path: str, names: str, lock: str, overwrite: bool, n_bytes: int) -> None:
-        self._path, self._names, self._overwrite, self._n_bytes = path, names, overwrite, n_bytes
-        self._lock_folder = os.path.dirname(os.path.abspath(lock))
-        self._lock, self._process = LockedPart(lock), 0
+    def __init__(self, path: str, name_pattern: str, lock_path: str, overwrite: bool, n_bytes: int) -> None:
+        self._path, self._name_pattern, self._overwrite, self._n_bytes = path, name_pattern, overwrite, n_bytes
+        self._lock_folder = os.path.dirname(os.path.abspath(lock_path))
+        self._lock, self._process = LockedPart(lock_path), 0
         self._sources: dict[str, str] = {}  # what will be renamed to each target; "" only removes the older file
         self._n_written: dict[str, int] = {}
         self._undo: list[tuple[str, str]] = []  # renamings that undo what was done
         self._build_folder, self._all_named = "", False
         if not os.path.isdir(self._lock_folder):
-            raise ExportError(f"{path}: there is no folder {self._lock_folder}; create it first")
+            raise ExportError(f"{path}: the folder {self._lock_folder} does not exist; create it first")
 
     def begin(self, targets: Sequence[str], inputs: Sequence[str]) -> None:
         """Keep other exports out, clear up after one that was killed, then check targets and free space."""
@@ -147,7 +147,7 @@ class OutputFiles:
         for part in [target + PART for target in self.existing(PART)]:
             if part != self._lock.name:
                 remove_leftover(part)
-        self._put_back()
+        self._recover_killed_export()
         for target in targets:
             check_not_input(target, inputs)
             self._check_target(target)
@@ -167,13 +167,13 @@ class OutputFiles:
         """Targets that exist with `ending` after their names."""
         folder = os.path.dirname(self._path)
         names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
-        matching = (name for name in names if re.fullmatch(f"({self._names}){re.escape(ending)}", name))
+        matching = (name for name in names if re.fullmatch(f"({self._name_pattern}){re.escape(ending)}", name))
         return [os.path.join(folder, name.removesuffix(ending)) for name in matching]
 
     def _is_companion(self, target: str) -> bool:
         return os.path.splitext(target)[1] != os.path.splitext(self._path)[1]
 
-    def _put_back(self) -> None:
+    def _recover_killed_export(self) -> None:
         """Give older files their names back, unless an older companion and a newer file would come together."""
         older = sorted(self.existing(OLD), key=self._is_companion, reverse=True)
         newer = [target for target in older if os.path.lexists(target) and not _same(target, target + OLD)]
@@ -209,7 +209,7 @@ class OutputFiles:
         """Make a folder to write in until the export ends, in place of one that a killed export left."""
         if os.path.lexists(folder):
             files = os.listdir(folder) if os.path.isdir(folder) and not os.path.islink(folder) else [""]
-            known = re.compile(f"({self._names})({re.escape(PART)})?")
+            known = re.compile(f"({self._name_pattern})({re.escape(PART)})?")
             if not all(known.fullmatch(name) and os.path.isfile(os.path.join(folder, name)) for name in files):
                 raise ExportError(in_the_way(folder))
             _remove_folder(folder)
@@ -248,7 +248,7 @@ class OutputFiles:
     def _name(self, source: str, target: str) -> None:
         is_lock, n_bytes = source == self._lock.name, self._n_written.get(target)
         if not (self._lock.is_in_place() if is_lock else n_bytes in (None, os.lstat(source).st_size)):
-            raise ExportError(f"{target} could not be written: somebody else has changed {source}")
+            raise ExportError(f"{target} could not be written: another process changed {source}")
         if is_lock and self._lock.file is not None and sys.platform == "win32":
             self._lock.file.close()  # Windows renames no open file
         by_older = (target + OLD, target)
@@ -263,7 +263,7 @@ class OutputFiles:
         if os.getpid() != self._process:
             return  # no export began, or this is a forked child, whose parent continues
         if not self._all_named:
-            self._restore()
+            self._roll_back()
         elif self._overwrite:
             self._remove_older()
         for target, source in self._sources.items():
@@ -274,7 +274,7 @@ class OutputFiles:
             _remove_folder(self._build_folder)
         self._lock.remove()
 
-    def _restore(self) -> None:
+    def _roll_back(self) -> None:
         """Undo the renamings, the last one first: no companion has its name while its file is put back."""
         while self._undo:
             name, to = self._undo[-1]
@@ -301,15 +301,16 @@ class OutputFiles:
 @contextmanager
 def complete_or_absent(
     path: str, targets: Sequence[str], *, overwrite: bool, inputs: Sequence[str],
-    names: str = "", lock: str = "", n_bytes: int = 0,
+    name_pattern: str = "", lock_path: str = "", n_bytes: int = 0,
 ) -> Iterator[OutputFiles]:  # fmt: skip
     """Give the files that are created in the block their names if it ends well; otherwise nothing of them is left.
 
-    `names` is the pattern of all files that an export to `path` may write, and `lock` the part of it that is locked.
+    `name_pattern` fits all files that an export to `path` may write, and `lock_path` is the part that is locked.
     ExportError before the block if a target is in the way or has no space, or another export writes the same;
     after it, if the system cannot write.
     """
-    outputs = OutputFiles(path, names or re.escape(os.path.basename(path)), lock or path + PART, overwrite, n_bytes)
+    name_pattern = name_pattern or re.escape(os.path.basename(path))
+    outputs = OutputFiles(path, name_pattern, lock_path or path + PART, overwrite, n_bytes)
     try:
         try:
             outputs.begin(targets, inputs)

@@ -18,8 +18,10 @@ _LOCK = ".nevparse-lock"
 
 
 @contextmanager
-def complete_folder(folder: str, first: str, names: str, inputs: Sequence[str], overwrite: bool) -> Iterator[str]:
-    """Give a folder to write to. If the block ends well, its files replace those of `folder` that match `names`.
+def complete_folder(
+    folder: str, main_name: str, name_pattern: str, inputs: Sequence[str], overwrite: bool
+) -> Iterator[str]:
+    """Give a folder to write to. If the block ends well, its files replace those of `folder` that match `name_pattern`.
 
     No other file is ever removed, nor any of `inputs`. ExportError if something is in the way, or the system cannot
     write.
@@ -27,8 +29,10 @@ def complete_folder(folder: str, first: str, names: str, inputs: Sequence[str], 
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise ExportError(f"{folder} is not a folder; choose another name")
     target = os.path.realpath(folder)
-    build, first, lock = target + PART, os.path.join(target, first), target + _LOCK
-    with complete_or_absent(first, (), overwrite=overwrite, inputs=inputs, names=names, lock=lock) as outputs:
+    build, main = target + PART, os.path.join(target, main_name)
+    with complete_or_absent(
+        main, (), overwrite=overwrite, inputs=inputs, name_pattern=name_pattern, lock_path=target + _LOCK
+    ) as outputs:
         outputs.build_folder(build)
         older = {*outputs.existing(), *outputs.existing(OLD)}
         for path in older:

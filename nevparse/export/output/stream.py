@@ -20,7 +20,7 @@ NO_SPACE = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 
 
 def stream(batches: Iterable[Batch], file: FileIO) -> Iterator[int]:
-    """Write batches in a second thread while the next ones are made; yields the number of rows of each.
+    """Write batches in a second thread while the next are made; yields the rows, or bytes of a native file, of each.
 
     Raises
     ------

@@ -46,7 +46,7 @@ def test_writing_c14_what_is_in_the_way_is_kept_unless_overwritten(
         nv.write_nsx(ns, out)
     with pytest.raises(nv.ExportError, match="is a folder"):
         nv.write_nsx(ns, out.parent, overwrite=True)
-    with pytest.raises(nv.ExportError, match="there is no folder"):
+    with pytest.raises(nv.ExportError, match="does not exist; create it first"):
         nv.write_nsx(ns, out.parent / "none" / "s")
     assert out.read_bytes() == b"mine"
     assert nv.write_nsx(ns, out, overwrite=True).size_bytes == out.stat().st_size == ns.size_bytes

@@ -20,7 +20,7 @@ from nevparse.export.output import files as output_files
 
 FILE_CASES = [case.name for case in crashes.cases()]
 FOLDER_CASES = [case.name for case in crashes.folder_cases()]
-IN_THE_WAY = "is in the way, and no run that was killed has left it"
+IN_THE_WAY = "already exists and was not left by an interrupted run"
 BUSY = "is being written by another run"
 every_case = pytest.mark.parametrize("name", FILE_CASES)
 every_folder = pytest.mark.parametrize("name", FOLDER_CASES)

@@ -147,7 +147,7 @@ def test_exports_c09_timestamps_are_read_and_not_mapped(
 def test_exports_c13_a_sidecar_of_another_bin_is_refused(opened: Callable[..., Any], out: Path, n_bytes: int) -> None:
     report = nv.write_bin(opened(b.nsx([(0, b.ramp(50, 3))])), out)
     os.truncate(out, report.size_bytes + n_bytes)
-    with pytest.raises(nv.FormatError, match=f"of 300 bytes, and .*s.bin has {300 + n_bytes}"):
+    with pytest.raises(nv.FormatError, match=f"of 300 bytes, as the sidecar says, found {300 + n_bytes} in .*s.bin"):
         nv.read_sidecar(out)
 
 

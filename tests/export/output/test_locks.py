@@ -353,7 +353,7 @@ def test_exports_c05_nobody_elses_file_gets_the_name(
         real(source, to)
 
     monkeypatch.setattr(os, "link", link)  # what is done first when all parts are complete
-    with pytest.raises(nv.ExportError, match="somebody else has changed"):
+    with pytest.raises(nv.ExportError, match="another process changed"):
         run(case, target)
     assert crashes.contents(target.parent) == case.before
 

@@ -338,14 +338,14 @@ def test_sorters_c11_the_next_run_cleans_up_behind_one_that_was_killed(
 def test_sorters_c11_what_is_in_the_way_is_nobodys_to_remove(
     recording: nv.nsx.NsxFile, folder: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(nv.ExportError, match="there is no folder"):
+    with pytest.raises(nv.ExportError, match="does not exist; create it first"):
         nv.write_sorter(recording, tmp_path / "not" / "there")
     with pytest.raises(nv.ExportError, match="is not a folder"):
         nv.write_sorter(recording, recording.path, overwrite=True)
     other = folder.parent / "folder.nevparse-part"
     other.mkdir()
     (other / "thesis.tex").write_text("mine")
-    with pytest.raises(nv.ExportError, match="is in the way"):
+    with pytest.raises(nv.ExportError, match="was not left by an interrupted run"):
         nv.write_sorter(recording, folder, overwrite=True)
     assert (other / "thesis.tex").read_text() == "mine"
     assert left_in(folder.parent) == ["folder.nevparse-part"]
