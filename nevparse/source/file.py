@@ -11,6 +11,7 @@ import errno
 import mmap
 import os
 import stat
+import sys
 from io import FileIO
 from threading import Lock
 from typing import Any
@@ -80,6 +81,9 @@ class FileSource(Source):
                 return os.pread(self._file.fileno(), n_bytes, offset)
             finally:
                 self._check_open()
+        if sys.platform == "win32":
+            room = memoryview(bytearray(n_bytes))
+            return room[: self.readinto(room, offset)].tobytes() if n_bytes else b""
         with self._lock:
             self._file.seek(offset)
             return self._file.read(n_bytes)
@@ -88,6 +92,13 @@ class FileSource(Source):
         if hasattr(os, "preadv"):
             try:
                 return os.preadv(self._file.fileno(), [buffer], offset)
+            finally:
+                self._check_open()
+        if sys.platform == "win32":
+            from .windows import readinto_at
+
+            try:
+                return readinto_at(self._file.fileno(), buffer, offset)
             finally:
                 self._check_open()
         return super()._readinto_at(buffer, offset)
