@@ -21,7 +21,7 @@ from ..nsx.file import NsxFile
 from ..nsx.packets import FullScanNeeded
 from ..recording.instruments import CombinedInstruments, Continuous
 from ..source.growth import POLL_S, FollowOptions
-from ..traces.plan import FilledRows, PlanOptions, check_options, plan_rows
+from ..traces.plan import FilledRows, PlanOptions, checked_options, plan_rows
 from .inputs import check_not_shrunk, files_of, raise_if_changed
 from .job import BinFile, ExportJob, Progress, bin_file, bin_outputs
 from .live import GrowingRows
@@ -152,8 +152,7 @@ def write_bin(
         Where samples are out of order and are not sorted.
     """
     recording = CombinedInstruments(ns, max_fill if gaps == "fill" else None, sort) if isinstance(ns, Sequence) else ns
-    options = PlanOptions(start_tick, stop_tick, gaps, fill, max_fill, resample, sort)
-    check_options(options, recording.dtype)
+    options = checked_options(PlanOptions(start_tick, stop_tick, gaps, fill, max_fill, resample, sort), recording.dtype)
     columns = recording.columns(channels, electrodes, labels, kind)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {recording.path} has {recording.n_channels}")

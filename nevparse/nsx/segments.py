@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..cached import cached_property
 from ..clock import Gap, SegmentSpan, TickIntervals
 from ..errors import Damage
+from ..format.numbers import TICKS_IN_64_BITS, integer
 from ..source.reference import FileReference, Opener
 from ..traces.extents import Extent, index_rows
 from .blocks import BlockIndex
@@ -109,7 +110,7 @@ class Segment:
 
     def find(self, tick: int) -> int:
         """First sample that is not before `tick`; `n_samples` where all are."""
-        return self._samples.index.find(self._span, tick)
+        return self._samples.index.find(self._span, integer(tick, "a tick"))
 
     @property
     def n_blocks(self) -> int:
@@ -154,8 +155,9 @@ class Segment:
         The default counts from tick 0 of the clock, which the NEV of the recording shares. For a clock that counts
         nanoseconds since 1970 give an origin in the recording: float64 resolves only 0.2 µs of such numbers.
         """
-        ticks = self.ticks(start, stop) - np.uint64(origin_tick)
-        signed = ticks if origin_tick == 0 else ticks.view(np.int64)
+        origin = integer(origin_tick, "origin_tick")
+        ticks = self.ticks(start, stop) - np.uint64(origin % TICKS_IN_64_BITS)
+        signed = ticks if origin == 0 else ticks.view(np.int64)
         seconds: NDArray[np.float64] = signed / self._samples.index.clock.tick_rate
         return seconds
 
