@@ -214,6 +214,10 @@ class NsxFile:
         """Breaks in time between segments."""
         return self._recorded.gaps
 
+    def gap_between(self, before: int, after: int) -> Gap:
+        """The break in time from the end of segment `before` to the start of the later segment `after`."""
+        return self._recorded.gap_between(before, after)
+
     def read(
         self,
         start: int | None = None,

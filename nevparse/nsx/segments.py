@@ -185,10 +185,12 @@ class RecordedSamples:
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
-        return tuple(
-            self.index.clock.gap(number, self.index.last_tick(span), span.start_tick, after.start_tick)
-            for number, (span, after) in enumerate(pairwise(self.index.spans))
-        )
+        return tuple(self.gap_between(number, number + 1) for number in range(len(self.index.spans) - 1))
+
+    def gap_between(self, before: int, after: int) -> Gap:
+        """The break in time from the end of one segment to the start of a later one."""
+        one, other = self.index.spans[before], self.index.spans[after]
+        return self.index.clock.gap(before, self.index.last_tick(one), one.start_tick, other.start_tick)
 
     @cached_property
     def epochs(self) -> tuple[range, ...]:

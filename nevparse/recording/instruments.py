@@ -157,10 +157,12 @@ class CombinedInstruments:
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
-        return tuple(
-            self.clock.gap(one.index, (one.start_tick, one.n_samples), one.start_tick, following.start_tick)
-            for one, following in pairwise(self.segments)
-        )
+        return tuple(self.gap_between(number, number + 1) for number in range(len(self.segments) - 1))
+
+    def gap_between(self, before: int, after: int) -> Gap:
+        """The break in time from the end of one segment to the start of a later one."""
+        one, other = self.segments[before], self.segments[after]
+        return self.clock.gap(before, (one.start_tick, one.n_samples), one.start_tick, other.start_tick)
 
     def fully_scanned(self) -> CombinedInstruments:
         """Itself: every timestamp was read to place the samples."""

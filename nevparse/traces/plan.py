@@ -78,8 +78,7 @@ class _Recording(Protocol):
     def has_sample_timestamps(self) -> bool: ...
     @property
     def segments(self) -> Sequence[_Segment]: ...
-    @property
-    def gaps(self) -> Sequence[Gap]: ...
+    def gap_between(self, before: int, after: int) -> Gap: ...
 
 
 class PlanOptions(NamedTuple):
@@ -129,8 +128,8 @@ def plan_rows(recording: _Recording, options: PlanOptions, may_be_empty: bool = 
     chosen = select_samples(recording.segments, options.start_tick, options.stop_tick)
     if not chosen and not may_be_empty:
         raise_no_samples(recording.segments, options.start_tick, options.stop_tick)
-    inside = {samples.segment for samples in chosen[:-1]}
-    gaps = [gap for gap in recording.gaps if gap.after_segment in inside] if inside else []
+    # not those of the file: segments that are outside the range may be between two that are inside
+    gaps = [recording.gap_between(before.segment, after.segment) for before, after in pairwise(chosen)]
     if options.gaps == "error":
         problem = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in the samples to export"
         advice = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one segment by time (--start, --stop)."
