@@ -21,7 +21,7 @@ from ..nsx.file import NsxFile
 from ..nsx.packets import FullScanNeeded
 from ..recording.instruments import CombinedInstruments, Continuous
 from ..source.growth import POLL_S, FollowOptions
-from ..traces.plan import FilledRows, PlanOptions, check_options, plan_rows
+from ..traces.plan import FilledRows, PlanOptions, checked_options, plan_rows
 from .inputs import check_not_shrunk, files_of, raise_if_changed
 from .job import BinFile, ExportJob, Progress, bin_file, bin_outputs
 from .live import GrowingRows
@@ -152,9 +152,8 @@ def write_bin(
     DamagedFile
         Where samples are out of order and are not sorted.
     """
-    recording = CombinedInstruments(ns, max_fill if gaps == "fill" else None, sort) if isinstance(ns, Sequence) else ns
-    options = PlanOptions(start_tick, stop_tick, gaps, fill, max_fill, resample, sort)
-    check_options(options, recording.dtype)
+    recording = CombinedInstruments(ns, gaps == "fill", sort) if isinstance(ns, Sequence) else ns
+    options = checked_options(PlanOptions(start_tick, stop_tick, gaps, fill, max_fill, resample, sort), recording.dtype)
     columns = recording.columns(channels, electrodes, labels, kind)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {recording.path} has {recording.n_channels}")
@@ -175,12 +174,14 @@ def _export(
     follow: FollowOptions | None,
     ns: Continuous,
 ) -> BinReport:
-    inputs, tracks = files_of(ns), ns.tracks if isinstance(ns, CombinedInstruments) else ()
-    if follow and tracks:
+    inputs = files_of(ns)
+    if follow and isinstance(ns, CombinedInstruments):
         raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
     growing = GrowingRows(inputs[0], options, follow) if follow else None
     check_not_shrunk(inputs)
     plan = growing or plan_rows(ns, options)
+    if isinstance(ns, CombinedInstruments) and options.gaps == "fill":
+        ns.check_fill(plan.files[""], options.max_fill)
     stem, suffix = os.path.splitext(path)
     files = [bin_file(ns, stem + part + suffix, columns, rows) for part, rows in plan.files.items()]
     job = ExportJob(ns, columns, options, plan, progress)
@@ -190,12 +191,14 @@ def _export(
     if job.n_out_of_order and not options.sort:
         message = f"{job.n_out_of_order} samples are out of order; sort=True (--sort) sorts them"
         warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=3)
-    filled = (part.n_rows for file in files for part in file.rows if isinstance(part, FilledRows))
+    rows = [part for file in files for part in file.rows]
+    changes = ns.changes(rows) if isinstance(ns, CombinedInstruments) else []
+    filled = (part.n_rows for part in rows if isinstance(part, FilledRows))
     return BinReport(
         **vars(files[0]) | {"n_samples": sum(file.n_samples for file in files)},
         files=tuple(files),
-        n_filled=sum(filled) + sum(track.n_filled for track in tracks),
-        n_dropped=plan.n_dropped + sum(track.n_dropped for track in tracks),
-        n_repeated=plan.n_repeated + sum(track.n_repeated for track in tracks),
+        n_filled=sum(filled) + sum(of_one.n_filled for of_one in changes),
+        n_dropped=plan.n_dropped + sum(of_one.n_dropped for of_one in changes),
+        n_repeated=plan.n_repeated + sum(of_one.n_repeated for of_one in changes),
         n_out_of_order=job.n_out_of_order,
     )

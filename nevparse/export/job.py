@@ -178,15 +178,23 @@ class ExportJob:
 
     def _batches(self, rows: Sequence[PlanRow], ticks: TimestampWriter | None) -> Iterator[Batch]:
         ns, max_rows = self._ns, None
+        before: list[SampleRows | None] = [None]
         polls: list[Iterable[Iterable[PlanRow]]] = [self._growing or [rows]]
         if isinstance(ns, CombinedInstruments):
             polls = [[ns.rows_of(track, rows)] for track in ns.tracks]
+            before = [ns.sample_before(track, rows) for track in ns.tracks]
             max_rows = max(1, BUFFER_BYTES // (ns.n_channels * ns.dtype.itemsize))
         parts = []
-        for (file, packer, fill), polled in zip(self._inputs, polls, strict=True):
+        for (file, packer, fill), polled, last in zip(self._inputs, polls, before, strict=True):
             reader = RowReader(readinto_of(file), packer, fill, ticks.add_packets if ticks else None, max_rows)
+            if last is not None and fill is None:
+                reader.repeat(next(self._extents(file, last)))
             parts.append(reader.batches(self._items(file, polled, ticks)))
         return side_by_side(parts) if isinstance(ns, CombinedInstruments) else parts[0]
+
+    def _extents(self, file: NsxFile, part: SampleRows) -> Iterator[Extent]:
+        stop = part.start + part.n_rows
+        return file.segments[part.segment].extents(part.start, stop, sort=self._options.sort)
 
     def _items(
         self, file: NsxFile, polls: Iterable[Iterable[PlanRow]], ticks: TimestampWriter | None
@@ -197,8 +205,7 @@ class ExportJob:
                 ticks.check.use_breaks_of(file.timestamp_check())
             for part in polled:
                 if isinstance(part, SampleRows):
-                    segment, stop = file.segments[part.segment], part.start + part.n_rows
-                    yield from segment.extents(part.start, stop, sort=self._options.sort)
+                    yield from self._extents(file, part)
                     continue
                 if ticks is not None:
                     ticks.add_filled(part)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..clock import Clock, convert_ticks
 from ..errors import FormatError
-from ..recording.instruments import CombinedInstruments, Continuous
+from ..recording.instruments import Changes, CombinedInstruments, Continuous
 from ..recording.recording import Recording
 from ..traces.plan import FilledRows, PlanOptions, PlanRow, RowPlan, count_rows
 from ..traces.row_times import RowTimes
@@ -41,6 +41,7 @@ def describe(
     """The content of the sidecar of one ``.bin``."""
     channels = [ns.channels[column] for column in columns]
     n_rows, fill = count_rows(rows), options.fill
+    changes = ns.changes(rows) if isinstance(ns, CombinedInstruments) else []
     return {
         "sidecar_version": SIDECAR_VERSION,
         "bin": os.path.basename(path),
@@ -55,8 +56,8 @@ def describe(
         "gaps": options.gaps,
         "fill": (fill if isinstance(fill, str) or isfinite(fill) else str(fill)) if options.gaps == "fill" else None,
         "resample": options.resample,
-        "dropped_samples": plan.n_dropped,
-        "repeated_samples": plan.n_repeated,
+        "dropped_samples": plan.n_dropped + sum(of_one.n_dropped for of_one in changes),
+        "repeated_samples": plan.n_repeated + sum(of_one.n_repeated for of_one in changes),
         "stretches": [_range_of_rows(ns, part, options.sort) for part in rows],
         "ticks_file": os.path.basename(companions(path)[1]) if ns.has_sample_timestamps else None,
         "columns": columns.tolist(),
@@ -74,7 +75,7 @@ def describe(
         },
         "sorted": options.sort,
         "out_of_order_samples": n_out_of_order,
-        **({"instruments": list(_instruments(ns, columns))} if isinstance(ns, CombinedInstruments) else {}),
+        **({"instruments": list(_instruments(ns, columns, changes))} if isinstance(ns, CombinedInstruments) else {}),
     }
 
 
@@ -105,16 +106,18 @@ def _range_of_rows(ns: Continuous, part: PlanRow, sort: bool) -> dict[str, Any]:
     }
 
 
-def _instruments(ns: CombinedInstruments, columns: NDArray[np.intp]) -> Iterator[dict[str, Any]]:
+def _instruments(
+    ns: CombinedInstruments, columns: NDArray[np.intp], changes: Sequence[Changes]
+) -> Iterator[dict[str, Any]]:
     edges = np.cumsum([0, *map(len, ns.split(columns))]).tolist()
-    for track, (first, stop) in zip(ns.tracks, pairwise(edges), strict=True):
+    for track, (first, stop), of_one in zip(ns.tracks, pairwise(edges), changes, strict=True):
         yield {
             "name": os.path.basename(track.file.path),
             "first_column": first,
             "stop_column": stop,
-            "filled_rows": track.n_filled,
-            "dropped_samples": track.n_dropped,
-            "repeated_samples": track.n_repeated,
+            "filled_rows": of_one.n_filled,
+            "dropped_samples": of_one.n_dropped,
+            "repeated_samples": of_one.n_repeated,
         }
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from math import nan
 from types import MappingProxyType
-from typing import Any, SupportsInt
+from typing import Any, SupportsIndex, SupportsInt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from ..errors import Damage, UnknownScale
 from ..format import tables
 from ..format.dates import date_of_systemtime
 from ..format.header import checked_tick_rate, header_text, read_basic_header, read_extended_headers
+from ..format.numbers import integer
 from ..format.text import ranges_text
 from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
@@ -385,9 +386,10 @@ class NevFile:
         return electrode.uv_per_bit if electrode else nan
 
     @staticmethod
-    def unit_class(unit: SupportsInt) -> str:
+    def unit_class(unit: SupportsIndex) -> str:
         """Class of a unit number: ``unclassified`` (0), ``unit`` (1 to 16), ``noise`` (255) or ``reserved``."""
-        return "unit" if int(unit) in tables.UNITS_SORTED else tables.UNIT_CLASSES.get(int(unit), "reserved")
+        number = integer(unit, "a unit")
+        return "unit" if number in tables.UNITS_SORTED else tables.UNIT_CLASSES.get(number, "reserved")
 
     def refresh(self) -> int:
         """Include the packets that were written since the file was opened or last refreshed; returns their number.

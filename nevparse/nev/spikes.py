@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..cached import cached_property
 from ..clock import tick_array
+from ..format.numbers import integer, integers
 from ..format.text import ranges_text
 from .electrodes import Electrode, points_that_fit
 from .packets import KIND_CODES, NO_WAVEFORM, PacketNumbers, Packets, WaveformShape
@@ -138,7 +139,7 @@ def number_list(numbers: int | Iterable[int] | None, limit: int, what: str) -> l
     """Requested numbers as a list, None as None; ValueError for one that cannot be `what`, which is below `limit`."""
     if numbers is None:
         return None
-    listed = [int(number) for number in ([numbers] if isinstance(numbers, (int, np.integer)) else numbers)]
+    listed = integers(numbers, what)
     if wrong := [number for number in listed if not 0 <= number < limit]:
         raise ValueError(f"expected {what} from 0 to {limit - 1}, found {wrong[0]}")
     return listed
@@ -158,4 +159,4 @@ def membership_table(numbers: list[int], limit: int) -> NDArray[np.bool_]:
 
 def tick_limit(tick: int) -> NDArray[np.uint64]:
     """A requested tick, clipped to what a timestamp can be."""
-    return tick_array([max(int(tick), 0)])
+    return tick_array([max(integer(tick, "a tick"), 0)])

@@ -19,6 +19,7 @@ from ..format import tables
 from ..format.channel import Channel, uv_per_bit_by_electrode
 from ..format.dates import date_of_systemtime
 from ..format.header import checked_tick_rate, header_text, read_basic_header
+from ..format.numbers import integer, tick_values
 from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
@@ -214,6 +215,10 @@ class NsxFile:
         """Breaks in time between segments."""
         return self._recorded.gaps
 
+    def gap_between(self, before: int, after: int) -> Gap:
+        """The break in time from the end of segment `before` to the start of the later segment `after`."""
+        return self._recorded.gap_between(before, after)
+
     def read(
         self,
         start: int | None = None,
@@ -295,6 +300,7 @@ class NsxFile:
         self, first: tuple[int, int], stop: int, n_each: int, columns: NDArray[np.intp], unit: str, sort: bool = False
     ) -> Iterator[Chunk]:
         """Chunks from `first`, a segment and a sample of it, up to sample `stop` of the file."""
+        n_each = integer(n_each, "chunks")
         if n_each < 1:
             raise ValueError(f"expected chunks of 1 sample or more, found {n_each}")
         segments, start = self.segments[first[0] :], first[1]
@@ -398,7 +404,7 @@ class NsxFile:
             intp and int64, ``(n,)``: the sample whose period holds the time; -1 where nothing was recorded.
         """
         among = range(len(self.segments)) if segments is None else segments
-        return self._recorded.locate(np.asarray(ticks, np.uint64), among)
+        return self._recorded.locate(tick_values(ticks), among)
 
     def readinto(self, buffer: memoryview, offset: int) -> int:
         """Fill `buffer` with the file's own bytes from `offset` on; returns the number of bytes read."""
@@ -409,7 +415,7 @@ class NsxFile:
         return self._source.fileno()
 
     def _segment(self, number: int) -> Segment:
-        segments = self.segments
+        segments, number = self.segments, integer(number, "a segment")
         if not -len(segments) <= number < len(segments):
             valid = f"0 to {len(segments) - 1}" if segments else "none: the file holds no samples"
             raise ValueError(f"expected a segment ({valid}), found {number}")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..cached import cached_property
 from ..clock import Gap, SegmentSpan, TickIntervals
 from ..errors import Damage
+from ..format.numbers import TICKS_IN_64_BITS, integer
 from ..source.reference import FileReference, Opener, reference_to
 from ..traces.extents import Extent, index_rows
 from .blocks import BlockIndex
@@ -111,7 +112,7 @@ class Segment:
 
     def find(self, tick: int) -> int:
         """First sample that is not before `tick`; `n_samples` where all are."""
-        return self._samples.index.find(self._span, tick)
+        return self._samples.index.find(self._span, integer(tick, "a tick"))
 
     @property
     def n_blocks(self) -> int:
@@ -156,8 +157,9 @@ class Segment:
         The default counts from tick 0 of the clock, which the NEV of the recording shares. For a clock that counts
         nanoseconds since 1970 give an origin in the recording: float64 resolves only 0.2 µs of such numbers.
         """
-        ticks = self.ticks(start, stop) - np.uint64(origin_tick)
-        signed = ticks if origin_tick == 0 else ticks.view(np.int64)
+        origin = integer(origin_tick, "origin_tick")
+        ticks = self.ticks(start, stop) - np.uint64(origin % TICKS_IN_64_BITS)
+        signed = ticks if origin == 0 else ticks.view(np.int64)
         seconds: NDArray[np.float64] = signed / self._samples.index.clock.tick_rate
         return seconds
 
@@ -185,10 +187,12 @@ class RecordedSamples:
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
-        return tuple(
-            self.index.clock.gap(number, self.index.last_timestamp(span), span.start_tick, after.start_tick)
-            for number, (span, after) in enumerate(pairwise(self.index.spans))
-        )
+        return tuple(self.gap_between(number, number + 1) for number in range(len(self.index.spans) - 1))
+
+    def gap_between(self, before: int, after: int) -> Gap:
+        """The break in time from the end of one segment to the start of a later one."""
+        one, other = self.index.spans[before], self.index.spans[after]
+        return self.index.clock.gap(before, self.index.last_timestamp(one), one.start_tick, other.start_tick)
 
     @cached_property
     def epochs(self) -> tuple[range, ...]:

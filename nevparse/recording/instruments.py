@@ -7,6 +7,7 @@ apart: now and then a sample is dropped or repeated, and counted.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -25,6 +26,7 @@ from ..traces.extents import Extent
 from ..traces.plan import (
     FilledRows,
     PlanRow,
+    Resampled,
     SampleRows,
     check_fill,
     nearest_row,
@@ -48,12 +50,21 @@ class Grid(NamedTuple):
         return self.origin_tick + row * self.clock.num // self.clock.den
 
 
+class Changes(NamedTuple):
+    """Rows filled for one instrument, and its samples dropped and repeated."""
+
+    n_filled: int
+    n_dropped: int
+    n_repeated: int
+
+
 class InstrumentTrack:
     """One instrument's samples on the grid: `rows` with those without samples, `recorded` the ranges with samples."""
 
     def __init__(self, file: NsxFile, grid: Grid, sort: bool) -> None:
         self.file = file.fully_scanned() if file.has_sample_timestamps else file
-        self.n_dropped = self.n_repeated = self.n_filled = 0
+        self._dropped: list[int] = []  # rows in whose place, or before which, samples were left out
+        self._repeated: list[int] = []
         self.rows = list(self._place_segments(grid, sort))
         self.recorded = [(part.row, part.row + part.n_rows) for part in self.rows if isinstance(part, SampleRows)]
 
@@ -68,13 +79,41 @@ class InstrumentTrack:
                 yield FilledRows(end, row - end, grid.tick(end))
             placed = resample_to_nominal(self.file, span, sort, grid.tick(row))
             n_overlap = max(0, end - row)  # rounding can put the first sample into the row of the last
-            self.n_dropped += placed.n_dropped + n_overlap
-            self.n_repeated += placed.n_repeated
+            self._dropped += [row + n_overlap] * n_overlap
+            self._note_changes(placed, row)
             for part in placed.rows:
                 yield SampleRows(row + n_overlap, part.n_rows - n_overlap, part.segment, part.start + n_overlap)
                 row = end = row + part.n_rows
                 n_overlap = 0
         yield FilledRows(end, _ENDLESS, grid.tick(end))
+
+    def _note_changes(self, placed: Resampled, row: int) -> None:
+        """Note where samples of a segment, placed from `row` on, were dropped and repeated."""
+        n_dropped = 0
+        for before, after in pairwise(placed.rows):
+            row += before.n_rows
+            n_skipped = after.start - before.start - before.n_rows
+            (self._dropped if n_skipped > 0 else self._repeated).extend([row] * abs(n_skipped))
+            n_dropped += max(0, n_skipped)
+        self._dropped += [row + placed.rows[-1].n_rows - 1] * (placed.n_dropped - n_dropped)  # behind the last row
+
+    def changes_within(self, ranges: Sequence[_RowRange]) -> Changes:
+        """What was done to samples of these rows of the grid."""
+        n_recorded = sum(max(0, min(b, stop) - max(a, first)) for first, stop in ranges for a, b in self.recorded)
+        n_dropped, n_repeated = (
+            sum(bisect_left(rows, stop) - bisect_left(rows, first) for first, stop in ranges)
+            for rows in (self._dropped, self._repeated)
+        )
+        return Changes(sum(stop - first for first, stop in ranges) - n_recorded, n_dropped, n_repeated)
+
+    def sample_before(self, row: int) -> SampleRows | None:
+        """The last sample before a row of the grid."""
+        parts = [part for part in self.rows if isinstance(part, SampleRows) and part.row < row]
+        if not parts:
+            return None
+        part = parts[-1]
+        n_rows = min(part.n_rows, row - part.row)
+        return SampleRows(row - 1, 1, part.segment, part.start + n_rows - 1)
 
 
 @dataclass(frozen=True)
@@ -115,14 +154,14 @@ class GridSegment:
 class CombinedInstruments:
     """Several instruments as one recording, which an export reads as it reads a file.
 
-    Its rows are those that all instruments recorded. With `max_fill` they are those that any instrument recorded;
-    at most `max_fill` times as many samples may then be filled as were recorded. ValueError where the files differ in
-    rate, clock or type; GapError where they have no time in common, or the clock of one goes backwards.
+    Its rows are those that all instruments recorded, or with `of_any` those that any instrument recorded. ValueError
+    where the files differ in rate, clock or type; GapError where they have no time in common, or the clock of one goes
+    backwards.
     """
 
     has_sample_timestamps = False
 
-    def __init__(self, files: Sequence[NsxFile], max_fill: float | None, sort: bool) -> None:
+    def __init__(self, files: Sequence[NsxFile], of_any: bool, sort: bool) -> None:
         first = files[0]
         _check_same_format(files)
         self.path, self.spec, self.vendor = first.path, first.spec, first.vendor
@@ -138,16 +177,10 @@ class CombinedInstruments:
         if not ranges:
             ends = (f"{f.path}: ticks {f.segments[0].start_tick} to {f.segments[-1].stop_tick}" for f in files)
             raise GapError(f"expected instruments that recorded at the same time, found {'; '.join(ends)}")
-        if max_fill is not None:
+        if of_any:
             ranges = _covered(recorded, 1)
         self.segments = tuple(GridSegment(index, a, b - a, grid) for index, (a, b) in enumerate(ranges))
         self.n_samples = sum(segment.n_samples for segment in self.segments)
-        if max_fill is not None:
-            for track in self.tracks:
-                track.n_filled = self.n_samples - sum(b - a for a, b in track.recorded)
-            n_filled = sum(track.n_filled for track in self.tracks)
-            row_bytes = max(file.n_channels for file in files) * self.dtype.itemsize
-            check_fill(self.path, n_filled, len(files) * self.n_samples - n_filled, max_fill, row_bytes, self.gaps)
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
@@ -157,10 +190,12 @@ class CombinedInstruments:
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
         """Breaks in time between segments."""
-        return tuple(
-            self.clock.gap(one.index, (one.start_tick, one.n_samples), one.start_tick, following.start_tick)
-            for one, following in pairwise(self.segments)
-        )
+        return tuple(self.gap_between(number, number + 1) for number in range(len(self.segments) - 1))
+
+    def gap_between(self, before: int, after: int) -> Gap:
+        """The break in time from the end of one segment to the start of a later one."""
+        one, other = self.segments[before], self.segments[after]
+        return self.clock.gap(before, (one.start_tick, one.n_samples), one.start_tick, other.start_tick)
 
     def fully_scanned(self) -> CombinedInstruments:
         """Itself: every timestamp was read to place the samples."""
@@ -184,8 +219,28 @@ class CombinedInstruments:
             if isinstance(part, FilledRows):
                 yield part
             else:
-                first = self.segments[part.segment].first_row + part.start
-                yield from rows_between(track.rows, first, first + part.n_rows, self.clock)
+                yield from rows_between(track.rows, *self._grid_rows(part), self.clock)
+
+    def changes(self, rows: Iterable[PlanRow]) -> list[Changes]:
+        """What was done to the samples of each instrument in planned rows; rows that none recorded do not count."""
+        ranges = [self._grid_rows(part) for part in rows if isinstance(part, SampleRows)]
+        return [track.changes_within(ranges) for track in self.tracks]
+
+    def check_fill(self, rows: Sequence[PlanRow], max_fill: float) -> None:
+        """Raise a GapError where more than `max_fill` samples would be filled for each recorded one."""
+        n_filled = sum(changes.n_filled for changes in self.changes(rows))
+        n_in_all = len(self.tracks) * sum(part.n_rows for part in rows if isinstance(part, SampleRows))
+        row_bytes = max(track.file.n_channels for track in self.tracks) * self.dtype.itemsize
+        check_fill(self.path, n_filled, n_in_all - n_filled, max_fill, row_bytes, self.gaps)
+
+    def sample_before(self, track: InstrumentTrack, rows: Sequence[PlanRow]) -> SampleRows | None:
+        """The last sample of an instrument before planned rows, which a gap at their beginning may repeat."""
+        first = next((part for part in rows if isinstance(part, SampleRows)), None)
+        return track.sample_before(self._grid_rows(first)[0]) if first else None
+
+    def _grid_rows(self, samples: SampleRows) -> _RowRange:
+        first = self.segments[samples.segment].first_row + samples.start
+        return first, first + samples.n_rows
 
     @property
     def _first_columns(self) -> NDArray[np.intp]:

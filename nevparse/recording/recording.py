@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..clock import convert_ticks
 from ..errors import DamagedFile, FormatError
+from ..format.numbers import integer
 from ..nev.file import NevFile, open_nev
 from ..nev.resets import Reset, n_resets_before
 from ..nsx.file import NsxFile, open_nsx
@@ -132,9 +133,7 @@ class Recording:
         ValueError
             Where it has no NEV.
         """
-        if isinstance(nsx, int) and nsx not in self.nsx:
-            raise KeyError(f"{self.base}: no .ns{nsx}; the recording has {', '.join(self.members)}")
-        file = self.nsx[nsx] if isinstance(nsx, int) else nsx
+        file = nsx if isinstance(nsx, NsxFile) else self._continuous_file(integer(nsx, "the digit of an .ns file"))
         nev, wanted = self.require_nev(), np.asarray(ticks, np.uint64)
         if packets is None or not nev.resets:
             return file.locate(convert_ticks(wanted, nev.tick_rate, file.tick_rate))
@@ -149,6 +148,11 @@ class Recording:
             in_epoch = epochs == epoch
             segment[in_epoch], sample[in_epoch] = file.locate(wanted[in_epoch], segments)
         return segment, sample
+
+    def _continuous_file(self, digit: int) -> NsxFile:
+        if digit not in self.nsx:
+            raise KeyError(f"{self.base}: no .ns{digit}; the recording has {', '.join(self.members)}")
+        return self.nsx[digit]
 
     def file_named(self, name: str) -> NsxFile:
         """The continuous file of a name, such as the source of an export."""

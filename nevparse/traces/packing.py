@@ -111,6 +111,12 @@ class RowReader:
         self._pending: list[Callable[[], None]] = []
         self._last = bytes(packer.row_bytes)
 
+    def repeat(self, last: Extent) -> None:
+        """Fill a gap at the beginning with this row."""
+        row = np.empty(self._packer.row_bytes, np.uint8)
+        self._make(last, 0, 1, 0, row)
+        self._pending = []  # of one row nothing is left to do
+
     def batches(self, items: Iterable[Extent | FilledRows]) -> Iterator[Batch]:
         """Pack the rows of `items`, a buffer full at a time; `BUFFERS` of them take turns."""
         row_bytes, n_rows = self._packer.row_bytes, 0

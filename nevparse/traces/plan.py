@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..clock import Clock, Gap
 from ..errors import GapError
+from ..format.numbers import TICKS_IN_64_BITS, number, optional_integer
 from ..format.text import size_text
 
 POLICIES = ("error", "split", "join", "fill")
@@ -20,7 +21,6 @@ NOMINAL = "nominal"
 _MAX_LISTED = 5
 _MAX_OFF = 0.6  # samples that a row may be off before it is corrected; above a half, so that jitter corrects none
 _RESAMPLED_ROWS = 1 << 16  # at a time
-_TICKS_IN_64_BITS = 1 << 64
 
 
 class SampleRows(NamedTuple):
@@ -78,8 +78,7 @@ class _Continuous(Protocol):
     def has_sample_timestamps(self) -> bool: ...
     @property
     def segments(self) -> Sequence[_Segment]: ...
-    @property
-    def gaps(self) -> Sequence[Gap]: ...
+    def gap_between(self, before: int, after: int) -> Gap: ...
 
 
 class PlanOptions(NamedTuple):
@@ -94,13 +93,20 @@ class PlanOptions(NamedTuple):
     sort: bool = False
 
 
-def check_options(options: PlanOptions, dtype: np.dtype[Any]) -> None:
-    """Raise a ValueError where an option has a value that it cannot have."""
+def checked_options(options: PlanOptions, dtype: np.dtype[Any]) -> PlanOptions:
+    """The options with Python's own numbers; ValueError where one has a value that it cannot have."""
     if options.gaps not in POLICIES:
         raise ValueError(f"expected gaps to be one of {', '.join(POLICIES)}, found {options.gaps!r}")
     if options.resample not in (None, NOMINAL):
         raise ValueError(f"expected resample to be None or {NOMINAL!r}, found {options.resample!r}")
-    fill_row(options.fill, 1, dtype)
+    fill = options.fill if isinstance(options.fill, str) else number(options.fill)
+    fill_row(fill, 1, dtype)
+    max_fill = number(options.max_fill)
+    if not max_fill >= 0:  # NaN is no limit at all
+        raise ValueError(f"expected max_fill to be 0 or more, found {max_fill}")
+    start_tick = optional_integer(options.start_tick, "start_tick")
+    stop_tick = optional_integer(options.stop_tick, "stop_tick")
+    return options._replace(start_tick=start_tick, stop_tick=stop_tick, fill=fill, max_fill=max_fill)
 
 
 def fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes | None:
@@ -122,8 +128,8 @@ def plan_rows(continuous: _Continuous, options: PlanOptions, may_be_empty: bool 
     chosen = select_samples(continuous.segments, options.start_tick, options.stop_tick)
     if not chosen and not may_be_empty:
         raise_no_samples(continuous.segments, options.start_tick, options.stop_tick)
-    inside = {samples.segment for samples in chosen[:-1]}
-    gaps = [gap for gap in continuous.gaps if gap.after_segment in inside] if inside else []
+    # not those of the file: segments that are outside the range may be between two that are inside
+    gaps = [continuous.gap_between(before.segment, after.segment) for before, after in pairwise(chosen)]
     if options.gaps == "error":
         problem = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in the samples to export"
         advice = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one segment by time (--start, --stop)."
@@ -276,7 +282,7 @@ def resample_to_nominal(
 
 def _lateness(ticks: NDArray[np.uint64], origin: int, first: int, clock: Clock) -> NDArray[np.float64]:
     """Samples by which each timestamp is later than its place at the nominal rate."""
-    elapsed = (ticks - np.uint64(origin % _TICKS_IN_64_BITS)).astype(np.int64)  # rounding can put `origin` below 0
+    elapsed = (ticks - np.uint64(origin % TICKS_IN_64_BITS)).astype(np.int64)  # rounding can put `origin` below 0
     late: NDArray[np.float64] = elapsed * (clock.den / clock.num) - np.arange(first, first + ticks.size)
     return late
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..clock import Clock, SegmentSpan, TickIntervals, last_not_after
+from ..format.numbers import TICKS_IN_64_BITS, integer, integer_array, tick_values
 
 NO_ROW = -1
 
@@ -67,7 +68,7 @@ class RowTimes:
         ValueError
             Where a row is not in the file.
         """
-        wanted = np.asarray(rows, np.int64)
+        wanted = integer_array(rows, "rows")
         if wanted.size and not (wanted.min() >= 0 and wanted.max() < self._n_rows):
             raise ValueError(f"expected rows 0 to {self._n_rows - 1}, found {wanted.min()} to {wanted.max()}")
         if self._row_ticks is not None:
@@ -90,7 +91,7 @@ class RowTimes:
             int64, of the shape of `ticks`: the row whose sample period contains the time, -1 where none was recorded
             (a pause, a filled row). Where a time occurs twice, in the segment that starts last before it.
         """
-        wanted = np.asarray(ticks, np.uint64)
+        wanted = tick_values(ticks)
         _, is_recorded, first, stop = self._intervals.find(wanted, range(self._n_spans))
         if self._row_ticks is None:
             anchor = last_not_after(self._anchor_ticks, wanted, first, stop)
@@ -105,7 +106,7 @@ class RowTimes:
 
         A sample that was repeated to keep the nominal rate has its first row.
         """
-        segments, samples = np.asarray(segment), np.asarray(sample)
+        segments, samples = integer_array(segment, "segments"), integer_array(sample, "samples")
         rows = np.full(segments.shape, NO_ROW, np.int64)
         for item in reversed([item for item in self._ranges if item["segment"] is not None]):
             row = item["start_row"] + samples - item["start_sample"]
@@ -115,4 +116,5 @@ class RowTimes:
 
     def seconds(self, rows: ArrayLike, *, origin_tick: int = 0) -> NDArray[np.float64]:
         """Times of rows in seconds after `origin_tick` of the recording's clock, float64."""
-        return np.asarray((self.row_to_tick(rows) - np.uint64(origin_tick)).astype(np.int64) / self._clock.tick_rate)
+        origin = integer(origin_tick, "origin_tick") % TICKS_IN_64_BITS  # below 0 too: differences are of 64 bits
+        return np.asarray((self.row_to_tick(rows) - np.uint64(origin)).astype(np.int64) / self._clock.tick_rate)

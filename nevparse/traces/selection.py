@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnknownScale
 from ..format.channel import Channel
+from ..format.numbers import integers
 from ..format.text import printable, ranges_text
 
 _SCALED_ROWS = 4096  # at a time where columns are scattered, so that they stay in cache
@@ -50,7 +51,7 @@ def _by_electrode(channels: Sequence[Channel], wanted: Iterable[int]) -> NDArray
     columns_of: dict[int, list[int]] = {}
     for channel in channels:
         columns_of.setdefault(channel.electrode_id, []).append(channel.index)
-    ids = [int(electrode_id) for electrode_id in wanted]
+    ids = integers(wanted, "an electrode")
     absent = sorted({electrode_id for electrode_id in ids if electrode_id not in columns_of})
     if absent:
         raise KeyError(f"no electrode {ranges_text(absent)}; the file has electrodes {ranges_text(sorted(columns_of))}")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,53 @@ def test_timing_c24_time_that_goes_back_cannot_be_filled(opened: Opened, out: Pa
     assert refused.value.gaps == ns.gaps
     assert left_in(out.parent) == []
     assert rows_in(nv.write_bin(ns, out, gaps="join").path).tolist() == b.ramp(10, 2).tolist()
+
+
+@st.composite
+def intervals(draw: st.DrawFn) -> list[tuple[int, int]]:
+    """First tick and samples of segments, between which the clock goes on, jumps, or is set back."""
+    made, tick = [], draw(st.integers(3000, 9000))
+    for _ in range(draw(st.integers(2, 5))):
+        n = draw(st.integers(1, 30))
+        made.append((tick, n))
+        tick = max(0, tick + n + draw(st.sampled_from([1, 7, 3000, 9000, -3100, -6000, -9000])))
+    return made
+
+
+@FEWER
+@given(intervals(), st.integers(0, 12000), st.integers(0, 12000), st.sampled_from(["fill", "join", "error"]))
+def test_timing_c23_gaps_are_between_what_is_exported(opened: Opened, out: Path, made, a: int, z: int, policy) -> None:
+    start, stop = min(a, z), max(a, z) + 1
+    samples, first = b.ramp(sum(n for _, n in made), 2), 0
+    chosen = []  # ticks and samples of each segment in the range
+    for tick, n in made:
+        ticks = np.arange(tick, tick + n)
+        inside = (ticks >= start) & (ticks < stop)
+        if inside.any():
+            chosen.append((ticks[inside], samples[first : first + n][inside]))
+        first += n
+    ns = opened(t.blocks([tick for tick, _ in made], [n for _, n in made]))
+    options = {"start_tick": start, "stop_tick": stop, "gaps": policy, "max_fill": 1e9}
+    starts_late = [later[0] > earlier[-1] for (earlier, _), (later, _) in pairwise(chosen)]
+    if not chosen:
+        with pytest.raises(ValueError, match="ticks that hold samples"):
+            nv.write_bin(ns, out, overwrite=True, **options)
+    elif (policy == "error" and len(chosen) > 1) or (policy == "fill" and not all(starts_late)):
+        with pytest.raises(nv.GapError):
+            nv.write_bin(ns, out, overwrite=True, **options)
+    else:
+        report, rows, described = written(ns, out, **options)
+        ticks, wanted = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
+        if policy == "fill":
+            assert len(rows) == ticks[-1] + 1 - ticks[0]
+            assert report.n_filled == len(rows) - len(ticks)
+            np.testing.assert_array_equal(rows[ticks - ticks[0]], wanted)
+            assert described.row_to_tick(np.arange(len(rows))).tolist() == list(range(ticks[0], ticks[-1] + 1))
+        else:
+            np.testing.assert_array_equal(rows, wanted)
+
+
+def test_timing_c23_a_segment_outside_the_range_is_not_filled_to(opened: Opened, out: Path) -> None:
+    ns = opened(t.blocks([1000, 100_000, 2100], [100, 50, 50]))  # a pause, then a clock that is set back to before it
+    report, rows, _ = written(ns, out, gaps="fill", stop_tick=3000)
+    assert (len(rows), report.n_filled) == (1150, 1000)

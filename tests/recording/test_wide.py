@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from builders import nsx as b
-from fixture_types import FileOf
+from depth import FEWER
+from fixture_types import FileOf, NewFolder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -223,7 +225,87 @@ def test_a_sample_that_falls_on_the_row_of_the_one_before_is_left_out_and_counte
 def test_an_instrument_that_hardly_recorded_is_not_filled_without_being_allowed(
     opened: OpenedTogether, tmp_path: Path
 ) -> None:
-    files = opened(instrument(0, [(0, 1)], 1), instrument(1, [(0, 1), (3_000, 1)], 1), instrument(2, [(0, 300)], 1))
-    with pytest.raises(nv.GapError, match=r"600 rows .* for 303 recorded.*max_fill"):
+    files = opened(instrument(0, [(0, 1)], 1), instrument(1, [(0, 1), (299, 1)], 1), instrument(2, [(0, 300)], 1))
+    with pytest.raises(nv.GapError, match=r"597 rows .* for 303 recorded.*max_fill"):
         nv.write_bin(files, tmp_path / "w.bin", gaps="fill", max_fill=1.9)
-    assert nv.write_bin(files, tmp_path / "w.bin", gaps="fill", max_fill=10).n_filled == 600 + 2_700
+    assert nv.write_bin(files, tmp_path / "w.bin", gaps="fill", max_fill=10).n_filled == 597
+
+
+@given(recordings(), st.integers(0, 200), st.integers(1, 100), st.sampled_from([-1, "hold"]))
+def test_timing_c48_what_is_filled_counts_within_the_range(file_of: FileOf, made, start: int, n: int, fill) -> None:
+    every = [{t for tick, m in intervals for t in range(tick, tick + m)} for intervals in made]
+    if not set.intersection(*every):
+        return
+    ticks = [t for t in range(start, start + n) if t <= max(set.union(*every))]
+    ticks = [t for t in ticks if any(min(own) <= t for own in every)]
+    while ticks and not any(ticks[0] in own for own in every):  # a range begins and ends where one recorded
+        ticks.pop(0)
+    while ticks and not any(ticks[-1] in own for own in every):
+        ticks.pop()
+    if not ticks:
+        return
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(nv.open_nsx(file_of(instrument(k, intervals, 2), f"x-NSP{k}.ns5")))
+            for k, intervals in enumerate(made)
+        ]
+        target = Path(files[0].path).with_name("wide.bin")
+        options: dict[str, Any] = {
+            "gaps": "fill",
+            "fill": fill,
+            "max_fill": 1e9,
+            "start_tick": start,
+            "stop_tick": start + n,
+        }
+        report = nv.write_bin(files, target, **options)
+        samples, read_ticks = read(report)
+    assert read_ticks.tolist() == ticks
+    by_some = [t for t in ticks if any(t in own for own in every)]
+    filled = [sum(t not in own for t in by_some) for own in every]
+    contents = nv.read_sidecar(report.path).contents
+    assert [item["filled_rows"] for item in contents["instruments"]] == filled
+    assert report.n_filled == sum(filled) + len(ticks) - len(by_some)
+    for k, own in enumerate(every):
+        last = np.array([max((s for s in own if s <= t), default=-1) for t in ticks])
+        wanted = of_time(last, 2, k)
+        if fill == "hold":
+            wanted[last < 0] = 0  # before an instrument's first sample
+        else:
+            wanted[last != ticks] = fill
+        np.testing.assert_array_equal(samples[:, 2 * k : 2 * k + 2], wanted)
+
+
+def test_timing_c48_only_the_range_is_judged_by_max_fill(opened: OpenedTogether, tmp_path: Path) -> None:
+    files = opened(instrument(0, [(0, 100), (4_100, 100)], 1), instrument(1, [(0, 4_200)], 1))
+    options: dict[str, Any] = {"gaps": "fill", "max_fill": 0.1, "overwrite": True}
+    with pytest.raises(nv.GapError, match="4000 rows"):
+        nv.write_bin(files, tmp_path / "w.bin", **options)
+    assert nv.write_bin(files, tmp_path / "w.bin", stop_tick=100, **options).n_filled == 0
+    with pytest.raises(nv.GapError, match="10 rows"):
+        nv.write_bin(files, tmp_path / "w.bin", stop_tick=110, **options | {"max_fill": 0.04})
+
+
+@FEWER
+@given(st.integers(1, 2_999))
+def test_timing_c48_changes_of_two_ranges_are_those_of_both_together(
+    opened: OpenedTogether, new_folder: NewFolder, cut: int
+) -> None:
+    files = opened(hub(1, 10**15, 3_000, 6_000)[0], hub(2, 10**15, 3_000, -4_500)[0])
+    folder, between = new_folder(), 10**15 + round(cut * SAMPLE_NS)
+
+    def counts(**options: Any) -> list[int]:
+        try:
+            report = nv.write_bin(files, folder / "w.bin", gaps="join", overwrite=True, **options)
+        except ValueError:  # no row is there
+            return [0, 0]
+        contents = nv.read_sidecar(report.path).contents
+        of_all = [contents["dropped_samples"], contents["repeated_samples"]]
+        for name, total in zip(("dropped_samples", "repeated_samples"), of_all, strict=True):
+            assert sum(item[name] for item in contents["instruments"]) == total
+        assert of_all == [report.n_dropped, report.n_repeated]
+        return of_all
+
+    parts = [counts(stop_tick=between), counts(start_tick=between)]
+    together = counts()
+    assert [sum(of_one) for of_one in zip(*parts, strict=True)] == together
+    assert all(together)

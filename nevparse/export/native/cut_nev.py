@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...format import tables
 from ...format.dates import systemtime_of_date
 from ...format.header import read_extended_headers
+from ...format.numbers import integer
 from ...format.text import size_text
 from ...nev.headers import header_id
 from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers
@@ -100,6 +101,7 @@ def write_nev(
         If the selection names an electrode or a kind that the file does not have, or holds no packet.
     """
     check_anonymise(anonymise)
+    base_tick = integer(base_tick, "base_tick")
     ids, names = _chosen_electrodes(nev, electrodes), _chosen_kinds(kinds)
     takes_all = (ids, names, start_tick, stop_tick) == (None,) * 4
     if takes_all and not (anonymise or base_tick):

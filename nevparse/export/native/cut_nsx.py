@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...format.dates import systemtime_of_date
+from ...format.numbers import integer, integers, optional_integer
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...nsx.gap_search import N_NEIGHBOURS
@@ -92,6 +93,8 @@ def write_nsx(
     if not hasattr(ns, "segments"):
         raise TypeError(f"expected an open NSx, found {type(ns).__name__}; create_nsx writes arrays")
     check_anonymise(anonymise)
+    start_tick, stop_tick = optional_integer(start_tick, "start_tick"), optional_integer(stop_tick, "stop_tick")
+    base_tick = integer(base_tick, "base_tick")
     columns = ns.columns(channels, electrodes, labels, kind)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
@@ -132,7 +135,7 @@ def _chosen_spans(
 def _segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> list[int]:
     if isinstance(segments, slice):
         return sorted(range(n_segments)[segments])
-    numbers = [int(n) for n in ([segments] if isinstance(segments, (int, np.integer)) else segments)]
+    numbers = integers(segments, "a segment")
     for number in numbers:
         if not -n_segments <= number < n_segments:
             valid = f"0 to {n_segments - 1}" if n_segments else "none: the file holds no samples"

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Numbers that callers pass, of Python or numpy, as Python's integers or as arrays of 64 bits.
+
+numpy's integers wrap, refuse Python's larger ones, and are no JSON: none of them goes further than a public function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import index
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+TICKS_IN_64_BITS = 1 << 64
+NO_TICK = TICKS_IN_64_BITS - 1  # nothing is recorded at the last tick of 64 bits: segments end before it
+
+
+def integer(value: Any, what: str) -> int:
+    """An integer of any kind as Python's; ValueError where it is none."""
+    try:
+        return index(value)
+    except TypeError:
+        raise ValueError(f"expected {what} as an integer, found {value!r}") from None
+
+
+def optional_integer(value: Any, what: str) -> int | None:
+    """The same, and None as None."""
+    return None if value is None else integer(value, what)
+
+
+def integers(values: Any, what: str) -> list[int]:
+    """One integer or several as a list; ValueError for text, fractions and anything else."""
+    is_one = not isinstance(values, Iterable) or isinstance(values, (str, bytes, np.generic))
+    if is_one or (isinstance(values, np.ndarray) and values.ndim == 0):
+        return [integer(values, what)]
+    return [integer(value, what) for value in values]
+
+
+def number(value: Any) -> float:
+    """A number of any kind as Python's integer or float."""
+    try:
+        return index(value)
+    except TypeError:
+        return float(value)
+
+
+def integer_array(values: ArrayLike, what: str) -> NDArray[np.int64]:
+    """Integers as int64, of the same shape; ValueError where one has a fraction or does not fit."""
+    found = _whole_numbers(values, what)
+    if found.size and not (found.min() >= -(1 << 63) and found.max() < 1 << 63):
+        raise ValueError(f"expected {what} of 64 bits, found {found.min()} to {found.max()}")
+    return found.astype(np.int64, copy=False)
+
+
+def tick_values(ticks: ArrayLike) -> NDArray[np.uint64]:
+    """Times as uint64, of the same shape; those below 0 or beyond 64 bits become `NO_TICK`."""
+    found = _whole_numbers(ticks, "ticks")
+    if found.dtype.kind != "u":
+        beyond = (found < 0) | (found > NO_TICK)
+        if beyond.any():
+            found = np.where(beyond, NO_TICK, found.astype(object))
+    return found.astype(np.uint64, copy=False)
+
+
+def _whole_numbers(values: ArrayLike, what: str) -> NDArray[Any]:
+    """Integers as an array of them, or of Python's where numpy has no type for all."""
+    found = np.asarray(values)
+    if found.dtype.kind == "f" and found.size and not isinstance(values, np.ndarray):
+        found = np.asarray(values, object)  # numpy makes floats of -1 and 2**63 together
+    if found.dtype.kind in "iu":
+        return found
+    if found.dtype.kind not in "fO":
+        raise ValueError(f"expected {what} as integers, found {found.dtype}")
+    if found.dtype.kind == "f" and (np.abs(found) < 1 << 53).all() and (found == np.floor(found)).all():
+        return found.astype(np.int64)
+    whole = np.array([_whole(value, what) for value in found.ravel().tolist()], object)
+    return whole.reshape(found.shape)
+
+
+def _whole(value: Any, what: str) -> int:
+    return int(value) if isinstance(value, float) and value.is_integer() else integer(value, what)
