@@ -36,6 +36,8 @@ def _state_of(file: NsxFile) -> FileState:
         status = os.fstat(file.fileno())
     except UnsupportedOperation:  # bytes and file objects have none
         return FileState(file.size_bytes, 0, bytes(head))
+    except OSError as error:
+        raise ExportError(f"{file.path} cannot be read any more: {error.strerror or error}") from error
     return FileState(status.st_size, status.st_mtime_ns, bytes(head))
 
 

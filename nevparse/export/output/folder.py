@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...errors import ExportError
-from .files import OLD, PART, check_not_input, complete_or_absent
+from .files import OLD, PART, check_name, check_not_input, complete_or_absent
 
 _LOCK = ".nevparse-lock"
 
@@ -26,6 +26,7 @@ def complete_folder(folder: str, first: str, names: str, inputs: Sequence[str], 
     """
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise ExportError(f"{folder} is not a folder; choose another name")
+    check_name(folder.rstrip("/\\"))
     target = os.path.realpath(folder)
     build, first, lock = target + PART, os.path.join(target, first), target + _LOCK
     with complete_or_absent(first, (), overwrite=overwrite, inputs=inputs, names=names, lock=lock) as outputs:
