@@ -14,7 +14,7 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from io import FileIO
 from weakref import WeakSet
@@ -129,6 +129,16 @@ def check_name(path: str) -> None:
         raise ExportError(f"{path}: Windows has no file of the name {name}; choose another name")
 
 
+def check_closed(path: str) -> None:
+    """Raise if Windows would refuse to replace a file, as long as a program has it open."""
+    if sys.platform == "win32" and os.path.isfile(path):
+        try:
+            _patiently(os.rename, path, path)  # changes nothing, and is refused where replacing it would be
+        except PermissionError as error:
+            advice = "close it first, or choose another name"
+            raise ExportError(f"{path} {_open_elsewhere(error)}; {advice}") from error
+
+
 def check_not_input(path: str, inputs: Sequence[str]) -> None:
     """Raise if an output would replace one of the files that it is made from."""
     if os.path.exists(path) and any(os.path.samefile(path, name) for name in inputs if os.path.exists(name)):
@@ -174,12 +184,7 @@ class OutputFiles:
             raise ExportError(f"{target} is not a regular file, and would be replaced by one")
         if os.path.lexists(target) and not self._overwrite:
             raise ExportError(f"{target} exists; choose another name, or overwrite=True (--overwrite) to replace it")
-        if sys.platform == "win32" and os.path.isfile(target):
-            try:
-                os.rename(target, target)  # changes nothing, and is refused where replacing it would be
-            except PermissionError as error:
-                advice = "close it first, or choose another name"
-                raise ExportError(f"{target} {_open_elsewhere(error)}; {advice}") from error
+        check_closed(target)
 
     def existing(self, ending: str = "") -> list[str]:
         """Targets that exist with `ending` after their names; in another case too, where that is the same file."""
@@ -258,10 +263,12 @@ class OutputFiles:
     def _set_aside(self, target: str) -> None:
         self._undo.append((target + OLD, target))
         if self._sources[target] and not self._is_companion(target) and not os.path.islink(target):
+            if sys.platform == "win32":  # a second name of an open file could not be removed
+                _patiently(os.rename, target, target)
             with suppress(OSError):  # a file system without hard links
                 os.link(target, target + OLD)  # the older file keeps its name until it is replaced
                 return
-        _replace(target, target + OLD)
+        _patiently(os.replace, target, target + OLD)
 
     def _name(self, source: str, target: str) -> None:
         is_lock, n_bytes = source == self._lock.name, self._n_written.get(target)
@@ -272,7 +279,7 @@ class OutputFiles:
         by_older = (target + OLD, target)
         self._undo.append(by_older if by_older in self._undo and not self._is_companion(target) else (target, source))
         if self._overwrite or os.path.isdir(source):
-            _replace(source, target)
+            _patiently(os.replace, source, target)
         else:
             _rename_to_new(source, target)
 
@@ -338,6 +345,8 @@ def complete_or_absent(
             yield outputs
             outputs.name_all()
         except OSError as error:
+            if error.filename in inputs and error.filename2 is None:
+                raise ExportError(f"{error.filename} could not be read: {error.strerror}") from error
             raise ExportError(f"{path} could not be written: {outputs.reason(error)}") from error
         finally:
             outputs.finish()
@@ -359,13 +368,13 @@ def _open_elsewhere(error: OSError) -> str:
     return f"is open in another program, or write-protected ({error.strerror})"
 
 
-def _replace(source: str, target: str) -> None:
-    """Rename a file over another one; on Windows try for a second where it is open."""
+def _patiently(rename: Callable[[str, str], None], source: str, target: str) -> None:
+    """Rename a file; on Windows try for a second where it is open."""
     for _ in range(5 if sys.platform == "win32" else 0):
         with suppress(PermissionError):
-            return os.replace(source, target)
+            return rename(source, target)
         time.sleep(_PAUSE_S)
-    return os.replace(source, target)
+    return rename(source, target)
 
 
 def _rename_to_new(source: str, target: str) -> None:
@@ -379,7 +388,7 @@ def _rename_to_new(source: str, target: str) -> None:
     except OSError:
         if os.path.lexists(target) and not _same(source, target):
             raise ExportError(f"{target} was created meanwhile; choose another name") from None
-        _replace(source, target)  # on a file system without hard links
+        _patiently(os.replace, source, target)  # on a file system without hard links
 
 
 def _unlink_open(file: FileIO, name: str) -> None:

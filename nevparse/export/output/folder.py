@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...errors import ExportError
-from .files import OLD, PART, check_name, check_not_input, complete_or_absent
+from .files import OLD, PART, check_closed, check_name, check_not_input, complete_or_absent
 
 _LOCK = ".nevparse-lock"
 
@@ -24,9 +24,9 @@ def complete_folder(folder: str, first: str, names: str, inputs: Sequence[str], 
     No other file is ever removed, nor any of `inputs`. ExportError if something is in the way, or the system cannot
     write.
     """
+    check_name(folder.rstrip("/\\"))
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise ExportError(f"{folder} is not a folder; choose another name")
-    check_name(folder.rstrip("/\\"))
     target = os.path.realpath(folder)
     build, first, lock = target + PART, os.path.join(target, first), target + _LOCK
     with complete_or_absent(first, (), overwrite=overwrite, inputs=inputs, names=names, lock=lock) as outputs:
@@ -37,6 +37,8 @@ def complete_folder(folder: str, first: str, names: str, inputs: Sequence[str], 
         if os.path.isdir(target) and os.listdir(target) and not overwrite:
             instead = "choose another name, or overwrite=True (--overwrite) to replace what an export wrote there"
             raise ExportError(f"{target} exists and holds files; {instead}")
+        for path in older:
+            check_closed(path)
         yield build
         if not os.path.isdir(target):
             outputs.adopt(build, target)
