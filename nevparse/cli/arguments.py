@@ -84,7 +84,7 @@ def _add_channels(command: argparse.ArgumentParser, has_neural: bool = False) ->
     channels = command.add_mutually_exclusive_group()
     channels.add_argument("--channels", type=slices, metavar="0:128", help="columns, from 0, as numpy slices")
     channels.add_argument("--electrodes", type=ids, metavar="1-96,129", help="electrode ids, both ends included")
-    channels.add_argument("--labels", nargs="+", metavar="LABEL", help="labels, or patterns such as 'elec*'")
+    channels.add_argument("--labels", nargs="+", metavar="LABEL", help='labels, or patterns such as "elec*"')
     if has_neural:
         out = "leave out analog inputs"
         channels.add_argument("--neural", dest="kind", action="store_const", const="neural", help=out)

@@ -30,9 +30,9 @@ _NOT_OPTIONS = {"command", "file", "out", "folder", "nsx", "first_bank", "start"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    arguments = parser().parse_args(argv)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has a µ
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has a µ, which --help prints too
+    arguments = parser().parse_args(argv)
     try:
         with warnings.catch_warnings():
             show_warnings()
@@ -151,6 +151,8 @@ def _options(file: Any, arguments: argparse.Namespace, total_text: Callable[[int
     options = {name: value for name, value in vars(arguments).items() if name not in _NOT_OPTIONS}
     if options.get("channels"):
         options["channels"] = _columns(file, options["channels"])
+    if options.get("labels"):
+        options["labels"] = _labels(file, options["labels"])
     if options.get("segments"):
         options["segments"] = _indices(options["segments"], len(file.segments))
     return options | tick_range(file, arguments) | {"progress": progress(total_text)}
@@ -162,6 +164,16 @@ def _columns(ns: NsxFile, slices: list[slice]) -> list[int]:
     if last > ns.n_channels:
         print_message(f"warning: --channels goes to {last}, and the file has {ns.n_channels} channels")
     return _indices(slices, ns.n_channels)
+
+
+def _labels(ns: NsxFile, labels: list[str]) -> list[str]:
+    """Labels without the apostrophes around them, which cmd.exe leaves, unless the file has such labels."""
+    if any("'" in channel.label for channel in ns.channels):
+        return labels
+    unquoted = [label[1:-1] if len(label) > 1 and label[0] == label[-1] == "'" else label for label in labels]
+    if any("'" in label for label in unquoted):
+        raise UnusableInput(f"no label of {ns.path} has an apostrophe; put labels in double quotes")
+    return unquoted
 
 
 def _indices(slices: list[slice], n: int) -> list[int]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..errors import ExportError, FormatError
 from ..nsx.file import NsxFile
 from ..recording.instruments import CombinedInstruments, Continuous
+from ..source.base import Source
 
 _HEAD_BYTES = 314  # the basic header of most files, which nobody changes while a recording grows
 
@@ -36,10 +37,12 @@ def _state_of(file: NsxFile) -> FileState:
         status = os.fstat(file.fileno())
     except UnsupportedOperation:  # bytes and file objects have none
         return FileState(file.size_bytes, 0, bytes(head))
+    except OSError as error:
+        raise ExportError(f"{file.path} cannot be read any more: {error.strerror or error}") from error
     return FileState(status.st_size, status.st_mtime_ns, bytes(head))
 
 
-def readinto_of(file: NsxFile) -> Callable[[memoryview, int], int]:
+def readinto_of(file: NsxFile | Source) -> Callable[[memoryview, int], int]:
     """The file's `readinto`, with ExportError instead of OSError, which would be taken for an error of writing."""
 
     def readinto(buffer: memoryview, offset: int) -> int:

@@ -80,7 +80,7 @@ def bin_outputs(
 ) -> AbstractContextManager[OutputFiles]:
     """The files of an export to a ``.bin``. The sidecar is named last, so its part is the one to lock."""
     companions = sidecar.companions(path)
-    if os.path.normcase(path) in map(os.path.normcase, companions):
+    if path.lower() in map(str.lower, companions):  # one file where names have no case
         raise ExportError(f"{path}: this name is a sidecar's; choose one that ends in .bin")
     stem, kind = os.path.splitext(os.path.basename(path))
     kinds = "|".join(re.escape(ending) for ending in (kind, *(os.path.splitext(name)[1] for name in companions)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from unicodedata import normalize
 
 _SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
 # The part of a base name that names the instrument, as Central writes it
@@ -24,13 +25,31 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
     base = base_of(path)
     folder, stem = os.path.split(base)
     members: dict[str, str] = {}
+    others: dict[str, str] = {}
     for name in sorted(os.listdir(folder or ".")):
         suffix = _SUFFIX.search(name)
         if suffix and name[: suffix.start()] == stem:
             members.setdefault(suffix.group(1).lower(), os.path.join(folder, name))
+        elif suffix and _is_same_file(base + suffix.group(), os.path.join(folder, name)):
+            others.setdefault(suffix.group(1).lower(), os.path.join(folder, name))
+    members = others | members
     if not members:
         raise FileNotFoundError(2, "expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name", base)
     return dict(sorted(members.items()))
+
+
+def _is_same_file(typed: str, path: str) -> bool:
+    """Whether a name is that of a file in another case, on a system whose names have none."""
+    if _folded(typed) != _folded(path):
+        return False
+    try:
+        return os.path.samefile(typed, path)
+    except OSError:
+        return False
+
+
+def _folded(path: str) -> str:
+    return normalize("NFC", os.path.basename(path)).casefold()  # macOS takes both spellings of an accent
 
 
 def instruments_of(path: str | os.PathLike[str]) -> tuple[str, ...]:

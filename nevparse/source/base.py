@@ -58,7 +58,11 @@ class Source(ABC):
 
     def peek(self, n_bytes: int, offset: int) -> bytes:
         """Read up to `n_bytes`; fewer only where the file ends."""
-        return self._read_at(max(0, min(n_bytes, self.size - offset)), offset)  # never more than the file holds
+        try:
+            return self._read_at(max(0, min(n_bytes, self.size - offset)), offset)  # never more than the file holds
+        except OSError as error:
+            self._name(error)
+            raise
 
     def read(self, n_bytes: int, offset: int, what: str = "data") -> bytes:
         """Read exactly `n_bytes`; FormatError where the file ends before."""
@@ -70,7 +74,11 @@ class Source(ABC):
         """Fill `buffer` and return the number of bytes, which is smaller only where the file ends."""
         done = 0
         while done < len(buffer):
-            n_bytes = self._readinto_at(buffer[done:], offset + done)
+            try:
+                n_bytes = self._readinto_at(buffer[done:], offset + done)
+            except OSError as error:
+                self._name(error)
+                raise
             if n_bytes == 0:
                 break
             done += n_bytes
@@ -90,6 +98,11 @@ class Source(ABC):
         buffer[: len(data)] = data
         return len(data)
 
+    def _name(self, error: OSError) -> None:
+        """Give an error in reading the name of the file, which the system leaves out."""
+        if error.filename is None and error.strerror:
+            error.filename = self.path
+
     def fileno(self) -> int:
         """The file descriptor; OSError where the bytes are not simply those of one."""
         raise UnsupportedOperation(f"{self.path} has no file descriptor")
@@ -108,6 +121,10 @@ class Source(ABC):
         if n_bytes == 0:
             return np.frombuffer(b"", dtype).reshape(shape)
         strides = None if row_bytes is None else (row_bytes, dtype.itemsize)
-        buffer, start = self._buffer(n_bytes, offset)
+        try:
+            buffer, start = self._buffer(n_bytes, offset)
+        except OSError as error:
+            self._name(error)
+            raise
         view: NDArray[Any] = np.ndarray(shape, dtype, buffer=buffer, offset=start, strides=strides)
         return view

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import stat
+import sys
 from io import BufferedReader, BytesIO, FileIO, UnsupportedOperation
 from threading import Lock
 from typing import Any, Protocol, TypeAlias, TypeGuard
@@ -35,7 +37,7 @@ def open_source(openable: Openable) -> Source:
     OSError where the system refuses; TypeError or ValueError where it is none of them, or cannot be read by position.
     """
     if is_path(openable):
-        return FileSource(openable)
+        return _open_path(openable)
     name = display_name(openable)
     if type(openable) is BytesIO:  # a subclass may hold less than it can read
         return MemorySource(openable.getvalue(), name)
@@ -46,6 +48,29 @@ def open_source(openable: Openable) -> Source:
         _check_readable(file, name)
         return OpenFileSource(file, name) if _is_regular(file) else ObjectSource(file, name)
     return MemorySource(data, name)
+
+
+def _open_path(path: str | os.PathLike[str]) -> FileSource:
+    try:
+        return FileSource(path)
+    except PermissionError as error:
+        if not _is_held_open(os.fspath(path)):
+            raise
+        reason = "it is held open by another program that does not share it"
+        raise PermissionError(errno.EACCES, reason, os.fspath(path)) from error
+
+
+def _is_held_open(path: str) -> bool:
+    """Whether another program has a file open and does not share it, which only Windows allows."""
+    if sys.platform == "win32":
+        import _winapi
+
+        try:  # as `open` does, whose error has no code of Windows; 3: shared for reading and writing
+            handle = _winapi.CreateFile(path, _winapi.GENERIC_READ, 3, 0, _winapi.OPEN_EXISTING, 0, 0)
+        except OSError as error:
+            return error.winerror == 32
+        _winapi.CloseHandle(handle)
+    return False
 
 
 def is_path(openable: Any) -> TypeGuard[str | os.PathLike[str]]:

@@ -21,6 +21,7 @@ from ...nev.headers import header_id
 from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers
 from ...nev.spikes import N_IDS, Spikes, membership_table, number_list, tick_limit
 from ...traces.packing import BUFFER_BYTES, BUFFERS
+from ..inputs import readinto_of
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .file_plan import FilePlan, Progress, copy_bytes, write_file
 
@@ -107,7 +108,7 @@ def write_nev(
     if takes_all and not (anonymise or base_tick):
         start, stop, n_packets = nev._start, nev._start + nev.n_packets * nev.packet_bytes, nev.n_packets
         head = _head(nev, None, False, None) if nev.damage else nev._source.read(start, 0, "headers")
-        plan = FilePlan(head, len(head) + stop - start, copy_bytes(nev._source.readinto, start, stop))
+        plan = FilePlan(head, len(head) + stop - start, copy_bytes(readinto_of(nev._source), start, stop))
     else:
         packets = np.arange(nev.n_packets) if takes_all else _choose_packets(nev, ids, names, start_tick, stop_tick)
         plan, n_packets = _plan(nev, ids, packets, anonymise, base_tick), packets.size

@@ -13,7 +13,8 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from io import FileIO
 from weakref import WeakSet
@@ -24,6 +25,9 @@ from .stream import NO_SPACE, reserve
 
 PART, OLD = ".nevparse-part", ".nevparse-old"
 _TRIES = 3
+_PAUSE_S = 0.2  # for a virus scanner or an indexer of Windows to close a file
+_REFUSED = {5, 32}  # Windows' codes of a file that is open or write-protected
+_NO_WINDOWS_NAME = re.compile(r'.*[<>:"|?*\x00-\x1f].*|(con|prn|aux|nul|com\d|lpt\d) *(\..*)?|.*[. ]', re.IGNORECASE)
 _LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 _FAR = 1 << 40  # Windows lets nobody else read a byte that is locked: one that no file has
 
@@ -118,6 +122,23 @@ def in_the_way(name: str) -> str:
     return f"{name} already exists and was not left by an interrupted run; move it, or choose another name"
 
 
+def check_name(path: str) -> None:
+    """Raise if Windows cannot have this name, or takes it for a device, a stream or another name."""
+    name = os.path.basename(path)
+    if sys.platform == "win32" and _NO_WINDOWS_NAME.fullmatch(name):
+        raise ExportError(f"{path}: Windows has no file of the name {name}; choose another name")
+
+
+def check_closed(path: str) -> None:
+    """Raise if Windows would refuse to replace a file, as long as a program has it open."""
+    if sys.platform == "win32" and os.path.isfile(path):
+        try:
+            _patiently(os.rename, path, path)  # changes nothing, and is refused where replacing it would be
+        except PermissionError as error:
+            advice = "close it first, or choose another name"
+            raise ExportError(f"{path} {_open_elsewhere(error)}; {advice}") from error
+
+
 def check_not_input(path: str, inputs: Sequence[str]) -> None:
     """Raise if an output would replace one of the files that it is made from."""
     if os.path.exists(path) and any(os.path.samefile(path, name) for name in inputs if os.path.exists(name)):
@@ -135,6 +156,7 @@ class OutputFiles:
         self._n_written: dict[str, int] = {}
         self._undo: list[tuple[str, str]] = []  # renamings that undo what was done
         self._build_folder, self._all_named = "", False
+        check_name(path)
         if not os.path.isdir(self._lock_folder):
             raise ExportError(f"{path}: the folder {self._lock_folder} does not exist; create it first")
 
@@ -162,16 +184,21 @@ class OutputFiles:
             raise ExportError(f"{target} is not a regular file, and would be replaced by one")
         if os.path.lexists(target) and not self._overwrite:
             raise ExportError(f"{target} exists; choose another name, or overwrite=True (--overwrite) to replace it")
+        check_closed(target)
 
     def existing(self, ending: str = "") -> list[str]:
-        """Targets that exist with `ending` after their names."""
-        folder = os.path.dirname(self._path)
-        names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
-        matching = (name for name in names if re.fullmatch(f"({self._name_pattern}){re.escape(ending)}", name))
-        return [os.path.join(folder, name.removesuffix(ending)) for name in matching]
+        """Targets that exist with `ending` after their names; in another case too, where that is the same file."""
+        pattern, prefix = f"({self._names}){re.escape(ending)}", self._path.removesuffix(os.path.basename(self._path))
+        folder = os.path.dirname(self._path) or "."
+        return [
+            prefix + name[: len(name) - len(ending)]  # not joined: the lock's name has the caller's separators too
+            for name in (os.listdir(folder) if os.path.isdir(folder) else ())
+            if re.fullmatch(pattern, name)
+            or (re.fullmatch(pattern, name, re.IGNORECASE) and _same(prefix + name, prefix + name.swapcase()))
+        ]
 
     def _is_companion(self, target: str) -> bool:
-        return os.path.splitext(target)[1] != os.path.splitext(self._path)[1]
+        return os.path.splitext(target)[1].lower() != os.path.splitext(self._path)[1].lower()
 
     def _recover_killed_export(self) -> None:
         """Give older files their names back, unless an older companion and a newer file would come together."""
@@ -240,10 +267,12 @@ class OutputFiles:
     def _set_aside(self, target: str) -> None:
         self._undo.append((target + OLD, target))
         if self._sources[target] and not self._is_companion(target) and not os.path.islink(target):
+            if sys.platform == "win32":  # a second name of an open file could not be removed
+                _patiently(os.rename, target, target)
             with suppress(OSError):  # a file system without hard links
                 os.link(target, target + OLD)  # the older file keeps its name until it is replaced
                 return
-        os.replace(target, target + OLD)
+        _patiently(os.replace, target, target + OLD)
 
     def _name(self, source: str, target: str) -> None:
         is_lock, n_bytes = source == self._lock.name, self._n_written.get(target)
@@ -254,7 +283,7 @@ class OutputFiles:
         by_older = (target + OLD, target)
         self._undo.append(by_older if by_older in self._undo and not self._is_companion(target) else (target, source))
         if self._overwrite or os.path.isdir(source):
-            os.replace(source, target)
+            _patiently(os.replace, source, target)
         else:
             _rename_to_new(source, target)
 
@@ -288,6 +317,10 @@ class OutputFiles:
     def reason(self, error: OSError) -> str:
         """Why something could not be written, with the space needed, written and free if that was the reason."""
         reason = error.strerror or str(error)
+        if getattr(error, "winerror", None) in _REFUSED and error.filename2 is not None:
+            refused = os.path.basename(os.fsdecode(error.filename2)).removesuffix(OLD)
+            kept = "what was exported is lost, and what was here before is unchanged"
+            return f"{refused} {_open_elsewhere(error)}; {kept}; close it and export once more"
         if error.filename is not None:
             reason += f" ({os.path.basename(os.fsdecode(error.filename))})"
         with suppress(OSError):  # the folder may be gone
@@ -317,6 +350,8 @@ def complete_or_absent(
             yield outputs
             outputs.name_all()
         except OSError as error:
+            if error.filename in inputs and error.filename2 is None:
+                raise ExportError(f"{error.filename} could not be read: {error.strerror}") from error
             raise ExportError(f"{path} could not be written: {outputs.reason(error)}") from error
         finally:
             outputs.finish()
@@ -334,6 +369,19 @@ def free_bytes(folder: str) -> int:
     return disk_usage(folder).free
 
 
+def _open_elsewhere(error: OSError) -> str:
+    return f"is open in another program, or write-protected ({error.strerror})"
+
+
+def _patiently(rename: Callable[[str, str], None], source: str, target: str) -> None:
+    """Rename a file; on Windows try for a second where it is open."""
+    for _ in range(5 if sys.platform == "win32" else 0):
+        with suppress(PermissionError):
+            return rename(source, target)
+        time.sleep(_PAUSE_S)
+    return rename(source, target)
+
+
 def _rename_to_new(source: str, target: str) -> None:
     """Rename a file unless the name is taken."""
     try:
@@ -345,7 +393,7 @@ def _rename_to_new(source: str, target: str) -> None:
     except OSError:
         if os.path.lexists(target) and not _same(source, target):
             raise ExportError(f"{target} was created meanwhile; choose another name") from None
-        os.replace(source, target)  # on a file system without hard links
+        _patiently(os.replace, source, target)  # on a file system without hard links
 
 
 def _unlink_open(file: FileIO, name: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...errors import ExportError
-from .files import OLD, PART, check_not_input, complete_or_absent
+from .files import OLD, PART, check_closed, check_name, check_not_input, complete_or_absent
 
 _LOCK = ".nevparse-lock"
 
@@ -26,6 +26,7 @@ def complete_folder(
     No other file is ever removed, nor any of `inputs`. ExportError if something is in the way, or the system cannot
     write.
     """
+    check_name(folder.rstrip("/\\"))
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise ExportError(f"{folder} is not a folder; choose another name")
     target = os.path.realpath(folder)
@@ -40,6 +41,8 @@ def complete_folder(
         if os.path.isdir(target) and os.listdir(target) and not overwrite:
             instead = "choose another name, or overwrite=True (--overwrite) to replace what an export wrote there"
             raise ExportError(f"{target} exists and holds files; {instead}")
+        for path in older:
+            check_closed(path)
         yield build
         if not os.path.isdir(target):
             outputs.adopt(build, target)

@@ -8,14 +8,16 @@ import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from io import FileIO
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
 from ...traces.packing import BUFFERS, Batch
 
 _KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE: a file is never longer than what was written to it
+_WAIT_S = 0.1  # Windows heeds Ctrl-C only between waits
 NO_SPACE = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 
 
@@ -42,15 +44,21 @@ def stream(batches: Iterable[Batch], file: FileIO) -> Iterator[int]:
         for _ in range(n_waiting):
             yield _n_rows_of_next(written)
     finally:
+        with suppress(Empty):  # after an error or Ctrl-C only the batch that is being written is completed
+            while True:
+                to_write.get_nowait()
         to_write.put(None)
-        writer.join()
+        while writer.is_alive():
+            writer.join(_WAIT_S)
 
 
 def _n_rows_of_next(written: SimpleQueue[int | BaseException]) -> int:
-    result = written.get()
-    if isinstance(result, BaseException):
-        raise result
-    return result
+    while True:
+        with suppress(Empty):
+            result = written.get(timeout=_WAIT_S)
+            if isinstance(result, BaseException):
+                raise result
+            return result
 
 
 def _write_each(file: FileIO, to_write: SimpleQueue[Batch | None], written: SimpleQueue[int | BaseException]) -> None:

@@ -243,7 +243,7 @@ class Windows:
             opened = {os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")}
             if os.path.realpath(path) in opened:
                 raise PermissionError(errno.EACCES, "it is open", str(path))
-            if target and not may_replace and os.path.lexists(target[0]):
+            if target and not may_replace and os.path.lexists(target[0]) and path != target[0]:
                 raise FileExistsError(errno.EEXIST, "it exists", str(path))
             real(path, *target, **more)
 

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: MIT
+"""What users of Windows, and of macOS, meet: shells, consoles, names, files that are locked or large, lost drives."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import nev as nb
+from builders import nsx as b
+from export.left import left_in
+from fixture_types import FileOf
+
+import nevparse as nv
+from nevparse.cli import commands as cli
+from nevparse.source import objects
+from nevparse.source.file import FileSource
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+windows = pytest.mark.skipif(sys.platform != "win32", reason="only Windows has it")
+
+
+def run(folder: Path, *arguments: str, encoding: str = "utf-8") -> tuple[int, str, str]:
+    """A command in a process of its own, whose console has an encoding: exit code and what it printed."""
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONIOENCODING": encoding, "PYTHONWARNINGS": "error"}
+    done = subprocess.run(
+        [sys.executable, "-m", "nevparse", *arguments],
+        cwd=folder, env=environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False,
+    )  # fmt: skip
+    out, err = done.stdout.decode(encoding), done.stderr.decode(encoding)
+    assert "Traceback" not in err
+    return done.returncode, out, err
+
+
+# ------------------------------------------------------------------------------------------------- shells and consoles
+
+
+def labelled(*labels: str) -> bytes:
+    heads = [b.channel(number, label=label) for number, label in enumerate(labels, 1)]
+    return b.nsx([(0, b.ramp(30, len(labels)))], channels=heads)
+
+
+@pytest.mark.parametrize("label", ["'elec*'", "elec*", "'elec1'", "elec1"])
+def test_labels_in_apostrophes_are_understood_as_cmd_passes_them(file_of: FileOf, out: Path, label: str) -> None:
+    assert cli.main(["bin", file_of(labelled("elec1", "elec2", "ainp1")), str(out), "--labels", label]) == 0
+    assert nv.read_sidecar(out).contents["labels"] == ["elec1", "elec2"][: 2 if "*" in label else 1]
+
+
+def test_a_label_that_cmd_took_apart_is_answered_with_double_quotes(
+    file_of: FileOf, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["bin", file_of(labelled("a b", "c")), str(out), "--labels", "'a", "b'"]) == 2
+    assert "put labels in double quotes" in capsys.readouterr().err
+    assert left_in(out.parent) == []
+
+
+def test_a_label_with_apostrophes_is_taken_as_it_is(file_of: FileOf, out: Path) -> None:
+    assert cli.main(["bin", file_of(labelled("'a'", "a")), str(out), "--labels", "'a'"]) == 0
+    assert nv.read_sidecar(out).contents["labels"] == ["'a'"]
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "cp932", "ascii"])
+def test_names_and_texts_on_a_console_that_is_not_utf_8(tmp_path: Path, encoding: str) -> None:
+    folder = tmp_path / "Süd µ 日本"
+    folder.mkdir()
+    name = "my séssion 日 1"
+    (folder / f"{name}.ns5").write_bytes(b.plausible("2.3", 4, (30,))[0])
+    (folder / f"{name}.nev").write_bytes(nb.every_kind((2, 3)))
+    for arguments in (
+        ["info", name], ["info", f"{name}.ns5", f"{name}.nev"], ["info", "--json", name], ["check", f"{name}.ns5"],
+        ["bin", f"{name}.ns5", "ä 日.bin"], ["bin", name, "ö.bin"], ["sorter", f"{name}.ns5", "ø 日"],
+        ["cut", f"{name}.ns5", "ü 日.ns5"], ["events", name], ["events", name, "--csv"], ["events", name, "--json"],
+        ["--help"], *([command, "--help"] for command in ("info", "bin", "sorter", "cut", "events", "check")),
+    ):  # fmt: skip
+        code, out, _ = run(folder, *arguments, encoding=encoding)
+        assert code == 0, arguments
+        assert out
+    assert nv.read_sidecar(folder / "ä 日.bin").source_name == f"{name}.ns5"
+    assert {"ä 日.bin", "ö.bin", "ø 日", "ü 日.ns5"} < set(os.listdir(folder))
+    code, _, err = run(folder, "info", "nichts 日.ns5", encoding=encoding)
+    assert (code, len(err.splitlines())) == (2, 1)
+
+
+# --------------------------------------------------------------------------------------------------------------- names
+
+
+def test_a_recording_is_known_by_its_name_in_any_case_where_names_have_none(file_of: FileOf, tmp_path: Path) -> None:
+    path = Path(file_of(b.plausible("2.3")[0], "Session.ns5"))
+    file_of(nb.every_kind((2, 3)), "Session.NEV")
+    typed = path.with_name("sESSION.NS5")
+    if not typed.exists():
+        with pytest.raises(FileNotFoundError):
+            nv.open_recording(typed)
+        return
+    for name in (typed, path.with_name("SESSION")):
+        with nv.open_recording(name) as recording:
+            assert list(recording.files) == ["nev", "ns5"]
+
+
+def test_a_name_in_another_case_is_another_recording_where_names_have_one(file_of: FileOf, tmp_path: Path) -> None:
+    path = Path(file_of(b.plausible("2.3")[0], "s.ns5"))
+    if path.with_name("S.ns5").exists():
+        pytest.skip("names have no case here")
+    file_of(b.plausible("2.3", 5)[0], "S.ns5")
+    file_of(b.plausible("2.3", 6)[0], "S.ns2")
+    with nv.open_recording(path) as recording:
+        assert [ns.n_channels for ns in recording.nsx.values()] == [3]
+    with nv.open_recording(path.with_name("S")) as recording:
+        assert [ns.n_channels for ns in recording.nsx.values()] == [6, 5]
+
+
+def test_another_spelling_of_the_same_file_is_its_recording(file_of: FileOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where names have no case, and accents two spellings: the system says which file a name is of."""
+    path = Path(file_of(b.plausible("2.3")[0], "Sessión.ns5"))
+    monkeypatch.setattr(os.path, "samefile", lambda *_: True)
+    for typed in ("SESSIÓN", "sessio\u0301n.ns5"):
+        with nv.open_recording(path.with_name(typed)) as recording:
+            assert list(recording.members) == ["ns5"]
+    monkeypatch.setattr(os.path, "samefile", lambda *_: False)
+    with pytest.raises(FileNotFoundError):
+        nv.open_recording(path.with_name("SESSIÓN"))
+
+
+# --------------------------------------------------------------------------------------------------- locked, and large
+
+
+@windows
+@pytest.mark.parametrize("command", ["info", "check", "events", "bin", "cut", "sorter"])
+def test_a_recording_that_is_locked_is_one_line(
+    file_of: FileOf, out: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    import _winapi  # type: ignore[import-not-found, unused-ignore]
+
+    path = file_of(b.plausible("2.3")[0])
+    more = [str(out)] if command in ("bin", "cut", "sorter") else []
+    handle = _winapi.CreateFile(path, _winapi.GENERIC_READ, 0, 0, _winapi.OPEN_EXISTING, 0, 0)
+    try:
+        with pytest.raises(PermissionError, match="held open by another program that does not share it") as caught:
+            nv.open_nsx(path)
+        assert caught.value.filename == path
+        assert cli.main([command, path, *more]) == 2
+    finally:
+        _winapi.CloseHandle(handle)
+    err = capsys.readouterr().err
+    assert err == f"nevparse: {path}: it is held open by another program that does not share it\n"
+    assert left_in(out.parent) == []
+    with open(path, "r+b"):  # as a recorder has it, which shares what it writes
+        nv.open_nsx(path).close()
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_what_the_system_refuses_is_named(file_of: FileOf, monkeypatch: pytest.MonkeyPatch, is_held: bool) -> None:
+    path = file_of(b.plausible("2.3")[0])
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(objects, "FileSource", refuse)
+    monkeypatch.setattr(objects, "_is_held_open", lambda _: is_held)
+    with pytest.raises(PermissionError, match="held open by another program" if is_held else "denied") as caught:
+        nv.open_nsx(path)
+    assert caught.value.filename == path
+
+
+def test_a_file_is_not_held_open_where_it_can_be_opened(file_of: FileOf) -> None:
+    assert not objects._is_held_open(file_of(b""))
+    assert not objects._is_held_open(file_of(b"") + "-is-not-there")
+
+
+def test_a_file_of_more_than_4_gib(tmp_path: Path, out: Path) -> None:
+    """Two blocks, of which the first is a hole: rows, views, exports and cuts of the second one are beyond 4 GiB."""
+    n, samples, one = 300_000_000, b.ramp(50, 8), b.ramp(1, 8)
+    head = b.nsx([(0, one)], channels=[b.channel(k) for k in range(1, 9)]).removesuffix(b.block("2.3", 0, one))
+    first = b.block("2.3", 0, b.ramp(0, 8), n_samples=n)
+    second = b.block("2.3", n + 1000, samples)
+    path = tmp_path / "large.ns5"
+    try:
+        with path.open("xb") as file:
+            may_have_holes(file.fileno())
+            file.write(head + first)
+            file.seek(n * 16, os.SEEK_CUR)
+            file.write(second)
+        if getattr(path.stat(), "st_blocks", 0) > 100_000:
+            pytest.skip("the file system has no holes")
+        with nv.open_nsx(path) as ns:
+            assert [segment.n_samples for segment in ns.segments] == [n, 50]
+            assert ns.size_bytes > 1 << 32
+            np.testing.assert_array_equal(ns.segments[1].samples, samples)
+            assert ns.segments[0][n - 1].tolist() == [0] * 8
+            nv.write_bin(ns, out, start_tick=n + 1000)
+            nv.write_nsx(ns, tmp_path / "cut.ns5", segments=1)
+            assert nv.read_sidecar(out).tick_to_row([n + 1000, n + 1049]).tolist() == [0, 49]
+        assert out.read_bytes() == samples.tobytes()
+        with nv.open_nsx(tmp_path / "cut.ns5") as ns:
+            np.testing.assert_array_equal(ns.segments[0].samples, samples)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def may_have_holes(handle: int) -> None:
+    """Windows makes holes only in files that are marked; nothing where it cannot."""
+    if sys.platform == "win32":
+        import ctypes
+        import msvcrt
+
+        done = ctypes.c_ulong()
+        file = ctypes.c_void_p(msvcrt.get_osfhandle(handle))
+        ctypes.windll.kernel32.DeviceIoControl(file, 0x900C4, None, 0, None, 0, ctypes.byref(done), None)
+
+
+# -------------------------------------------------------------------------------------------------------- a lost drive
+
+Write = Callable[[Any, Path], object]
+WRITES: dict[str, tuple[bytes, Write]] = {
+    "bin": (b.plausible("2.3", 3, (50, 40))[0], lambda file, out: nv.write_bin(file, out, gaps="join")),
+    "2.1": (b.plausible("2.1", 3, (50,))[0], nv.write_bin),
+    "ptp": (b.plausible("ptp", 3, (50,))[0], nv.write_bin),
+    "sorted": (b.plausible("ptp", 3, (50,))[0], lambda file, out: nv.write_bin(file, out, sort=True)),
+    "nsx": (b.plausible("2.3", 3, (50, 40))[0], lambda file, out: nv.write_nsx(file, out, channels=[1])),
+    "nsx-ptp": (b.plausible("ptp", 3, (50,))[0], lambda file, out: nv.write_nsx(file, out, channels=[1])),
+    "copy": (b.plausible("2.3", 3, (50, 40))[0], nv.write_nsx),
+    "sorter": (b.plausible("2.3", 3, (50,))[0], nv.write_sorter),
+    "nev": (nb.every_kind((2, 3)), nv.write_nev),
+    "nev-part": (nb.every_kind((2, 3)), lambda file, out: nv.write_nev(file, out, electrodes=[1])),
+}
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENXIO])
+@pytest.mark.parametrize("name", sorted(WRITES))
+def test_exports_c12_a_drive_that_goes_away_is_blamed_and_not_the_output(
+    file_of: FileOf, out: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    """Whichever read it is that fails first, and all that follow."""
+    data, write = WRITES[name]
+    path = file_of(data, "input.nev" if name.startswith("nev") else "input.ns5")
+    n_reads, last = 0, 1 << 30
+
+    def failing(real: Any) -> Any:
+        def call(self: FileSource, *arguments: Any) -> Any:
+            nonlocal n_reads
+            n_reads += 1
+            if n_reads > last:
+                raise OSError(code, os.strerror(code))
+            return real(self, *arguments)
+
+        return call
+
+    for method in ("_read_at", "_readinto_at", "_buffer"):
+        monkeypatch.setattr(FileSource, method, failing(getattr(FileSource, method)))
+    opener = nv.open_nev if name.startswith("nev") else nv.open_nsx
+    with opener(path) as file:
+        first = n_reads
+        write(file, out.with_name("complete"))
+        needed = n_reads - first
+    assert needed
+    before = left_in(out.parent)
+    for last_one in range(needed):
+        last = 1 << 30
+        with opener(path) as file:
+            last = n_reads + last_one
+            with pytest.raises((nv.ExportError, OSError)) as caught:
+                write(file, out)
+        if isinstance(caught.value, nv.ExportError):
+            assert path in str(caught.value), last_one
+            assert os.strerror(code) in str(caught.value)
+            assert "written" not in str(caught.value)
+        assert left_in(out.parent) == before
