@@ -18,7 +18,7 @@ def replaced(path: str, data: bytes) -> None:
 def open_files() -> list[str]:
     """Every regular file this process holds open, or mapped through a handle; nothing where /proc is absent."""
     targets = []
-    for handle in os.listdir(_HANDLES) if os.path.isdir(_HANDLES) else ():
+    for handle in os.listdir(_HANDLES) if os.name == "posix" and os.path.isdir(_HANDLES) else ():
         try:
             targets.append(os.readlink(f"{_HANDLES}/{handle}"))
         except OSError:  # noqa: PERF203 - the handle that lists the folder is gone

@@ -151,7 +151,8 @@ def test_timing_c46_a_recording_knows_its_instruments(folder: Folder) -> None:
 def test_timing_c47_the_fastest_file_is_by_rate_then_by_number(folder: Folder) -> None:
     folder.write(s__ns2=nsx((0, 2), period=30), s__ns5=nsx((0, 5)), s__ns6=nsx((0, 6)), s__nf3=nsx((0, 3), period=15))
     folder.write(s__ns9=nsx((0, 9), period=60))
-    assert folder.open().fastest.n_samples == 6
+    with folder.open() as rec:
+        assert rec.fastest.n_samples == 6
     (folder.path / "s.ns6").unlink()
     (folder.path / "s.ns5").unlink()
     assert folder.open().fastest.n_samples == 3

@@ -154,6 +154,7 @@ class OutputFiles:
         self._lock, self._process = LockedPart(lock_path), 0
         self._sources: dict[str, str] = {}  # what will be renamed to each target; "" only removes the older file
         self._n_written: dict[str, int] = {}
+        self._files: list[FileIO] = []  # Windows removes no open file: one may be open after Ctrl-C
         self._undo: list[tuple[str, str]] = []  # renamings that undo what was done
         self._build_folder, self._all_named = "", False
         check_name(path)
@@ -224,6 +225,7 @@ class OutputFiles:
         part = self._sources[target] = target + PART  # noted before the file is made: Ctrl-C may come at any line
         locked = self._lock.file if part == self._lock.name else None
         with nullcontext(locked) if locked is not None else FileIO(part, "xb") as file:
+            self._files.append(file)
             self._n_written[target] = 0
             reserve(file, n_bytes or 0)
             yield file
@@ -291,6 +293,9 @@ class OutputFiles:
         """Leave complete files under their names and nothing else. Called twice, as Ctrl-C may interrupt it."""
         if os.getpid() != self._process:
             return  # no export began, or this is a forked child, whose parent continues
+        for file in self._files:
+            if file is not self._lock.file:
+                file.close()
         if not self._all_named:
             self._roll_back()
         elif self._overwrite:

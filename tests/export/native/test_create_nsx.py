@@ -65,14 +65,14 @@ def test_writing_c15_what_is_created_reads_back(
             assert (channel.index, *(getattr(channel, name) for name in same)) == (
                 column, *(getattr(want, name) for name in same)
             )  # fmt: skip
-        channels, data = ns.channels, out.read_bytes()
-        again = [channel for channel in channels if channel.units == described[channel.index].units]
-        if len(again) == len(channels):
-            nv.create_nsx(
-                samples, out, channels, sampling_rate=ns.sampling_rate, spec=version, tick_rate=tick_rate,
-                start_tick=start_tick, time_origin=date, label=label, comment=label * 16, overwrite=True,
-            )  # fmt: skip
-            assert out.read_bytes() == data, "a Channel says what a NewChannel says"
+        channels, sampling_rate, data = ns.channels, ns.sampling_rate, out.read_bytes()
+    again = [channel for channel in channels if channel.units == described[channel.index].units]
+    if len(again) == len(channels):
+        nv.create_nsx(
+            samples, out, channels, sampling_rate=sampling_rate, spec=version, tick_rate=tick_rate,
+            start_tick=start_tick, time_origin=date, label=label, comment=label * 16, overwrite=True,
+        )  # fmt: skip
+        assert out.read_bytes() == data, "a Channel says what a NewChannel says"
 
 
 @pytest.mark.parametrize("version", ["2.3", "3.0"])

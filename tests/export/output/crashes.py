@@ -196,7 +196,14 @@ class Exporter:
 
     def killed_before(self, case: Case, target: Path, step: int, **more: Any) -> bool:
         """Kill an export before an operation; False where it had ended by then."""
-        self.start(case, target, step=step, **more)
+        return self._is_killed(case, target, step=step, **more)
+
+    def killed_when(self, case: Case, target: Path, file: Path, n_bytes: int | None = None) -> bool:
+        """Kill an export before the first operation at which a file exists, and has a size; else False."""
+        return self._is_killed(case, target, file=str(file), n_bytes=n_bytes)
+
+    def _is_killed(self, case: Case, target: Path, **more: Any) -> bool:
+        self.start(case, target, **more)
         code = self.wait()
         assert code in (0, REFUSED, KILLED)
         return code == KILLED
@@ -214,7 +221,9 @@ def export(job: dict[str, Any]) -> int:
     step = itertools.count()
 
     def pass_by() -> None:
-        if next(step) == job.get("step"):
+        file = job.get("file")
+        is_there = file is not None and os.path.exists(file) and job["n_bytes"] in (None, os.path.getsize(file))
+        if next(step) == job.get("step") or is_there:
             os.kill(os.getpid(), KILL)
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:

@@ -258,7 +258,9 @@ def is_open(handle: int, key: tuple[int, int]) -> bool:
     return (status.st_dev, status.st_ino) == key
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system does not list open files")
+@pytest.mark.skipif(
+    os.name != "posix" or not os.path.exists("/proc/self/fd"), reason="the system does not list open files"
+)
 @pytest.mark.parametrize("name", ["fresh", "pair", "split", "ptp", "new", "replaced"])
 @pytest.mark.parametrize("overwrite", [True, False])
 def test_exports_c05_files_as_windows_has_them(
@@ -344,6 +346,8 @@ def test_exports_c05_nobody_elses_file_gets_the_name(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     """Somebody puts another file in the place of a part."""
+    if os.name == "nt" and file == "s.json":
+        pytest.skip("this part is open, and Windows removes no open file")
     part, real = target.with_name(file + PART), os.link
 
     def link(source: str, to: str) -> None:
