@@ -56,7 +56,8 @@ class Listed:
 
     def _check(self, nodeid: str, why: Any) -> None:
         no_recordings = not os.environ.get("NEVPARSE_REAL_DATA") and "no real recordings" in str(why)
-        if not no_recordings and name_of(nodeid) not in {*WINE, *(name for names in WINDOWS.values() for name in names)}:
+        listed = {*WINE, *(name for names in WINDOWS.values() for name in names)}
+        if not no_recordings and name_of(nodeid) not in listed:
             self.not_listed.add(name_of(nodeid))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

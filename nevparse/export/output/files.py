@@ -189,7 +189,10 @@ class OutputFiles:
 
     def existing(self, ending: str = "") -> list[str]:
         """Targets that exist with `ending` after their names; in another case too, where that is the same file."""
-        pattern, prefix = f"({self._names}){re.escape(ending)}", self._path.removesuffix(os.path.basename(self._path))
+        pattern, prefix = (
+            f"({self._name_pattern}){re.escape(ending)}",
+            self._path.removesuffix(os.path.basename(self._path)),
+        )
         folder = os.path.dirname(self._path) or "."
         return [
             prefix + name[: len(name) - len(ending)]  # not joined: the lock's name has the caller's separators too
