@@ -7,6 +7,7 @@ import gc
 import itertools
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -61,12 +62,12 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the sorter out of every run that chooses by markers and does not name it."""
+    """Leave out the sorter where markers are chosen and it is not named, and what only Windows does elsewhere."""
     expression = config.getoption("markexpr")
-    if expression and "kilosort" not in expression:
-        left_out = [item for item in items if item.get_closest_marker("kilosort")]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
+    markers = ["kilosort"] * bool(expression and "kilosort" not in expression) + ["windows"] * (sys.platform != "win32")
+    left_out = [item for item in items if any(map(item.get_closest_marker, markers))]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_collection_finish() -> None:

@@ -27,6 +27,58 @@ WINDOWS = {
         "export/test_refusals.py::test_links_to_other_files_are_replaced_not_written_through",
         "export/test_refusals.py::test_the_recording_is_never_written_over",
     ),
+    "no signals to other processes, and no terminals, as POSIX has them": (
+        "cli/test_cli.py::test_a_reader_that_goes_away_is_no_error",
+        "cli/test_cli.py::test_ctrl_c_leaves_nothing_behind",
+        "cli/test_cli.py::test_progress_is_shown_on_a_terminal_only",
+        "cli/test_follow.py::test_growing_c23_an_interrupted_process_leaves_complete_files",
+    ),
+    "no named pipes in folders": (
+        "export/test_refusals.py::test_a_device_or_pipe_is_not_replaced",
+        "nsx/test_opening.py::test_a_pipe_is_refused_and_does_not_block",
+    ),
+    "no os.pread and os.preadv": (
+        "source/test_files.py::test_a_file_read_in_pieces_is_put_together",
+        "source/test_files.py::test_files_and_exports_are_the_same_either_way",
+        "source/test_files.py::test_reading_by_position_gives_what_stands_there",
+        "source/test_objects.py::test_sources_c04_the_position_of_a_file_of_the_system_stays_and_its_end_does_not_matter",
+        "test_concurrency.py::test_a_number_given_to_another_file_meanwhile_is_noticed",
+    ),
+    "a file beyond 4 GiB without its bytes needs os.truncate to make holes": (
+        "source/test_files.py::test_offsets_beyond_4_gib_are_exact",
+    ),
+    "no fork": (
+        "export/output/test_locks.py::test_exports_c05_a_child_holds_no_lock_of_its_killed_parent",
+        "export/output/test_locks.py::test_exports_c05_a_child_that_ends_leaves_its_parents_export_alone",
+        "test_concurrency.py::test_a_file_opened_before_a_fork_serves_both",
+        "test_concurrency.py::test_a_fork_in_the_middle_of_an_export_disturbs_neither",
+        "test_concurrency.py::test_a_fork_while_a_thread_works_something_out_locks_nothing",
+    ),
+    "no fcntl.flock to replace": (
+        "export/output/test_locks.py::test_exports_c05_a_part_that_another_run_takes_for_a_leftover_is_made_anew",
+        "export/output/test_locks.py::test_exports_c05_without_locks_a_leftover_is_refused_and_named",
+        "export/output/test_locks.py::test_exports_c05_without_locks_a_part_that_is_there_may_be_another_runs",
+    ),
+    "a stand-in for Windows, on other systems": (
+        "export/output/test_locks.py::test_exports_c05_files_as_windows_has_them",
+    ),
+    "an open file, and the folder of one, cannot be removed": (
+        "export/output/test_locks.py::test_exports_c05_nobody_elses_file_gets_the_name",
+        "export/output/test_names.py::test_exports_c07_a_folder_that_goes_away",
+    ),
+    "no fallocate, limits on a process's files, /dev/full, or file systems of our own": (
+        "export/output/test_complete_or_absent.py::test_space_set_aside_does_not_make_a_file_longer",
+        "export/output/test_space.py::test_exports_c06_a_limit_on_the_process",
+        "export/output/test_space.py::test_exports_c06_a_small_disk",
+        "export/output/test_space.py::test_exports_c06_the_systems_own_full_device",
+    ),
+    "neo is not installed there": (
+        "export/native/test_neo.py",
+        "nev/test_neo.py",
+        "nsx/test_neo.py",
+        "nsx/test_timing_neo.py",
+        "test_readme.py::test_neo_writes_the_same_file",
+    ),
 }
 
 

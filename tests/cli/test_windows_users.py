@@ -24,7 +24,6 @@ from nevparse.source import objects
 from nevparse.source.file import FileSource
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-windows = pytest.mark.skipif(sys.platform != "win32", reason="only Windows has it")
 
 
 def run(folder: Path, *arguments: str, encoding: str = "utf-8") -> tuple[int, str, str]:
@@ -131,7 +130,7 @@ def test_another_spelling_of_the_same_file_is_its_recording(file_of: FileOf, mon
 # --------------------------------------------------------------------------------------------------- locked, and large
 
 
-@windows
+@pytest.mark.windows
 @pytest.mark.parametrize("command", ["info", "check", "events", "bin", "cut", "sorter"])
 def test_a_recording_that_is_locked_is_one_line(
     file_of: FileOf, out: Path, capsys: pytest.CaptureFixture[str], command: str

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def test_writing_c17_memory_does_not_grow_with_the_file(opened: Opened, out: Pat
     finally:
         tracemalloc.stop()
     assert out.stat().st_size > 11_000_000
-    assert most < 9_000_000
+    assert most < (9_000_000 if os.name == "posix" else 10_000_000)  # Windows reads through a copy
 
 
 def big_ptp(n_samples, n_channels):

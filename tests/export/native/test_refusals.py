@@ -37,8 +37,6 @@ def test_writing_c14_the_input_is_never_written(opened: Opened, nev_of: NevOf) -
             with pytest.raises(nv.ExportError, match="is the recording itself"):
                 write(file, other, overwrite=True)
         assert Path(file.path).read_bytes() == before
-        for link in links:
-            os.unlink(link)
 
 
 def test_writing_c14_what_is_in_the_way_is_kept_unless_overwritten(

@@ -192,8 +192,9 @@ def test_exports_c01_killed_at_random_moments(
     prepared: Prepared, exporter: crashes.Exporter, tmp_path: Path, n_kills: int
 ) -> None:
     chance, codes = random.Random(1 if os.environ.get("CI") else None), []
-    lasts_s = {case.name: duration_s(case, exporter, tmp_path / case.name) for case in prepared.values()}
-    for k, case in zip(range(8 * n_kills), itertools.cycle(prepared.values()), strict=False):
+    cases = list(prepared.values()) if hasattr(os, "fork") else [prepared["pair"], prepared["replaced"]]
+    lasts_s = {case.name: duration_s(case, exporter, tmp_path / case.name) for case in cases}
+    for k, case in zip(range(8 * n_kills), itertools.cycle(cases), strict=False):
         codes.append(kill_at_random(case, exporter, tmp_path / str(k), chance.random(), lasts_s[case.name]))
         if codes.count(crashes.KILLED) == n_kills:
             break

@@ -204,7 +204,7 @@ def test_exports_c08_ctrl_c_at_any_line(
 ) -> None:
     if not links:
         monkeypatch.setattr(os, "link", NO_LINKS)
-    interrupt_at_each_line(case, tmp_path, every, overwrite)
+    interrupt_at_each_line(case, tmp_path, every if os.name == "posix" else 5 * every, overwrite)  # slow on Windows
 
 
 @pytest.mark.parametrize("made", [True, False])

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from io import FileIO
@@ -24,12 +23,11 @@ from nevparse.export.output import stream
 from nevparse.export.output.files import PART
 from nevparse.traces import packing
 
-windows = pytest.mark.skipif(sys.platform != "win32", reason="other systems replace open files")
 UNBROKEN = b.plausible("2.3", 3, (9,))[0]
 OPEN = "is open in another program, or write-protected"
 
 
-@windows
+@pytest.mark.windows
 @pytest.mark.parametrize("name", ["s.bin", "s.json"])
 def test_exports_c08_an_older_file_that_is_open_is_refused_before_the_first_byte(
     opened: Opened, out: Path, name: str
@@ -43,7 +41,7 @@ def test_exports_c08_an_older_file_that_is_open_is_refused_before_the_first_byte
     assert (left_in(out.parent), out.read_bytes()) == (["s.bin", "s.json"], before)
 
 
-@windows
+@pytest.mark.windows
 def test_exports_c08_a_folder_of_which_a_file_is_open_is_refused(opened: Opened, tmp_path: Path) -> None:
     ns = opened(UNBROKEN)
     folder = tmp_path / "sorter"
@@ -54,7 +52,7 @@ def test_exports_c08_a_folder_of_which_a_file_is_open_is_refused(opened: Opened,
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-@windows
+@pytest.mark.windows
 @pytest.mark.usefixtures("many_steps")
 @pytest.mark.parametrize("name", ["s.bin", "s.json"])
 def test_exports_c08_an_older_file_opened_meanwhile_is_named_and_the_loss_too(
@@ -79,7 +77,7 @@ def test_exports_c08_an_older_file_opened_meanwhile_is_named_and_the_loss_too(
     assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == before
 
 
-@windows
+@pytest.mark.windows
 def test_exports_c08_a_file_that_is_open_for_a_moment_is_replaced(opened: Opened, out: Path) -> None:
     """As a virus scanner does that looks at every new file."""
     ns = opened(UNBROKEN)
@@ -185,7 +183,7 @@ def test_an_export_takes_separators_as_they_are_typed(
     ]
 
 
-@windows
+@pytest.mark.windows
 def test_drives_devices_and_long_paths(file_of: FileOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(file_of(UNBROKEN, "a session.ns5"))
     monkeypatch.chdir(tmp_path)
@@ -211,9 +209,8 @@ def ignores_case(folder: Path) -> bool:
     return os.path.exists(str(folder).swapcase())
 
 
+@pytest.mark.windows
 def test_what_a_killed_run_left_in_another_case_is_removed_where_names_have_none(opened: Opened, out: Path) -> None:
-    if not ignores_case(out.parent):
-        pytest.skip("names have a case here")
     ns = opened(UNBROKEN)
     for name in (f"S.bin{PART}", f"S.json{PART}"):
         (out.parent / name).write_bytes(b"left")

@@ -95,7 +95,7 @@ def test_exports_c06_a_folder_on_a_full_disk(
     assert crashes.contents(target.parent) == case.before
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+@pytest.mark.skipif(os.name != "posix" or not os.path.exists("/dev/full"), reason="the system has no /dev/full")
 @pytest.mark.parametrize("name", ["pair", "ptp"])
 def test_exports_c06_the_systems_own_full_device(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch
