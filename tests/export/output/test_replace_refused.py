@@ -61,7 +61,8 @@ def test_exports_c08_an_older_file_opened_meanwhile_is_named_and_the_loss_too(
     opened: Opened, out: Path, name: str
 ) -> None:
     """All is put back, and the message says that the finished data is lost."""
-    ns, held = opened(b.plausible("2.3", 2, (500,))[0]), []
+    ns = opened(b.plausible("2.3", 2, (500,))[0])
+    held: list[Any] = []
     nv.write_bin(ns, out)
     before = {path.name: path.read_bytes() for path in out.parent.iterdir()}
 
