@@ -20,7 +20,10 @@ from ..clock import Clock
 
 PROBE_STRIDE = 16384  # packets from one probe to the next: half a second at 30 kHz
 _SHUFFLED = 10  # packets: hub firmware 7.6.0 to 7.6.1.1 moves groups of 1 to 5 past each other
-N_NEIGHBOURS = 2 * _SHUFFLED + 2  # packets on either side without which a step cannot be judged
+_LONGEST_GROUP = 2 * _SHUFFLED  # packets out of order without one between them that all before it precede
+N_NEIGHBOURS = 2 * _LONGEST_GROUP + 2 * _SHUFFLED + 2  # packets on either side without which a step cannot be judged
+_FAR = 256  # samples: more than steps back can add up to among the neighbours of a packet
+_FAR_TICKS = 1 << 44  # this many in `_FAR` samples, and sums of them fit 64 bits; no such clock is known
 _READ_PACKETS = 64  # a range this short is read, not probed
 _SCAN_PACKETS = 1 << 16
 _MEASURED_PACKETS = 1024  # the fewest unbroken packets that measure the clock's rate
@@ -59,37 +62,61 @@ def join_steps(parts: Iterable[IrregularSteps]) -> IrregularSteps:
 
 
 def irregular_steps(ticks: NDArray[np.uint64], clock: Clock) -> IrregularSteps:
-    """Judge every step between consecutive timestamps."""
-    low, high = clock.break_steps()
-    signed = ticks.astype(np.int64)
-    steps = np.diff(signed)
-    irregular = np.flatnonzero((steps <= low) | (steps >= high))
-    backward = irregular[(steps[irregular] < 0) & (steps[irregular] >= -(_SHUFFLED + 1) * clock.num // clock.den)]
-    shuffled, is_break = [_NO_PACKETS], np.ones(irregular.size, bool)
-    for first, stop in _groups(backward, 2 * _SHUFFLED):
-        a, b = max(0, first - _SHUFFLED), min(ticks.size, stop + _SHUFFLED + 1)
-        recorded, in_order = signed[a:b], np.sort(signed[a:b])
-        steps_in_order = np.diff(in_order)
-        fits = recorded[0] == in_order[0] and recorded[-1] == in_order[-1]
-        if fits and ((steps_in_order > low) & (steps_in_order < high)).all():
-            is_break[slice(*np.searchsorted(irregular, (a, b - 1)))] = False
-            shuffled.append(a + np.flatnonzero(recorded != in_order))
-    return IrregularSteps(irregular[is_break], np.concatenate(shuffled))
+    """Judge every step between consecutive timestamps, each by `N_NEIGHBOURS` packets on either side at most."""
+    breaks, order = _breaks_and_order(ticks, clock)
+    return IrregularSteps(breaks, np.flatnonzero(order != np.arange(order.size)))
 
 
 def order_in_time(ticks: NDArray[np.uint64], clock: Clock) -> PacketNumbers:
     """The order that sorts shuffled packets among their neighbours, and leaves all others where they are."""
-    order = np.arange(ticks.size)
-    for a, b in _groups(irregular_steps(ticks, clock).shuffled, _SHUFFLED):
-        order[a:b] = a + np.argsort(ticks[a:b], kind="stable")
-    return order
+    return _breaks_and_order(ticks, clock)[1]
 
 
-def _groups(packets: PacketNumbers, distance: int) -> Iterator[tuple[int, int]]:
-    """Ranges that hold all `packets`, those that are at most `distance` apart in one."""
-    for group in np.split(packets, np.flatnonzero(np.diff(packets) > distance) + 1):
-        if group.size:
-            yield int(group[0]), int(group[-1]) + 1
+def _breaks_and_order(ticks: NDArray[np.uint64], clock: Clock) -> tuple[PacketNumbers, PacketNumbers]:
+    """Packets behind which time is broken, and the order in time of those that are shuffled."""
+    low, high = clock.break_steps()
+    steps = np.diff(ticks.astype(np.int64))
+    irregular, as_recorded = np.flatnonzero((steps <= low) | (steps >= high)), np.arange(ticks.size)
+    furthest_back, far = -(_SHUFFLED + 1) * clock.num // clock.den, _FAR * clock.num // clock.den
+    backward = irregular[(steps[irregular] < 0) & (steps[irregular] >= furthest_back)]
+    if far >= _FAR_TICKS or not backward.size:
+        return irregular, as_recorded
+    part = slice(max(0, int(backward[0]) - N_NEIGHBOURS), int(backward[-1]) + N_NEIGHBOURS)
+    # A clock that was set back goes on far behind: no packet is sorted across that, nor across a large gap
+    forward = np.where(steps[part] < furthest_back, far, np.minimum(steps[part], far))
+    order, is_shuffled = as_recorded.copy(), np.zeros(ticks.size, bool)
+    order_here, is_shuffled_here = _sort_groups(np.concatenate([[0], np.cumsum(forward)]), low, high)
+    here = slice(part.start, part.start + order_here.size)
+    is_shuffled[here] = is_shuffled_here
+    order[here][is_shuffled_here] = part.start + order_here[is_shuffled_here]
+    return irregular[~(is_shuffled[irregular] | is_shuffled[irregular + 1])], order
+
+
+def _sort_groups(times: NDArray[np.int64], low: int, high: int) -> tuple[PacketNumbers, NDArray[np.bool_]]:
+    """The order in time within each group; and the packets of groups that it leaves without a break nearby."""
+    starts = _starts_of_groups(times)
+    stops = np.append(starts[1:], times.size)
+    sizes = stops - starts
+    order, packets = np.arange(times.size), np.flatnonzero(np.repeat(sizes > 1, sizes))
+    groups = np.repeat(np.arange(starts.size), sizes)[packets]
+    order[packets] = packets[np.lexsort((times[packets], groups))]
+    is_long = np.repeat(sizes > _LONGEST_GROUP, sizes)
+    steps = np.diff(times[order])
+    n_broken = np.concatenate([[0], np.cumsum((steps <= low) | (steps >= high) | is_long[:-1] | is_long[1:])])
+    near = np.clip([starts - 1 - _SHUFFLED, stops + _SHUFFLED], 0, times.size - 1)
+    is_sorted = (n_broken[near[0]] == n_broken[near[1]]) & (sizes > 1) & (starts > 0) & (stops < times.size)
+    return order, np.repeat(is_sorted, sizes)
+
+
+def _starts_of_groups(times: NDArray[np.int64]) -> PacketNumbers:
+    """The first packet of each group that is out of order, and each packet that is in order with its neighbours."""
+    latest_before, earliest_behind = times.copy(), times.copy()
+    latest_before[0] = times.min()
+    latest_before[1:] = times[:-1]
+    for distance in range(1, _SHUFFLED):
+        latest_before[1 + distance :] = np.maximum(latest_before[1 + distance :], times[: -1 - distance])
+        earliest_behind[:-distance] = np.minimum(earliest_behind[:-distance], times[distance:])
+    return np.flatnonzero(latest_before <= earliest_behind)
 
 
 class GapDetector:

@@ -194,7 +194,7 @@ def test_growing_c16_it_ends_behind_its_stop_tick(file_of: FileOf, out: Path, cl
         clock.passes(*(lambda k=k: appended(path, data[: len(data) - (280 - 20 * k) * each]) for k in range(14)))
         ticks: dict[str, Any] = {"start_tick": start + int(5 * per), "stop_tick": start + int(101 * per)}
         nv.write_bin(ns, out, gaps="join", follow=True, poll_s=1, **ticks)
-        assert 4 < clock.now < 10
+        assert 4 < clock.now < 12  # the newest packets are judged a little later
     assert out.read_bytes() == samples[5:101].tobytes()
 
 

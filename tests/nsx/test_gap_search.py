@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from nevparse.clock import Clock
 from nevparse.nsx.gap_search import (
+    N_NEIGHBOURS,
     PROBE_STRIDE,
     GapDetector,
     find_gaps,
@@ -125,6 +126,35 @@ def test_timing_c19_a_stream_is_judged_alike_in_whatever_parts_it_comes(data, se
     steps, at_once = detector.finish(), irregular_steps(ticks, NS_CLOCK)
     assert steps.breaks.tolist() == at_once.breaks.tolist() == sorted(breaks)
     assert steps.shuffled.tolist() == at_once.shuffled.tolist()
+
+
+@given(st.data(), st.integers(0, 2**32), st.floats(0, 0.5), st.integers(1, 12))
+def test_timing_c19_steps_are_judged_alike_however_close_they_are(data, seed, share, furthest) -> None:
+    """Packets moved anywhere, close to others that were, to breaks and to the ends of what is read at a time."""
+    random = np.random.default_rng(seed)
+    ticks = t.stamps(600, jitter_ns=300, breaks={k: float(random.choice([1, 3, -2, -40])) for k in (100, 300)})
+    for place in np.flatnonzero(random.random(600 - furthest) < share):
+        random.shuffle(ticks[place : place + furthest])
+    at_once = irregular_steps(ticks, NS_CLOCK)
+    for size in data.draw(st.lists(st.integers(1, 300), min_size=1, max_size=3)):
+        detector = GapDetector(NS_CLOCK)
+        for a in range(0, 600, size):
+            detector.add(ticks[a : a + size], a)
+        steps = detector.finish()
+        assert steps.breaks.tolist() == at_once.breaks.tolist()
+        assert steps.shuffled.tolist() == at_once.shuffled.tolist()
+
+
+@pytest.mark.parametrize("apart", range(1, 45))
+def test_timing_c19_two_groups_out_of_order_near_the_end_of_a_part_are_no_breaks(apart: int) -> None:
+    right = t.stamps(2000, jitter_ns=300)
+    for place in range(990, 1003):
+        ticks = t.shuffled(t.shuffled(right, {place: [2, 0, 1]}), {place + 3 + apart: [2, 0, 1]})
+        detector = GapDetector(NS_CLOCK)
+        for a in (0, 1000):
+            detector.add(ticks[a : a + 1000], a)
+        assert detector.finish().breaks.tolist() == []
+        np.testing.assert_array_equal(ticks[order_in_time(ticks, NS_CLOCK)], right)
 
 
 def test_timing_c19_what_is_left_out_of_a_stream_is_no_break() -> None:
@@ -310,7 +340,7 @@ def test_timing_c16_a_loss_costs_one_search_more() -> None:
     for counted in (unbroken, broken):
         find_gaps(counted, NS_CLOCK, STRIDE)
     assert unbroken.n_read == 200 + 1 + STRIDE + 1
-    assert 0 < broken.n_read - unbroken.n_read < 12 + 64 + 2 * 22 + 2
+    assert 0 < broken.n_read - unbroken.n_read < 12 + 64 + 2 * N_NEIGHBOURS + 2
 
 
 def test_timing_c16_a_clock_that_wanders_costs_a_few_probes_more() -> None:
