@@ -162,7 +162,7 @@ def write_bin(
     while True:
         try:
             return export(recording)
-        except FullScanNeeded:  # seen while streaming; no file has its name yet. A file that grows may need another
+        except FullScanNeeded:  # noqa: PERF203 - seen while streaming: no file has its name yet, and it is rare
             recording = recording.fully_scanned()
 
 

@@ -187,7 +187,7 @@ def _timestamp_problems(ns: NsxFile, scanned: NsxFile) -> Iterator[_Problem]:
 def _nev_problems(nev: NevFile) -> Iterator[_Problem]:
     for reset in nev.resets:
         message = f"the clock went from tick {reset.tick_before} back to {reset.tick_after} at packet {reset.packet}"
-        yield "reset", nev._start + reset.packet * nev.packet_bytes, message
+        yield "reset", nev._headers_end + reset.packet * nev.packet_bytes, message
     heads = nev._packets.heads
     ticks = heads.tick[heads.kind != CONTINUED]
     n_backward = np.count_nonzero(ticks[1:] < ticks[:-1]) - len(nev.resets)
