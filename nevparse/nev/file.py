@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..cached import cached_property
 from ..clock import TimeBase, find_time_base
-from ..errors import Damage, UnknownScale
+from ..errors import Damage, FormatError, UnknownScale
 from ..format import tables
 from ..format.dates import date_of_systemtime
 from ..format.header import checked_tick_rate, header_text, read_basic_header, read_extended_headers
@@ -460,7 +460,7 @@ class NevFile:
         Raises
         ------
         FormatError
-            Where the file has become shorter, or another recording has replaced it.
+            Where the file has become shorter, another recording has replaced it, or its headers were not complete.
         ValueError
             Where the file was not opened by its path, or is a part that `follow` yielded.
         """
@@ -470,6 +470,10 @@ class NevFile:
             before = self._recorded
             self._source.update_size()
             check_same_headers(self._source, self.digest)
+            if any(damage.code == nev_headers.CUT_HEADERS for damage in self.damage):
+                if self._source.size == self._headers_end:
+                    return 0
+                raise FormatError("all headers when it was opened", "a part of them; reopen it", path=self.path)
             n_packets, cut_bytes = divmod(self._source.size - self._headers_end, self.packet_bytes)
             now = replace(before, n_packets=n_packets, missing_bytes=-cut_bytes % self.packet_bytes)
             if n_packets == before.n_packets:  # what is mapped and decoded stays valid

@@ -52,6 +52,7 @@ CODES: dict[str, tuple[str, str]] = {
     "out-of-order": (WARNING, "read and export with sort=True"),
     "hidden-break": (WARNING, "read with NsxFile.fully_scanned(); exports do so by themselves"),
     "uneven-packets": (ERROR, "read with NsxFile.fully_scanned(); exports do so by themselves"),
+    "cut-headers": (ERROR, "the packets are missing; use another copy"),
     "cut-packet": (ERROR, "complete packets are kept; use another copy for the others"),
     "waveform-type": (WARNING, "compare waveforms with the recording software"),
     "waveform-width": (WARNING, "waveforms are as long as the packets allow"),

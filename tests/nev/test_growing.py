@@ -205,3 +205,21 @@ def test_growing_c21_a_part_is_written_with_its_own_packets_alone(file_of: FileO
                     assert copy.n_packets == report.n_packets == part.n_packets
                     np.testing.assert_array_equal(copy.packets, part.packets)
                     assert copy.electrodes == nev.electrodes
+
+
+@given(st.integers(1, 40), st.data())
+def test_growing_c19_a_file_without_all_its_headers_has_no_packets(file_of: FileOf, n_headers: int, data) -> None:
+    raw = nb.nev([nb.V2.spike(k, 1, 0) for k in range(9)], [nb.wav(1 + k) for k in range(n_headers)])
+    cut = data.draw(st.integers(336, 336 + 32 * n_headers - 1))
+    path = file_of(raw[:cut], "s.nev")
+    with pytest.warns(nv.TruncatedFile, match=f"headers lack {336 + 32 * n_headers - cut} of their"):
+        nev = nv.open_nev(path)
+    with nev:
+        assert (nev.n_packets, len(nev.electrodes), nev.refresh()) == (0, (cut - 336) // 32, 0)
+        assert nev.missing_bytes == 336 + 32 * n_headers - cut
+        appended(path, raw)
+        with pytest.raises(nv.FormatError, match="reopen it"):
+            nev.refresh()
+        assert (nev.n_packets, nev.spikes().size) == (0, 0)
+    with nv.open_nev(path) as whole:
+        assert (whole.n_packets, len(whole.electrodes)) == (9, n_headers)
