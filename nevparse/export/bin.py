@@ -159,10 +159,12 @@ def write_bin(
         raise ValueError(f"expected at least one channel, found none; {recording.path} has {recording.n_channels}")
     follow_options = FollowOptions(poll_s, timeout_s, stop) if follow else None
     export = partial(_export, os.fspath(path), columns, options, overwrite, progress, follow_options)
-    try:
-        return export(recording.fully_scanned() if sort or resample else recording)
-    except FullScanNeeded:  # seen while streaming; no file has its name yet
-        return export(recording.fully_scanned())
+    recording = recording.fully_scanned() if sort or resample else recording
+    while True:
+        try:
+            return export(recording)
+        except FullScanNeeded:  # noqa: PERF203 - seen while streaming: no file has its name yet, and it is rare
+            recording = recording.fully_scanned()
 
 
 def _export(

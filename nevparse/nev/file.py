@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from math import nan
+from threading import Lock
 from types import MappingProxyType
 from typing import Any, SupportsIndex, SupportsInt
 
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..cached import cached_property
 from ..clock import TimeBase, find_time_base
-from ..errors import Damage, UnknownScale
+from ..errors import Damage, FormatError, UnknownScale
 from ..format import tables
 from ..format.dates import date_of_systemtime
 from ..format.header import checked_tick_rate, header_text, read_basic_header, read_extended_headers
@@ -36,9 +38,69 @@ from .packets import KIND_CODES, PacketNumbers, Packets
 from .resets import Reset, n_resets_before
 from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list
 
+_FROM_PACKETS = ("packets", "spikes", "tick_span", "origin_tick")  # what `RecordedPackets` caches
 _PADDING_BYTES = 4  # the last characters of UTF-16, or samples, are hardly ever all 0
 _UV_PER_V = 1e6
-_FROM_PACKETS = ("_packets", "_spikes", "time_origin_tick", "time_base")  # cached, and different for other packets
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedPackets:
+    """The complete packets of a file, or of a part of it, at one moment; a file that has grown gets another."""
+
+    source: Source
+    version: tables.NevVersion
+    tick_rate: int
+    electrodes: Mapping[int, Electrode]
+    packet_bytes: int
+    start: int  # byte of the first packet
+    n_packets: int
+    missing_bytes: int
+
+    @cached_property
+    def packets(self) -> Packets:
+        """The packets, mapped."""
+        raw = self.source.view(np.dtype(f"V{self.packet_bytes}"), (self.n_packets,), self.start)
+        return Packets(self.source.path, self.version, self.tick_rate, raw)
+
+    @cached_property
+    def spikes(self) -> Spikes:
+        """Those of spikes."""
+        return Spikes("spike", self.packets, self.electrodes)
+
+    @cached_property
+    def tick_span(self) -> tuple[int, int] | None:
+        """Lowest and highest timestamp of packets of known kinds; None without such a packet."""
+        ticks = self.packets.heads.tick[self.packets.with_known_kind()]
+        return (int(ticks.min()), int(ticks.max())) if ticks.size else None
+
+    @property
+    def first_tick(self) -> int:
+        """The lowest timestamp; 0 without one."""
+        return self.tick_span[0] if self.tick_span else 0
+
+    @cached_property
+    def origin_tick(self) -> int:
+        """The tick of the header's date."""
+        starts = self.packets.numbers_of("recording")
+        if starts.size:
+            return int(self.packets.heads.tick[starts[0]])
+        return self.first_tick if self.version.origin_is_utc else 0
+
+    @property
+    def last_event(self) -> int:
+        """Index of the packet that the last event starts with."""
+        ticks, last = (
+            self.packets.raw.view(self.version.any_packet.dtype(self.packet_bytes))["tick"],
+            self.n_packets - 1,
+        )
+        while last > 0 and ticks[last] == np.iinfo(ticks.dtype).max:
+            last -= 1
+        return max(0, last)
+
+    @property
+    def may_continue(self) -> bool:
+        """Whether the newest packet is full to its end: only such a packet is continued."""
+        return bool(self.packets.raw[-1:].view(np.uint8)[-_PADDING_BYTES:].any())
 
 
 class NevFile:
@@ -73,10 +135,8 @@ class NevFile:
         What makes digital events besides the digital port (2.0 to 2.2).
     unknown_headers : tuple of bytes
         Extended headers of an id that is not known, 32 bytes each.
-    packet_bytes, n_packets : int
-        Bytes of each packet; complete packets in the file.
-    missing_bytes : int
-        Bytes that the last packet lacks: above 0 where the recorder crashed or the copy was cut.
+    packet_bytes : int
+        Bytes of each packet.
     damage : tuple of Damage
         Deviations from the specification in the headers, and a truncated last packet: offset, message, category.
     digest : bytes
@@ -94,7 +154,7 @@ class NevFile:
         self.digest = header_digest(source.read(version.basic.size, 0) + raw)
         self.packet_bytes, self.sample_rate = int(header["packet_bytes"]), int(header["sample_rate"])
         located = nev_headers.locate_packets(source, version, header, len(raw), damage)
-        self._start, self.n_packets, self.missing_bytes = located
+        self._headers_end = located[0]
         self.tick_rate = checked_tick_rate(version, header, damage)
         self.time_origin = date_of_systemtime(header["time_origin"], utc=version.origin_is_utc)
         self.time_origin_note = version.origin_note if self.time_origin else "the header has no valid date"
@@ -111,6 +171,8 @@ class NevFile:
         self.trackables = nev_headers.from_headers(nev_headers.Trackable, extended[b"TRACKOBJ"])
         self.nsasexev = nev_headers.triggers(extended)
         self.damage = tuple(damage)
+        self._recorded = RecordedPackets(source, version, self.tick_rate, self.electrodes, self.packet_bytes, *located)
+        self._refreshing = Lock()
 
     def __enter__(self) -> NevFile:
         return self
@@ -120,7 +182,7 @@ class NevFile:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._parent is not None:
-            first = (self._start - self._parent._start) // self.packet_bytes
+            first = (self._recorded.start - self._headers_end) // self.packet_bytes
             return NevFile._part, (self._parent, first, first + self.n_packets)
         return partial(open_file, make=NevFile, digest=self.digest), (self._source.reopen_argument(),)
 
@@ -131,58 +193,56 @@ class NevFile:
         """Close the file. Arrays that were read stay valid, but no more packets can be read."""
         if self._parent is None:
             self._source.close()
-        for name in ("_packets", "_spikes"):
-            vars(self).pop(name, None)
+        self._recorded = replace(self._recorded)  # without what is mapped
 
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._source.closed
 
-    @cached_property
+    @property
+    def n_packets(self) -> int:
+        """Complete packets in the file."""
+        return self._recorded.n_packets
+
+    @property
+    def missing_bytes(self) -> int:
+        """Bytes that the last packet lacks: above 0 where the recorder crashed or the copy was cut."""
+        return self._recorded.missing_bytes
+
+    @property
     def _packets(self) -> Packets:
-        return self._map_packets()
+        return self._recorded.packets
 
-    def _map_packets(self) -> Packets:
-        raw = self._source.view(np.dtype(f"V{self.packet_bytes}"), (self.n_packets,), self._start)
-        return Packets(self.path, self._version, self.tick_rate, raw)
-
-    @cached_property
+    @property
     def _spikes(self) -> Spikes:
-        return Spikes("spike", self._packets, self.electrodes)
+        return self._recorded.spikes
 
     @property
     def packets(self) -> NDArray[np.void]:
         """Every packet: ``tick``, ``packet_id``, ``payload``; a read-only view of the file."""
         return self._packets.raw.view(self._version.any_packet.dtype(self.packet_bytes))
 
-    @cached_property
+    @property
     def time_origin_tick(self) -> int:
         """Tick of `time_origin`: in 3.0 of the first recording event, else the lowest of known packets; 0 before."""
         if self._parent is not None:
             return self._parent.time_origin_tick
-        starts = self._packets.numbers_of("recording")
-        if starts.size:
-            return int(self._packets.heads.tick[starts[0]])
-        return self._lowest_tick if self._version.origin_is_utc else 0
+        return self._recorded.origin_tick
 
     @property
-    def _lowest_tick(self) -> int:
-        return (self.tick_span or (0, 0))[0]
-
-    @cached_property
     def time_base(self) -> TimeBase:
         """The date of one tick, and the evidence for it."""
         if self._parent is not None:
             return self._parent.time_base
-        why = f"the header's date stands for tick {self.time_origin_tick}"
-        return find_time_base(self.time_origin, self.tick_rate, self._lowest_tick, self.time_origin_tick, why)
+        recorded = self._recorded
+        why = f"the header's date stands for tick {recorded.origin_tick}"
+        return find_time_base(self.time_origin, self.tick_rate, recorded.first_tick, recorded.origin_tick, why)
 
     @property
     def tick_span(self) -> tuple[int, int] | None:
         """Lowest and highest timestamp of packets of known kinds; None without such a packet."""
-        ticks = self._packets.heads.tick[self._packets.with_known_kind()]
-        return (int(ticks.min()), int(ticks.max())) if ticks.size else None
+        return self._recorded.tick_span
 
     @property
     def resets(self) -> tuple[Reset, ...]:
@@ -400,23 +460,26 @@ class NevFile:
         Raises
         ------
         FormatError
-            Where the file has become shorter, or another recording has replaced it.
+            Where the file has become shorter, another recording has replaced it, or its headers were not complete.
         ValueError
             Where the file was not opened by its path, or is a part that `follow` yielded.
         """
         if self._parent is not None:
             raise ValueError(f"{self.path}: this is a part of a file; refresh the file itself")
-        self._source.update_size()
-        check_same_headers(self._source, self.digest)
-        n_packets, cut_bytes = divmod(self._source.size - self._start, self.packet_bytes)
-        n_new, self.n_packets = n_packets - self.n_packets, n_packets
-        self.missing_bytes = -cut_bytes % self.packet_bytes
-        if n_new:
-            packets = self._map_packets()
-            vars(self).update(_packets=packets, _spikes=Spikes("spike", packets, self.electrodes))
-            for name in ("time_origin_tick", "time_base"):
-                vars(self).pop(name, None)
-        return n_new
+        with self._refreshing:  # of two polls at once the later one must not be undone by the other
+            before = self._recorded
+            self._source.update_size()
+            check_same_headers(self._source, self.digest)
+            if any(damage.code == nev_headers.CUT_HEADERS for damage in self.damage):
+                if self._source.size == self._headers_end:
+                    return 0
+                raise FormatError("all headers when it was opened", "a part of them; reopen it", path=self.path)
+            n_packets, cut_bytes = divmod(self._source.size - self._headers_end, self.packet_bytes)
+            now = replace(before, n_packets=n_packets, missing_bytes=-cut_bytes % self.packet_bytes)
+            if n_packets == before.n_packets:  # what is mapped and decoded stays valid
+                vars(now).update({name: vars(before)[name] for name in _FROM_PACKETS if name in vars(before)})
+            self._recorded = now
+            return n_packets - before.n_packets
 
     def follow(self, poll_s: float = POLL_S, timeout_s: float | None = None) -> Iterator[NevFile]:
         """Yield the packets of the file, and then those that arrive, each time as a file of only those.
@@ -441,31 +504,23 @@ class NevFile:
         FormatError, ValueError
             As `refresh`.
         """
-        done = 0
-        for n_new in poll_growth(self.refresh, lambda: self.n_packets, FollowOptions(poll_s, timeout_s)):
-            stop = self._last_event() if n_new or self._may_continue() else self.n_packets
+        done, n_before = 0, self.n_packets
+        for _ in poll_growth(self.refresh, lambda: self.n_packets, FollowOptions(poll_s, timeout_s)):
+            recorded = self._recorded  # others may refresh the file meanwhile
+            is_waiting = recorded.n_packets != n_before or recorded.may_continue
+            stop, n_before = recorded.last_event if is_waiting else recorded.n_packets, recorded.n_packets
             if stop > done:
                 yield self._part(done, stop)
                 done = stop
         if self.n_packets > done:
             yield self._part(done, self.n_packets)
 
-    def _last_event(self) -> int:
-        """Index of the packet that the last event starts with."""
-        ticks, last = self.packets["tick"], self.n_packets - 1
-        while last > 0 and ticks[last] == np.iinfo(ticks.dtype).max:
-            last -= 1
-        return max(0, last)
-
-    def _may_continue(self) -> bool:
-        """Whether the newest packet is full to its end: only such a packet is continued."""
-        return bool(self._packets.raw[-1:].view(np.uint8)[-_PADDING_BYTES:].any())
-
     def _part(self, first: int, stop: int) -> NevFile:
         part = object.__new__(NevFile)
-        vars(part).update({name: value for name, value in vars(self).items() if name not in _FROM_PACKETS})
-        part._start += first * self.packet_bytes
-        part.n_packets, part.missing_bytes, part._parent = stop - first, 0, self
+        vars(part).update(vars(self))
+        start = self._headers_end + first * self.packet_bytes
+        part._recorded = replace(self._recorded, start=start, n_packets=stop - first, missing_bytes=0)
+        part._parent = self
         return part
 
     def _ordered(self, numbers: PacketNumbers, sort: str | None) -> PacketNumbers:

@@ -64,6 +64,7 @@ class Triggers(NamedTuple):
     analog_levels_mv: tuple[int, ...]
 
 
+CUT_HEADERS = "cut-headers"  # code of the damage
 _NamedHeaderT = TypeVar("_NamedHeaderT", DigitalLabel, VideoSource, Trackable)
 
 
@@ -76,6 +77,14 @@ def locate_packets(
     if packet_bytes not in tables.PACKET_BYTES:
         expected = f"packets of {tables.PACKET_BYTES[0]} to {tables.PACKET_BYTES[-1]} bytes"
         raise FormatError(expected, f"{packet_bytes}", path=source.path, offset=offsets["packet_bytes"])
+    if header_bytes == counted > source.size:
+        missing_bytes = counted - source.size
+        message = (
+            f"the headers lack {missing_bytes} of their {counted} bytes: {extended_bytes // tables.EXTENDED_BYTES}"
+        )
+        message += f" of {header['n_extended']} extended ones are read"
+        damage.append(Damage(CUT_HEADERS, source.size, message, TruncatedFile))
+        return source.size, 0, missing_bytes
     start = header_bytes if min_bytes <= header_bytes <= source.size else min_bytes + extended_bytes
     if header_bytes != counted:
         message = f"expected {counted} bytes of headers for {header['n_extended']} extended ones, found {header_bytes}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from threading import Lock
 from typing import Any, SupportsInt
 
 import numpy as np
@@ -69,6 +70,7 @@ class NsxFile:
         self._has_grown, self._is_fully_scanned = has_grown, fully_scanned
         self._headers = self._read_headers()
         self._recorded = self._record(find_samples(self._headers, has_grown))
+        self._refreshing = Lock()
 
     def _read_headers(self) -> NsxHeaders:
         source = self._source
@@ -342,12 +344,14 @@ class NsxFile:
         ValueError
             Where the file was not opened by its path.
         """
-        self._source.update_size()
-        check_same_headers(self._source, self.digest)
-        before = self._recorded
-        self._has_grown |= self._source.size > before.size_bytes
-        self._recorded = self._record(find_more_samples(before.index, self._headers, self._has_grown))
-        return self.n_samples - before.index.n_samples
+        with self._refreshing:  # of two polls at once the later one must not be undone by the other
+            before = self._recorded
+            self._source.update_size()
+            check_same_headers(self._source, self.digest)
+            self._has_grown |= self._source.size > before.size_bytes
+            now = self._record(find_more_samples(before.index, self._headers, self._has_grown))
+            self._recorded = now
+        return now.index.n_samples - before.index.n_samples
 
     def follow(
         self,

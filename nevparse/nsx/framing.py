@@ -31,7 +31,8 @@ def find_more_samples(before: SampleIndex, headers: NsxHeaders, has_grown: bool)
     if isinstance(before, PacketIndex):
         index = before.grown()
         packets = index.packets
-        if not packets.end_in_blocks and (not index.is_fully_scanned or packets.all_single_sample(before.n_samples)):
+        are_packets = before.packets.last_is_complete and not packets.end_in_blocks
+        if are_packets and (not index.is_fully_scanned or packets.all_single_sample(before.n_samples)):
             missing_bytes = -(headers.source.size - packets.offset_of(packets.n_packets)) % packets.packet_bytes
             return RecordedSamples(headers, index, missing_bytes, headers.damage)
         known, in_blocks = _as_blocks(before), True

@@ -44,7 +44,7 @@ class _Timestamps(Protocol):
 class IrregularSteps(NamedTuple):
     """Where timestamps do not advance by one sample period."""
 
-    breaks: PacketNumbers  # packets followed by a break in time
+    breaks: PacketNumbers  # packets behind which time is broken
     shuffled: PacketNumbers  # packets out of order among their neighbours, which sorting corrects
 
     def within(self, a: int, b: int, first: int = 0) -> IrregularSteps:
@@ -78,23 +78,34 @@ def _breaks_and_order(ticks: NDArray[np.uint64], clock: Clock) -> tuple[PacketNu
     steps = np.diff(ticks.astype(np.int64))
     irregular, as_recorded = np.flatnonzero((steps <= low) | (steps >= high)), np.arange(ticks.size)
     furthest_back, far = -(_SHUFFLED + 1) * clock.num // clock.den, _FAR * clock.num // clock.den
-    backward = (steps[irregular] < 0) & (steps[irregular] >= furthest_back)
-    if far >= _FAR_TICKS or not backward.any():
+    backward = irregular[(steps[irregular] < 0) & (steps[irregular] >= furthest_back)]
+    if far >= _FAR_TICKS or not backward.size:
         return irregular, as_recorded
+    part = slice(max(0, int(backward[0]) - N_NEIGHBOURS), int(backward[-1]) + N_NEIGHBOURS)
     # A clock that was set back goes on far behind: no packet is sorted across that, nor across a large gap
-    times = np.cumsum([0, *np.where(steps < furthest_back, far, np.minimum(steps, far))])
+    forward = np.where(steps[part] < furthest_back, far, np.minimum(steps[part], far))
+    order, is_shuffled = as_recorded.copy(), np.zeros(ticks.size, bool)
+    order_here, is_shuffled_here = _sort_groups(np.concatenate([[0], np.cumsum(forward)]), low, high)
+    here = slice(part.start, part.start + order_here.size)
+    is_shuffled[here] = is_shuffled_here
+    order[here][is_shuffled_here] = part.start + order_here[is_shuffled_here]
+    return irregular[~(is_shuffled[irregular] | is_shuffled[irregular + 1])], order
+
+
+def _sort_groups(times: NDArray[np.int64], low: int, high: int) -> tuple[PacketNumbers, NDArray[np.bool_]]:
+    """The order in time within each group; and the packets of groups that it leaves without a break nearby."""
     starts = _starts_of_groups(times)
-    stops = np.append(starts[1:], ticks.size)
-    order = np.lexsort((times, np.repeat(np.arange(starts.size), stops - starts)))
-    is_long = np.repeat(stops - starts > _LONGEST_GROUP, stops - starts)
-    steps_in_order = np.diff(times[order])
-    n_broken = np.cumsum([0, *((steps_in_order <= low) | (steps_in_order >= high) | is_long[:-1] | is_long[1:])])
-    near = np.clip([starts - 1 - _SHUFFLED, stops + _SHUFFLED], 0, ticks.size - 1)
-    is_sorted = (n_broken[near[0]] == n_broken[near[1]]) & (stops - starts > 1)
-    is_sorted &= (starts > 0) & (stops < ticks.size)
-    is_shuffled = np.repeat(is_sorted, stops - starts)
-    is_break = ~(is_shuffled[irregular] | is_shuffled[irregular + 1])
-    return irregular[is_break], np.where(is_shuffled, order, as_recorded)
+    stops = np.append(starts[1:], times.size)
+    sizes = stops - starts
+    order, packets = np.arange(times.size), np.flatnonzero(np.repeat(sizes > 1, sizes))
+    groups = np.repeat(np.arange(starts.size), sizes)[packets]
+    order[packets] = packets[np.lexsort((times[packets], groups))]
+    is_long = np.repeat(sizes > _LONGEST_GROUP, sizes)
+    steps = np.diff(times[order])
+    n_broken = np.concatenate([[0], np.cumsum((steps <= low) | (steps >= high) | is_long[:-1] | is_long[1:])])
+    near = np.clip([starts - 1 - _SHUFFLED, stops + _SHUFFLED], 0, times.size - 1)
+    is_sorted = (n_broken[near[0]] == n_broken[near[1]]) & (sizes > 1) & (starts > 0) & (stops < times.size)
+    return order, np.repeat(is_sorted, sizes)
 
 
 def _starts_of_groups(times: NDArray[np.int64]) -> PacketNumbers:
@@ -115,7 +126,7 @@ class GapDetector:
         self._clock, (self._low, self._high) = clock, clock.break_steps()
         self._pending: NDArray[np.uint64] = np.empty(0, np.uint64)
         self._first = 0  # number of the first pending packet
-        self._judged = 0  # every step after an earlier packet than this has been judged
+        self._judged = 0  # every step behind an earlier packet than this has been judged
         self._irregular: list[IrregularSteps] = []
 
     def add(self, ticks: NDArray[np.uint64], first: int) -> None:
@@ -128,7 +139,7 @@ class GapDetector:
         self._judge(first + ticks.size - N_NEIGHBOURS)
 
     def has_unknown_break(self, known: PacketNumbers) -> bool:
-        """Whether the newest irregular part has a break that is not in `known`."""
+        """Whether a break was met that is not among `known`, which ascend."""
         breaks = self._irregular[-1].breaks if self._irregular else _NO_PACKETS
         is_unknown = np.searchsorted(known, breaks) == np.searchsorted(known, breaks, "right")
         return bool(is_unknown.any())
@@ -169,9 +180,9 @@ def find_gaps(timestamps: _Timestamps, clock: Clock, stride: int = PROBE_STRIDE)
     rate = _measure_rate(timestamps, clock, probes)
     if rate is None:
         return scan_every_timestamp(timestamps, clock)
-    max_ranges = n // (_READ_PACKETS * 8)  # with more ranges than this, reading everything is cheaper
-    ranges = list(islice(_ranges_with_gaps(timestamps, probes, rate, clock.num / clock.den / 4), max_ranges + 1))
-    if len(ranges) > max_ranges:
+    most = n // (_READ_PACKETS * 8)  # with more ranges than this, reading everything is cheaper
+    ranges = list(islice(_ranges_with_gaps(timestamps, probes, rate, clock.num / clock.den / 4), most + 1))
+    if len(ranges) > most:
         return scan_every_timestamp(timestamps, clock)
     return join_steps(_judge_range(timestamps, clock, a, b) for a, b in ranges)
 

@@ -99,6 +99,11 @@ class PacketReader:
         return bool(flag == tables.BLOCK_HEADER and n_samples == 1)
 
     @property
+    def last_is_complete(self) -> bool:
+        """Whether the last packet is still one: a block that had one sample when it was read may have more now."""
+        return self.n_packets == 0 or self.is_one_sample_packet(self.n_packets - 1)
+
+    @property
     def end_in_blocks(self) -> bool:
         """Whether a block of more or fewer samples follows these few packets, which were short blocks then."""
         end = self.offset_of(self.n_packets)

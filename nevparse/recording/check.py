@@ -52,6 +52,7 @@ CODES: dict[str, tuple[str, str]] = {
     "out-of-order": (WARNING, "read and export with sort=True"),
     "hidden-break": (WARNING, "read with NsxFile.fully_scanned(); exports do so by themselves"),
     "uneven-packets": (ERROR, "read with NsxFile.fully_scanned(); exports do so by themselves"),
+    "cut-headers": (ERROR, "the packets are missing; use another copy"),
     "cut-packet": (ERROR, "complete packets are kept; use another copy for the others"),
     "waveform-type": (WARNING, "compare waveforms with the recording software"),
     "waveform-width": (WARNING, "waveforms are as long as the packets allow"),
@@ -187,7 +188,7 @@ def _timestamp_problems(ns: NsxFile, scanned: NsxFile) -> Iterator[_Problem]:
 def _nev_problems(nev: NevFile) -> Iterator[_Problem]:
     for reset in nev.resets:
         message = f"the clock went from tick {reset.tick_before} back to {reset.tick_after} at packet {reset.packet}"
-        yield "reset", nev._start + reset.packet * nev.packet_bytes, message
+        yield "reset", nev._headers_end + reset.packet * nev.packet_bytes, message
     heads = nev._packets.heads
     ticks = heads.tick[heads.kind != CONTINUED]
     n_backward = np.count_nonzero(ticks[1:] < ticks[:-1]) - len(nev.resets)

@@ -268,3 +268,18 @@ def test_growing_c18_nothing_recorded_is_refused_in_the_end(file_of: FileOf, out
         with quietly(file_of(data)) as ns, pytest.raises(ValueError, match="expected samples to export, found none"):
             nv.write_bin(ns, out, gaps="join", follow=True, timeout_s=0, start_tick=5000)
     assert contents(out.parent) == {}
+
+
+@pytest.mark.parametrize("sort", [False, True])
+@pytest.mark.parametrize("n_samples", [[1, 1, 40], [1, 1, 1, 5, 1, 30], [1, 3]])
+def test_growing_c14_an_export_that_begins_with_short_blocks_is_whole(
+    tmp_path: Path, out: Path, clock: Time, sort: bool, n_samples: list[int]
+) -> None:
+    made = Growing("3.0", [60_000 * k for k in range(len(n_samples))], n_samples)
+    path = tmp_path / "s.ns5"
+    with Recorder(path, made.data, made.blocks, "right") as recorder:
+        recorder.upto(made.blocks[1].rows + 4)
+        clock.passes(*(lambda k=k: recorder.upto(min(len(made.data), recorder.at + k)) for k in [9] * 60))
+        with quietly(path) as ns:
+            report = nv.write_bin(ns, out, gaps="join", follow=True, sort=sort, poll_s=1, timeout_s=3)
+    np.testing.assert_array_equal(np.fromfile(report.path, "<i2").reshape(-1, 2), made.samples)

@@ -6,6 +6,10 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -155,3 +159,67 @@ def test_growing_c03_a_nev_that_shrinks_or_is_replaced_is_an_error(file_of: File
         with pytest.raises(nv.FormatError, match="or more, as before"):
             nev.refresh()
         assert nev.n_packets == 10
+
+
+def test_growing_c13_a_poll_replaces_packets_and_their_number_at_once(file_of: FileOf) -> None:
+    raw = nb.nev([nb.V2.spike(k, 1, 0) for k in range(20)], [nb.wav(1)])
+    begin = len(raw) - 20 * nb.V2.size
+    path, seen = file_of(raw[: begin + 5 * nb.V2.size], "s.nev"), set()
+
+    def look(frame: FrameType, event: str, _: Any) -> Any:
+        """What another thread sees at every line of a poll."""
+        if frame.f_code.co_name not in ("refresh", "replace"):
+            return None
+        sys.settrace(None)
+        seen.add((nev.n_packets, len(nev.packets), len(nev.spikes()), nev.tick_span))
+        sys.settrace(look)
+        return look
+
+    with nv.open_nev(path) as nev:
+        nev.spikes()
+        appended(path, raw)
+        before = sys.gettrace()
+        sys.settrace(look)
+        try:
+            nev.refresh()
+        finally:
+            sys.settrace(before)
+        assert seen == {(5, 5, 5, (0, 4)), (20, 20, 20, (0, 19))}
+
+
+def test_growing_c21_a_part_is_written_with_its_own_packets_alone(file_of: FileOf, tmp_path: Path) -> None:
+    make = nb.V2
+    for n_first, n_more in ((1, 4), (4, 1), (7, 7)):
+        packets = [make.spike(k, 1 + k % 2, 0) for k in range(n_first + n_more)]
+        raw = nb.nev(packets, [nb.wav(1), nb.wav(2)])
+        path = file_of(raw[: -len(packets[0]) * n_more], "s.nev")
+        with nv.open_nev(path) as nev:
+            following = nev.follow(poll_s=0, timeout_s=0.2)
+            parts = [next(following)]
+            appended(path, raw)
+            parts += following
+            assert [number for part in parts for number in part.spikes()["tick"]] == list(range(len(packets)))
+            for k, part in enumerate(parts):
+                report = nv.write_nev(part, tmp_path / f"{n_first}-{k}.nev")
+                with nv.open_nev(report.path) as copy:
+                    assert copy.n_packets == report.n_packets == part.n_packets
+                    np.testing.assert_array_equal(copy.packets, part.packets)
+                    assert copy.electrodes == nev.electrodes
+
+
+@given(st.integers(1, 40), st.data())
+def test_growing_c19_a_file_without_all_its_headers_has_no_packets(file_of: FileOf, n_headers: int, data) -> None:
+    raw = nb.nev([nb.V2.spike(k, 1, 0) for k in range(9)], [nb.wav(1 + k) for k in range(n_headers)])
+    cut = data.draw(st.integers(336, 336 + 32 * n_headers - 1))
+    path = file_of(raw[:cut], "s.nev")
+    with pytest.warns(nv.TruncatedFile, match=f"headers lack {336 + 32 * n_headers - cut} of their"):
+        nev = nv.open_nev(path)
+    with nev:
+        assert (nev.n_packets, len(nev.electrodes), nev.refresh()) == (0, (cut - 336) // 32, 0)
+        assert nev.missing_bytes == 336 + 32 * n_headers - cut
+        appended(path, raw)
+        with pytest.raises(nv.FormatError, match="reopen it"):
+            nev.refresh()
+        assert (nev.n_packets, nev.spikes().size) == (0, 0)
+    with nv.open_nev(path) as whole:
+        assert (whole.n_packets, len(whole.electrodes)) == (9, n_headers)

@@ -55,6 +55,7 @@ CASES: dict[str, tuple[str, bytes, int]] = {
     "overlap": ("s.ns5", b.nsx([(0, ROWS), (3, ROWS)]), 0),
     "reset": ("s.ns5", b.nsx([(900, ROWS), (3, ROWS)]), 0),
     "out-of-order": ("s.ns6", ptp(SHUFFLED), 446 + 31 * 17),
+    "cut-headers": ("s.nev", nb.nev([], [nb.wav(1), nb.wav(2)])[:-30], 336 + 64 - 30),
     "cut-packet": ("s.nev", nb.nev(SPIKES, [nb.wav(1)])[:-9], 336 + 32 + 3 * 104),
     "waveform-type": ("s.nev", nb.nev(SPIKES, [nb.wav(1, sample_bytes=77)], flags=0), 336),
     "waveform-width": ("s.nev", nb.nev(SPIKES, [nb.wav(1, rest=nb.points(200))]), 0),

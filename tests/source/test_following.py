@@ -66,6 +66,40 @@ def test_growing_c09_follow_waits_for_what_decides_about_breaks(file_of: FileOf,
         assert sum(len(chunk.samples) for chunk in chunks) == len(ticks)
 
 
+@given(
+    st.data(),
+    st.lists(st.integers(1, 3), min_size=2, max_size=6),
+    st.sampled_from(COUNTS),
+    st.sampled_from([1, 7, 30_000]),
+)
+def test_growing_c09_short_blocks_lose_no_sample(new_folder: NewFolder, data, n_samples, counts, apart) -> None:
+    path, made = new_folder() / "s.ns5", Growing("3.0", [k * apart for k in range(len(n_samples))], n_samples, 1)
+    steps, now = ends(data.draw, made.start, len(made.data)), Time()
+    with Recorder(path, made.data, made.blocks, counts) as recorder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(growth, "time", now)
+        recorder.upto(steps[0])
+        now.passes(*(lambda at=at: recorder.upto(at) for at in steps[1:]))
+        with quietly(path) as ns:
+            chunks = list(ns.follow(poll_s=1, timeout_s=len(steps) + 1))
+            np.testing.assert_array_equal(np.concatenate([chunk.samples for chunk in chunks]), made.samples)
+            np.testing.assert_array_equal(samples_of(ns), made.samples)
+            with quietly(path) as fresh:
+                same(ns.fully_scanned(), fresh.fully_scanned())
+
+
+def test_growing_c05_a_short_block_that_grows_is_no_packet(tmp_path: Path) -> None:
+    made = Growing("3.0", [0, 1], [1, 3], 1)
+    with Recorder(tmp_path / "s.ns5", made.data, made.blocks, "right") as recorder:
+        recorder.upto(made.blocks[1].rows + 2)
+        with nv.open_nsx(tmp_path / "s.ns5") as ns:
+            assert (ns.n_samples, ns.has_sample_timestamps) == (2, True)
+            recorder.upto(made.blocks[1].rows + 4)
+            assert (ns.refresh(), ns.has_sample_timestamps) == (1, False)
+            recorder.upto(len(made.data))
+            assert ns.refresh() == 1
+            np.testing.assert_array_equal(samples_of(ns), made.samples)
+
+
 def test_growing_c09_a_follower_that_never_finds_anything_itself_goes_on(tmp_path: Path, clock: Time) -> None:
     made = Growing("2.3", [0], [100])
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
+from nevparse.nsx import file as nsx_file
 from source.watching import edges_of, is_beginning, quietly, same, samples_of, ticks_of
 
 
@@ -176,3 +179,31 @@ def test_growing_c06_what_was_handed_out_stays_what_it_was(tmp_path: Path) -> No
             assert segment.ticks()[-1] == 54
             assert [len(each) for each in ns.segments] == [80, 40]
         np.testing.assert_array_equal(samples, made.samples[40:n])
+
+
+def test_growing_c13_a_poll_that_ends_late_undoes_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Growing("2.3", [0], [200])
+    real, waiting, may_go_on = nsx_file.find_more_samples, threading.Event(), threading.Event()
+
+    def slow_at_first(*arguments: Any) -> Any:
+        found = real(*arguments)
+        if not waiting.is_set():
+            waiting.set()
+            assert may_go_on.wait(10)
+        return found
+
+    monkeypatch.setattr(nsx_file, "find_more_samples", slow_at_first)
+    with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
+        recorder.upto(made.blocks[0].rows + 4 * 100)
+        with quietly(tmp_path / "s.ns5") as ns:
+            recorder.upto(made.blocks[0].rows + 4 * 150)
+            polls = [threading.Thread(target=ns.refresh) for _ in range(2)]
+            polls[0].start()
+            assert waiting.wait(10)
+            recorder.upto(len(made.data))
+            polls[1].start()
+            polls[1].join(0.2)
+            may_go_on.set()
+            for poll in polls:
+                poll.join()
+            assert ns.n_samples == 200

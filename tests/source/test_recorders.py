@@ -65,7 +65,7 @@ def test_growing_c22_a_recorder_that_is_killed_loses_only_what_was_not_whole(tmp
             parts = []
             for part in nev.follow(poll_s=0.005, timeout_s=20):
                 parts.append(part)
-                if part._start + part.n_packets * 104 == nev_die - (nev_die - 336) % 104:
+                if part._recorded.start + part.n_packets * 104 == nev_die - (nev_die - 336) % 104:
                     break
             assert (one.wait(), other.wait()) == ((-KILL,) * 2 if os.name == "posix" else (KILL,) * 2)
             assert ns.n_samples == made.n_whole(die_at) > 400

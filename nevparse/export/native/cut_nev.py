@@ -106,8 +106,9 @@ def write_nev(
     ids, names = _chosen_electrodes(nev, electrodes), _chosen_kinds(kinds)
     takes_all = (ids, names, start_tick, stop_tick) == (None,) * 4
     if takes_all and not (anonymise or base_tick):
-        start, stop, n_packets = nev._start, nev._start + nev.n_packets * nev.packet_bytes, nev.n_packets
-        head = _head(nev, None, False, None) if nev.damage else nev._source.read(start, 0, "headers")
+        n_packets, start = nev.n_packets, nev._recorded.start
+        stop = start + n_packets * nev.packet_bytes
+        head = _head(nev, None, False, None) if nev.damage else nev._source.read(nev._headers_end, 0, "headers")
         plan = FilePlan(head, len(head) + stop - start, copy_bytes(readinto_of(nev._source), start, stop))
     else:
         packets = np.arange(nev.n_packets) if takes_all else _choose_packets(nev, ids, names, start_tick, stop_tick)
