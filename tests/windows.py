@@ -14,11 +14,8 @@ from typing import Any
 
 import pytest
 
-# What Wine cannot do, and Windows can
-WINE: dict[str, str] = {}
-
-# Tests of what Windows does not have; each skips itself
-WINDOWS = {
+# Tests that skip themselves, by what Windows, or Wine, does not have
+SKIPPED = {
     "links need a right that few users have, and Wine makes none": (
         "export/output/test_locks.py::test_exports_c04_what_is_no_file_of_ours_is_kept",
         "export/output/test_names.py::test_exports_c07_a_target_on_another_file_system",
@@ -44,9 +41,7 @@ WINDOWS = {
         "source/test_objects.py::test_sources_c04_the_position_of_a_file_of_the_system_stays_and_its_end_does_not_matter",
         "test_concurrency.py::test_a_number_given_to_another_file_meanwhile_is_noticed",
     ),
-    "a file beyond 4 GiB without its bytes needs os.truncate to make holes": (
-        "source/test_files.py::test_offsets_beyond_4_gib_are_exact",
-    ),
+    "no file has holes unless they are asked for": ("source/test_files.py::test_offsets_beyond_4_gib_are_exact",),
     "no fork": (
         "export/output/test_locks.py::test_exports_c05_a_child_holds_no_lock_of_its_killed_parent",
         "export/output/test_locks.py::test_exports_c05_a_child_that_ends_leaves_its_parents_export_alone",
@@ -88,15 +83,10 @@ def is_wine() -> bool:
 
 
 class Listed:
-    """A plugin that skips what Wine cannot do, and collects what is skipped and not listed."""
+    """A plugin that fails a run in which a test is skipped and not listed."""
 
     def __init__(self) -> None:
         self.not_listed: set[str] = set()
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
-            if (reason := WINE.get(name_of(item.nodeid))) and is_wine():
-                item.add_marker(pytest.mark.skip(reason=f"Wine: {reason}"))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.skipped:
@@ -108,8 +98,7 @@ class Listed:
 
     def _check(self, nodeid: str, why: Any) -> None:
         no_recordings = not os.environ.get("NEVPARSE_REAL_DATA") and "no real recordings" in str(why)
-        listed = {*WINE, *(name for names in WINDOWS.values() for name in names)}
-        if not no_recordings and name_of(nodeid) not in listed:
+        if not no_recordings and not any(name_of(nodeid) in names for names in SKIPPED.values()):
             self.not_listed.add(name_of(nodeid))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
