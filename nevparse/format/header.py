@@ -41,7 +41,7 @@ def read_basic_header(
     header = version.basic.read(source)
     if version.ripple is not None:
         by_ripple = version.ripple.basic.read(source)
-        if tables.RIPPLE_APPLICATION in by_ripple["application"]:
+        if tables.RIPPLE_APPLICATION.match(by_ripple["application"]):
             return version.ripple, by_ripple
     return version, header
 

@@ -102,6 +102,8 @@ class Layout:
     def encode_text(self, field: str, value: str, what: str) -> bytes:
         """Text as a field of the record holds it; ValueError where it would not read back the same."""
         n_bytes = self._width_of(field)
+        if not isinstance(value, str):
+            raise ValueError(f"{what}: expected text, found {value!r}")
         try:
             raw = value.encode("cp1252")
         except UnicodeEncodeError:

@@ -14,6 +14,7 @@ A version gives its difference from another one, and is looked up by ``(magic, (
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from .layout import Layout
@@ -50,7 +51,8 @@ NSX_BASIC_RIPPLE = NSX_BASIC_22.overlaid("Ripple NSx basic header", "R01838, NSx
     (82, "comment", "200s"),
     (282, "processor_tick", "I"),
 )
-RIPPLE_APPLICATION = b"Trellis"  # what the application of every Ripple file contains
+RIPPLE_APPLICATION = re.compile(rb"(Trellis\.exe|\d+(\.\d+)* Trellis)\[")  # how that of every Ripple file begins
+RIPPLE_NEUTRAL_APPLICATION = b"Trellis.exe[]"
 NSX_CHANNEL = Layout("CC extended header", "LB-0023 rev 7.00, NSx extended header", (
     (0, "type", "2s"),
     (2, "electrode_id", "H"),

@@ -147,6 +147,21 @@ def test_nsx_c19_ripple_splits_the_comment_and_starts_it_with_the_application(op
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "comment", [b"made for Trellis", b"Trellis", b"compare Trellis.exe[1.14]", b"1.14.4 of Trellis[]", b"x Trellis[]"]
+)
+def test_nsx_c19_a_comment_that_mentions_trellis_is_a_comment(opened: Opened, comment: bytes) -> None:
+    ns = opened(b.nsx([(0, b.ramp(2, 2))], channels=[b.channel(1), b.analog_input(1)], comment=comment))
+    assert (ns.vendor, ns.application, ns.comment) == ("blackrock", "", comment.decode())
+    assert [channel.kind for channel in ns.channels] == ["neural", "analog"]
+
+
+@pytest.mark.parametrize("application", [b"Trellis.exe[]", b"Trellis.exe[1.4.3.338]", b"1.14.4.41 Trellis[]"])
+def test_nsx_c19_ripples_own_forms_are_ripples(opened: Opened, application: bytes) -> None:
+    ns = opened(b.nsx([(0, b.ramp(2, 1))], "ripple", application=application))
+    assert (ns.vendor, ns.application) == ("ripple", application.decode())
+
+
 def test_nsx_c20_nfx_samples_are_floats_in_their_unit_and_fc_ranges_are_floats(opened: Opened) -> None:
     samples = np.array([[1.5, -2.25], [1e-3, 4.0]], "<f4")
     heads = [b.channel(k, kind="nfx", analog=(-187485.39, 187485.39), units=unit) for k, unit in ((1, "uV"), (2, "mV"))]

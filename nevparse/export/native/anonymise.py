@@ -40,7 +40,9 @@ def check_dates_removed(path: str, tick_rate: int, ticks: Sequence[int], anonymi
 
 def anonymous_basic(version: tables.NsxVersion | tables.NevVersion, raw: bytes, anonymise: bool | str) -> bytes:
     """A basic header without its date, comment and application."""
-    application = tables.RIPPLE_APPLICATION if version.vendor == "ripple" else b""  # it identifies Ripple's layout
+    application = (
+        tables.RIPPLE_NEUTRAL_APPLICATION if version.vendor == "ripple" else b""
+    )  # it identifies Ripple's layout
     values = {"time_origin": systemtime_of_date(NEUTRAL_DATE), "comment": b"", "application": application}
     if anonymise == LABELS:
         values["label"] = b""

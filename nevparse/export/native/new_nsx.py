@@ -25,7 +25,7 @@ from .file_plan import FilePlan, NsxReport, Progress, write_file
 _VERSIONS = {
     version.name: (key, version) for key, version in tables.NSX_VERSIONS.items() if version.name in tables.NSX_WRITABLE
 }
-_FILTER_NUMBERS = {kind: number for number, kind in tables.FILTER_TYPES.items()}
+_FILTER_NUMBERS = {kind: number for number, kind in tables.FILTER_TYPES.items() if number}
 _U8, _U16, _U32, _I16 = range(1 << 8), range(1 << 16), range(1 << 32), range(-(1 << 15), 1 << 15)
 _MHZ_PER_HZ = 1000
 _SAME_RATE = 1e-7  # the relative error of a rate that was written with eight digits
@@ -124,6 +124,8 @@ def create_nsx(
         raise ValueError(f"expected spec to be {' or '.join(_VERSIONS)}, found {spec!r}")
     if time_origin is not None and time_origin.tzinfo is None:
         raise ValueError(f"time_origin: expected a time with its zone (such as timezone.utc), found {time_origin}")
+    if isinstance(comment, str) and tables.RIPPLE_APPLICATION.match(comment.encode("cp1252", "replace")):
+        raise ValueError(f"comment: expected none that begins as Ripple's files do, found {comment!r}")
     (magic, (major, minor)), version = _VERSIONS[spec]
     block = version.block
     assert block is not None
@@ -143,7 +145,7 @@ def create_nsx(
         comment=version.basic.encode_text("comment", comment, "comment"),
         period=period,
         tick_rate=_integer(tick_rate, _U32[1:], "tick_rate"),
-        time_origin=systemtime_of_date(time_origin),
+        time_origin=_date(time_origin),
         n_channels=n_channels,
     )
     start_tick = _integer(start_tick, range(block.n_ticks), "start_tick")
@@ -155,6 +157,8 @@ def create_nsx(
 
 
 def _shape(samples: Any, n_channels: int) -> tuple[int, int]:
+    if not (hasattr(samples, "dtype") and hasattr(samples, "shape")):
+        raise TypeError(f"expected samples as an array of int16, found {type(samples).__name__}")
     dtype = np.dtype(samples.dtype)
     if dtype.kind != "i" or dtype.itemsize != 2:
         raise TypeError(f"expected samples of int16, found {dtype}; scale and round them first")
@@ -169,15 +173,27 @@ def _shape(samples: Any, n_channels: int) -> tuple[int, int]:
 
 def _period(sampling_rate: float) -> int:
     """Ticks of the 30 kHz clock between samples."""
-    period = round(tables.CLOCK_HZ / sampling_rate) if sampling_rate > 0 else 0
+    sampling_rate = float(sampling_rate)
+    is_possible = isfinite(sampling_rate) and sampling_rate * _U32[-1] >= 1
+    period = round(tables.CLOCK_HZ / sampling_rate) if is_possible else 0
     if period not in _U32[1:] or not isclose(tables.CLOCK_HZ / period, sampling_rate, rel_tol=_SAME_RATE):
         expected = f"a rate of {tables.CLOCK_HZ} Hz divided by an integer"
         raise ValueError(f"sampling_rate: expected {expected} (30000, 10000, 2000, ...), found {sampling_rate:g}")
     return period
 
 
+def _date(moment: datetime | None) -> tuple[int, ...]:
+    try:
+        return systemtime_of_date(moment)
+    except OverflowError:
+        raise ValueError(f"time_origin: expected a date of the years 1 to 9999 in UTC, found {moment}") from None
+
+
 def _integer(value: Any, allowed: range, what: str) -> int:
-    number = int(value) if isfinite(value) else allowed.stop  # `in` searches a range one by one for a float
+    try:
+        number = int(value) if isfinite(value) else allowed.stop  # `in` searches a range one by one for a float
+    except (TypeError, OverflowError):
+        raise ValueError(f"{what}: expected an integer from {allowed[0]} to {allowed[-1]}, found {value!r}") from None
     if number != value or number not in allowed:
         raise ValueError(f"{what}: expected an integer from {allowed[0]} to {allowed[-1]}, found {value}")
     return number
@@ -212,6 +228,12 @@ def _channel_header(version: tables.NsxVersion, column: int, channel: NewChannel
     )
 
 
+def _corner_mhz(corner_hz: float, where: str) -> int:
+    """A corner in mHz; the ends of what 32 bits hold would be read as no filter."""
+    corner_mhz = corner_hz * _MHZ_PER_HZ
+    return _integer(round(corner_mhz) if isfinite(corner_mhz) else corner_mhz, _U32[1:-1], f"{where}, corner in mHz")
+
+
 def _filter_fields(name: str, stage: Filter | None, where: str) -> dict[str, int]:
     if stage is None:
         return {}
@@ -220,7 +242,7 @@ def _filter_fields(name: str, stage: Filter | None, where: str) -> dict[str, int
     if isinstance(number, str) and not number.isdecimal():
         raise ValueError(f"{where}: expected a kind among {', '.join(_FILTER_NUMBERS)}, found {stage.kind!r}")
     return {
-        f"{name}_mhz": _integer(round(stage.corner_hz * _MHZ_PER_HZ), _U32, f"{where}, corner in mHz"),
-        f"{name}_order": _integer(stage.order, _U32, f"{where}, order"),
-        f"{name}_type": _integer(int(number), _U16, f"{where}, kind"),
+        f"{name}_mhz": _corner_mhz(stage.corner_hz, where),
+        f"{name}_order": _integer(stage.order, _U32[1:], f"{where}, order"),
+        f"{name}_type": _integer(int(number), _U16[1:], f"{where}, kind"),
     }

@@ -45,7 +45,7 @@ def test_writing_c11_nothing_that_was_said_is_left_of_an_nsx(opened: Opened, cut
     if kind == "2.1":
         assert data == b.basic_21(2, label="seen") + b.nsx([(0, b.ramp(4, 2))], "2.1")[32:]
     else:
-        header: dict[str, Any] = {"label": "seen", "origin": NEUTRAL, "application": b"Trellis"}
+        header: dict[str, Any] = {"label": "seen", "origin": NEUTRAL, "application": b"Trellis.exe[]"}
         assert data == b.nsx([(5, b.ramp(4, 2, kind))], kind, channels=heads, **header)
         assert again.time_origin == NEUTRAL_DATE.replace(tzinfo=timezone.utc)
         assert [again.vendor, again.comment, again.label] == [ns.vendor, "", "seen"]
@@ -79,7 +79,7 @@ def test_writing_c12_nothing_that_was_said_is_left_of_a_nev(nev_of: NevOf, cut: 
         make.more(b"WAVE"),
         make.button(80, 1)[:20] + SECRET.ljust(make.size - 20, b"\0"),
     ]
-    said: dict[str, Any] = {"comment": SECRET, "application": b"Trellis" + SECRET if ripple else SECRET}
+    said: dict[str, Any] = {"comment": SECRET, "application": b"Trellis.exe[" + SECRET if ripple else SECRET}
     raw = n.trellis(packets, headers, **said) if ripple else n.nev(packets, headers, version=version, **said)
     nev = nev_of(raw)
     data = cut(nev, anonymise=True)
