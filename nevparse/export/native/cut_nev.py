@@ -214,7 +214,7 @@ def _text_starts(nev: NevFile) -> NDArray[np.intp]:
     has_text = by_code < nev.packet_bytes
     starts = by_code[heads.kind]
     continues_text = (heads.kind == CONTINUED) & ((owners < 0) | has_text[heads.kind[owners]])
-    starts[continues_text] = heads.tick.itemsize
+    starts[continues_text] = nev._version.any_packet.offsets["packet_id"]
     return starts
 
 
