@@ -157,7 +157,10 @@ class NevFile:
 
     @cached_property
     def time_origin_tick(self) -> int:
-        """The tick of `time_origin`: in 3.0 of the first recording event, else of the first packet; 0 before 3.0."""
+        """The tick of `time_origin`: in 3.0 of the first recording event, else of the first packet that is no stray.
+
+        0 before 3.0.
+        """
         if self._parent is not None:
             return self._parent.time_origin_tick
         starts = self._packets.numbers_of("recording")
@@ -167,7 +170,7 @@ class NevFile:
 
     @property
     def _first_tick(self) -> int:
-        return (self.tick_span or (0, 0))[0]
+        return self._packets.first_tick(self._packets.with_known_kind())
 
     @cached_property
     def time_base(self) -> TimeBase:

@@ -19,7 +19,7 @@ from ..errors import FormatError
 from ..format import tables
 from ..format.layout import Layout
 from .comments import decode_packet_text
-from .resets import Reset, find_resets, group_of, unroll
+from .resets import Reset, find_resets, first_in_line, group_of, unroll
 
 PacketNumbers = NDArray[np.intp]  # indices of packets in the file
 WaveformShape = tuple[np.dtype[Any], int]  # type and number of its samples
@@ -81,6 +81,10 @@ class Packets:
     def with_known_kind(self) -> PacketNumbers:
         """Indices of the packets of all kinds that have a document: only their timestamps can be trusted."""
         return _with_known_kind(self.heads.kind)
+
+    def first_tick(self, packets: PacketNumbers) -> int:
+        """The first tick of some packets of known kinds that is no stray's; 0 without any."""
+        return first_in_line(self.heads.tick[packets[:_SCAN_PACKETS]], self.tick_rate) if packets.size else 0
 
     @cached_property
     def resets(self) -> tuple[Reset, ...]:

@@ -31,7 +31,7 @@ _MOST_MEASURED = 256  # lasting steps whose sides are compared as long as they a
 _SAMPLED = 4096  # packets of each side that are compared
 _ALIKE_KINDS, _ALIKE_GROUPS = 0.25, 0.5
 _ROLLOVER = 1 << 32
-_NEAR_ROLLOVER_S = 3600
+_HOUR_S = 3600
 _FEW_NEAR = 64  # packets on each side of a rollover that may be out of order
 _STEPS_AT_ONCE = 1 << 14
 
@@ -226,13 +226,21 @@ def find_resets(
     return tuple(map(Reset, packets[at].tolist(), ticks[at - 1].tolist(), ticks[at].tolist()))
 
 
+def first_in_line(ticks: Ticks, tick_rate: int) -> int:
+    """The first tick that is no stray's; a single one more than an hour ahead of all others is one, too."""
+    ticks = ticks[:_SAMPLED]
+    ticks = np.delete(ticks, find_strays(ticks, int(tick_rate * RESET_S), int(tick_rate * LATE_S)))
+    is_alone = ticks.size > _FEW and int(ticks[1]) - int(ticks[0]) > _HOUR_S * tick_rate
+    return int(ticks[int(is_alone)])
+
+
 def unroll(ticks: Ticks, packets: NDArray[np.intp], tick_rate: int) -> Ticks:
     """Count on in 64 bits where a clock of 32 bits ran over; the same ticks where it has more bits, or never did.
 
     The clock ran over where `packets`, those of known kinds, came within an hour of the end of 32 bits and went on
     within an hour of 0. A few packets near such a place may be late or early by 10 ms.
     """
-    near, late = _NEAR_ROLLOVER_S * tick_rate, int(tick_rate * LATE_S)
+    near, late = _HOUR_S * tick_rate, int(tick_rate * LATE_S)
     if ticks.dtype.itemsize > 4 or near > _ROLLOVER // 2:
         return ticks
     known = ticks[packets]

@@ -224,7 +224,7 @@ def _date_tick(nev: NevFile, timed: PacketNumbers) -> int | None:
         return None
     heads = nev._packets.heads
     starts = timed[heads.kind[timed] == KIND_CODES["recording"]]
-    tick = int(heads.tick[starts[0]] if starts.size else heads.tick[timed].min())
+    tick = int(heads.tick[starts[0]]) if starts.size else nev._packets.first_tick(timed)
     return tick if tick != nev.time_origin_tick else None
 
 
