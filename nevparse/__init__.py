@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
     from .clock import Gap as Gap
+    from .errors import AmbiguousEpochs as AmbiguousEpochs
     from .errors import DamagedFile as DamagedFile
     from .errors import ExportError as ExportError
     from .errors import FormatError as FormatError
@@ -41,6 +42,8 @@ if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
     from .nsx.segments import Segment as Segment
     from .recording.check import Finding as Finding
     from .recording.check import check as check
+    from .recording.epochs import Epoch as Epoch
+    from .recording.epochs import PacketEpochs as PacketEpochs
     from .recording.recording import Recording as Recording
     from .recording.recording import open_recording as open_recording
 
@@ -48,13 +51,14 @@ __version__ = "0.2.0"
 
 _ERRORS = "NevParseError FormatError UnsupportedVersion GapError ExportError"
 _HOMES = {
-    "errors": f"{_ERRORS} NevParseWarning UnknownVersion TruncatedFile DamagedFile UnknownScale",
+    "errors": f"{_ERRORS} NevParseWarning UnknownVersion TruncatedFile DamagedFile UnknownScale AmbiguousEpochs",
     "nsx.file": "open_nsx NsxFile",
     "nsx.segments": "Segment",
     "format.channel": "Channel",
     "clock": "Gap",
     "nev.file": "open_nev NevFile",
     "nev.electrodes": "Electrode",
+    "recording.epochs": "Epoch PacketEpochs",
     "recording.recording": "open_recording Recording",
     "recording.check": "check Finding",
     "export.bin": "write_bin",

@@ -81,6 +81,10 @@ class UnknownScale(NevParseWarning):
     """A channel has no usable scale, so its microvolts are NaN; issued when they are computed."""
 
 
+class AmbiguousEpochs(NevParseWarning):
+    """The clock was set anew, and packets of the NEV may be of either side; given when such packets are located."""
+
+
 class Damage(NamedTuple):
     """One place where a file is not what the specification says, and what was done about it."""
 

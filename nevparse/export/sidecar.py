@@ -178,7 +178,7 @@ class Sidecar(RowTimes):
             int64, of the shape of `ticks`; -1 where no row was recorded then.
         """
         nev = recording.require_nev()
-        if packets is not None and nev.resets:
+        if packets is not None and not recording.is_one_epoch:
             file = recording.file_named(self.source_name)
             return self.sample_to_row(*recording.locate(ticks, file, packets=packets))
         return self.tick_to_row(convert_ticks(np.asarray(ticks, np.uint64), nev.tick_rate, self.tick_rate))

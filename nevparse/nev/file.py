@@ -75,8 +75,8 @@ class RecordedPackets:
 
     @property
     def first_tick(self) -> int:
-        """The lowest timestamp; 0 without one."""
-        return self.tick_span[0] if self.tick_span else 0
+        """Timestamp of the first packet that is no stray; 0 without one."""
+        return self.packets.first_tick(self.packets.with_known_kind())
 
     @cached_property
     def origin_tick(self) -> int:
@@ -225,7 +225,10 @@ class NevFile:
 
     @property
     def time_origin_tick(self) -> int:
-        """Tick of `time_origin`: in 3.0 of the first recording event, else the lowest of known packets; 0 before."""
+        """The tick of `time_origin`: in 3.0 of the first recording event, else of the first packet that is no stray.
+
+        0 before 3.0.
+        """
         if self._parent is not None:
             return self._parent.time_origin_tick
         return self._recorded.origin_tick

@@ -19,7 +19,7 @@ from ..errors import FormatError
 from ..format import tables
 from ..format.layout import Layout
 from .comments import decode_packet_text
-from .resets import Reset, find_resets
+from .resets import Reset, find_resets, first_in_line, group_of, unroll
 
 PacketNumbers = NDArray[np.intp]  # indices of packets in the file
 WaveformShape = tuple[np.dtype[Any], int]  # type and number of its samples
@@ -35,7 +35,10 @@ _ID_FIELDS = {"spike": "electrode_id", "stim": "electrode_id", "unknown": "packe
 
 
 class PacketHeads(NamedTuple):
-    """The first fields of every packet; `detail` is a spike's unit or a digital packet's reason."""
+    """The first fields of every packet; `detail` is a spike's unit or a digital packet's reason.
+
+    Ticks count on, in 64 bits, where a clock of 32 bits ran over; those in the file do not.
+    """
 
     tick: NDArray[np.unsignedinteger[Any]]
     packet_id: NDArray[np.uint16]
@@ -66,7 +69,7 @@ class Packets:
         digital = np.flatnonzero(kind == KIND_CODES["digital"])
         kind[digital[(detail[digital] & tables.REASON_SERIAL) != 0]] = KIND_CODES["serial"]
         kind[tick == np.iinfo(tick.dtype).max] = CONTINUED
-        heads = PacketHeads(tick, packet_id, detail, kind)
+        heads = PacketHeads(unroll(tick, _with_known_kind(kind), self.tick_rate), packet_id, detail, kind)
         for field in heads:
             field.flags.writeable = False
         return heads
@@ -77,14 +80,22 @@ class Packets:
 
     def with_known_kind(self) -> PacketNumbers:
         """Indices of the packets of all kinds that have a document: only their timestamps can be trusted."""
-        kind = self.heads.kind
-        return np.flatnonzero((kind != KIND_CODES["unknown"]) & (kind != CONTINUED))
+        return _with_known_kind(self.heads.kind)
+
+    def first_tick(self, packets: PacketNumbers) -> int:
+        """The first tick of some packets of known kinds that is no stray's; 0 without any."""
+        return first_in_line(self.heads.tick[packets[:_SCAN_PACKETS]], self.tick_rate) if packets.size else 0
 
     @cached_property
     def resets(self) -> tuple[Reset, ...]:
         """Where the clock was set back, in file order."""
         packets = self.with_known_kind()
-        return find_resets(self.heads.tick[packets], packets, self.tick_rate)
+        tick, packet_id, _, kind = self.heads
+        return find_resets(tick[packets], group_of(kind[packets], packet_id[packets]), packets, self.tick_rate)
+
+    @property
+    def _tick_bytes(self) -> int:
+        return self.version.any_packet.offsets["packet_id"]
 
     @cached_property
     def _continuations(self) -> tuple[PacketNumbers, PacketNumbers]:
@@ -111,7 +122,7 @@ class Packets:
         min_bytes, size = self.layout(kind).size, self.raw.itemsize
         if not numbers.size:
             return max(min_bytes, size)
-        n_bytes = size + int(self._n_continuations(numbers).max()) * (size - self.heads.tick.itemsize)
+        n_bytes = size + int(self._n_continuations(numbers).max()) * (size - self._tick_bytes)
         if n_bytes < min_bytes:
             offset = self.version.basic.offsets["packet_bytes"]
             expected = f"packets of {min_bytes} bytes or more for {kind}"
@@ -141,12 +152,12 @@ class Packets:
             some = numbers[start : start + step]
             joined = self._join(some, buffer[: some.size]).view(packet_dtype)
             for name in fields:
-                out[name][start : start + step] = joined[name]
+                out[name][start : start + step] = self.heads.tick[some] if name == "tick" else joined[name]
         return out
 
     def _join(self, numbers: PacketNumbers, out: NDArray[np.void]) -> NDArray[np.void]:
         """Copy each packet to `out`, followed by the payloads of its continuations and zeros."""
-        size, tick_bytes = self.raw.itemsize, self.heads.tick.itemsize
+        size, tick_bytes = self.raw.itemsize, self._tick_bytes
         if out.itemsize == size:
             return np.take(self.raw, numbers, out=out, mode="clip")
         packets, joined = self.raw.view(np.uint8).reshape(-1, size), out.view(np.uint8).reshape(-1, out.itemsize)
@@ -178,6 +189,10 @@ class Packets:
         for name, values in fields.items():
             out[name] = values
         return out
+
+
+def _with_known_kind(kind: NDArray[np.uint8]) -> PacketNumbers:
+    return np.flatnonzero((kind != KIND_CODES["unknown"]) & (kind != CONTINUED))
 
 
 def _kind_of_id(version: tables.NevVersion) -> NDArray[np.uint8]:

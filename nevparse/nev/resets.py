@@ -1,17 +1,39 @@
 # SPDX-License-Identifier: MIT
 """Finds where the recorder's clock was set back, by the timestamps of a NEV's packets.
 
-The order of packets is weak evidence. Both vendors write packets slightly out of order, and scripts append packets
-with old timestamps. So a reset takes two packets: one whose timestamp goes far back, and a next one that stays back.
+The order of packets is weak evidence. Both vendors write packets slightly out of order, single packets have stray
+timestamps, and scripts regroup packets by kind or channel, or append them. So what follows a step back must stay by
+the new count, and be of the same kinds and channels as what stands before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+Ticks = NDArray[np.unsignedinteger[Any]]
+Counts = NDArray[np.int64]
+
+RESET_S = 0.1  # a clock is not set back by less
+LATE_S = 0.01  # packets are late by milliseconds: 2.3 ms is the most that was seen
+N_NEIGHBOURS = 16  # packets on each side of a step that show whether it lasts
+_FEW, _MANY = 2, 4  # a step may last that displaces half of its neighbours, or this number of 16; never by one packet
+_LEAST_PART = 4  # a step lasts that displaces a quarter of its shorter side
+_REACH, _LEAST_REACH = 8, 64
+_PASSES = 2
+_REGROUPED = 4  # kinds, or ids, of a regrouped file change less often by this factor than those of a random order
+_MOST_PARTS = 4096
+_MOST_MEASURED = 256  # lasting steps whose sides are compared as long as they are; noise has more
+_SAMPLED = 4096  # packets of each side that are compared
+_ALIKE_KINDS, _ALIKE_GROUPS = 0.25, 0.5
+_ROLLOVER = 1 << 32
+_HOUR_S = 3600
+_FEW_NEAR = 64  # packets on each side of a rollover that may be out of order
+_STEPS_AT_ONCE = 1 << 14
 
 
 class Reset(NamedTuple):
@@ -30,20 +52,209 @@ class Reset(NamedTuple):
     tick_after: int
 
 
+class StepsBack(NamedTuple):
+    """Steps back in the ticks of packets, in file order: an array element for each.
+
+    `n_displaced` packets would have to be taken out for the sides of a step, up to the next lasting steps, to follow
+    each other in time; 1 at steps that do not last. A step `lasts` where what follows stays by the new count, and is
+    a regrouping where its sides are told apart by kind or channel. `strays` are single packets out of line, and no
+    sides of any step. `parts` are the first packets of those of a regrouped file but the first.
+    """
+
+    at: NDArray[np.intp]  # the first packet behind the step
+    n_displaced: Counts
+    lasts: NDArray[np.bool_]
+    is_regrouping: NDArray[np.bool_]
+    strays: NDArray[np.intp]
+    parts: NDArray[np.intp]
+
+
+def find_parts(groups: NDArray[np.uint32]) -> NDArray[np.intp]:
+    """First packets of the parts of a file that was regrouped: each holds one kind, or one kind and id.
+
+    Empty where kinds and ids alternate, as a recorder writes them.
+    """
+    parts = np.empty(0, np.intp)
+    for shift in (16, 0):
+        keys = groups >> np.uint32(shift)
+        changes = np.flatnonzero(keys[1:] != keys[:-1]) + 1
+        if changes.size < min(groups.size / 2, _MOST_PARTS):
+            shares = np.unique(keys, return_counts=True)[1] / groups.size
+            n_random = groups.size * (1 - (shares**2).sum())
+            is_each_once = changes.size == shares.size - 1 and groups.size > 2 * shares.size > 2
+            parts = changes if changes.size < n_random / _REGROUPED or is_each_once else parts
+    return parts
+
+
+def find_steps_back(ticks: Ticks, groups: NDArray[np.uint32], tick_rate: int, least_s: float = LATE_S) -> StepsBack:
+    """Find steps back of more than `least_s`; `groups` are the kind and the id of each packet (`group_of`)."""
+    tolerances = int(tick_rate * least_s), int(tick_rate * LATE_S)
+    edges = [0, *find_parts(groups).tolist(), ticks.size]
+    found = [_steps_back_of_part(ticks[a:b], groups[a:b], *tolerances) for a, b in pairwise(edges)]
+    if len(found) == 1:
+        return found[0]
+    return StepsBack(
+        np.concatenate([steps.at + start for steps, start in zip(found, edges, strict=False)]),
+        np.concatenate([steps.n_displaced for steps in found]),
+        np.concatenate([steps.lasts for steps in found]),
+        np.concatenate([steps.is_regrouping for steps in found]),
+        np.concatenate([steps.strays + start for steps, start in zip(found, edges, strict=False)]),
+        np.array(edges[1:-1], np.intp),
+    )
+
+
+def _steps_back_of_part(ticks: Ticks, groups: NDArray[np.uint32], least: int, late: int) -> StepsBack:
+    strays = find_strays(ticks, least, late)
+    kept = np.delete(np.arange(ticks.size), strays) if strays.size else None
+    if kept is not None:
+        ticks, groups = ticks[kept], groups[kept]
+    at = _far_back(ticks, least)
+    n_displaced = np.ones(at.size, np.int64)
+    lasts, is_regrouping = np.zeros((2, at.size), np.bool_)
+    near = _displaced_neighbours(ticks, at)
+    n_sides = np.minimum(np.minimum(at, ticks.size - at), N_NEIGHBOURS)
+    steps = np.flatnonzero(near >= np.clip(n_sides // 2, _FEW, _MANY))
+    if steps.size > _MOST_MEASURED:
+        steps = np.sort(steps[np.argsort(-near[steps], kind="stable")[:_MOST_MEASURED]])
+    lasting, measured = _lasting(ticks, at, steps.tolist())
+    lasts[lasting], n_displaced[lasting] = True, measured
+    edges = [0, *at[lasting].tolist(), ticks.size]
+    for step, a, b, c in zip(lasting, edges, edges[1:], edges[2:], strict=False):
+        is_regrouping[step] = _told_apart(groups[a:b], groups[b:c])
+    return StepsBack(at if kept is None else kept[at], n_displaced, lasts, is_regrouping, strays, np.empty(0, np.intp))
+
+
+def _far_back(ticks: Ticks, least: int) -> NDArray[np.intp]:
+    at = np.flatnonzero(ticks[1:] < ticks[:-1])
+    far: NDArray[np.intp] = at[ticks[at] - ticks[at + 1] > least] + 1
+    return far
+
+
+def find_strays(ticks: Ticks, least: int, late: int) -> NDArray[np.intp]:
+    """Packets at steps of more than `least` ticks without which their neighbours are in order, but for `late` ticks."""
+    strays, packets = np.empty(0, np.intp), np.arange(0)
+    for _ in range(_PASSES):
+        at = _far_back(ticks, least)
+        ahead = np.where(at > 1, ticks[at - 2], 0)
+        behind = np.where(at + 1 < ticks.size, ticks[np.minimum(at + 1, ticks.size - 1)], np.iinfo(ticks.dtype).max)
+        is_low = ticks[at - 1] - np.minimum(ticks[at - 1], late) <= behind
+        is_high = ahead - np.minimum(ahead, late) <= ticks[at]
+        drop = np.union1d(at[is_low], at[is_high & ~is_low] - 1)
+        if not drop.size:
+            break
+        packets = packets if packets.size else np.arange(ticks.size)
+        strays = np.concatenate([strays, packets[drop]])
+        ticks, packets = np.delete(ticks, drop), np.delete(packets, drop)
+    return np.sort(strays)
+
+
+def _lasting(ticks: Ticks, at: NDArray[np.intp], steps: list[int]) -> tuple[list[int], list[int]]:
+    """Drop the weakest of these steps until each displaces a part of both sides; with their `n_displaced`."""
+
+    def measure(place: int) -> tuple[int, bool]:
+        a, b, c = edges[place : place + 3]
+        fewer = min(b - a, c - b)
+        reach = max(_LEAST_REACH, _REACH * fewer)  # as far as strays of a long side cannot outnumber a short one
+        n_displaced = _displaced_of(ticks[max(a, b - reach) : b], ticks[b : min(c, b + reach)])
+        return n_displaced, n_displaced >= max(_FEW, fewer // _LEAST_PART)
+
+    edges = [0, *at[steps].tolist(), ticks.size]
+    measured = list(map(measure, range(len(steps))))
+    while weak := [place for place, (_, lasts) in enumerate(measured) if not lasts]:
+        place = min(weak, key=lambda place: measured[place][0])
+        del steps[place], measured[place], edges[place + 1]
+        for other in range(max(0, place - 1), min(place + 1, len(steps))):
+            measured[other] = measure(other)
+    return steps, [n_displaced for n_displaced, _ in measured]
+
+
+def _displaced_neighbours(ticks: Ticks, at: NDArray[np.intp]) -> Counts:
+    """`n_displaced` among the 16 packets on each side of steps."""
+    n_displaced = np.empty(at.size, np.int64)
+    offsets = np.arange(-N_NEIGHBOURS, N_NEIGHBOURS)
+    for start in range(0, at.size, _STEPS_AT_ONCE):
+        some = slice(start, start + _STEPS_AT_ONCE)
+        packets = at[some, None] + offsets
+        near = ticks[np.clip(packets, 0, ticks.size - 1)]
+        near[packets < 0] = 0
+        near[packets >= ticks.size] = np.iinfo(ticks.dtype).max
+        order = np.argsort(near, axis=1, kind="stable")
+        n_more_in_place = np.cumsum(np.where(order < N_NEIGHBOURS, 1, -1), axis=1)  # the earlier side ends ever later
+        n_displaced[some] = N_NEIGHBOURS - np.maximum(n_more_in_place.max(axis=1), 0)
+    return n_displaced
+
+
+def _sampled(values: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """Some of many values, at equal distances, and how many each of them stands for."""
+    step = -(-values.size // _SAMPLED) or 1
+    return values[::step], step
+
+
+def _displaced_of(before: Ticks, after: Ticks) -> int:
+    """`n_displaced` of two sides of any length, of which long ones are sampled."""
+    (a, per_a), (b, per_b) = _sampled(before), _sampled(after)
+    a, b = np.sort(a), np.sort(b)
+    limits = np.concatenate([a, b[:1]])
+    n_displaced = per_a * (a.size - np.searchsorted(a, limits, "right")) + per_b * np.searchsorted(b, limits, "left")
+    return min(int(n_displaced.min()), before.size, after.size)
+
+
+def group_of(kind: NDArray[np.uint8], packet_id: NDArray[np.uint16]) -> NDArray[np.uint32]:
+    """The kind and the id of packets as one number."""
+    group: NDArray[np.uint32] = kind.astype(np.uint32) << np.uint32(16) | packet_id
+    return group
+
+
+def _told_apart(before: NDArray[np.uint32], after: NDArray[np.uint32]) -> bool:
+    """Whether two sides hardly have kinds, or kinds and ids, in common."""
+    before, after = _sampled(before)[0], _sampled(after)[0]
+    shares = (np.bincount(side >> np.uint32(16), minlength=1 << 8) / side.size for side in (before, after))
+    fewer, more = (before, after) if before.size <= after.size else (after, before)
+    alike_kinds, alike_groups = np.minimum(*shares).sum(), np.isin(fewer, more).mean()
+    return bool(alike_kinds < _ALIKE_KINDS or alike_groups < _ALIKE_GROUPS)
+
+
 def find_resets(
-    ticks: NDArray[np.unsignedinteger[Any]], packets: NDArray[np.intp], tick_rate: int
+    ticks: Ticks, groups: NDArray[np.uint32], packets: NDArray[np.intp], tick_rate: int
 ) -> tuple[Reset, ...]:
     """Find every reset in the ticks of `packets`, which are those of known kinds in file order."""
-    at = np.flatnonzero(ticks[1:-1] < ticks[:-2])
-    before, after, following = (ticks[at + step].astype(np.uint64) for step in range(3))
-    is_reset = _is_far_back(before, after, tick_rate) & _is_far_back(before, following, tick_rate)
-    return tuple(map(Reset, *(values[is_reset].tolist() for values in (packets[at + 1], before, after))))
+    steps = find_steps_back(ticks, groups, tick_rate, RESET_S)
+    edges = np.concatenate([[0], steps.parts, [ticks.size]])
+    longest = int(np.argmax(np.diff(edges)))  # in a regrouped file only one part can say it for all
+    a, b = edges[longest : longest + 2] if 2 * np.diff(edges).max() > ticks.size else (0, 0)
+    at = steps.at[steps.lasts & ~steps.is_regrouping & (steps.at > a) & (steps.at < b)]
+    return tuple(map(Reset, packets[at].tolist(), ticks[at - 1].tolist(), ticks[at].tolist()))
 
 
-def _is_far_back(before: NDArray[np.uint64], after: NDArray[np.uint64], tick_rate: int) -> NDArray[np.bool_]:
-    """By more than a second; or by more than a tenth of one, to less than a tenth of the earlier timestamp."""
-    back = before - np.minimum(before, after)
-    return (back > tick_rate) | ((back > tick_rate // 10) & (after < before // 10))
+def first_in_line(ticks: Ticks, tick_rate: int) -> int:
+    """The first tick that is no stray's; a single one more than an hour ahead of all others is one, too."""
+    ticks = ticks[:_SAMPLED]
+    ticks = np.delete(ticks, find_strays(ticks, int(tick_rate * RESET_S), int(tick_rate * LATE_S)))
+    is_alone = ticks.size > _FEW and int(ticks[1]) - int(ticks[0]) > _HOUR_S * tick_rate
+    return int(ticks[int(is_alone)])
+
+
+def unroll(ticks: Ticks, packets: NDArray[np.intp], tick_rate: int) -> Ticks:
+    """Count on in 64 bits where a clock of 32 bits ran over; the same ticks where it has more bits, or never did.
+
+    The clock ran over where `packets`, those of known kinds, came within an hour of the end of 32 bits and went on
+    within an hour of 0. A few packets near such a place may be late or early by 10 ms.
+    """
+    near, late = _HOUR_S * tick_rate, int(tick_rate * LATE_S)
+    if ticks.dtype.itemsize > 4 or near > _ROLLOVER // 2:
+        return ticks
+    known = ticks[packets]
+    if not known.size or known.max() < _ROLLOVER - near or known.min() >= near:
+        return ticks
+    strays = find_strays(known, near, late)
+    kept, packets = np.delete(known, strays), np.delete(packets, strays)
+    rolled = packets[1:][(kept[:-1] >= _ROLLOVER - near) & (kept[1:] < near)]
+    n_rollovers = np.searchsorted(rolled, np.arange(ticks.size), "right")
+    for packet in rolled.tolist():
+        before, after = slice(max(0, packet - _FEW_NEAR), packet), slice(packet, packet + _FEW_NEAR)
+        n_rollovers[before] += ticks[before] < late
+        n_rollovers[after] -= ticks[after] >= _ROLLOVER - late
+    return ticks + n_rollovers.astype(np.uint64) * np.uint64(_ROLLOVER) if rolled.size else ticks
 
 
 def n_resets_before(resets: Sequence[Reset], packets: ArrayLike) -> NDArray[np.intp]:

@@ -20,7 +20,6 @@ from ..errors import FormatError, NevParseError, UnknownVersion
 from ..format.header import is_nev
 from ..format.text import ranges_text
 from ..nev.file import NevFile, open_nev
-from ..nev.packets import CONTINUED
 from ..nsx.file import NsxFile, open_nsx
 from ..nsx.packets import PacketIndex
 from ..source.objects import Openable, display_name, is_path
@@ -61,6 +60,7 @@ CODES: dict[str, tuple[str, str]] = {
     "unknown-packets": (NOTE, "they are in NevFile.packets"),
     "unknown-headers": (NOTE, "they are in NevFile.unknown_headers"),
     "dates-differ": (WARNING, "check that the files are of one recording"),
+    "ambiguous-epochs": (WARNING, "see Recording.packet_epochs"),
     "events-outside": (NOTE, "they were made while no continuous data was recorded"),
 }
 _DATES_AGREE_S = 5
@@ -189,8 +189,7 @@ def _nev_problems(nev: NevFile) -> Iterator[_Problem]:
     for reset in nev.resets:
         message = f"the clock went from tick {reset.tick_before} back to {reset.tick_after} at packet {reset.packet}"
         yield "reset", nev._headers_end + reset.packet * nev.packet_bytes, message
-    heads = nev._packets.heads
-    ticks = heads.tick[heads.kind != CONTINUED]
+    ticks = nev._packets.heads.tick[nev._packets.with_known_kind()]
     n_backward = np.count_nonzero(ticks[1:] < ticks[:-1]) - len(nev.resets)
     if n_backward > 0:
         yield "unsorted", 0, f"{n_backward} packets are earlier than the one before them"
@@ -236,10 +235,19 @@ def _date_findings(recording: Recording) -> Iterator[Finding]:
 
 
 def _spike_time_problems(recording: Recording) -> Iterator[_Problem]:
-    ticks = recording.require_nev().spikes(waveforms=False)["tick"]
+    nev = recording.require_nev()
+    epochs = recording.packet_epochs
+    ambiguous = np.flatnonzero(epochs.epoch != epochs.alternative)
+    if ambiguous.size:
+        either = f"epoch {epochs.epoch[ambiguous[0]]} or {epochs.alternative[ambiguous[0]]}"
+        message = (
+            f"{ambiguous.size} packets may be of either of two epochs, the first is packet {ambiguous[0]} ({either})"
+        )
+        yield "ambiguous-epochs", nev._headers_end + int(ambiguous[0]) * nev.packet_bytes, message
+    ticks, packets = nev.spikes(waveforms=False)["tick"], nev.packets_of("spike")
     is_recorded = np.zeros(ticks.size, bool)
     for ns in recording.nsx.values():
-        is_recorded |= recording.locate(ticks, ns)[0] >= 0
+        is_recorded |= recording.locate(ticks, ns, packets=packets)[0] >= 0
     if not is_recorded.all():
         message = f"{np.count_nonzero(~is_recorded)} of {ticks.size} spikes are outside all continuous data"
         yield "events-outside", 0, message

@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..clock import convert_ticks
-from ..errors import DamagedFile, FormatError
+from ..errors import AmbiguousEpochs, DamagedFile, FormatError
 from ..format.numbers import integer
 from ..nev.file import NevFile, open_nev
-from ..nev.resets import Reset, n_resets_before
 from ..nsx.file import NsxFile, open_nsx
+from .epochs import MOST_EPOCHS, Epoch, EpochNumbers, PacketEpochs, assign_packets, epochs_of, match_epochs
 from .members import base_of, instruments_of, members_of
-
-_ROLLOVER = 1 << 32  # ticks after which a clock of 32 bits starts from 0
 
 
 class Recording:
@@ -46,6 +44,7 @@ class Recording:
         self.failed: dict[str, Exception] = {}
         self.files: dict[str, NevFile | NsxFile] = {}
         self.nev: NevFile | None = None
+        self._last_assigned: tuple[PacketEpochs | None, object, object] = None, None, None
         try:
             for suffix in self.members:  # the NEV comes first: it has the scales of an old NSx
                 self._open(suffix)
@@ -83,6 +82,7 @@ class Recording:
 
     def close(self) -> None:
         """Close every file; arrays that were read stay valid."""
+        self._last_assigned = None, None, None
         for file in self.files.values():
             file.close()
 
@@ -117,8 +117,8 @@ class Recording:
         nsx : int or NsxFile
             Which file, by the digit of its suffix or itself.
         packets : array_like of int, optional
-            Their packets (`NevFile.packets_of`). Needed only where the clock was set back or rolled over its 32 bits,
-            so that the same time occurs twice; by default the segment that starts last before the time is taken.
+            Their packets (`NevFile.packets_of`). Needed only where the clock was set anew, so that the same time
+            occurs twice; by default the segment that starts last before the time is taken.
 
         Returns
         -------
@@ -132,27 +132,83 @@ class Recording:
             Where the recording has no such file.
         ValueError
             Where it has no NEV.
+
+        Warns
+        -----
+        AmbiguousEpochs
+            Where some of `packets` may be of either of two epochs (see `packet_epochs`).
         """
         file = nsx if isinstance(nsx, NsxFile) else self._continuous_file(integer(nsx, "the digit of an .ns file"))
         nev, wanted = self.require_nev(), np.asarray(ticks, np.uint64)
-        if packets is None or not nev.resets:
-            return file.locate(convert_ticks(wanted, nev.tick_rate, file.tick_rate))
-        rollovers = [reset for reset in nev.resets if _is_rollover(reset, file)]
-        resets = [reset for reset in nev.resets if not _is_rollover(reset, file)]
-        wanted = wanted + n_resets_before(rollovers, packets).astype(np.uint64) * np.uint64(_ROLLOVER)
         wanted = convert_ticks(wanted, nev.tick_rate, file.tick_rate)
-        # Both end in the same epoch, but a file may have been started after the first one.
-        epochs = n_resets_before(resets, packets) + len(file.epochs) - len(resets) - 1
+        if packets is None or (self.is_one_epoch and len(file.epochs) == 1):
+            return file.locate(wanted)
+        numbers, epochs = self._epochs_of_packets(packets, file), epochs_of(self._most_epochs(file), nev.tick_rate)
+        if len(epochs) > MOST_EPOCHS:
+            return file.locate(wanted)
         segment, sample = np.full(wanted.shape, -1, np.intp), np.full(wanted.shape, -1, np.int64)
-        for epoch, segments in enumerate(file.epochs):
-            in_epoch = epochs == epoch
+        for epoch, segments in zip(match_epochs(epochs_of(file, nev.tick_rate), epochs), file.epochs, strict=True):
+            in_epoch = numbers == epoch
             segment[in_epoch], sample[in_epoch] = file.locate(wanted[in_epoch], segments)
         return segment, sample
+
+    @property
+    def epochs(self) -> tuple[Epoch, ...]:
+        """Ticks from each setting of the clock to the next, in the NEV's clock; without a NEV, the continuous files'.
+
+        The continuous file with the most epochs says so, as far as it reaches.
+        """
+        file = self._most_epochs(self.fastest)
+        return epochs_of(file, self.nev.tick_rate if self.nev else None)
+
+    @property
+    def packet_epochs(self) -> PacketEpochs:
+        """The epoch of every packet of the NEV; of ambiguous ones two.
+
+        Raises
+        ------
+        ValueError
+            Where the recording has no NEV, or no continuous file.
+        """
+        return self._assigned(self._most_epochs(self.fastest))
+
+    @property
+    def is_one_epoch(self) -> bool:
+        """Whether the clock was never set anew, so that no time occurs twice."""
+        files = (*self.nsx.values(), *self.nfx.values())
+        return all(len(file.epochs) == 1 for file in files) and not (self.nev and self.nev.resets)
 
     def _continuous_file(self, digit: int) -> NsxFile:
         if digit not in self.nsx:
             raise KeyError(f"{self.base}: no .ns{digit}; the recording has {', '.join(self.members)}")
         return self.nsx[digit]
+
+    def _most_epochs(self, file: NsxFile) -> NsxFile:
+        """The continuous file with the most epochs; `file` where it has as many."""
+        return max((file, *self.nsx.values(), *self.nfx.values()), key=lambda each: len(each.epochs))
+
+    def _assigned(self, file: NsxFile) -> PacketEpochs:
+        """The epochs of all packets by those of a file."""
+        nev = self.require_nev()
+        key = nev._packets, file._recorded  # others when the files have grown
+        packet_epochs, *of = self._last_assigned
+        if packet_epochs is None or any(one is not other for one, other in zip(key, of, strict=True)):
+            packet_epochs = assign_packets(nev, epochs_of(file, nev.tick_rate))
+            self._last_assigned = packet_epochs, *key
+        return packet_epochs
+
+    def _epochs_of_packets(self, packets: ArrayLike, file: NsxFile) -> EpochNumbers:
+        """The epochs of some packets; warns where these are ambiguous."""
+        wanted, assigned = np.asarray(packets, np.intp), self._assigned(self._most_epochs(file))
+        numbers = assigned.epoch[wanted]
+        ambiguous = np.flatnonzero(numbers != assigned.alternative[wanted])
+        if ambiguous.size:
+            packet = int(wanted.flat[ambiguous[0]])
+            either = f"epoch {assigned.epoch[packet]} or {assigned.alternative[packet]}"
+            count = f"{ambiguous.size} of {wanted.size} packets may be of either of two epochs"
+            message = f"{self.base}: {count}, the first is packet {packet} ({either}); packet_epochs has both"
+            warnings.warn(message, AmbiguousEpochs, stacklevel=3)  # who called locate
+        return numbers
 
     def file_named(self, name: str) -> NsxFile:
         """The continuous file of a name, such as the source of an export."""
@@ -166,12 +222,6 @@ class Recording:
         if self.nev is None:
             raise ValueError(f"{self.base}: expected a NEV, found {', '.join(self.members)}")
         return self.nev
-
-
-def _is_rollover(reset: Reset, file: NsxFile) -> bool:
-    """Whether a NEV's clock rolled over its 32 bits, and was not set back: the continuous file counts on."""
-    far_back = reset.tick_before - reset.tick_after > _ROLLOVER // 2
-    return far_back and any(segment.stop_tick > _ROLLOVER for segment in file.segments[-1:])
 
 
 def open_recording(path: str | os.PathLike[str]) -> Recording:

@@ -204,6 +204,19 @@ def test_nev_c34_recording_events_set_the_tick_of_the_origin(opened: Opener) -> 
     assert file.datetime(13_725_300 - 30_000) == file.time_origin - timedelta(seconds=1)
 
 
+@pytest.mark.parametrize("place", [0, 1, 5, 30, 200])
+@pytest.mark.parametrize("stray", [0, 2**63])
+def test_nev_c34_one_stray_packet_moves_no_date(opened: Opener, place: int, stray: int) -> None:
+    start = 1_710_443_387_630_000_000  # of the header's date, in nanoseconds since 1970
+    ticks = [start + 10**7 * k for k in range(200)]
+    sound = opened(nev([V3.spike(tick, 1, 0) for tick in ticks], version=(3, 0), tick_rate=10**9))
+    ticks.insert(place, stray)
+    file = opened(nev([V3.spike(tick, 1, 0) for tick in ticks], version=(3, 0), tick_rate=10**9))
+    assert file.time_origin_tick == sound.time_origin_tick == start
+    assert file.time_base == sound.time_base
+    assert file.datetime(start) == sound.datetime(start) == sound.time_origin
+
+
 def test_nev_c34_without_one_the_origin_is_the_first_packet_or_tick_0(opened: Opener) -> None:
     assert opened(nev([V3.spike(500, 1, 0)], version=(3, 0))).time_origin_tick == 500
     assert opened(nev([V2.packet(500, 0xFFF9, b"\3")])).time_origin_tick == 0

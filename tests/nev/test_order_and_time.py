@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from builders.nev import DATE, V2, V3, nev, trellis
 
 from nev.files import MAKERS, VERSIONS, Opener
+from nevparse.export.native.cut_nev import write_nev
 
 
 def test_nev_c37_packets_keep_file_order_and_sort_is_stable(opened: Opener) -> None:
@@ -29,15 +31,15 @@ def test_nev_c37_packets_keep_file_order_and_sort_is_stable(opened: Opener) -> N
     ("ticks", "resets"),
     [
         ([100_000, 110_000, 5, 100], [(2, 110_000, 5)]),
-        ([8000, 116, 200], [(1, 8000, 116)]),  # two recorders put in step: the first part is short
-        ([100_000, 69_999, 70_001], []),  # comes back to less than a second before: not far
-        ([100_000, 69_999, 69_999], [(1, 100_000, 69_999)]),
-        ([100_000, 70_000, 70_000], []),  # exactly a second
+        ([4000, 8000, 116, 200], [(2, 8000, 116)]),  # two recorders put in step: the first part is short
+        ([8000, 116, 200, 300], []),  # one packet before it decides nothing, nor does one behind it
+        ([90_000, 100_000, 70_001, 70_002], [(2, 100_000, 70_001)]),  # a second more or less decides nothing
         ([100_000, 99_930, 99_940], []),  # Ripple's order
-        ([60, 4, 5], []),  # a tenth, but the first milliseconds
+        ([60, 70, 4, 5], []),  # the first milliseconds
         ([100_000, 5, 100_010], []),  # one packet out of line
+        ([*range(50_000, 90_000, 1000), 0, 2, *range(91_000, 130_000, 1000)], []),  # two of them
         ([100_000, 200_000, 0], []),  # the last one: appended by a script
-        ([90_000, 5, 6, 90_000, 7, 8], [(1, 90_000, 5), (4, 90_000, 7)]),
+        ([90_000, 91_000, 5, 6, 7_000, 7, 8], [(2, 91_000, 5)]),
     ],
 )
 def test_nev_c38_a_reset_is_a_clock_that_goes_far_back_and_stays_there(
@@ -51,9 +53,46 @@ def test_nev_c38_a_reset_is_a_clock_that_goes_far_back_and_stays_there(
 
 
 def test_nev_c38_the_rule_counts_seconds_of_the_files_clock(opened: Opener) -> None:
-    ticks = [5 * 10**9, 4 * 10**9 + 1, 4 * 10**9 + 2]
+    ticks = [5 * 10**9, 5 * 10**9 + 9, 5 * 10**9 - 10**8 + 9, 5 * 10**9 - 10**8 + 10]
     assert opened(nev([V3.spike(t, 1, 0) for t in ticks], version=(3, 0), tick_rate=10**9)).resets == ()
     assert len(opened(nev([V3.spike(t, 1, 0) for t in ticks], version=(3, 0), tick_rate=30_000)).resets) == 1
+
+
+def test_nev_c38_kinds_and_channels_that_were_regrouped_are_no_resets(opened: Opener) -> None:
+    spikes = [V2.spike(300 * k, 1 + k % 4, 0) for k in range(1, 1900)]
+    digitals = [V2.digital(1000 + 9000 * k, 1, 5) for k in range(120)]
+    assert opened(nev(spikes + digitals)).resets == ()
+    among = spikes[:1000] + digitals[:2] + spikes[1000:] + digitals[2:22]
+    assert opened(nev(among)).resets == (), "some of the kind are where they belong"
+    by_channel = [V2.spike(300 * k, channel, 0) for channel in (1, 2, 3, 4) for k in range(1, 1900)]
+    file = opened(nev(by_channel))
+    assert file.resets == ()
+    assert np.all(np.diff(file.spikes(sort="tick")["tick"].astype(np.int64)) >= 0)
+
+
+@pytest.mark.parametrize("version", [(2, 3), (3, 0)])
+def test_nev_c48_ticks_count_on_where_a_clock_of_32_bits_ran_over(opened: Opener, version: Any) -> None:
+    end = 1 << 32
+    ticks = [end - 70_000, end - 20, 7, end - 5, 9, 50_000]  # one is a little late
+    file = opened(nev([MAKERS[version].spike(tick, 1, 0) for tick in ticks], version=version))
+    over = end if version < (3, 0) else 0
+    expected = [end - 70_000, end - 20, over + 7, end - 5, over + 9, over + 50_000]
+    assert file.spikes(waveforms=False)["tick"].tolist() == file.events("spike")["tick"].tolist() == expected
+    assert file.packets["tick"].tolist() == ticks, "as in the file"
+    assert len(file.resets) == (0 if over else 1)
+    assert opened(nev([V2.spike(tick, 1, 0) for tick in (end - 9, end - 8, 0, end - 7, end - 6)])).resets == ()
+
+
+def test_nev_c48_dates_and_cuts_count_on_too(opened: Opener, tmp_path: Path) -> None:
+    end = 1 << 32
+    ticks = [end - 90_000 + 3_000 * k for k in range(60)]
+    file = opened(nev([V2.spike(tick % end, 1, 0) for tick in ticks]))
+    found = file.spikes(waveforms=False)["tick"]
+    first, last = file.datetime(found[0]), file.datetime(found[-1])
+    assert first is not None
+    assert last is not None
+    assert last - first == timedelta(seconds=5.9)
+    assert write_nev(file, tmp_path / "c.nev", start_tick=ticks[0], stop_tick=ticks[-1] + 1).n_packets == 60
 
 
 def test_nev_c39_a_reset_parts_what_sorting_may_not_mix(opened: Opener) -> None:

@@ -64,7 +64,7 @@ CASES: dict[str, tuple[str, bytes, int]] = {
     "unknown-packets": ("s.nev", nb.nev([nb.V2.packet(5, 0x9000, b"")]), 0),
     "unknown-headers": ("s.nev", nb.nev([], [nb.extended(b"NEWTHING", b"?")]), 0),
 }
-ELSEWHERE = {"unreadable", "hidden-break", "uneven-packets", "dates-differ", "events-outside"}
+ELSEWHERE = {"unreadable", "hidden-break", "uneven-packets", "dates-differ", "events-outside", "ambiguous-epochs"}
 
 
 def codes(findings: tuple[nv.recording.check.Finding, ...]) -> list[str]:
@@ -135,6 +135,16 @@ def test_members_of_a_recording_are_judged_together(file_of: FileOf) -> None:
     assert found["unreadable"].path.endswith("r.ns1")
     assert "10.000 s" in found["dates-differ"].message
     assert "1 of 2 spikes" in found["events-outside"].message
+
+
+def test_only_packets_of_known_kinds_are_out_of_order(file_of: FileOf) -> None:
+    """Previews of an unknown id have timestamps of their own, and continuations have none."""
+    make = nb.V3
+    more = make.more(b"x" * 100)
+    packets = [make.spike(100, 1, 1), make.packet(7, 0x8001, b""), make.comment(200, b"long" * 23), more]
+    packets += [make.packet(3, 0x8001, b""), make.spike(300, 1, 1)]
+    found = codes(nv.check(file_of(nb.nev(packets, [nb.wav(1)], version=(3, 0)), "s.nev")))
+    assert found == ["unknown-packets"]
 
 
 def test_what_cannot_be_read_is_an_error_and_not_a_finding(file_of: FileOf, tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ def _text_starts(nev: NevFile) -> NDArray[np.intp]:
     has_text = by_code < nev.packet_bytes
     starts = by_code[heads.kind]
     continues_text = (heads.kind == CONTINUED) & ((continued < 0) | has_text[heads.kind[continued]])
-    starts[continues_text] = heads.tick.itemsize
+    starts[continues_text] = nev._version.any_packet.offsets["packet_id"]
     return starts
 
 
@@ -228,7 +228,7 @@ def _date_tick(nev: NevFile, timed: PacketNumbers) -> int | None:
         return None
     heads = nev._packets.heads
     starts = timed[heads.kind[timed] == KIND_CODES["recording"]]
-    tick = int(heads.tick[starts[0]] if starts.size else heads.tick[timed].min())
+    tick = int(heads.tick[starts[0]]) if starts.size else nev._packets.first_tick(timed)
     return tick if tick != nev.time_origin_tick else None
 
 
