@@ -41,6 +41,9 @@ SKIPPED = {
         "source/test_objects.py::test_sources_c04_the_position_of_a_file_of_the_system_stays_and_its_end_does_not_matter",
         "test_concurrency.py::test_a_number_given_to_another_file_meanwhile_is_noticed",
     ),
+    "names that differ in case alone are the same name": (
+        "cli/test_windows_users.py::test_a_name_in_another_case_is_another_recording_where_names_have_one",
+    ),
     "no file has holes unless they are asked for": ("source/test_files.py::test_offsets_beyond_4_gib_are_exact",),
     "no fork": (
         "export/output/test_locks.py::test_exports_c05_a_child_holds_no_lock_of_its_killed_parent",
