@@ -112,7 +112,7 @@ def assert_leaves(files: crashes.Files, target: Path, attempt: str) -> None:
 def test_exports_c08_a_name_that_is_refused_puts_everything_back(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch, links: bool, error: BaseException, after: bool
 ) -> None:
-    """At every renaming, before and after it is done; with and without hard links. Windows tries again if it is denied."""
+    """At every renaming, before and after it is done; with and without hard links. Windows tries denied ones again."""
     real = os.replace
     if not links:
         monkeypatch.setattr(os, "link", NO_LINKS)
