@@ -65,7 +65,9 @@ def test_a_label_with_apostrophes_is_taken_as_it_is(file_of: FileOf, out: Path) 
     assert nv.read_sidecar(out).contents["labels"] == ["'a'"]
 
 
-@pytest.mark.parametrize("encoding", ["cp437", "cp932", "ascii"])
+@pytest.mark.parametrize(
+    "encoding", ["cp437", *(pytest.param(other, marks=pytest.mark.thorough) for other in ("cp932", "ascii"))]
+)
 def test_names_and_texts_on_a_console_that_is_not_utf_8(tmp_path: Path, encoding: str) -> None:
     folder = tmp_path / "Süd µ 日本"
     folder.mkdir()

@@ -254,7 +254,9 @@ def test_ctrl_c_is_heeded_within_a_buffer(opened: Opened, out: Path, monkeypatch
     assert left_in(out.parent) == []
 
 
-@pytest.mark.parametrize("n_batches", [1, packing.BUFFERS, 4 * packing.BUFFERS])
+@pytest.mark.parametrize(
+    "n_batches", [1, packing.BUFFERS, pytest.param(4 * packing.BUFFERS, marks=pytest.mark.thorough)]
+)
 def test_a_writer_slower_than_the_wait_loses_nothing(tmp_path: Path, n_batches: int) -> None:
     class Slow(FileIO):
         def write(self, data: Any) -> int:
