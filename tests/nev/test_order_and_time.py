@@ -80,6 +80,10 @@ def test_nev_c48_ticks_count_on_where_a_clock_of_32_bits_ran_over(opened: Opener
     assert file.spikes(waveforms=False)["tick"].tolist() == file.events("spike")["tick"].tolist() == expected
     assert file.packets["tick"].tolist() == ticks, "as in the file"
     assert len(file.resets) == (0 if over else 1)
+    if over:
+        after = [7, 8, 9, end - 5, 10, 50_000]  # late by more packets, so that the clock ran over before it
+        found = opened(nev([V2.spike(tick, 1, 0) for tick in [end - 70_000, end - 20, *after]])).spikes()["tick"]
+        assert found[2:].tolist() == [end + 7, end + 8, end + 9, end - 5, end + 10, end + 50_000]
     assert opened(nev([V2.spike(tick, 1, 0) for tick in (end - 9, end - 8, 0, end - 7, end - 6)])).resets == ()
 
 
