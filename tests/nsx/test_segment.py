@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from operator import getitem
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from builders.handles import open_files, replaced
 from fixture_types import Opened
 from hypothesis import given
 from hypothesis import strategies as st
+from source.watching import samples_of
 
 import nevparse as nv
 
@@ -252,3 +255,34 @@ def test_clusters_c06_its_token_names_the_file_and_the_stretch_and_nothing_else(
     replaced(ns.path, data.replace(b"elec1", b"other"))
     with nv.open_nsx(ns.path) as renamed:
         assert renamed.segments[0].__dask_tokenize__() != token, "other headers are another file"
+
+
+def hidden_breaks() -> bytes:
+    """Breaks that cancel within a stride: only a full scan finds them."""
+    return t.ptp(t.stamps(70_000, breaks={20_000: 3, 20_500: -3}))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda item: pickle.loads(pickle.dumps(item))])
+@pytest.mark.parametrize("data", [t.hidden_block, hidden_breaks])
+def test_clusters_c04_what_a_full_scan_found_stays_with_copies(opened: Opened, data, copied) -> None:
+    probed = opened(data())
+    exact = probed.fully_scanned()
+    assert (exact.n_samples, len(exact.segments)) != (probed.n_samples, len(probed.segments))
+    with copied(exact) as other:
+        assert (other.n_samples, other.gaps) == (exact.n_samples, exact.gaps)
+        np.testing.assert_array_equal(samples_of(other), samples_of(exact))
+        with copied(other) as second:
+            assert (second.n_samples, second.gaps) == (exact.n_samples, exact.gaps)
+    for segment in exact.segments:
+        one = copied(segment)
+        np.testing.assert_array_equal(one.samples, segment.samples)
+        np.testing.assert_array_equal(copied(one).ticks(), segment.ticks())
+
+
+def test_clusters_c05_threads_may_be_the_first_to_touch_an_unpickled_segment(opened: Opened) -> None:
+    raw = pickle.dumps(opened(t.hidden_block()).segments[0])
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(200):
+            segment = pickle.loads(raw)
+            first_rows = list(pool.map(lambda _, segment=segment: segment[0].tolist(), range(4)))
+            assert first_rows == [first_rows[0]] * 4
