@@ -180,7 +180,8 @@ def _export(
     if follow and isinstance(ns, CombinedInstruments):
         raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
     growing = GrowingRows(inputs[0], options, follow) if follow else None
-    check_not_shrunk(inputs)
+    sources = [file._source for file in inputs]
+    check_not_shrunk(sources)
     plan = growing or plan_rows(ns, options)
     if isinstance(ns, CombinedInstruments) and options.gaps == "fill":
         ns.check_fill(plan.files[""], options.max_fill)
@@ -188,7 +189,7 @@ def _export(
     files = [bin_file(ns, stem + part + suffix, columns, rows) for part, rows in plan.files.items()]
     job = ExportJob(ns, columns, options, plan, progress)
     outputs = bin_outputs(path, files, ns.has_sample_timestamps, overwrite, [file.path for file in inputs])
-    with outputs as created, nullcontext() if growing else raise_if_changed(inputs):
+    with outputs as created, nullcontext() if growing else raise_if_changed(sources):
         files = [job.write(file, created) for file in files]
     if job.n_out_of_order and not options.sort:
         message = f"{job.n_out_of_order} samples are out of order; sort=True (--sort) sorts them"

@@ -30,15 +30,15 @@ class FileState(NamedTuple):
     head: bytes
 
 
-def _state_of(file: NsxFile) -> FileState:
+def _state_of(source: Source) -> FileState:
     head = bytearray(_HEAD_BYTES)
-    readinto_of(file)(memoryview(head), 0)
+    readinto_of(source)(memoryview(head), 0)
     try:
-        status = os.fstat(file.fileno())
+        status = os.fstat(source.fileno())
     except UnsupportedOperation:  # bytes and file objects have none
-        return FileState(file.size_bytes, 0, bytes(head))
+        return FileState(source.size, 0, bytes(head))
     except OSError as error:
-        raise ExportError(f"{file.path} cannot be read any more: {error.strerror or error}") from error
+        raise ExportError(f"{source.path} cannot be read any more: {error.strerror or error}") from error
     return FileState(status.st_size, status.st_mtime_ns, bytes(head))
 
 
@@ -55,34 +55,34 @@ def readinto_of(file: NsxFile | Source) -> Callable[[memoryview, int], int]:
     return readinto
 
 
-def check_not_shrunk(files: Sequence[NsxFile]) -> list[FileState]:
+def check_not_shrunk(sources: Sequence[Source]) -> list[FileState]:
     """The state of each file; ExportError where one is shorter than it was when it was opened."""
-    states = [_state_of(file) for file in files]
-    for file, state in zip(files, states, strict=True):
-        if state.size_bytes < file.size_bytes:
-            sizes = f"{file.size_bytes} bytes then, {state.size_bytes} now"
+    states = [_state_of(source) for source in sources]
+    for file, state in zip(sources, states, strict=True):
+        if state.size_bytes < file.size:
+            sizes = f"{file.size} bytes then, {state.size_bytes} now"
             raise ExportError(f"{file.path}: it has become shorter since it was opened ({sizes}); reopen it")
     return states
 
 
 @contextmanager
-def raise_if_changed(files: Sequence[NsxFile]) -> Iterator[None]:
-    """Raise ExportError after the block if a file was changed during it.
+def raise_if_changed(sources: Sequence[Source], before: Sequence[FileState] | None = None) -> Iterator[None]:
+    """Raise ExportError after the block if a file was changed during it, or since its state `before`.
 
     Of a file that has grown, as one that is being recorded does, only the head is compared. A file of the same size
     and another date of change was written to.
     """
-    before = check_not_shrunk(files)
+    before = check_not_shrunk(sources) if before is None else before
     try:
         yield
     except FormatError:  # a timestamp is no longer in the file
-        _compare(files, before)
+        _compare(sources, before)
         raise
-    _compare(files, before)
+    _compare(sources, before)
 
 
-def _compare(files: Sequence[NsxFile], before: Sequence[FileState]) -> None:
-    for file, then, now in zip(files, before, check_not_shrunk(files), strict=True):
+def _compare(sources: Sequence[Source], before: Sequence[FileState]) -> None:
+    for file, then, now in zip(sources, before, check_not_shrunk(sources), strict=True):
         is_touched = now.size_bytes <= then.size_bytes and now.changed_ns != then.changed_ns
         if is_touched or now.head != then.head:
             what = "its headers" if now.head != then.head else "it was written to, and did not grow"

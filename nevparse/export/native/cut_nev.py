@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import ExportError
 from ...format import tables
 from ...format.dates import systemtime_of_date
 from ...format.header import read_extended_headers
@@ -21,7 +22,7 @@ from ...nev.headers import header_id
 from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers
 from ...nev.spikes import N_IDS, Spikes, membership_table, number_list, tick_limit
 from ...traces.packing import BUFFER_BYTES, BUFFERS
-from ..inputs import readinto_of
+from ..inputs import check_not_shrunk, readinto_of
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .file_plan import FilePlan, Progress, copy_bytes, write_file
 
@@ -102,6 +103,8 @@ def write_nev(
         If the selection names an electrode or a kind that the file does not have, or holds no packet.
     """
     check_anonymise(anonymise)
+    inputs = [nev._source]
+    states = check_not_shrunk(inputs)
     base_tick = integer(base_tick, "base_tick")
     ids, names = _chosen_electrodes(nev, electrodes), _chosen_kinds(kinds)
     takes_all = (ids, names, start_tick, stop_tick) == (None,) * 4
@@ -113,7 +116,7 @@ def write_nev(
     else:
         packets = np.arange(nev.n_packets) if takes_all else _choose_packets(nev, ids, names, start_tick, stop_tick)
         plan, n_packets = _plan(nev, ids, packets, anonymise, base_tick), packets.size
-    return NevReport(write_file(plan, [nev.path], path, overwrite, progress), nev.spec, n_packets, plan.n_bytes)
+    return NevReport(write_file(plan, inputs, states, path, overwrite, progress), nev.spec, n_packets, plan.n_bytes)
 
 
 def _plan(
@@ -185,13 +188,20 @@ def _continued_packets(nev: NevFile) -> NDArray[np.intp]:
 
 
 def _iter_packets(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, base_tick: int) -> Iterator[memoryview]:
-    raw, size = nev._packets.raw, nev.packet_bytes
+    size, origin, readinto = nev.packet_bytes, nev._recorded.start, readinto_of(nev._source)
     step = max(1, BUFFER_BYTES // size)
-    buffers = deque(np.empty(min(step, packets.size), raw.dtype) for _ in range(BUFFERS))
+    buffers = deque(np.empty(min(step, packets.size), f"V{size}") for _ in range(BUFFERS))
+    raw = np.empty(step, f"V{size}")  # read by position: a map of a file that shrinks ends the process
     text_starts = _text_starts(nev) if anonymise else None
-    for a in range(0, packets.size, step):
-        some = packets[a : a + step]
-        taken = np.take(raw, some, out=buffers[0][: some.size], mode="clip").view(np.uint8).reshape(-1, size)
+    for some in np.split(packets, np.flatnonzero(np.diff(packets // step)) + 1):
+        if not some.size:
+            continue
+        first, stop = int(some[0]), int(some[-1]) + 1
+        in_file = raw[: stop - first]
+        if readinto(in_file.view(np.uint8).data, origin + first * size) < in_file.nbytes:
+            raise ExportError(f"{nev.path}: the input ends too early: it has become shorter since it was opened")
+        taken = np.take(in_file, some - first, out=buffers[0][: some.size], mode="clip")
+        taken = taken.view(np.uint8).reshape(-1, size)
         if text_starts is not None:
             starts = text_starts[some]
             for start in np.unique(starts).tolist():

@@ -20,7 +20,7 @@ from ...nsx.packets import FullScanNeeded
 from ...traces.extents import Extent
 from ...traces.packing import ColumnPacker, RowReader
 from ...traces.plan import SampleRows, raise_no_samples, select_samples
-from ..inputs import readinto_of
+from ..inputs import check_not_shrunk, readinto_of
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .file_plan import FilePlan, NsxReport, Progress, copy_bytes, write_file
 
@@ -104,9 +104,12 @@ def write_nsx(
         raise ValueError(f"expected each channel once, found column {ranges_text(repeated)} more often")
 
     def write(file: NsxFile) -> NsxReport:
+        inputs = [file._source]
+        states = check_not_shrunk(inputs)
         spans = _chosen_spans(file, segments, start_tick, stop_tick)
-        plan = _plan(file, columns, spans, anonymise, base_tick)
-        target = write_file(plan, [file.path], path, overwrite, progress)
+        has_grown = states[0].size_bytes > file.size_bytes
+        plan = _plan(file, columns, spans, anonymise, base_tick, has_grown)
+        target = write_file(plan, inputs, states, path, overwrite, progress)
         n_samples = sum(span.n_rows for span in spans)
         return NsxReport(target, file.spec, n_samples, columns.size, file.sampling_rate, plan.n_bytes)
 
@@ -144,10 +147,13 @@ def _segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> 
     return sorted({number % n_segments for number in numbers})
 
 
-def _plan(ns: NsxFile, columns: Columns, spans: list[SampleRows], anonymise: bool | str, base_tick: int) -> FilePlan:
+def _plan(
+    ns: NsxFile, columns: Columns, spans: list[SampleRows], anonymise: bool | str, base_tick: int, has_grown: bool
+) -> FilePlan:
     start = ns._headers.start
     takes_all = np.array_equal(columns, np.arange(ns.n_channels)) and sum(span.n_rows for span in spans) == ns.n_samples
-    if takes_all and not (ns.damage or anonymise or base_tick):
+    # The last block of a file that has grown may count more samples now than were read
+    if takes_all and not (ns.damage or anonymise or base_tick or has_grown):
         head = ns._source.read(start, 0, "headers")
         return FilePlan(head, ns.size_bytes, copy_bytes(readinto_of(ns), start, ns.size_bytes))
     ends = [(span, span.start + min(span.n_rows, 2 * N_NEIGHBOURS)) for span in spans]  # packets may be shuffled

@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ...format.text import duration_text, size_text
+from ...source.base import Source
 from ...traces.extents import Extent
 from ...traces.packing import BUFFER_BYTES, Batch, ColumnPacker, ReadInto, RowReader
+from ..inputs import FileState, raise_if_changed
 from ..output.files import complete_or_absent
 from ..output.stream import stream
 
@@ -63,13 +65,19 @@ class NsxReport:
 
 
 def write_file(
-    plan: FilePlan, inputs: Sequence[str], path: str | os.PathLike[str], overwrite: bool, progress: Progress | None
+    plan: FilePlan,
+    inputs: Sequence[Source],
+    states: Sequence[FileState],
+    path: str | os.PathLike[str],
+    overwrite: bool,
+    progress: Progress | None,
 ) -> str:
-    """Write a planned file and return its name; ExportError as in `write_nsx`."""
+    """Write a planned file and return its name; ExportError as in `write_nsx`, or if an input has another state now."""
     target = os.fspath(path)
     n_done = 0
-    outputs = complete_or_absent(target, [target], overwrite=overwrite, inputs=inputs, n_bytes=plan.n_bytes)
-    with outputs as created, created.create(target, plan.n_bytes) as file:
+    names = [source.path for source in inputs]
+    outputs = complete_or_absent(target, [target], overwrite=overwrite, inputs=names, n_bytes=plan.n_bytes)
+    with outputs as created, raise_if_changed(inputs, states), created.create(target, plan.n_bytes) as file:
         for n_bytes in stream(_batches(plan), file):
             n_done += n_bytes
             if progress is not None:
