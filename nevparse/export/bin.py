@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -63,7 +63,7 @@ class BinReport(BinFile):
 
 
 def write_bin(
-    ns: Continuous | Sequence[NsxFile],
+    ns: Continuous | Iterable[NsxFile],
     path: str | os.PathLike[str],
     *,
     channels: slice | Iterable[int] | None = None,
@@ -92,7 +92,7 @@ def write_bin(
 
     Parameters
     ----------
-    ns : NsxFile or sequence of NsxFile
+    ns : NsxFile or iterable of NsxFile
         The recording; or the same-numbered files of several instruments, which become one wide ``.bin``, each
         sample in the row nearest to its time on their common clock.
     path : str or os.PathLike
@@ -152,7 +152,7 @@ def write_bin(
     DamagedFile
         Where samples are out of order and are not sorted.
     """
-    recording = CombinedInstruments(ns, gaps == "fill", sort) if isinstance(ns, Sequence) else ns
+    recording = _as_one_recording(ns, gaps == "fill", sort)
     options = checked_options(PlanOptions(start_tick, stop_tick, gaps, fill, max_fill, resample, sort), recording.dtype)
     columns = recording.columns(channels, electrodes, labels, kind)
     if columns.size == 0:
@@ -165,6 +165,19 @@ def write_bin(
             return export(recording)
         except FullScanNeeded:  # noqa: PERF203 - seen while streaming: no file has its name yet, and it is rare
             recording = recording.fully_scanned()
+
+
+def _as_one_recording(ns: Continuous | Iterable[NsxFile], of_any: bool, sort: bool) -> Continuous:
+    """A file as it is; several instruments' files as one recording."""
+    if isinstance(ns, (NsxFile, CombinedInstruments)):
+        return ns
+    files = list(ns) if isinstance(ns, Iterable) and not isinstance(ns, (str, bytes)) else [ns]
+    wrong = [type(file).__name__ for file in files if not isinstance(file, NsxFile)]
+    if wrong:
+        raise TypeError(f"expected an open NSx or several, found {', '.join(wrong)}; open_nsx opens files")
+    if not files:
+        raise ValueError("expected an open NSx or several, found none")
+    return CombinedInstruments(files, of_any, sort)
 
 
 def _export(

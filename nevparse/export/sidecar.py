@@ -218,7 +218,7 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
         sidecar = Sidecar(target, contents)
         bin_path, size_bytes = sidecar.bin_path, contents["size_bytes"]
         n_bytes = os.path.getsize(bin_path) if os.path.exists(bin_path) else size_bytes
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise FormatError(f"a sidecar of version {SIDECAR_VERSION}", str(error), path=target) from error
     if n_bytes != size_bytes:
         raise FormatError(f"a .bin of {size_bytes} bytes, as the sidecar says", f"{n_bytes} in {bin_path}", path=target)

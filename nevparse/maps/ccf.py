@@ -57,7 +57,8 @@ class Configuration:
         - bool: ``raw_stream`` (recorded unfiltered at 30 kHz), ``spike_extraction``
         - str, as objects: ``label``, ``units``
     settings : dict
-        The complete file, as dictionaries, lists, int, float and str under the file's own names.
+        The complete file, as dictionaries, lists, int, float and str under the file's own names; ``text`` is that of
+        an element that has attributes too.
     """
 
     path: str
@@ -167,7 +168,8 @@ def _value(attributes: dict[str, str], children: list[tuple[str, Any]], text: st
     for name, child in children:
         value.setdefault(name, []).append(child)
     single = {name: values[0] if len(values) == 1 else values for name, values in value.items()}
-    return {**attributes, **single}
+    own_text = {"text": _typed(kind, text)} if text.strip() and not children else {}
+    return {**own_text, **attributes, **single}
 
 
 def _typed(kind: str, text: str) -> int | float | str:

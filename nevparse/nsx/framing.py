@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ..errors import Damage, FormatError, TruncatedFile
@@ -34,7 +35,8 @@ def find_more_samples(before: SampleIndex, headers: NsxHeaders, has_grown: bool)
         are_packets = before.packets.last_is_complete and not packets.end_in_blocks
         if are_packets and (not index.is_fully_scanned or packets.all_single_sample(before.n_samples)):
             missing_bytes = -(headers.source.size - packets.offset_of(packets.n_packets)) % packets.packet_bytes
-            return RecordedSamples(headers, index, missing_bytes, headers.damage)
+            damage = (*headers.damage, *_cut_sample(headers.source.size, missing_bytes, packets.packet_bytes))
+            return RecordedSamples(headers, index, missing_bytes, damage)
         known, in_blocks = _as_blocks(before), True
     else:
         known, in_blocks = before, max(before.counts, default=0) > 1
@@ -67,15 +69,22 @@ def _find_records(headers: NsxHeaders, layout: Layout | None) -> RecordedSamples
     source, start, clock, damage = headers.source, headers.start, headers.clock, headers.damage
     record_bytes = headers.row_bytes + (layout.size if layout else 0)
     n_records, n_left_out = divmod(source.size - start, record_bytes)
-    if n_left_out:
-        message = f"expected complete samples of {record_bytes} bytes, found {n_left_out} bytes at the end; left out"
-        damage = (*damage, Damage("cut-sample", source.size - n_left_out, message, TruncatedFile))
+    missing_bytes = -n_left_out % record_bytes
+    damage = (*damage, *_cut_sample(source.size, missing_bytes, record_bytes))
     index: SampleIndex
     if layout:
         index = PacketIndex(PacketReader(source, layout, start, record_bytes, n_records), clock)
     else:
         index = BlockIndex([(start, 0, n_records)] if n_records else [], record_bytes, clock)
-    return RecordedSamples(headers, index, -n_left_out % record_bytes, damage)
+    return RecordedSamples(headers, index, missing_bytes, damage)
+
+
+def _cut_sample(size: int, missing_bytes: int, record_bytes: int) -> Iterator[Damage]:
+    """The damage of a file whose last record lacks some bytes, if it does."""
+    if missing_bytes:
+        n_left_out = record_bytes - missing_bytes
+        message = f"expected complete samples of {record_bytes} bytes, found {n_left_out} bytes at the end; left out"
+        yield Damage("cut-sample", size - n_left_out, message, TruncatedFile)
 
 
 def has_one_sample_packets(headers: NsxHeaders, layout: Layout) -> bool:

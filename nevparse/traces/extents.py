@@ -46,7 +46,7 @@ def _split_key(key: Any) -> tuple[Any, Any]:
     parts = list(key) if isinstance(key, tuple) else [key]
     for place in [place for place, part in enumerate(parts) if part is Ellipsis][:1]:
         parts[place : place + 1] = [slice(None)] * (3 - len(parts))
-    if len(parts) > 2:
+    if len(parts) > 2 or any(isinstance(part, (bool, np.bool_)) for part in parts):
         raise IndexError(f"expected an index of rows and columns, found {key!r}")
     rows, columns = [*parts, slice(None), slice(None)][:2]
     return rows, columns

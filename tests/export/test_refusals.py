@@ -146,3 +146,18 @@ def test_free_space_is_known_with_and_without_statvfs(tmp_path: Path, monkeypatc
     without = output_files.free_bytes(str(tmp_path))
     assert with_it > 0
     assert abs(with_it - without) < 1 << 30  # other programs write meanwhile
+
+
+def test_what_is_no_recording_is_refused(opened: Opened, out: Path) -> None:
+    ns = opened(b.nsx([(0, b.ramp(4, 3))]))
+    with pytest.raises(ValueError, match="found none"):
+        nv.write_bin([], out)
+    for wrong in ("s.ns5", b"s.ns5", 5, None, [ns, "s.ns5"], iter([ns, None])):
+        with pytest.raises(TypeError, match="expected an open NSx or several"):
+            nv.write_bin(wrong, out)  # type: ignore[arg-type]
+    assert list(out.parent.iterdir()) == []
+
+
+def test_several_instruments_may_come_from_a_generator(opened: Opened, out: Path) -> None:
+    files = [opened(b.nsx([(0, b.ramp(4, 3))]), f"{k}.ns5") for k in range(2)]
+    assert nv.write_bin((file for file in files), out).n_channels == 6

@@ -189,3 +189,10 @@ def test_timing_c29_a_file_that_is_missing_is_an_error_of_the_system(opened: Ope
     out.with_name(name).unlink()
     with pytest.raises(FileNotFoundError):
         nv.read_sidecar(out)
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 100_000])
+def test_timing_c29_a_sidecar_that_is_nested_without_end_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "s.json").write_text(text)
+    with pytest.raises(nv.FormatError):
+        nv.read_sidecar(tmp_path / "s.json")

@@ -99,6 +99,14 @@ def test_maps_c14_the_whole_file_is_dictionaries_lists_and_numbers(read: Read) -
     assert found.settings["ChanInfo"] == [{"label": "chan1", "chan": 1, "bank": 1, "term": 1}]
 
 
+def test_maps_c14_an_element_with_attributes_keeps_its_text(read: Read) -> None:
+    more = "<Gain id='3' Type='UINT32'>25</Gain><Name id='4'>array one</Name><Empty id='5'> \n</Empty>"
+    settings = read(ccf_of(item(1), more=more)).settings
+    assert settings["Gain"] == {"id": "3", "text": 25}
+    assert settings["Name"] == {"id": "4", "text": "array one"}
+    assert settings["Empty"] == {"id": "5"}
+
+
 def test_maps_c15_items_with_a_number_are_channels(read: Read) -> None:
     empty = "<ChanInfo_item Type='cbPKT_CHANINFO' label=''></ChanInfo_item>"
     channels = read(ccf_of(item(33), empty, whole(2), item(130, leaf("label", "ainp2", "cstring")))).channels

@@ -286,3 +286,10 @@ def test_clusters_c05_threads_may_be_the_first_to_touch_an_unpickled_segment(ope
             segment = pickle.loads(raw)
             first_rows = list(pool.map(lambda _, segment=segment: segment[0].tolist(), range(4)))
             assert first_rows == [first_rows[0]] * 4
+
+
+@pytest.mark.parametrize("key", [True, False, np.True_, (0, True), (True, 0), (slice(None), np.False_)])
+def test_clusters_c01_true_is_no_row_and_no_column(opened: Opened, key: Any) -> None:
+    segment = opened(b.nsx([(0, b.ramp(4, 3))])).segments[0]
+    with pytest.raises(IndexError):
+        segment[key]

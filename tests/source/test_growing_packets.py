@@ -128,3 +128,16 @@ def test_growing_c08_probing_goes_on_where_it_stood(file_of: FileOf, monkeypatch
                 file.write(raw[: start + 17 * n])
             ns.refresh()
             assert [first for first, _ in edges_of(ns)] == [k for k in (0, 1501, 2048, 5556, 8001) if k < n]
+
+
+@given(st.integers(2, 9), st.integers(0, 16), st.integers(0, 16))
+def test_growing_c01_a_cut_sample_is_damage_before_and_after_a_poll(file_of: FileOf, n: int, cut: int, more) -> None:
+    raw = t.ptp(t.stamps(12))
+    start = len(raw) - 17 * 12
+    path = file_of(raw[: start + 17 * n + cut])
+    with quietly(path) as ns:
+        for end in (start + 17 * n + cut, start + 17 * (n + 1) + more):
+            appended(path, raw[:end])
+            ns.refresh()
+            with quietly(path) as fresh:
+                assert (ns.damage, ns.missing_bytes) == (fresh.damage, fresh.missing_bytes)
