@@ -133,6 +133,44 @@ def test_another_spelling_of_the_same_file_is_its_recording(file_of: FileOf, mon
 
 
 @pytest.mark.windows
+@pytest.mark.parametrize("form", ["verbatim", "device", "slashes", "share", "verbatim share"])
+def test_every_form_of_a_path_reaches_the_recording_and_the_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    r"""Verbatim (``\\?\C:\``) and device paths, slashes, and a network share: the one Windows makes of its drive."""
+    folder = {
+        "verbatim": f"\\\\?\\{tmp_path}",
+        "device": f"\\\\.\\{tmp_path}",
+        "slashes": tmp_path.as_posix(),
+        "share": f"\\\\localhost\\{tmp_path.drive[0]}${str(tmp_path)[2:]}",
+        "verbatim share": f"\\\\?\\UNC\\localhost\\{tmp_path.drive[0]}${str(tmp_path)[2:]}",
+    }[form]
+    if not os.path.isdir(folder):
+        pytest.skip("the drive is not shared")
+    data, samples = b.plausible("2.3", 4, (30,))
+    (tmp_path / "s.ns5").write_bytes(data)
+    (tmp_path / "s.nev").write_bytes(nb.every_kind((2, 3)))
+    recording, separator = os.path.join(folder, "s.ns5"), "/" if form == "slashes" else "\\"
+    outputs = {name: folder + separator + name for name in ("s.bin", "cut.ns5", "cut.nev", "sorter")}
+    commands = [
+        ["info", recording], ["check", recording], ["events", os.path.join(folder, "s.nev")],
+        ["bin", recording, outputs["s.bin"]], ["bin", recording, outputs["s.bin"], "--overwrite"],
+        ["cut", recording, outputs["cut.ns5"]], ["cut", os.path.join(folder, "s.nev"), outputs["cut.nev"]],
+        ["sorter", recording, outputs["sorter"]],
+    ]  # fmt: skip
+    for arguments in commands:
+        assert cli.main(arguments) == 0, (arguments, capsys.readouterr().err)
+    assert (tmp_path / "s.bin").read_bytes() == samples.tobytes()
+    assert (tmp_path / "cut.ns5").read_bytes() == data
+    with nv.open_recording(os.path.join(folder, "s")) as opened:
+        assert sorted(opened.members) == ["nev", "ns5"]
+    for arguments in (["bin", recording, str(tmp_path / "s.ns5"), "--overwrite"], ["cut", recording, recording]):
+        assert cli.main(arguments) != 0, "a recording is the same by every form of its path"
+    assert (tmp_path / "s.ns5").read_bytes() == data
+    assert not [name for name in os.listdir(tmp_path) if "part" in name]
+
+
+@pytest.mark.windows
 @pytest.mark.parametrize("command", ["info", "check", "events", "bin", "cut", "sorter"])
 def test_a_recording_that_is_locked_is_one_line(
     file_of: FileOf, out: Path, capsys: pytest.CaptureFixture[str], command: str
