@@ -53,8 +53,9 @@ def scan_every_packet(samples: RecordedSamples, has_grown: bool) -> RecordedSamp
     index = samples.index
     if isinstance(index, BlockIndex):
         return samples
-    if index.is_fully_scanned or index.packets.all_single_sample():
-        return replace(samples, index=index.fully_scanned())
+    scanned = index.fully_scanned()
+    if scanned is not None:
+        return replace(samples, index=scanned)
     return _find_blocks(samples.headers, index.packets.layout, has_grown)
 
 

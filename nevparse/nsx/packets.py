@@ -68,13 +68,14 @@ class PacketReader:
     def ticks(self, a: int, b: int) -> NDArray[np.uint64]:
         """Timestamps of packets `a` to `b`."""
         ticks, done = np.empty(max(0, b - a), np.uint64), 0
-        for part in self._headers(a, b):
+        for part in self.headers(a, b):
             ticks[done : done + part.size] = part["tick"]
             done += part.size
         return ticks
 
-    def _headers(self, a: int, b: int) -> Iterator[NDArray[np.void]]:
+    def headers(self, a: int = 0, b: int | None = None) -> Iterator[NDArray[np.void]]:
         """Headers of packets `a` to `b`, a few at a time in one buffer."""
+        b = self.n_packets if b is None else b
         n = max(1, min(b - a, _PART_BYTES // self.packet_bytes))
         buffer = np.empty(n * self.packet_bytes, np.uint8)
         for first in range(a, b, n):
@@ -84,7 +85,7 @@ class PacketReader:
 
     def all_single_sample(self, first: int = 0) -> bool:
         """Whether every packet from `first` on has one sample."""
-        return all(map(_all_single_sample, self._headers(first, self.n_packets)))
+        return all(map(_all_single_sample, self.headers(first)))
 
     def grown(self) -> PacketReader:
         """These and those written since: systems make room in a file before they write to it."""
@@ -166,9 +167,17 @@ class PacketIndex:
         """Timestamp of the first packet; 0 without packets."""
         return self.packets.tick(0) if self.n_samples else 0
 
-    def fully_scanned(self) -> PacketIndex:
-        """The same index, which reads every timestamp to find the breaks."""
-        return self if self.is_fully_scanned else PacketIndex(self.packets, self.clock, True)
+    def fully_scanned(self) -> PacketIndex | None:
+        """The same index, with breaks found by reading every header; None where a packet has not one sample."""
+        if self.is_fully_scanned:
+            return self
+        detector, first = GapDetector(self.clock), 0
+        for headers in self.packets.headers():
+            if not _all_single_sample(headers):
+                return None
+            detector.add(headers["tick"], first)
+            first += headers.size
+        return PacketIndex(self.packets, self.clock, True, detector.finish(), self.n_final)
 
     def grown(self) -> PacketIndex:
         """The index of a file that has grown: breaks stay where they are, and only new packets are judged."""

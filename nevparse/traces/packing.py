@@ -52,14 +52,13 @@ class ColumnPacker:
     def pack(self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: Buffer) -> Callable[[], None] | None:
         """Pack `n_rows` rows, which are `stride` bytes apart in `raw` behind a header each, into `out`.
 
-        Gathering samples one by one is slow: the later half of the rows is done here, the other by what is returned.
+        Rows of packets are not aligned, and gathering samples one by one is slow: the later half of such rows is done
+        here, the other by what is returned.
         """
         if len(self._ranges) <= _MAX_RANGES:
-            for source, target, width in self._ranges:
-                field = np.dtype(f"V{width * self._dtype.itemsize}")  # an opaque field is copied by memcpy
-                fields = _fields(raw, field, n_rows, header_bytes + source * self._dtype.itemsize, stride)
-                _fields(out, field, n_rows, target * self._dtype.itemsize, self.row_bytes)[...] = fields
-            return None
+            half = n_rows // 2 if header_bytes else 0
+            self._copy_ranges(raw[half * stride :], n_rows - half, header_bytes, stride, out[half * self.row_bytes :])
+            return partial(self._copy_ranges, raw, half, header_bytes, stride, out) if half else None
         if header_bytes:  # rows between packet headers are not aligned: they are moved together first
             row = np.dtype(f"V{self.file_row_bytes}")
             raw = np.ascontiguousarray(_fields(raw, row, n_rows, header_bytes, stride)).view(np.uint8)
@@ -68,6 +67,12 @@ class ColumnPacker:
         half = n_rows // 2
         self._gather(table[half:], packed[half:])
         return partial(self._gather, table[:half], packed[:half])
+
+    def _copy_ranges(self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: Buffer) -> None:
+        for source, target, width in self._ranges:
+            field = np.dtype(f"V{width * self._dtype.itemsize}")  # an opaque field is copied by memcpy
+            fields = _fields(raw, field, n_rows, header_bytes + source * self._dtype.itemsize, stride)
+            _fields(out, field, n_rows, target * self._dtype.itemsize, self.row_bytes)[...] = fields
 
     def _gather(self, table: NDArray[Any], packed: NDArray[Any]) -> None:
         # mode "raise" would buffer `out`
