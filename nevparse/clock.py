@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
-from math import gcd
+from fractions import Fraction
+from math import gcd, isfinite
 from typing import Any, NamedTuple, SupportsInt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .format import tables
+from .format.numbers import integer_array, number
 from .format.text import duration_text
 
 Block = tuple[int, int, int]  # offset of the first row, tick, samples
@@ -153,6 +155,19 @@ def convert_ticks(ticks: NDArray[np.uint64], from_rate: int, to_rate: int) -> ND
     seconds = np.minimum(seconds, np.uint64(_LAST_TICK // to_rate - 1))
     converted: NDArray[np.uint64] = seconds * np.uint64(to_rate) + over * np.uint64(to_rate) // np.uint64(from_rate)
     return converted
+
+
+def seconds_after(ticks: ArrayLike, zero_tick: int, tick_rate: int) -> NDArray[np.float64]:
+    """Times in seconds after `zero_tick`, float64, of the shape of `ticks`; the differences are taken in integers."""
+    return np.asarray((integer_array(ticks, "ticks") - zero_tick) / tick_rate, np.float64)
+
+
+def tick_after(seconds: float | Fraction, zero_tick: int, tick_rate: int) -> int:
+    """The tick nearest to a time in seconds after `zero_tick`; ValueError where that is no finite number."""
+    exact = seconds if isinstance(seconds, Fraction) else number(seconds)
+    if not isfinite(exact):
+        raise ValueError(f"expected a time in seconds, found {seconds!r}")
+    return zero_tick + round(Fraction(exact) * tick_rate)
 
 
 class TimeBase(NamedTuple):

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from argparse import Namespace
 from datetime import datetime, timezone
 from fractions import Fraction
@@ -11,7 +13,6 @@ from typing import TYPE_CHECKING
 from .terminal import check_readable, print_message
 
 if TYPE_CHECKING:
-    from ..clock import TimeBase
     from ..nev.file import NevFile
     from ..nsx.file import NsxFile
 
@@ -37,36 +38,35 @@ def _utc(date: datetime) -> datetime:
 def tick_range(file: NsxFile | NevFile, arguments: Namespace) -> dict[str, int | None]:
     """``--start`` and ``--stop`` as the options ``start_tick`` and ``stop_tick`` of an export."""
     times: dict[str, Time | None] = {"start_tick": arguments.start, "stop_tick": arguments.stop}
-    first_tick = _first_tick(file) if any(isinstance(time, Fraction) for time in times.values()) else None
-    return {name: _tick(time, file.path, file.time_base, first_tick) for name, time in times.items()}
+    if any(isinstance(time, Fraction) for time in times.values()) and not count_from_recording(file):
+        print_message(f"no samples beside {file.path}: seconds count from its first event")
+    return {name: _tick(time, file) for name, time in times.items()}
 
 
-def _tick(time: Time | None, path: str, base: TimeBase, first_tick: int | None) -> int | None:
+def count_from_recording(file: NsxFile | NevFile) -> bool:
+    """Let the seconds of a file count from its recording's first sample; False where the recording has none."""
+    from ..recording.recording import open_recording
+
+    with warnings.catch_warnings(), check_readable(file.path):
+        warnings.simplefilter("ignore")  # of the other members
+        with open_recording(file.path) as recording:
+            suffix, has_samples = os.path.splitext(file.path)[1][1:].lower(), recording.has_samples
+            if has_samples and suffix in recording.files:
+                file._count_seconds_from(recording.files[suffix].zero_tick)
+    return has_samples
+
+
+def _tick(time: Time | None, file: NsxFile | NevFile) -> int | None:
     """The tick of a time; a second or a date before tick 0 is tick 0."""
+    from ..clock import tick_after
+
+    base = file.time_base
     if isinstance(time, Fraction):
-        return 0 if first_tick is None else max(0, first_tick + round(time * base.tick_rate))
+        return max(0, tick_after(time, file.zero_tick, file.tick_rate))
     if not isinstance(time, datetime):
         return time
     if base.origin is None:
-        raise ValueError(f"{path}: the file has no date; give --start and --stop in seconds or ticks")
+        raise ValueError(f"{file.path}: the file has no date; give --start and --stop in seconds or ticks")
     since = time - _utc(base.origin)
     microseconds = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
     return max(0, base.origin_tick + microseconds * base.tick_rate // 1_000_000)
-
-
-def _first_tick(file: NsxFile | NevFile) -> int | None:
-    """The tick that seconds count from: for a NEV that of its recording's first sample, so that both are cut alike."""
-    from ..nsx.file import NsxFile
-    from ..recording.recording import open_recording
-
-    if isinstance(file, NsxFile):
-        return file.segments[0].start_tick if file.segments else None
-    with check_readable(file.path):
-        recording = open_recording(file.path)
-    with recording:
-        files = [ns for ns in (*recording.nsx.values(), *recording.nfx.values()) if ns.n_samples]
-        if files:
-            ns = max(files, key=lambda ns: ns.sampling_rate)
-            return ns.segments[0].start_tick * file.tick_rate // ns.tick_rate
-    print_message(f"no samples beside {file.path}: seconds count from its first event")
-    return file.tick_span[0] if file.tick_span else None

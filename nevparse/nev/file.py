@@ -17,10 +17,10 @@ from types import MappingProxyType
 from typing import Any, SupportsIndex, SupportsInt
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
-from ..clock import TimeBase, find_time_base
+from ..clock import TimeBase, find_time_base, seconds_after, tick_after
 from ..errors import Damage, FormatError, UnknownScale
 from ..format import tables
 from ..format.dates import date_of_systemtime
@@ -38,7 +38,7 @@ from .packets import KIND_CODES, PacketNumbers, Packets
 from .resets import Reset, n_resets_before
 from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list
 
-_FROM_PACKETS = ("packets", "spikes", "tick_span", "origin_tick")  # what `RecordedPackets` caches
+_FROM_PACKETS = ("packets", "spikes", "tick_span", "first_tick", "origin_tick")  # what `RecordedPackets` caches
 _PADDING_BYTES = 4  # the last characters of UTF-16, or samples, are hardly ever all 0
 _UV_PER_V = 1e6
 
@@ -73,7 +73,7 @@ class RecordedPackets:
         ticks = self.packets.heads.tick[self.packets.with_known_kind()]
         return (int(ticks.min()), int(ticks.max())) if ticks.size else None
 
-    @property
+    @cached_property
     def first_tick(self) -> int:
         """Timestamp of the first packet that is no stray; 0 without one."""
         return self.packets.first_tick(self.packets.with_known_kind())
@@ -145,8 +145,8 @@ class NevFile:
 
     _parent: NevFile | None = None  # of a part that `follow` yields
 
-    def __init__(self, source: Source) -> None:
-        self._source, self.path = source, source.path
+    def __init__(self, source: Source, zero_tick: int | None = None) -> None:
+        self._source, self.path, self._zero_tick = source, source.path, zero_tick
         version, header = read_basic_header(source, tables.NEV_VERSIONS)
         self._version, self.spec, self.vendor = version, version.name, version.vendor
         damage: list[Damage] = []
@@ -184,7 +184,8 @@ class NevFile:
         if self._parent is not None:
             first = (self._recorded.start - self._headers_end) // self.packet_bytes
             return NevFile._part, (self._parent, first, first + self.n_packets)
-        return partial(open_file, make=NevFile, digest=self.digest), (self._source.reopen_argument(),)
+        make = partial(NevFile, zero_tick=self._zero_tick)
+        return partial(open_file, make=make, digest=self.digest), (self._source.reopen_argument(),)
 
     def __repr__(self) -> str:
         return f"NevFile({self.path!r}: {self.spec}, {len(self.electrodes)} electrodes, {self.n_packets} packets)"
@@ -241,6 +242,28 @@ class NevFile:
         recorded = self._recorded
         why = f"the header's date stands for tick {recorded.origin_tick}"
         return find_time_base(self.time_origin, self.tick_rate, recorded.first_tick, recorded.origin_tick, why)
+
+    @property
+    def zero_tick(self) -> int:
+        """The tick that seconds count from: of the first packet that is no stray; 0 without a packet.
+
+        A file that `open_recording` opened counts from the first sample of its recording (`Recording.zero_tick`).
+        """
+        if self._parent is not None:
+            return self._parent.zero_tick
+        return self._recorded.first_tick if self._zero_tick is None else self._zero_tick
+
+    def _count_seconds_from(self, zero_tick: int) -> None:
+        """Let seconds count from a tick."""
+        self._zero_tick = zero_tick
+
+    def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
+        """Times of this file's clock in seconds after `zero_tick`, float64, of the shape of `ticks`."""
+        return seconds_after(ticks, self.zero_tick, self.tick_rate)
+
+    def tick_at(self, seconds: float) -> int:
+        """The tick nearest to a time in seconds after `zero_tick`."""
+        return tick_after(seconds, self.zero_tick, self.tick_rate)
 
     @property
     def tick_span(self) -> tuple[int, int] | None:

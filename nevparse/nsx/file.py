@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
-from ..clock import Clock, Gap, TimeBase, find_time_base
+from ..clock import Clock, Gap, TimeBase, find_time_base, seconds_after, tick_after
 from ..errors import Damage
 from ..format import tables
 from ..format.channel import Channel, uv_per_bit_by_electrode
@@ -64,10 +64,15 @@ class NsxFile:
     """
 
     def __init__(
-        self, source: Source, uv_per_bit: Mapping[int, float], has_grown: bool = False, fully_scanned: bool = False
+        self,
+        source: Source,
+        uv_per_bit: Mapping[int, float],
+        has_grown: bool = False,
+        fully_scanned: bool = False,
+        zero_tick: int | None = None,
     ) -> None:
         self._source, self._uv_per_bit, self.path = source, uv_per_bit, source.path
-        self._has_grown, self._is_fully_scanned = has_grown, fully_scanned
+        self._has_grown, self._is_fully_scanned, self._zero_tick = has_grown, fully_scanned, zero_tick
         self._headers = self._read_headers()
         self._recorded = self._record(find_samples(self._headers, has_grown))
         self._refreshing = Lock()
@@ -94,11 +99,16 @@ class NsxFile:
         """Attach what reopens the file, and scan every timestamp if this file is fully scanned."""
         if self._is_fully_scanned:
             samples = scan_every_packet(samples, self._has_grown)
-        return replace(samples, opener=self._opener())
+        zero_tick = samples.index.first_tick if self._zero_tick is None else self._zero_tick
+        return replace(samples, opener=self._opener(), zero_tick=zero_tick)
 
     def _opener(self) -> Opener:
         make = partial(
-            NsxFile, uv_per_bit=self._uv_per_bit, has_grown=self._has_grown, fully_scanned=self._is_fully_scanned
+            NsxFile,
+            uv_per_bit=self._uv_per_bit,
+            has_grown=self._has_grown,
+            fully_scanned=self._is_fully_scanned,
+            zero_tick=self._zero_tick,
         )
         return partial(open_file, make=make, digest=self.digest)
 
@@ -201,6 +211,27 @@ class NsxFile:
     def datetime(self, tick: SupportsInt) -> datetime | None:
         """When a tick was, UTC, to the microsecond below; None where the file has no date."""
         return self.time_base.datetime(tick)
+
+    @property
+    def zero_tick(self) -> int:
+        """The tick that seconds count from: of the first sample of this file.
+
+        A file that `open_recording` opened counts from the first sample of its recording (`Recording.zero_tick`).
+        """
+        return self._recorded.zero_tick
+
+    def _count_seconds_from(self, zero_tick: int) -> None:
+        """Let seconds count from a tick; arrays and segments that were taken before do not change."""
+        self._zero_tick = zero_tick
+        self._recorded = self._record(self._recorded)
+
+    def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
+        """Times of this file's clock in seconds after `zero_tick`, float64, of the shape of `ticks`."""
+        return seconds_after(ticks, self.zero_tick, self.tick_rate)
+
+    def tick_at(self, seconds: float) -> int:
+        """The tick nearest to a time in seconds after `zero_tick`."""
+        return tick_after(seconds, self.zero_tick, self.tick_rate)
 
     @property
     def has_sample_timestamps(self) -> bool:

@@ -150,18 +150,15 @@ class Segment:
         return self._samples.index.ticks(self._span, a, max(a, b), sort)
 
     def seconds(
-        self, start: int | None = None, stop: int | None = None, *, origin_tick: int = 0
+        self, start: int | None = None, stop: int | None = None, *, origin_tick: int | None = None
     ) -> NDArray[np.float64]:
         """Times of samples `start` to `stop` in seconds after `origin_tick`, float64.
 
-        The default counts from tick 0 of the clock, which the NEV of the recording shares. For a clock that counts
-        nanoseconds since 1970 give an origin in the recording: float64 resolves only 0.2 µs of such numbers.
+        The default is `NsxFile.zero_tick`: the recording's first sample.
         """
-        origin = integer(origin_tick, "origin_tick")
-        ticks = self.ticks(start, stop) - np.uint64(origin % TICKS_IN_64_BITS)
-        signed = ticks if origin == 0 else ticks.view(np.int64)
-        seconds: NDArray[np.float64] = signed / self._samples.index.clock.tick_rate
-        return seconds
+        origin = self._samples.zero_tick if origin_tick is None else integer(origin_tick, "origin_tick")
+        after = (self.ticks(start, stop) - np.uint64(origin % TICKS_IN_64_BITS)).view(np.int64)
+        return np.asarray(after / self._samples.index.clock.tick_rate)
 
 
 @dataclass(eq=False)
@@ -173,6 +170,7 @@ class RecordedSamples:
     missing_bytes: int
     damage: tuple[Damage, ...]  # of the headers too
     opener: Opener | None = None  # opens the file in another process
+    zero_tick: int = 0  # seconds count from it
 
     def __post_init__(self) -> None:
         self.source, self.size_bytes = self.headers.source, self.headers.source.size

@@ -61,6 +61,7 @@ class Recording:
             MappingProxyType({int(suffix[-1]): file for suffix, file in continuous if suffix.startswith(family)})
             for family in ("ns", "nf")
         )
+        self._count_seconds()
 
     def _open(self, suffix: str) -> None:
         try:
@@ -70,6 +71,13 @@ class Recording:
                 self.files[suffix] = open_nsx(self.members[suffix], nev=self.nev)
         except (FormatError, OSError) as error:
             self.failed[suffix] = error
+
+    def _count_seconds(self) -> None:
+        """Let the seconds of every member count from the first sample of the fastest file that has one."""
+        if self.has_samples:
+            first = [file for file in self._by_rate() if file.n_samples][-1]
+            for file in self.files.values():
+                file._count_seconds_from(first.zero_tick * file.tick_rate // first.tick_rate)
 
     def __enter__(self) -> Recording:
         return self
@@ -100,10 +108,28 @@ class Recording:
         ValueError
             Where the recording has none.
         """
-        files = [*self.nfx.items(), *self.nsx.items()]
+        files = self._by_rate()
         if not files:
             raise ValueError(f"{self.base}: expected a continuous file, found {', '.join(self.members)}")
-        return max(files, key=lambda item: (item[1].sampling_rate, item[0]))[1]
+        return files[-1]
+
+    def _by_rate(self) -> list[NsxFile]:
+        """The continuous files, the fastest last."""
+        files = sorted([*self.nsx.items(), *self.nfx.items()], key=lambda item: (item[1].sampling_rate, item[0]))
+        return [file for _, file in files]
+
+    @property
+    def has_samples(self) -> bool:
+        """Whether a continuous file has any."""
+        return any(file.n_samples for file in self._by_rate())
+
+    @property
+    def zero_tick(self) -> int:
+        """The tick that seconds count from, in the clock of `epochs`: of the first sample of the fastest file.
+
+        Without a sample, of the NEV's first packet that is no stray.
+        """
+        return self.nev.zero_tick if self.nev else self.fastest.zero_tick
 
     def locate(
         self, ticks: ArrayLike, nsx: int | NsxFile, *, packets: ArrayLike | None = None

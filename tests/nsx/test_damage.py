@@ -29,6 +29,8 @@ CALLS = {
     "chunks": lambda ns: [chunk.samples.sum() for chunk in ns.chunks(3, channels=slice(0, 2))],
     "readinto": lambda ns: ns.readinto(memoryview(bytearray(50)), max(0, ns.size_bytes - 20)),
     "datetime": lambda ns: ns.datetime(2**33),
+    "seconds": lambda ns: ns.seconds([0, 2**40]),
+    "tick_at": lambda ns: ns.tick_at(0.5),
     "gap_between": lambda ns: [ns.gap_between(0, k) for k in range(1, len(ns.segments))],
     "locate": lambda ns: ns.locate([0, 1, 2**40]),
     "close": lambda ns: ns.close(),

@@ -62,7 +62,7 @@ def same(ns, reader):
     assert len(theirs) == len(ns.segments)
     for segment, (start_s, samples) in zip(ns.segments, theirs, strict=True):
         np.testing.assert_array_equal(segment.samples, samples)
-        assert segment.seconds(0, 1)[0] == pytest.approx(start_s, rel=1e-15, abs=1e-9)
+        assert segment.seconds(0, 1, origin_tick=0)[0] == pytest.approx(start_s, rel=1e-15, abs=1e-9)
     assert reader.get_signal_sampling_rate(0) == ns.sampling_rate
     for channel, theirs_ in zip(ns.channels, reader.header["signal_channels"], strict=True):
         to_uv = {"uV": 1, "mV": 1e3, "V": 1e6}[theirs_["units"]]

@@ -107,10 +107,11 @@ def test_blocks_of_one_segment_are_views_and_their_sum_is_not(opened: Opened) ->
     np.testing.assert_array_equal(ns.read(2, 4), b.ramp(6, 2)[2:4])
 
 
-def test_seconds_count_from_tick_0_or_from_an_origin(opened: Opened) -> None:
+def test_seconds_count_from_the_first_sample_or_from_an_origin(opened: Opened) -> None:
     ns = opened(b.nsx([(60000, b.ramp(4, 1))], period=15))
     (segment,) = ns.segments
-    np.testing.assert_allclose(segment.seconds(), 2 + np.arange(4) / 2000)
+    np.testing.assert_allclose(segment.seconds(), np.arange(4) / 2000)
+    np.testing.assert_allclose(segment.seconds(origin_tick=0), 2 + np.arange(4) / 2000)
     np.testing.assert_allclose(segment.seconds(1, 3, origin_tick=60030), [-0.0005, 0.0])
     assert segment.seconds(2, 2).shape == (0,)
 

@@ -53,7 +53,7 @@ def same_segments(path, theirs):
         assert len(ns.segments) == len(theirs)
         for segment, (samples, seconds) in zip(ns.segments, theirs, strict=True):
             np.testing.assert_array_equal(segment.samples, samples)
-            np.testing.assert_allclose(segment.seconds(), seconds, rtol=1e-15, atol=2 / ns.tick_rate)
+            np.testing.assert_allclose(segment.seconds(origin_tick=0), seconds, rtol=1e-15, atol=2 / ns.tick_rate)
 
 
 @FEWER
@@ -96,7 +96,7 @@ def test_ptp_seconds_are_those_of_neo_to_what_a_float_resolves(file_of: FileOf, 
     path = file_of(t.ptp(t.stamps(300, start=epoch_ns, jitter_ns=300)))
     ((_, seconds),) = in_neo(path, gap_tolerance_ms=0)
     with nv.open_nsx(path) as ns:
-        np.testing.assert_allclose(ns.segments[0].seconds(), seconds, rtol=2.3e-16)
+        np.testing.assert_allclose(ns.segments[0].seconds(origin_tick=0), seconds, rtol=2.3e-16)
 
 
 def known_differences():

@@ -81,8 +81,8 @@ def test_writing_c19_neo_reads_samples_cut_from_recordings(real_file: RealFile, 
     with nv.open_nsx(real_file(name)) as ns:
         nv.write_nsx(ns, out, channels=[4, 2], start_tick=int(ns.segments[0].ticks(20, 21)[0]))
         first = ns.segments[0]
-        want = [(first.seconds(20, 21)[0], first.samples[20:, [4, 2]])]
-        want += [(segment.seconds(0, 1)[0], segment.samples[:, [4, 2]]) for segment in ns.segments[1:]]
+        want = [(first.seconds(20, 21, origin_tick=0)[0], first.samples[20:, [4, 2]])]
+        want += [(segment.seconds(0, 1, origin_tick=0)[0], segment.samples[:, [4, 2]]) for segment in ns.segments[1:]]
     same_in_neo(out, want)
 
 
