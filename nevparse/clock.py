@@ -264,10 +264,10 @@ class TickIntervals:
         self._stop_records = np.array([span.stop_record for span in spans], np.int64)
 
     def find(
-        self, ticks: NDArray[np.uint64], among: range
+        self, ticks: NDArray[np.uint64], among: NDArray[np.intp]
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
         """Segment of `among` that holds each tick, the last to start; whether one does; its first and stop record."""
-        starts, ends = self._starts[among.start : among.stop], self._ends[among.start : among.stop]
+        starts, ends = self._starts[among], self._ends[among]
         owners = np.argsort(starts, kind="stable")
         cuts = starts[owners]
         if (ends[owners[:-1]] > cuts[1:]).any():
@@ -275,7 +275,7 @@ class TickIntervals:
         cut = np.searchsorted(cuts, ticks, "right") - 1
         owner = owners[np.maximum(cut, 0)]
         is_inside = (cut >= 0) & (owner >= 0) & (ticks < ends[owner])
-        segment = among.start + np.where(is_inside, owner, 0)
+        segment = among[np.where(is_inside, owner, 0)]
         return segment, is_inside, self._first_records[segment], self._stop_records[segment]
 
 

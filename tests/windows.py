@@ -42,6 +42,7 @@ SKIPPED = {
         "test_concurrency.py::test_a_number_given_to_another_file_meanwhile_is_noticed",
     ),
     "names that differ in case alone are the same name": (
+        "recording/test_members.py::test_timing_c35_of_two_names_that_differ_in_case_the_one_that_was_typed_is_opened",
         "cli/test_windows_users.py::test_a_name_in_another_case_is_another_recording_where_names_have_one",
         "export/output/test_replace_refused.py::test_what_has_another_case_is_anothers_where_names_have_one",
     ),

@@ -118,12 +118,16 @@ class Channel:
     low_pass: Filter | None = None
 
 
-def channel_kind(vendor: str, electrode_id: int, bank: int, units: str) -> str:
-    """Tell electrodes from analog inputs: by unit where the vendor's units decide it, else by id and bank."""
+def channel_kind(vendor: str, electrode_id: int, bank: int, units: str, max_digital: float = nan) -> str:
+    """Tell electrodes from analog inputs: by unit where the vendor's units decide it, else by id and bank.
+
+    An analog input that was set to microvolts has its own id and bank, and the digital range of no electrode.
+    """
+    is_input = any(electrode_id in ids and bank in (0, usual) for ids, usual in tables.ANALOG_IDS[vendor])
+    if is_input and max_digital == tables.MAX_DIGITAL_OF_INPUTS:
+        return "analog"
     if units in tables.KIND_BY_UNIT[vendor]:
         return tables.KIND_BY_UNIT[vendor][units]
     if electrode_id in tables.NEURAL_IDS[vendor]:
         return "neural"
-    if any(electrode_id in ids and bank in (0, usual) for ids, usual in tables.ANALOG_IDS[vendor]):
-        return "analog"
-    return "other"
+    return "analog" if is_input else "other"

@@ -360,4 +360,5 @@ EVENT_KINDS = (
 NEURAL_IDS = {"blackrock": range(1, 129), "ripple": range(1, 5121)}
 ANALOG_IDS = {"blackrock": ((range(129, 145), 5), (range(257, 273), 9)), "ripple": ((range(10241, 0x10000), 13),)}
 KIND_BY_UNIT = {"blackrock": {"uV": "neural", "nV": "neural", "mV": "analog", "V": "analog"}, "ripple": {}}
+MAX_DIGITAL_OF_INPUTS = 32767  # of analog inputs; of electrodes of a Blackrock front end 32764
 CHANNEL_KINDS = ("neural", "analog", "other")

@@ -20,7 +20,8 @@ from ..format import tables
 from ..format.channel import Channel, uv_per_bit_by_electrode
 from ..format.dates import date_of_systemtime
 from ..format.header import checked_tick_rate, header_text, read_basic_header
-from ..format.numbers import integer, tick_values
+from ..format.numbers import integer, integers, tick_values
+from ..format.text import ranges_text
 from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
@@ -423,23 +424,36 @@ class NsxFile:
         """Segments between one setting of the clock and the next."""
         return self._recorded.epochs
 
-    def locate(self, ticks: ArrayLike, segments: range | None = None) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    def locate(
+        self, ticks: ArrayLike, segments: Iterable[int] | None = None
+    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """The samples that times of this file's clock fall in.
 
         Parameters
         ----------
         ticks : array_like of int
             ``(n,)``.
-        segments : range, optional
+        segments : iterable of int, optional
             Search only these; by default all. Of several that hold a time, the one that starts last before it counts.
 
         Returns
         -------
         segment, sample : numpy.ndarray
             intp and int64, ``(n,)``: the sample whose period holds the time; -1 where nothing was recorded.
+
+        Raises
+        ------
+        ValueError
+            Where the file has no such segment.
         """
-        among = range(len(self.segments)) if segments is None else segments
-        return self._recorded.locate(tick_values(ticks), among)
+        recorded = self._recorded
+        every = np.arange(len(recorded.segments))
+        if segments is None:
+            return recorded.locate(tick_values(ticks), every)
+        numbers = np.array(integers(segments, "a segment"), np.intp)
+        if not np.isin(numbers, every).all():
+            raise ValueError(f"expected segments 0 to {every.size - 1}, found {ranges_text(sorted(numbers.tolist()))}")
+        return recorded.locate(tick_values(ticks), numbers)
 
     def readinto(self, buffer: memoryview, offset: int) -> int:
         """Fill `buffer` with the file's own bytes from `offset` on; returns the number of bytes read."""

@@ -106,7 +106,7 @@ def _read_channel(version: tables.NsxVersion, column: int, fields: Mapping[str, 
     return Channel(
         index=column,
         electrode_id=electrode_id,
-        kind=channel_kind(version.vendor, electrode_id, bank, units),
+        kind=channel_kind(version.vendor, electrode_id, bank, units, digital[1]),
         label=decode_text(fields["label"]),
         bank=bank,
         pin=fields["pin"],

@@ -204,9 +204,11 @@ class RecordedSamples:
         index = self.index
         return TickIntervals(index.spans, [index.clock.end(*index.last_timestamp(span)) for span in index.spans])
 
-    def locate(self, ticks: NDArray[np.uint64], segments: range) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    def locate(
+        self, ticks: NDArray[np.uint64], segments: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """The one of some segments, and the sample in it, that each tick falls in; -1 and -1 where none."""
-        if not segments:
+        if not segments.size:
             return np.full(ticks.shape, -1, np.intp), np.full(ticks.shape, -1, np.int64)
         segment, is_recorded, first, stop = self.tick_intervals.find(ticks, segments)
         sample = self.index.locate(ticks, first, stop)

@@ -26,7 +26,8 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
     folder, stem = os.path.split(base)
     members: dict[str, str] = {}
     others: dict[str, str] = {}
-    for name in sorted(os.listdir(folder or ".")):
+    typed = os.path.basename(path)  # before others: where names have a case, `x.ns5` and `x.NS5` are two files
+    for name in sorted(os.listdir(folder or "."), key=lambda name: (name != typed, name)):
         suffix = _SUFFIX.search(name)
         if suffix and name[: suffix.start()] == stem:
             members.setdefault(suffix.group(1).lower(), os.path.join(folder, name))

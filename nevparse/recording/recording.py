@@ -103,6 +103,8 @@ class Recording:
     def fastest(self) -> NsxFile:
         """The continuous file with the highest sampling rate; of several the one with the highest number.
 
+        Files without samples count only where no file has any.
+
         Raises
         ------
         ValueError
@@ -115,7 +117,10 @@ class Recording:
 
     def _by_rate(self) -> list[NsxFile]:
         """The continuous files, the fastest last."""
-        files = sorted([*self.nsx.items(), *self.nfx.items()], key=lambda item: (item[1].sampling_rate, item[0]))
+        files = sorted(
+            [*self.nsx.items(), *self.nfx.items()],
+            key=lambda item: (item[1].n_samples > 0, item[1].sampling_rate, item[0]),
+        )
         return [file for _, file in files]
 
     @property

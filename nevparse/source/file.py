@@ -29,6 +29,7 @@ class FileSource(Source):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
+        self._absolute = os.path.abspath(self.path)  # the working directory may be another when it is pickled
         mode = os.stat(self.path).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, "expected a file, found a directory", self.path)
@@ -69,7 +70,7 @@ class FileSource(Source):
 
     def reopen_argument(self) -> Any:
         """Its absolute path."""
-        return os.path.abspath(self.path)
+        return self._absolute
 
     def fileno(self) -> int:
         """The file descriptor."""

@@ -92,7 +92,7 @@ class RowTimes:
             (a pause, a filled row). Where a time occurs twice, in the segment that starts last before it.
         """
         wanted = tick_values(ticks)
-        _, is_recorded, first, stop = self._intervals.find(wanted, range(self._n_spans))
+        _, is_recorded, first, stop = self._intervals.find(wanted, np.arange(self._n_spans))
         if self._row_ticks is None:
             anchor = last_not_after(self._anchor_ticks, wanted, first, stop)
             rows = self._anchor_rows[anchor] + self._clock.samples(wanted, self._anchor_ticks[anchor])

@@ -136,6 +136,22 @@ def test_nsx_c18_electrodes_and_analog_inputs_are_told_apart(
     assert opened(b.nsx([], kind, channels=[head])).channels[0].kind == expected
 
 
+@pytest.mark.parametrize("kind", ["2.2", "2.3", "3.0"])
+@pytest.mark.parametrize("units", ["uV", "nV", "mV", "V", ""])
+@pytest.mark.parametrize(("electrode_id", "bank", "is_input"), [(129, 5, True), (272, 9, True), (129, 4, False)])
+def test_nsx_c18_an_analog_input_is_one_in_any_unit(
+    opened: Opened, kind: str, units: str, electrode_id: int, bank: int, is_input: bool
+) -> None:
+    heads = [
+        b.channel(electrode_id, kind=kind, bank=bank, units=units, digital=(-limit, limit)) for limit in (32767, 32764)
+    ]
+    as_input, as_electrode = (channel.kind for channel in opened(b.nsx([], kind, channels=heads)).channels)
+    if is_input:
+        assert as_input == "analog"
+    if units in ("uV", "nV"):  # electrodes 129 to 256 of a 256-channel system are on banks 5 to 8
+        assert as_electrode == "neural"
+
+
 def test_nsx_c19_ripple_splits_the_comment_and_starts_it_with_the_application(opened: Opened) -> None:
     data = b.nsx([(0, b.ramp(2, 1))], "ripple", comment=b"a remark", processor_tick=410825880)
     ns = opened(data)

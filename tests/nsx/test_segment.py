@@ -149,6 +149,23 @@ def test_clusters_c04_and_c05_it_pickles_without_a_sample_and_closes_what_it_ope
     assert open_files() == before
 
 
+def test_clusters_c04_a_relative_path_is_that_of_when_the_file_was_opened(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, n in (("one", 10), ("two", 20)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "s.ns5").write_bytes(t.blocks([0], [n]))
+        (tmp_path / folder / "s.nev").write_bytes(t.spike_nev(range(n)))
+    monkeypatch.chdir(tmp_path / "one")
+    with nv.open_nsx("s.ns5") as ns, nv.open_nev("s.nev") as nev:
+        token = ns.segments[0].__dask_tokenize__()
+        monkeypatch.chdir(tmp_path / "two")
+        assert ns.segments[0].__dask_tokenize__() == token
+        for copied in (copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))):
+            assert len(copied(ns.segments[0])) == copied(ns).n_samples == copied(nev).n_packets == 10
+            assert copied(ns.segments[0])[9].tolist() == ns.segments[0][9].tolist()
+
+
 def test_clusters_c04_segments_of_the_exact_file_stay_the_same(opened: Opened) -> None:
     """Probing takes this file for packets of one sample each; a block of several is among them."""
     ns = opened(t.hidden_block())

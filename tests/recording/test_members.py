@@ -32,6 +32,13 @@ def test_timing_c35_any_member_or_the_base_names_them_all(folder: Folder, name) 
     assert set(rec.files) == set(rec.members)
 
 
+def test_timing_c35_of_two_names_that_differ_in_case_the_one_that_was_typed_is_opened(folder: Folder) -> None:
+    folder.write(s__ns5=nsx((0, 5)), s__NS5=nsx((0, 7)))
+    if len(list(folder.path.iterdir())) == 1:
+        pytest.skip("names have no case here")
+    assert [folder.open(name).nsx[5].n_samples for name in ("s.ns5", "s.NS5")] == [5, 7]
+
+
 def test_timing_c35_a_base_may_hold_dots_and_suffixes_of_its_own(folder: Folder) -> None:
     (folder.path / "a.ns5.day1.nev").write_bytes(t.spike_nev([1]))
     (folder.path / "a.ns5.day1.ns5").write_bytes(nsx((0, 2)))
@@ -156,6 +163,14 @@ def test_timing_c47_the_fastest_file_is_by_rate_then_by_number(folder: Folder) -
     (folder.path / "s.ns6").unlink()
     (folder.path / "s.ns5").unlink()
     assert folder.open().fastest.n_samples == 3
+
+
+def test_timing_c47_a_file_without_samples_is_not_the_fastest_of_those_that_have_some(folder: Folder) -> None:
+    folder.write(s__ns3=nsx((0, 3), period=15), s__ns5=nsx((0, 5)), s__ns6=nsx((0, 0)))
+    assert folder.open().fastest.n_samples == 5
+    for suffix in ("ns3", "ns5"):
+        (folder.path / f"s.{suffix}").unlink()
+    assert folder.open().fastest.n_samples == 0
 
 
 def test_timing_c47_without_continuous_data_there_is_none(folder: Folder) -> None:

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from builders import nsx as b
 from builders import timing as t
 from fixture_types import Opened
@@ -93,6 +94,24 @@ def test_timing_c09_a_time_before_a_reset_is_found_where_it_was_recorded(opened:
     assert [held.tolist() for held in ns.locate([5, 10, 8999, 9000])] == [[1, 0, 0, -1], [5, 10, 8999, -1]]
     assert [held.tolist() for held in ns.locate([5, 10], range(1))] == [[0, 0], [5, 10]]
     assert [held.tolist() for held in ns.locate([5, 10], range(1, 2))] == [[1, -1], [5, -1]]
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=6), st.data())
+def test_timing_c09_any_choice_of_segments_is_searched_alone(opened: Opened, starts, data) -> None:
+    counts = data.draw(st.lists(st.integers(1, 40), min_size=len(starts), max_size=len(starts)))
+    with opened(t.blocks(starts, counts)) as ns:
+        n = len(ns.segments)
+        numbers = st.lists(st.integers(0, n - 1), unique=True).map(sorted)
+        steps = st.integers(1, 4).map(lambda step: range(0, n, step)) | st.just(range(n - 1, -1, -1))
+        some = data.draw(numbers | steps)
+        segments = [(segment.start_tick, segment.stop_tick, segment.index) for segment in ns.segments]
+        for tick in range(101):
+            holds = [(start, index) for start, stop, index in segments if index in some and start <= tick < stop]
+            start, wanted = max(holds, default=(tick + 1, -1))
+            assert [held.tolist() for held in ns.locate([tick], some)] == [[wanted], [tick - start]]
+        for wrong in ([n], [-1], range(n, n + 2)):
+            with pytest.raises(ValueError, match=f"expected segments 0 to {n - 1}, found"):
+                ns.locate([5], wrong)
 
 
 def test_timing_c09_a_file_without_samples_holds_no_time(opened: Opened) -> None:

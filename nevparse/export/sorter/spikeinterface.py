@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Sequence
 from math import isfinite
 from typing import Any
@@ -60,10 +61,12 @@ def binary_recording(
 
 
 def _start_seconds(ns: Continuous, files: Sequence[BinFile]) -> list[float]:
-    """Seconds from the first sample of the first file to that of each one."""
+    """Seconds to the first sample of each file, from that of the first file on the same setting of the clock."""
     firsts = [row for file in files for row in file.rows[:1] if isinstance(row, SampleRows)]
     ticks = [int(ns.segments[first.segment].ticks(first.start, first.start + 1)[0]) for first in firsts]
-    return [(tick - ticks[0]) / ns.tick_rate for tick in ticks]
+    resets = [gap.after_segment for gap in ns.gaps if gap.kind == "reset"]
+    epochs = [bisect_left(resets, first.segment) for first in firsts]
+    return [(tick - ticks[epochs.index(epoch)]) / ns.tick_rate for tick, epoch in zip(ticks, epochs, strict=True)]
 
 
 def binary_folder(channels: Sequence[Channel], positions: Positions, is_filtered: bool) -> dict[str, Any]:

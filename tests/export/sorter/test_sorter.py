@@ -385,6 +385,12 @@ def test_sorters_c13_a_bin_for_each_segment_and_all_are_listed(opened: Opened, f
     assert f"filename={[file.path for file in report.export.files]!r}" in "\n".join(report.lines())
 
 
+def test_sorters_c13_seconds_start_anew_where_the_clock_was_set_back(opened: Opened, folder: Path) -> None:
+    ns = opened(t.blocks([600_000, 690_000, 300, 60_300, 0], [5, 4, 3, 2, 1]))
+    nv.write_sorter(ns, folder, gaps="split")
+    assert json_of(folder, "binary.json")["kwargs"]["t_starts"] == [0, 3, 0, 2, 0]
+
+
 @settings(max_examples=15)
 @given(counts=st.lists(st.integers(1, 40), min_size=1, max_size=4), pauses=st.lists(st.integers(5, 9000), min_size=4))
 @pytest.mark.parametrize("kind", ["2.3", "ptp"])
