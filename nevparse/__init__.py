@@ -46,6 +46,8 @@ if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
     from .recording.epochs import PacketEpochs as PacketEpochs
     from .recording.recording import Recording as Recording
     from .recording.recording import open_recording as open_recording
+    from .report.quality import Quality as Quality
+    from .report.quality import channel_quality as channel_quality
 
 __version__ = "0.2.0"
 
@@ -62,6 +64,7 @@ _HOMES = {
     "recording.recording": "open_recording Recording",
     "recording.check": "check Finding",
     "export.bin": "write_bin",
+    "report.quality": "channel_quality Quality",
     "export.sidecar": "read_sidecar Sidecar",
     "export.sorter.folder": "write_sorter",
     "export.native.cut_nsx": "write_nsx",

@@ -35,7 +35,8 @@ ROOMS = {
     "nsx": "traces",
     "recording": "nsx nev",
     "export": "recording maps",
-    "cli": "export",
+    "report": "export",
+    "cli": "report",
 }
 TOP_LEVEL = {"pyproject.toml", "README.md", "nevparse", "tests", "spec_notes", "benchmarks"}
 BUILT = {"build", "dist", "demo.bin", "demo.json", "__pycache__"}  # what .gitignore leaves out

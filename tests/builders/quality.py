@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""An array in tissue, with faults planted on chosen electrodes; nothing here knows nevparse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from . import nsx as b
+
+RATE = 30_000
+UV_PER_BIT = 0.25
+FAULTS = ("dead", "frozen", "stuck", "clipped", "hum", "noisy", "quiet", "elsewhere")
+VERDICT = {
+    "dead": "dead",
+    "frozen": "dead",
+    "stuck": "clipped",
+    "clipped": "clipped",
+    "hum": "hum",
+    "noisy": "noisy",
+    "quiet": "unlike its neighbours",
+    "elsewhere": "unlike its neighbours",
+}
+
+
+def slow_waves(rng: np.random.Generator, n: int, rate: int, height_uv: float) -> np.ndarray:
+    """A field potential: random phases, power falling with the square of the frequency, below 100 Hz."""
+    hz = np.fft.rfftfreq(n, 1 / rate)
+    amplitude = np.where((hz >= 1) & (hz < 100), 1 / np.maximum(hz, 1), 0)
+    wave = np.fft.irfft(amplitude * np.exp(2j * np.pi * rng.random(hz.size)), n)
+    return wave * (height_uv / max(wave.std(), 1e-9))
+
+
+def tissue(
+    n_channels: int,
+    n_samples: int,
+    faults: Mapping[int, str] | None = None,
+    *,
+    rate: int = RATE,
+    noise_uv: float = 8.0,
+    field_uv: float = 60.0,
+    hum_hz: float = 50.0,
+    seed: int = 0,
+) -> np.ndarray:
+    """Samples in µV, float64 ``(n_samples, n_channels)``: a field that all share, noise of their own, and faults."""
+    rng = np.random.default_rng(seed)
+    field = slow_waves(rng, n_samples, rate, field_uv)
+    samples = rng.normal(0, noise_uv, (n_samples, n_channels)) + field[:, None] * rng.normal(1, 0.1, n_channels)
+    times = np.arange(n_samples) / rate
+    for column, fault in (faults or {}).items():
+        own = samples[:, column]
+        if fault == "dead":
+            own[:] = rng.normal(0, 0.3, n_samples)
+        elif fault == "frozen":
+            own[n_samples // 2 :] = own[n_samples // 2]
+        elif fault == "stuck":
+            own[:] = -9000
+        elif fault == "clipped":
+            own[:] = own * 150
+        elif fault == "hum":
+            own += 80 * np.sin(2 * np.pi * hum_hz * times) + 30 * np.sin(6 * np.pi * hum_hz * times)
+        elif fault == "noisy":
+            own += rng.normal(0, 4 * noise_uv, n_samples)
+        elif fault == "quiet":
+            own[:] = own / 5
+        elif fault == "elsewhere":
+            own[:] = slow_waves(rng, n_samples, rate, field_uv) + rng.normal(0, noise_uv, n_samples)
+    return samples
+
+
+def stored(samples_uv: np.ndarray, kind: str = "2.3") -> np.ndarray:
+    """The same as a file has them: bits of 0.25 µV within ±8191 µV; NFx has microvolts."""
+    if kind == "nfx":
+        return samples_uv.astype("<f4")
+    return np.clip(np.rint(samples_uv / UV_PER_BIT), -32764, 32764).astype("<i2")
+
+
+def array(
+    n_channels: int = 16, n_samples: int = 2 * RATE, faults: Mapping[int, str] | None = None, kind: str = "2.3", **how
+) -> bytes:
+    """A file of one block of them."""
+    period = 30_000 // how.get("rate", RATE)
+    return b.nsx([(0, stored(tissue(n_channels, n_samples, faults, **how), kind))], kind, period=period)
