@@ -31,6 +31,9 @@ def parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="what a file is: when, how long, which channels, gaps, events, damage")
     info.add_argument("file", nargs="+", metavar="F", help=_ANY_FILE)
     info.add_argument("--json", action="store_true", help="everything as JSON, one line for each file")
+    info.add_argument("--units", action="store_true", help="of a NEV: the spikes of each unit, a line an electrode")
+    quality = "how good the channels are: those that are not, and why; with --json all"
+    info.add_argument("--quality", action="store_true", help=quality)
     _add_bin(commands.add_parser("bin", help="write chosen channels to a flat .bin, and a .json that describes it"))
     _add_sorter(commands.add_parser("sorter", help="make a folder that Kilosort, Phy and SpikeInterface open"))
     _add_cut(commands.add_parser("cut", help="write a part of an NSx or NEV file as a file of the same kind"))

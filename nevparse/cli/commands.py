@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NevParseError
 from ..format.text import json_text, printable, size_text
 from .arguments import parser
-from .terminal import UnusableInput, check_readable, print_message, print_report, progress, show_warnings
+from .terminal import UnusableInput, check_readable, colored, print_message, print_report, progress, show_warnings
 from .times import tick_range
 
 if TYPE_CHECKING:
@@ -56,13 +56,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    from .info import info_json, info_text
+    from .info import info_json, info_text, quality_json, quality_text
     from .opening import open_named
 
     for name in arguments.file:
         with open_named(name) as opened:
-            text = json_text(info_json(opened)) if arguments.json else "\n".join(info_text(opened))
-        print(text, flush=True)
+            if arguments.quality:
+                show = progress("{} windows".format)
+                lines = [json_text(each) for each in quality_json(opened, show)] if arguments.json else []
+                lines = lines or quality_text(opened, show)
+                print_report([])
+            else:
+                lines = [json_text(info_json(opened))] if arguments.json else info_text(opened, units=arguments.units)
+        print("\n".join(lines if arguments.json else map(colored, lines)), flush=True)
     return DONE
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence, Sized
 from datetime import datetime
 from itertools import groupby
 from math import isfinite
@@ -15,16 +16,53 @@ from ..format.text import duration_text, printable, ranges_text, size_text
 from ..nev.file import NevFile
 from ..nsx.file import NsxFile
 from ..recording.recording import Recording
+from .terminal import UnusableInput
 
+Progress = Callable[[int, int], None]
 _BAR_CELLS = 60
+_MAX_BUSY = 5
 _MAX_LISTED = 8  # gaps, resets and damaged places; further ones are only counted
 
 
-def info_text(opened: NsxFile | NevFile | Recording) -> list[str]:
-    """Lines for a person."""
+def info_text(opened: NsxFile | NevFile | Recording, *, units: bool = False) -> list[str]:
+    """Lines for a person; with `units` the spikes of every unit, and not only their sums."""
     if isinstance(opened, NsxFile):
         return _nsx_lines(opened)
-    return _nev_lines(opened) if isinstance(opened, NevFile) else _recording_lines(opened)
+    return _nev_lines(opened, units) if isinstance(opened, NevFile) else _recording_lines(opened, units)
+
+
+def quality_text(opened: NsxFile | NevFile | Recording, progress: Progress | None = None) -> list[str]:
+    """How good the channels of every continuous file are: the counts, and those that are not good."""
+    from ..report.quality import channel_quality
+
+    lines = []
+    for ns in _continuous(opened):
+        first, *others = channel_quality(ns, progress=progress).lines()
+        lines += [f"{printable(ns.path)}: {first}", *others]
+    return lines
+
+
+def quality_json(opened: NsxFile | NevFile | Recording, progress: Progress | None = None) -> list[dict[str, Any]]:
+    """The same for JSON, of every channel."""
+    from ..report.quality import channel_quality
+
+    found = []
+    for ns in _continuous(opened):
+        quality = channel_quality(ns, progress=progress)
+        names = quality.channels.dtype.names or ()
+        rows = [dict(zip(names, row, strict=True)) for row in quality.channels.tolist()]
+        found.append({"path": ns.path, **_attributes(quality, "n_windows", "window_s", "duration_s"), "channels": rows})
+    plain: list[dict[str, Any]] = _plain(found)
+    return plain
+
+
+def _continuous(opened: NsxFile | NevFile | Recording) -> list[NsxFile]:
+    files = list(opened.files.values()) if isinstance(opened, Recording) else [opened]
+    found = [file for file in files if isinstance(file, NsxFile)]
+    if not found:
+        name = opened.base if isinstance(opened, Recording) else opened.path
+        raise UnusableInput(f"{name}: expected a continuous file, whose channels can be measured, found only spikes")
+    return found
 
 
 def _nsx_lines(ns: NsxFile) -> list[str]:
@@ -52,7 +90,7 @@ def _damage_lines(file: NsxFile | NevFile) -> list[str]:
     return lines + ([f"  missing: {size_text(file.missing_bytes)}"] if file.missing_bytes else [])
 
 
-def _counted(items: Sequence[Any], noun: str) -> str:
+def _counted(items: Sized, noun: str) -> str:
     return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
@@ -89,7 +127,7 @@ def _filter_text(channel: Channel) -> str:
     return f"  {corners[0] or '0 Hz'} to {corners[1] or 'unfiltered'}" if any(corners) else ""
 
 
-def _nev_lines(nev: NevFile) -> list[str]:
+def _nev_lines(nev: NevFile, units: bool) -> list[str]:
     span, rate = nev.tick_span, nev.tick_rate
     times = f", {span[0] / rate:.6g} s to {span[1] / rate:.6g} s (ticks {span[0]} to {span[1]})" if span else ""
     kinds = [f"{kind} {count}" for kind, count in nev.kinds().items()]
@@ -98,13 +136,42 @@ def _nev_lines(nev: NevFile) -> list[str]:
         _title(nev, "NEV"),
         f"  {nev.n_packets} packets of {nev.packet_bytes} bytes{times}; {len(nev.electrodes)} electrodes described",
         f"  events: {', '.join(kinds) or 'none'}",
-        *_spike_lines(nev),
+        *(_unit_lines(nev) if units else _spike_lines(nev)),
         *(_listed("clock reset", resets) if resets else []),
         *_damage_lines(nev),
     ]
 
 
 def _spike_lines(nev: NevFile) -> list[str]:
+    """Spikes in sum: electrodes, units by class, the busiest electrodes and the silent ones."""
+    per_unit = {unit: len(ticks) for unit, ticks in nev.trains().items()}
+    if not per_unit:
+        return []
+    of_electrode, of_class, n_units = Counter[int](), Counter[str](), Counter[str]()
+    for (electrode_id, unit), count in per_unit.items():
+        kind = nev.unit_class(unit)
+        of_electrode[electrode_id] += count
+        of_class[kind] += count
+        n_units[kind] += 1
+    classes = [
+        f"{count} {f'of {n_units[kind]} sorted units' if kind == 'unit' else kind}"
+        for kind, count in of_class.most_common()
+    ]
+    busiest = [_busy_text(nev, *item) for item in of_electrode.most_common(_MAX_BUSY)]
+    silent = [number for number in sorted(nev.electrodes) if not of_electrode[number]]
+    return [
+        f"  {sum(of_class.values())} spikes on {_counted(of_electrode, 'electrode')}: {', '.join(classes)}",
+        f"  busiest: {', '.join(busiest)}",
+        *([f"  silent: {_counted(silent, 'electrode')} ({ranges_text(silent)})"] if silent else []),
+    ]
+
+
+def _busy_text(nev: NevFile, electrode_id: int, count: int) -> str:
+    label = nev.electrodes[electrode_id].label if electrode_id in nev.electrodes else ""
+    return f"electrode {electrode_id}{f' {printable(label)}' if label else ''} ({count})"
+
+
+def _unit_lines(nev: NevFile) -> list[str]:
     """Numbers of spikes, a line for each electrode."""
     units: dict[int, list[str]] = {}
     for (electrode_id, unit), ticks in nev.trains().items():
@@ -116,13 +183,13 @@ def _spike_lines(nev: NevFile) -> list[str]:
     return [f"  spikes on {_counted(rows, 'electrode')}:", *rows] if rows else []
 
 
-def _recording_lines(recording: Recording) -> list[str]:
+def _recording_lines(recording: Recording, units: bool) -> list[str]:
     """Every file of a recording, and a bar for each that shows when it has data."""
     spans = {suffix: _spans_s(file) for suffix, file in recording.files.items()}
     ends = [end for parts in spans.values() for part in parts for end in part]
     first, last = (min(ends), max(ends)) if ends else (0.0, 0.0)
     return [
-        *(line for file in recording.files.values() for line in info_text(file)),
+        *(line for file in recording.files.values() for line in info_text(file, units=units)),
         f"{printable(recording.base)}: {first:.6g} s to {last:.6g} s by the recorder's clock",
         *(f"  {suffix}  |{_bar(parts, first, last)}|" for suffix, parts in spans.items()),
         *(f"  {suffix}  could not be read: {printable(str(error))}" for suffix, error in recording.failed.items()),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +13,15 @@ from typing import Any
 
 from ..errors import NevParseError
 from ..format.text import printable
+
+# What a line begins with, and the terminal's code for its colour: bold, red, yellow, green
+_COLORS = {
+    r"\S": "1",
+    r"  (missing: |could not be read|\d+ damaged place|\d+ clock reset)|.*: (dead|clipped): ": "31",
+    r"  \d+ gaps?:|.*: (hum|noisy|unlike its neighbours): ": "33",
+    r"  no (gaps|damaged places)$": "32",
+    "": "",
+}
 
 
 class UnusableInput(Exception):
@@ -37,6 +48,21 @@ def show_warnings() -> None:
     warnings.simplefilter("always")
     warnings.simplefilter("ignore", ResourceWarning)  # of a file that Ctrl-C closed
     warnings.showwarning = lambda message, *_, **__: print_message(f"warning: {message}")
+
+
+def has_colors() -> bool:
+    """Whether standard output is a terminal that shows colours, and ``NO_COLOR`` (no-color.org) is not set."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty():
+        return False
+    return sys.platform != "win32" or any(name in os.environ for name in ("WT_SESSION", "ANSICON", "ConEmuANSI"))
+
+
+def colored(line: str) -> str:
+    """A line of `info` in the colour of what it says, on a terminal that has colours."""
+    if not has_colors():
+        return line
+    code = next(code for pattern, code in _COLORS.items() if re.match(pattern, line))
+    return f"\x1b[{code}m{line}\x1b[0m" if code else line
 
 
 def progress(total_text: Callable[[int], str]) -> Callable[[int, int], None] | None:

@@ -20,6 +20,7 @@ LFP_HZ = (1.0, 300.0)
 SPIKE_LOW_HZ, HIGHEST = 300.0, 0.4  # the spike band's lower end, and the upper end of all in sampling rates
 _LEAST_SPIKE_HZ = 1000.0  # below that the rate is too low for spikes
 _LEAST_SAMPLES = 32
+_MOST_WINDOWS = 1000  # of recordings in many pieces, unless all is read
 _GROUP = 64  # channels at a time: bounds the memory
 _GAUSSIAN_MEDIAN = 0.6745  # median of |x| of a normal distribution, in standard deviations
 _INT16_LIMITS = -32764, 32764  # where a file does not say: ±8191 µV in steps of 0.25 µV
@@ -167,7 +168,7 @@ def measure(recording: Any, seconds: float | None = 10.0, *, progress: Progress 
     parts: Sequence[_Rows] = recording.segments if isinstance(recording, NsxFile) else [recording]
     lengths = np.array([part.shape[0] for part in parts], np.int64)
     n = _window_samples(lengths, rate)
-    windows = list(_windows(lengths, n, None if seconds is None else max(1, round(seconds * rate / max(n, 1)))))
+    windows = list(_windows(lengths, n, _n_wanted(seconds, n / rate)))
     tally = _Tally(channels, rate, n, len(windows))
     for number, (part, start) in enumerate(windows):
         tally.add(number, parts[part][start : start + n])
@@ -185,6 +186,13 @@ def _window_samples(lengths: NDArray[np.int64], rate: float) -> int:
     ascending = np.sort(lengths)
     middle = ascending[np.searchsorted(np.cumsum(ascending), lengths.sum() / 2)]
     return int(min(middle, max(1, round(WINDOW_S * rate))))
+
+
+def _n_wanted(seconds: float | None, window_s: float) -> int | None:
+    """How many windows make so many seconds; None where all are wanted."""
+    if seconds is None or not window_s:
+        return None
+    return int(max(1, min(_MOST_WINDOWS, round(seconds / window_s))))
 
 
 def _windows(lengths: NDArray[np.int64], n: int, n_wanted: int | None) -> Iterator[tuple[int, int]]:
