@@ -79,7 +79,7 @@ def _add_cut(command: argparse.ArgumentParser) -> None:
     command.add_argument("--anonymise", nargs="?", const=True, default=False, choices=["labels"], help=out)
     base = "what to subtract from timestamps that count from 1970, the same for every file of a recording"
     command.add_argument("--base-tick", type=int, default=0, metavar="TICK", help=base)
-    command.add_argument("--overwrite", action="store_true", help="replace a file of the same name")
+    command.add_argument("--overwrite", action="store_true", help="replace a file of the same name, but no recording")
 
 
 def _add_channels(command: argparse.ArgumentParser, has_neural: bool = False) -> None:
@@ -107,7 +107,7 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("--max-fill", type=float, default=10.0, metavar="X", help="at most X times what was recorded")
     command.add_argument("--resample", choices=["nominal"], help="PTP: nearest samples on a regular grid")
     command.add_argument("--sort", action="store_true", help="sort samples that are out of order by time")
-    command.add_argument("--overwrite", action="store_true", help="replace files of the same names")
+    command.add_argument("--overwrite", action="store_true", help="replace files of the same names, but no recordings")
 
 
 def _add_events(command: argparse.ArgumentParser) -> None:

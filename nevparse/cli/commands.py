@@ -89,11 +89,12 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _bin(arguments: argparse.Namespace) -> int:
     from ..export.bin import write_bin
-    from .opening import open_continuous
+    from .opening import check_output_name, open_continuous
     from .terminal import stop_on_signal
 
     if arguments.timeout_s is not None and not arguments.follow:
         raise UnusableInput("--timeout requires --follow")
+    check_output_name(arguments.out)
     with ExitStack() as stack:
         files = [stack.enter_context(open_continuous(name, arguments.nsx)) for name in arguments.file]
         ns = files[0]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..export.output.files import complete_or_absent
 from ..format.text import json_text, printable
 from ..nev.comments import Comment
 from ..nev.file import NevFile
@@ -50,7 +51,8 @@ def save_npy(nev: NevFile, kind: str | None, path: str) -> None:
     if kind is None:
         raise UnusableInput("--npy takes one kind of event: name it with --kind")
     events = nev.events(kind)
-    with open(path, "xb") as file:
+    outputs = complete_or_absent(path, [path], overwrite=False, inputs=[nev.path])
+    with outputs as created, created.create(path) as file:
         np.save(file, events, allow_pickle=False)
     print(printable(f"{path}: {len(events)} events of {events.dtype}"))
 

@@ -7,9 +7,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..format.header import is_nev
+from ..format.header import begins_as_recording, is_nev
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
+from ..recording.members import base_of, members_of
 from ..recording.recording import Recording, open_recording
 from .terminal import UnusableInput, check_readable, print_message
 
@@ -46,6 +47,20 @@ def open_events(name: str) -> Iterator[NevFile]:
             if recording.nev is None:
                 raise UnusableInput(f"{recording.base}: expected a .nev, found {', '.join(recording.members)}")
             yield recording.nev
+
+
+def check_output_name(out: str) -> None:
+    """Refuse the last of several recordings as the name of the output, which was forgotten."""
+    is_base = not os.path.splitext(out)[1] and _has_members(out)
+    if is_base or base_of(out) != out or begins_as_recording(out):
+        raise UnusableInput(f"{out} is a recording, and the last name is that of the .bin to write: add one behind it")
+
+
+def _has_members(base: str) -> bool:
+    try:
+        return bool(members_of(base))
+    except OSError:
+        return False
 
 
 def _recording_of(opened: NsxFile | NevFile | Recording) -> Recording:

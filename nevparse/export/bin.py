@@ -122,7 +122,7 @@ def write_bin(
     sort : bool
         Sort samples that are out of order by time.
     overwrite : bool
-        Replace files of the same names.
+        Replace files of the same names. A recording is never replaced.
     progress : callable, optional
         Called with (rows done, rows in all) after each step.
     follow : bool
@@ -143,7 +143,7 @@ def write_bin(
     GapError
         Where the range holds a gap that `gaps` does not resolve.
     ExportError
-        Where a file is in the way, the input would be overwritten, the disk is full, or the input shrinks meanwhile.
+        Where a file is in the way, a recording would be replaced, the disk is full, or the input shrinks meanwhile.
     KeyError, ValueError
         Where a channel, a time or an option does not exist, or no channel is chosen.
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from contextlib import closing
@@ -27,6 +28,14 @@ def is_nev(openable: Openable) -> bool:
     """Whether a file is a NEV, by its first bytes."""
     with closing(open_source(openable)) as source:
         return _FAMILIES.get(source.peek(tables.MAGIC_BYTES, 0)) == _NEV
+
+
+def begins_as_recording(path: str) -> bool:
+    """Whether a regular file begins like any NSx or NEV, whatever its name is; False where there is none."""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb", buffering=0) as file:
+        return file.read(tables.MAGIC_BYTES) in _FAMILIES
 
 
 def read_basic_header(

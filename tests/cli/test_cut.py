@@ -54,7 +54,11 @@ def test_writing_c21_the_command_cuts_what_the_library_cuts(main: Command, opene
         assert output.startswith(f"{out}: NSx 2.3, ")
         assert out.read_bytes() == cut_by_library(ns, out, options)
     code, _, err = main(ns.path, out)
-    assert (code, err.startswith(f"nevparse: {out} exists; choose another name")) == (1, True)
+    assert (code, err.startswith(f"nevparse: {out} is a recording, which no output replaces")) == (1, True)
+    assert main(ns.path, out, "--overwrite")[::2] == (
+        1, f"nevparse: {out} is a recording, which no output replaces; choose another name\n"
+    )  # fmt: skip
+    out.write_bytes(b"no recording")
     assert main(ns.path, out, "--overwrite")[0] == 0
 
 
@@ -80,13 +84,16 @@ def test_writing_c21_a_nev_is_cut_at_the_times_of_its_samples(
     code, _, err = main(nev.path, out, "--start", "0.5", "--stop", "1")
     assert (code, "seconds count from its first event" in err) == (0, True)
     assert taken_apart(out.read_bytes())[2] == packets[5:10]
+    out.unlink()
     file_of(b.nsx([(45_000, b.ramp(10, 1))]), "s.ns5")
     for arguments in (["--start", "0.5", "--stop", "1"], ["--start", f"{2 * rate}t", "--stop", f"{5 * rate // 2}t"]):
-        assert main(nev.path, out, "--overwrite", *arguments)[::2] == (0, "")
+        assert main(nev.path, out, *arguments)[::2] == (0, "")
         assert taken_apart(out.read_bytes())[2] == packets[10:15]
-    assert main(nev.path, out, "--overwrite", "--electrodes", "1", "--kinds", "spike", "--anonymise")[0] == 0
+        out.unlink()
+    assert main(nev.path, out, "--electrodes", "1", "--kinds", "spike", "--anonymise")[0] == 0
     if version == (2, 3):
-        assert main(nev.path, out, "--overwrite", "--start", "2024-03-14T19:09:49.630")[0] == 0
+        out.unlink()
+        assert main(nev.path, out, "--start", "2024-03-14T19:09:49.630")[0] == 0
         assert taken_apart(out.read_bytes())[2] == packets[10:], "2.x has no time zone; it is taken as UTC"
 
 

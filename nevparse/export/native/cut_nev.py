@@ -98,7 +98,7 @@ def write_nev(
     Raises
     ------
     ExportError
-        If a file is in the way, the input would be overwritten, or the disk is full.
+        If a file is in the way, a recording would be replaced, or the disk is full.
     KeyError, ValueError
         If the selection names an electrode or a kind that the file does not have, or holds no packet.
     """
@@ -116,7 +116,8 @@ def write_nev(
     else:
         packets = np.arange(nev.n_packets) if takes_all else _choose_packets(nev, ids, names, start_tick, stop_tick)
         plan, n_packets = _plan(nev, ids, packets, anonymise, base_tick), packets.size
-    return NevReport(write_file(plan, inputs, states, path, overwrite, progress), nev.spec, n_packets, plan.n_bytes)
+    target = write_file(plan, inputs, states, path, overwrite, progress, "NEV")
+    return NevReport(target, nev.spec, n_packets, plan.n_bytes)
 
 
 def _plan(

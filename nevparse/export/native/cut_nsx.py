@@ -70,7 +70,7 @@ def write_nsx(
         What `anonymise` subtracts from every timestamp of a clock that counts from 1970 and so reveals the date. Use
         the same for every file of a recording.
     overwrite : bool
-        Replace a file of the same name.
+        Replace a file of the same name, unless it is a recording.
     progress : callable, optional
         Called with (bytes done, bytes in all) after each step.
 
@@ -82,7 +82,7 @@ def write_nsx(
     Raises
     ------
     ExportError
-        If a file is in the way, the input would be overwritten, the disk is full, or the input shrinks meanwhile.
+        If a file is in the way, a recording would be replaced, the disk is full, or the input shrinks meanwhile.
     KeyError, ValueError
         If the selection is empty or names what the file does not have, or if NSx 2.1, which has no timestamps, cannot
         keep the times of the samples.
@@ -109,7 +109,7 @@ def write_nsx(
         spans = _chosen_spans(file, segments, start_tick, stop_tick)
         has_grown = states[0].size_bytes > file.size_bytes
         plan = _plan(file, columns, spans, anonymise, base_tick, has_grown)
-        target = write_file(plan, inputs, states, path, overwrite, progress)
+        target = write_file(plan, inputs, states, path, overwrite, progress, "NSx")
         n_samples = sum(span.n_rows for span in spans)
         return NsxReport(target, file.spec, n_samples, columns.size, file.sampling_rate, plan.n_bytes)
 

@@ -71,12 +71,18 @@ def write_file(
     path: str | os.PathLike[str],
     overwrite: bool,
     progress: Progress | None,
+    native: str,
 ) -> str:
-    """Write a planned file and return its name; ExportError as in `write_nsx`, or if an input has another state now."""
+    """Write a planned NSx or NEV, as `native` says, and return its name.
+
+    ExportError as in `write_nsx`, or if an input has another state now.
+    """
     target = os.fspath(path)
     n_done = 0
     names = [source.path for source in inputs]
-    outputs = complete_or_absent(target, [target], overwrite=overwrite, inputs=names, n_bytes=plan.n_bytes)
+    outputs = complete_or_absent(
+        target, [target], overwrite=overwrite, inputs=names, n_bytes=plan.n_bytes, native=native
+    )
     with outputs as created, raise_if_changed(inputs, states), created.create(target, plan.n_bytes) as file:
         for n_bytes in stream(_batches(plan), file):
             n_done += n_bytes

@@ -20,6 +20,7 @@ from io import FileIO
 from weakref import WeakSet
 
 from ...errors import ExportError
+from ...format.header import begins_as_recording
 from ...format.text import size_text
 from .stream import NO_SPACE, reserve
 
@@ -28,6 +29,7 @@ _TRIES = 3
 _PAUSE_S = 0.2  # for a virus scanner or an indexer of Windows to close a file
 _REFUSED = {5, 32}  # Windows' codes of a file that is open or write-protected
 _NO_WINDOWS_NAME = re.compile(r'.*[<>:"|?*\x00-\x1f].*|(con|prn|aux|nul|com\d|lpt\d) *(\..*)?|.*[. ]', re.IGNORECASE)
+_ENDINGS = {"NSx": re.compile(r"\.(nsx|ns\d|nf\d)", re.IGNORECASE), "NEV": re.compile(r"\.nev", re.IGNORECASE)}
 _LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 _FAR = 1 << 40  # Windows lets nobody else read a byte that is locked: one that no file has
 
@@ -65,8 +67,8 @@ def _lock(file: FileIO) -> bool | None:
 class LockedPart:
     """The part that is locked from the first to the last moment of an export."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, native: str) -> None:
+        self.name, self._native = name, native
         self.file: FileIO | None = None
 
     def create(self) -> None:
@@ -78,7 +80,7 @@ class LockedPart:
                 if _lock(self.file) is not False and self.is_in_place():
                     return
                 self.file.close()  # another export took it for a leftover before it was locked
-            remove_leftover(self.name)
+            remove_leftover(self.name, self._native)
         raise ExportError(_busy(self.name))
 
     def is_in_place(self) -> bool:
@@ -91,14 +93,16 @@ class LockedPart:
             if self.file is not None and self.is_in_place():
                 _unlink_open(self.file, self.name)
             else:  # Ctrl-C may come after the file is made and before `file` is set
-                remove_leftover(self.name)
+                remove_leftover(self.name, self._native)
         if self.file is not None:
             self.file.close()
 
 
-def remove_leftover(part: str) -> None:
+def remove_leftover(part: str, native: str = "") -> None:
     """Remove a part that a killed export left; ExportError if it is in use, or no file of ours."""
     with suppress(FileNotFoundError):
+        if not native:  # the part of an NSx or NEV begins like one
+            check_no_recording(part)
         status = os.lstat(part)
         if not stat.S_ISREG(status.st_mode) or (status.st_nlink > 1 and not _same(part, os.path.splitext(part)[0])):
             raise ExportError(in_the_way(part))
@@ -129,6 +133,27 @@ def check_name(path: str) -> None:
         raise ExportError(f"{path}: Windows has no file of the name {name}; choose another name")
 
 
+def check_ending(path: str, native: str = "") -> None:
+    """Raise if a name ends like that of a recording, and the output will be none, or none of this kind."""
+    ending = os.path.splitext(path.rstrip("/\\"))[1]
+    for kind, pattern in _ENDINGS.items():
+        if kind != native and pattern.fullmatch(ending):
+            raise ExportError(f"{path}: only {kind} recordings have names that end in {ending}; choose another ending")
+
+
+def check_no_recording(path: str) -> None:
+    """Raise if there is a file that begins like a recording: no output takes its place, whatever is asked."""
+    try:
+        is_recording = begins_as_recording(path)
+    except FileNotFoundError:  # removed meanwhile
+        return
+    except OSError as error:
+        reason = f"it cannot be read ({error.strerror or error}), and might be a recording"
+        raise ExportError(f"{path} is not replaced: {reason}; choose another name") from error
+    if is_recording:
+        raise ExportError(f"{path} is a recording, which no output replaces; choose another name")
+
+
 def check_closed(path: str) -> None:
     """Raise if Windows would refuse to replace a file, as long as a program has it open."""
     if sys.platform == "win32" and os.path.isfile(path):
@@ -148,10 +173,13 @@ def check_not_input(path: str, inputs: Sequence[str]) -> None:
 class OutputFiles:
     """The files of one export, whose names match `name_pattern`. Those with another ending than `path` describe it."""
 
-    def __init__(self, path: str, name_pattern: str, lock_path: str, overwrite: bool, n_bytes: int) -> None:
+    def __init__(
+        self, path: str, name_pattern: str, lock_path: str, overwrite: bool, n_bytes: int, native: str
+    ) -> None:
         self._path, self._name_pattern, self._overwrite, self._n_bytes = path, name_pattern, overwrite, n_bytes
+        self._native = native
         self._lock_folder = os.path.dirname(os.path.abspath(lock_path))
-        self._lock, self._process = LockedPart(lock_path), 0
+        self._lock, self._process = LockedPart(lock_path, native), 0
         self._sources: dict[str, str] = {}  # what will be renamed to each target; "" only removes the older file
         self._n_written: dict[str, int] = {}
         self._files: list[FileIO] = []  # Windows removes no open file: one may be open after Ctrl-C
@@ -169,10 +197,11 @@ class OutputFiles:
         self._lock.create()
         for part in [target + PART for target in self.existing(PART)]:
             if part != self._lock.name:
-                remove_leftover(part)
+                remove_leftover(part, self._native)
         self._recover_killed_export()
         for target in targets:
             check_not_input(target, inputs)
+            check_ending(target, self._native)
             self._check_target(target)
         if self._n_bytes > (free := free_bytes(self._lock_folder)):
             sizes = f"{size_text(self._n_bytes)} are needed in {self._lock_folder}, {size_text(free)} are free"
@@ -183,6 +212,7 @@ class OutputFiles:
             raise ExportError(f"{target} is a folder; give the name of a file in it")
         if os.path.exists(target) and not os.path.isfile(target):
             raise ExportError(f"{target} is not a regular file, and would be replaced by one")
+        check_no_recording(target)
         if os.path.lexists(target) and not self._overwrite:
             raise ExportError(f"{target} exists; choose another name, or overwrite=True (--overwrite) to replace it")
         check_closed(target)
@@ -221,6 +251,8 @@ class OutputFiles:
                 os.rename(target + OLD, target)
             elif _same(target, target + OLD):
                 os.unlink(target + OLD)
+            else:
+                check_no_recording(target + OLD)
 
     @contextmanager
     def create(self, target: str, n_bytes: int | None = None) -> Iterator[FileIO]:
@@ -244,6 +276,8 @@ class OutputFiles:
             known = re.compile(f"({self._name_pattern})({re.escape(PART)})?")
             if not all(known.fullmatch(name) and os.path.isfile(os.path.join(folder, name)) for name in files):
                 raise ExportError(in_the_way(folder))
+            for name in files:
+                check_no_recording(os.path.join(folder, name))
             _remove_folder(folder)
         self._build_folder = folder
         os.mkdir(folder)
@@ -256,6 +290,8 @@ class OutputFiles:
         """Set older files aside, then give the new ones their names, companions last."""
         targets = sorted(self._sources, key=self._is_companion)
         if self._overwrite:
+            for target in targets:
+                check_no_recording(target)  # one may have begun meanwhile
             self._remove_older()  # what a killed export set aside must not be taken for what follows
             for target in targets:
                 if os.path.islink(target) or os.path.isfile(target):
@@ -306,7 +342,7 @@ class OutputFiles:
         for target, source in self._sources.items():
             with suppress(ExportError, OSError):
                 if source == target + PART != self._lock.name:
-                    os.unlink(source) if target in self._n_written else remove_leftover(source)
+                    os.unlink(source) if target in self._n_written else remove_leftover(source, self._native)
         with suppress(OSError):
             _remove_folder(self._build_folder)
         self._lock.remove()
@@ -342,16 +378,17 @@ class OutputFiles:
 @contextmanager
 def complete_or_absent(
     path: str, targets: Sequence[str], *, overwrite: bool, inputs: Sequence[str],
-    name_pattern: str = "", lock_path: str = "", n_bytes: int = 0,
+    name_pattern: str = "", lock_path: str = "", n_bytes: int = 0, native: str = "",
 ) -> Iterator[OutputFiles]:  # fmt: skip
     """Give the files that are created in the block their names if it ends well; otherwise nothing of them is left.
 
     `name_pattern` fits all files that an export to `path` may write, and `lock_path` is the part that is locked.
+    Of a recording, `native` is its kind, NSx or NEV; no output takes a recording's place.
     ExportError before the block if a target is in the way or has no space, or another export writes the same;
     after it, if the system cannot write.
     """
     name_pattern = name_pattern or re.escape(os.path.basename(path))
-    outputs = OutputFiles(path, name_pattern, lock_path or path + PART, overwrite, n_bytes)
+    outputs = OutputFiles(path, name_pattern, lock_path or path + PART, overwrite, n_bytes, native)
     try:
         try:
             outputs.begin(targets, inputs)

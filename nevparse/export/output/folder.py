@@ -12,7 +12,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...errors import ExportError
-from .files import OLD, PART, check_closed, check_name, check_not_input, complete_or_absent
+from .files import (
+    OLD,
+    PART,
+    check_closed,
+    check_ending,
+    check_name,
+    check_no_recording,
+    check_not_input,
+    complete_or_absent,
+)
 
 _LOCK = ".nevparse-lock"
 
@@ -30,6 +39,7 @@ def complete_folder(
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise ExportError(f"{folder} is not a folder; choose another name")
     target = os.path.realpath(folder)
+    check_ending(target)
     build, main = target + PART, os.path.join(target, main_name)
     with complete_or_absent(
         main, (), overwrite=overwrite, inputs=inputs, name_pattern=name_pattern, lock_path=target + _LOCK
@@ -38,6 +48,7 @@ def complete_folder(
         older = {*outputs.existing(), *outputs.existing(OLD)}
         for path in older:
             check_not_input(path, inputs)
+            check_no_recording(path)
         if os.path.isdir(target) and os.listdir(target) and not overwrite:
             instead = "choose another name, or overwrite=True (--overwrite) to replace what an export wrote there"
             raise ExportError(f"{target} exists and holds files; {instead}")

@@ -27,10 +27,11 @@ from export.native.cutting import every_kind, every_nev
 @pytest.mark.parametrize("kind", ["2.3", "ptp"])
 def test_writing_c17_memory_does_not_grow_with_the_file(opened: Opened, out: Path, kind: str) -> None:
     ns = opened(b.nsx([(0, b.ramp(400_000, 16))], "2.3") if kind == "2.3" else big_ptp(400_000, 16))
-    nv.write_nsx(ns, out, channels=[0, 3, 7], start_tick=0, overwrite=True)
+    nv.write_nsx(ns, out, channels=[0, 3, 7], start_tick=0)
+    out.unlink()
     tracemalloc.start()
     try:
-        nv.write_nsx(ns, out, channels=slice(1, None), overwrite=True)
+        nv.write_nsx(ns, out, channels=slice(1, None))
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

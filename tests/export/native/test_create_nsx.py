@@ -49,9 +49,10 @@ def test_writing_c15_what_is_created_reads_back(
     opened: Opened, out: Path, described, n_samples, version, period, tick_rate, start_tick, date, label
 ) -> None:
     samples = b.ramp(n_samples, len(described))
+    out.unlink(missing_ok=True)
     report = nv.create_nsx(
         samples, out, described, sampling_rate=30_000 / period, spec=version, tick_rate=tick_rate,
-        start_tick=start_tick, time_origin=date, label=label, comment=label * 16, overwrite=True,
+        start_tick=start_tick, time_origin=date, label=label, comment=label * 16,
     )  # fmt: skip
     with nv.open_nsx(out) as ns:
         assert (report.size_bytes, report.n_samples, report.n_channels) == (ns.size_bytes, *samples.shape)
@@ -68,9 +69,10 @@ def test_writing_c15_what_is_created_reads_back(
         channels, sampling_rate, data = ns.channels, ns.sampling_rate, out.read_bytes()
     again = [channel for channel in channels if channel.units == described[channel.index].units]
     if len(again) == len(channels):
+        out.unlink()
         nv.create_nsx(
             samples, out, channels, sampling_rate=sampling_rate, spec=version, tick_rate=tick_rate,
-            start_tick=start_tick, time_origin=date, label=label, comment=label * 16, overwrite=True,
+            start_tick=start_tick, time_origin=date, label=label, comment=label * 16,
         )  # fmt: skip
         assert out.read_bytes() == data, "a Channel says what a NewChannel says"
 
@@ -91,7 +93,8 @@ def test_writing_c15_a_new_file_is_what_a_builder_makes(out: Path, version) -> N
 def test_writing_c15_the_day_of_the_week_is_that_of_utc(out: Path) -> None:
     new_file(out, time_origin=datetime(2023, 6, 18, 23, 59, 58, 7000, timezone(timedelta(hours=-5))))
     assert struct.unpack_from("<8H", out.read_bytes(), 294) == (2023, 6, 1, 19, 4, 59, 58, 7), "in UTC it is Monday"
-    new_file(out, time_origin=datetime(2023, 6, 18, tzinfo=timezone.utc), overwrite=True)
+    out.unlink()
+    new_file(out, time_origin=datetime(2023, 6, 18, tzinfo=timezone.utc))
     assert struct.unpack_from("<8H", out.read_bytes(), 294)[2] == 0
 
 

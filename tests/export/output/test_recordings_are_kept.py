@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""No output takes the place of a recording, whatever is asked: claim C14 of `spec_notes/exports.md`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import nev as n
+from builders import nsx as b
+from fixture_types import NevOf, Opened
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nevparse as nv
+from export.left import left_in
+from export.output import crashes
+from export.output.crashes import OLD, PART
+from nevparse.format.tables import NEV_VERSIONS, NSX_VERSIONS
+
+RECORDINGS = {magic.decode(): magic + b"the data of a day" for magic, _ in (*NSX_VERSIONS, *NEV_VERSIONS)}
+_PAUSED, _PTP = b.plausible("2.3", 2, (5, 4))[0], b.plausible("ptp", 2, (40,))[0]
+
+Write = Callable[[Any, str, bool], object]
+# What each writes where it is asked for `s.x`
+WRITERS: dict[str, tuple[bytes, Write, list[str]]] = {
+    "bin": (_PTP, lambda ns, at, yes: nv.write_bin(ns, at + ".x", overwrite=yes), ["s.x", "s.json", "s.ticks"]),
+    "split": (
+        _PAUSED,
+        lambda ns, at, yes: nv.write_bin(ns, at + ".x", gaps="split", overwrite=yes),
+        ["s-000.x", "s-001.x", "s-000.json", "s-001.json"],
+    ),
+    "folder": (
+        _PTP,
+        lambda ns, at, yes: nv.write_sorter(ns, at, overwrite=yes),
+        ["s/recording.bin", "s/recording.json", "s/recording.ticks", "s/probe.json", "s/params.py"],
+    ),
+    "cut": (_PTP, lambda ns, at, yes: nv.write_nsx(ns, at + ".x", overwrite=yes), ["s.x"]),
+    "new": (
+        _PTP,
+        lambda ns, at, yes: nv.create_nsx(
+            ns.read(), at + ".x", ns.channels, sampling_rate=30000, overwrite=yes
+        ),
+        ["s.x"],
+    ),
+}  # fmt: skip
+
+
+@settings(max_examples=40)
+@given(
+    data=st.data(),
+    how=st.sampled_from(list(WRITERS)),
+    magic=st.sampled_from(list(RECORDINGS)),
+    ending=st.sampled_from(["", "", "", PART, OLD]),
+    overwrite=st.booleans(),
+    link=st.sampled_from(["", "", "hard", "symbolic"]),
+)
+def test_exports_c14_a_recording_stays_whatever_is_written_to_its_name(
+    opened: Opened,
+    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject,
+    how: str,
+    magic: str,
+    ending: str,
+    overwrite: bool,
+    link: str,
+) -> None:
+    """Also as a part or an older file, which only we name so; a set-aside one gets its name back."""
+    raw, write, names = WRITERS[how]
+    folder = tmp_path_factory.mktemp("kept")
+    ns = opened(raw, "a.ns5")
+    kept = folder / (data.draw(st.sampled_from(names)) + ("" if how in ("cut", "new") else ending))
+    kept.parent.mkdir(exist_ok=True)
+    recording = folder / "elsewhere" if link else kept
+    recording.write_bytes(RECORDINGS[magic])
+    if link:
+        with suppress(OSError):  # Windows makes symbolic links only for some users
+            (os.link if link == "hard" else os.symlink)(recording, kept)
+        if not kept.exists():
+            kept.write_bytes(RECORDINGS[magic])
+    with pytest.raises(nv.ExportError, match=r"recording|already exists|holds files"):
+        write(ns, str(folder / "s"), overwrite)
+    if not kept.exists():
+        kept = kept.with_name(kept.name.removesuffix(OLD))
+    files = {kept, recording} if link else {kept}
+    assert {path for path in folder.rglob("*") if path.is_file()} == files
+    assert {path.read_bytes() for path in files} == {RECORDINGS[magic]}
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("how", ["bin", "cut"])
+def test_exports_c14_a_recording_that_begins_meanwhile_stays(opened: Opened, out: Path, how: str) -> None:
+    ns = opened(_PTP)
+    write: Any = {"bin": nv.write_bin, "cut": nv.write_nsx}[how]
+    data = RECORDINGS["NEURALCD"]
+    with pytest.raises(nv.ExportError, match="is a recording, which no output replaces"):
+        write(ns, out, overwrite=True, progress=lambda *_: out.write_bytes(data))
+    assert crashes.contents(out.parent) == {"s.bin": data}
+
+
+@pytest.mark.parametrize("ending", [".nev", ".NS5", ".ns9", ".nf3", ".nsx"])
+@pytest.mark.parametrize("how", ["bin", "sorter", "nsx", "nev"])
+def test_exports_c14_only_recordings_are_named_as_recordings(
+    opened: Opened, nev_of: NevOf, out: Path, ending: str, how: str
+) -> None:
+    target = out.with_suffix(ending)
+    ns, nev = opened(_PTP), nev_of(n.every_kind((2, 3)))
+    write: dict[str, Callable[[], object]] = {
+        "bin": lambda: nv.write_bin(ns, target),
+        "sorter": lambda: nv.write_sorter(ns, target),
+        "nsx": lambda: nv.write_nsx(ns, target),
+        "nev": lambda: nv.write_nev(nev, target),
+    }
+    if how == ("nev" if ending == ".nev" else "nsx"):
+        write[how]()
+        assert left_in(out.parent) == [target.name]
+        return
+    with pytest.raises(nv.ExportError, match="choose another ending"):
+        write[how]()
+    assert left_in(out.parent) == []
