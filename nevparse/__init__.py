@@ -44,6 +44,8 @@ if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
     from .recording.check import check as check
     from .recording.epochs import Epoch as Epoch
     from .recording.epochs import PacketEpochs as PacketEpochs
+    from .recording.instruments import CombinedInstruments as CombinedInstruments
+    from .recording.instruments import combine_instruments as combine_instruments
     from .recording.recording import Recording as Recording
     from .recording.recording import open_recording as open_recording
     from .report.quality import Quality as Quality
@@ -62,6 +64,7 @@ _HOMES = {
     "nev.electrodes": "Electrode",
     "recording.epochs": "Epoch PacketEpochs",
     "recording.recording": "open_recording Recording",
+    "recording.instruments": "combine_instruments CombinedInstruments",
     "recording.check": "check Finding",
     "export.bin": "write_bin",
     "report.quality": "channel_quality Quality",

@@ -7,6 +7,8 @@ Options of an export have the library's names for them (``dest``), so that `comm
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
+from fractions import Fraction
 from typing import NoReturn
 
 from .. import __version__
@@ -49,6 +51,11 @@ def _add_bin(command: argparse.ArgumentParser) -> None:
     command.add_argument("out", metavar="OUT", help="the .bin to write")
     _add_channels(command, has_neural=True)
     _add_export(command)
+    clock = command.add_mutually_exclusive_group()
+    same = "of several instruments: equal ticks are the same moment, whatever the dates of the headers say"
+    clock.add_argument("--same-clock", dest="clock", action="store_const", const="same", help=same)
+    shift = "what to add to the times of each instrument, 0 for the first: seconds (0,2.5) or ticks (0,75000t)"
+    clock.add_argument("--offsets", type=offsets, metavar="0,TIME", help=shift)
     command.add_argument("--follow", action="store_true", help="go on with what is being recorded, until Ctrl-C")
     idle = "with --follow: end after so many seconds without a new sample"
     command.add_argument("--timeout", dest="timeout_s", type=float, metavar="S", help=idle)
@@ -146,6 +153,15 @@ def ids(text: str) -> list[int]:
             raise ValueError(text)
         numbers += range(begin, end + 1)
     return numbers
+
+
+def offsets(text: str) -> list[int | Fraction]:
+    """Ticks and seconds: ``0,75000t`` or ``0,2.5``."""
+    times = [time(part) for part in text.split(",")]
+    shifts = [part for part in times if not isinstance(part, datetime)]
+    if len(shifts) < len(times):
+        raise ValueError(text)
+    return shifts
 
 
 def fill(text: str) -> float | str:

@@ -16,16 +16,18 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NevParseError
-from ..format.text import json_text, printable, size_text
+from ..format.text import json_text, printable, ranges_text, size_text
 from .arguments import parser
 from .terminal import UnusableInput, check_readable, colored, print_message, print_report, progress, show_warnings
 from .times import tick_range
 
 if TYPE_CHECKING:
     from ..nsx.file import NsxFile
+    from ..recording.instruments import CombinedInstruments
 
 DONE, REFUSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
-_NOT_OPTIONS = {"command", "file", "out", "folder", "nsx", "first_bank", "start", "stop"}  # others are the library's
+# options of the command line alone; others are the library's
+_NOT_OPTIONS = {"command", "file", "out", "folder", "nsx", "first_bank", "start", "stop", "clock", "offsets"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,6 +97,8 @@ def _bin(arguments: argparse.Namespace) -> int:
     if arguments.timeout_s is not None and not arguments.follow:
         raise UnusableInput("--timeout requires --follow")
     check_output_name(arguments.out)
+    if len(arguments.file) == 1 and (arguments.clock or arguments.offsets):
+        raise UnusableInput("--same-clock and --offsets require the files of several instruments")
     with ExitStack() as stack:
         files = [stack.enter_context(open_continuous(name, arguments.nsx)) for name in arguments.file]
         ns = files[0]
@@ -104,9 +108,23 @@ def _bin(arguments: argparse.Namespace) -> int:
             raise UnusableInput(f"{ns.path} {why}")
         options = _options(ns, arguments, "{} samples".format)
         stop = stack.enter_context(stop_on_signal()) if arguments.follow else None
-        report = write_bin(ns if len(files) == 1 else files, arguments.out, stop=stop, **options)
+        report = write_bin(ns if len(files) == 1 else _combined(files, arguments), arguments.out, stop=stop, **options)
     print_report([*report.lines(), f"{report.sidecar_path}: what each column and row is"])
     return DONE
+
+
+def _combined(files: Sequence[NsxFile], arguments: argparse.Namespace) -> CombinedInstruments:
+    """Several instruments side by side, on the clock that the options state."""
+    from ..recording.instruments import combine_instruments
+
+    offsets = arguments.offsets
+    if offsets:
+        offsets = [shift if isinstance(shift, int) else round(shift * files[0].tick_rate) for shift in offsets]
+    combined = combine_instruments(files, clock=arguments.clock, offsets=offsets)
+    doubled = ranges_text(combined.doubled_electrodes)
+    several = f"; electrodes {doubled} are in several, told apart by column" if doubled else ""
+    print_message(f"{len(files)} instruments side by side: {combined.clock_note}{several}")
+    return combined
 
 
 def _sorter(arguments: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..errors import DamagedFile
 from ..nsx.file import NsxFile
 from ..nsx.packets import FullScanNeeded
-from ..recording.instruments import CombinedInstruments, Continuous
+from ..recording.instruments import CombinedInstruments, Continuous, InstrumentChanges, combine_instruments
 from ..source.growth import POLL_S, FollowOptions
 from ..traces.plan import FilledRows, PlanOptions, checked_options, plan_rows
 from .inputs import check_not_shrunk, files_of, raise_if_changed
@@ -39,6 +39,8 @@ class BinReport(BinFile):
         Rows filled, and samples left out and repeated to keep the nominal rate.
     n_out_of_order : int
         Samples that are out of order in the recording, and in the ``.bin`` unless they were sorted.
+    instruments : tuple of InstrumentChanges
+        Of several instruments, what was done to the samples of each.
     """
 
     files: tuple[BinFile, ...]
@@ -46,12 +48,13 @@ class BinReport(BinFile):
     n_dropped: int
     n_repeated: int
     n_out_of_order: int
+    instruments: tuple[InstrumentChanges, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """One line for each file, and one of what was done to time."""
+        """One line for each file, one of what was done to time, and of several instruments one for each."""
         counts = {
             "rows filled": self.n_filled,
             "samples left out": self.n_dropped,
@@ -59,7 +62,7 @@ class BinReport(BinFile):
             "samples out of order": self.n_out_of_order,
         }
         changes = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-        return [*map(str, self.files), *([changes] if changes else [])]
+        return [*map(str, self.files), *([changes] if changes else []), *map(str, self.instruments)]
 
 
 def write_bin(
@@ -169,15 +172,10 @@ def write_bin(
 
 def _as_one_recording(ns: Continuous | Iterable[NsxFile], of_any: bool, sort: bool) -> Continuous:
     """A file as it is; several instruments' files as one recording."""
-    if isinstance(ns, (NsxFile, CombinedInstruments)):
+    if isinstance(ns, NsxFile):
         return ns
-    files = list(ns) if isinstance(ns, Iterable) and not isinstance(ns, (str, bytes)) else [ns]
-    wrong = [type(file).__name__ for file in files if not isinstance(file, NsxFile)]
-    if wrong:
-        raise TypeError(f"expected an open NSx or several, found {', '.join(wrong)}; open_nsx opens files")
-    if not files:
-        raise ValueError("expected an open NSx or several, found none")
-    return CombinedInstruments(files, of_any, sort)
+    several = ns if isinstance(ns, CombinedInstruments) else combine_instruments(ns)
+    return several.arranged(of_any, sort)
 
 
 def _export(
@@ -208,7 +206,7 @@ def _export(
         message = f"{job.n_out_of_order} samples are out of order; sort=True (--sort) sorts them"
         warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=3)
     rows = [part for file in files for part in file.rows]
-    changes = ns.changes(rows) if isinstance(ns, CombinedInstruments) else []
+    changes = ns.changes(rows, options.start_tick, options.stop_tick) if isinstance(ns, CombinedInstruments) else []
     filled = (part.n_rows for part in rows if isinstance(part, FilledRows))
     return BinReport(
         **vars(files[0]) | {"n_samples": sum(file.n_samples for file in files)},
@@ -217,4 +215,5 @@ def _export(
         n_dropped=plan.n_dropped + sum(of_one.n_dropped for of_one in changes),
         n_repeated=plan.n_repeated + sum(of_one.n_repeated for of_one in changes),
         n_out_of_order=job.n_out_of_order,
+        instruments=tuple(changes),
     )

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import chain, pairwise
 from math import isfinite
 from typing import Any
 
@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..clock import Clock, convert_ticks
 from ..errors import FormatError
-from ..recording.instruments import Changes, CombinedInstruments, Continuous
+from ..format.numbers import TICKS_IN_64_BITS
+from ..recording.instruments import CombinedInstruments, Continuous
 from ..recording.recording import Recording
 from ..traces.plan import FilledRows, PlanOptions, PlanRow, RowPlan, count_rows
 from ..traces.row_times import RowTimes
@@ -75,7 +76,7 @@ def describe(
         },
         "sorted": options.sort,
         "out_of_order_samples": n_out_of_order,
-        **({"instruments": list(_instruments(ns, columns, changes))} if isinstance(ns, CombinedInstruments) else {}),
+        **(_instruments(ns, columns, rows, options, plan) if isinstance(ns, CombinedInstruments) else {}),
     }
 
 
@@ -107,18 +108,33 @@ def _range_of_rows(ns: Continuous, part: PlanRow, sort: bool) -> dict[str, Any]:
 
 
 def _instruments(
-    ns: CombinedInstruments, columns: NDArray[np.intp], changes: Sequence[Changes]
-) -> Iterator[dict[str, Any]]:
+    ns: CombinedInstruments,
+    columns: NDArray[np.intp],
+    rows: Sequence[PlanRow],
+    options: PlanOptions,
+    plan: RowPlan | GrowingRows,
+) -> dict[str, Any]:
+    """Which columns are of which instrument, and what was done to its samples; left out are those in no file."""
     edges = np.cumsum([0, *map(len, ns.split(columns))]).tolist()
-    for track, (first, stop), of_one in zip(ns.tracks, pairwise(edges), changes, strict=True):
-        yield {
-            "name": os.path.basename(track.file.path),
+    of_all = ns.changes(chain.from_iterable(plan.files.values()), options.start_tick, options.stop_tick)
+    described = [
+        {
+            "name": of_one.name,
+            "path": file.path,
+            "offset_ticks": offset,
             "first_column": first,
             "stop_column": stop,
             "filled_rows": of_one.n_filled,
             "dropped_samples": of_one.n_dropped,
             "repeated_samples": of_one.n_repeated,
+            "left_out_samples": total.n_left_out,
+            "rate_ppm": of_one.rate_ppm,
         }
+        for file, offset, (first, stop), of_one, total in zip(
+            ns.files, ns.offsets, pairwise(edges), ns.changes(rows), of_all, strict=True
+        )
+    ]
+    return {"instruments": described, "clock": ns.clock_note}
 
 
 class Sidecar(RowTimes):
@@ -181,7 +197,16 @@ class Sidecar(RowTimes):
         if packets is not None and not recording.is_one_epoch:
             file = recording.file_named(self.source_name)
             return self.sample_to_row(*recording.locate(ticks, file, packets=packets))
-        return self.tick_to_row(convert_ticks(np.asarray(ticks, np.uint64), nev.tick_rate, self.tick_rate))
+        converted = convert_ticks(np.asarray(ticks, np.uint64), nev.tick_rate, self.tick_rate)
+        return self.tick_to_row(converted + np.uint64(self._offset_of(recording) % TICKS_IN_64_BITS))
+
+    def _offset_of(self, recording: Recording) -> int:
+        """What brings ticks of a recording to the clock of the instruments side by side, of which it is one."""
+        paths = {os.path.abspath(path) for path in recording.members.values()}
+        for one in self.contents.get("instruments", ()):
+            if os.path.abspath(one["path"]) in paths:
+                return int(one["offset_ticks"])
+        return 0
 
 
 def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Several instruments side by side as one recording: a grid of rows on their common clock.
 
-Each sample goes to the row nearest to its time. Where every sample has a timestamp, the instruments' clocks drift
+Equal ticks are the same moment only where header dates prove it, or the caller says so. Each sample goes to the row
+nearest to its time. Where every sample has a timestamp, the instruments' clocks drift
 apart: now and then a sample is dropped or repeated, and counted.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from ..cached import cached_property
 from ..clock import Clock, Gap
 from ..errors import GapError
 from ..format.channel import Channel
+from ..format.numbers import integers
 from ..nsx.file import NsxFile
 from ..traces.extents import Extent
 from ..traces.plan import (
@@ -34,7 +37,19 @@ from ..traces.plan import (
     rows_between,
     select_samples,
 )
+from .belonging import (
+    AGREE_S,
+    ClockFacts,
+    Comparison,
+    check_different_files,
+    check_same_format,
+    clock_facts,
+    compare_clocks,
+    shared_electrodes,
+    unique_names,
+)
 
+SAME_CLOCK = "same"
 _ENDLESS = 1 << 62
 _RowRange = tuple[int, int]  # first row, and the row after the last
 
@@ -50,19 +65,52 @@ class Grid(NamedTuple):
         return self.origin_tick + row * self.clock.num // self.clock.den
 
 
-class Changes(NamedTuple):
-    """Rows filled for one instrument, and its samples dropped and repeated."""
+class InstrumentChanges(NamedTuple):
+    """What a wide recording does to the samples of one instrument.
 
+    Parameters
+    ----------
+    name : str
+        The instrument's file, as far as that tells it from the others.
+    n_filled : int
+        Rows that hold no sample of this instrument.
+    n_dropped, n_repeated : int
+        Samples dropped and repeated to keep the nominal rate.
+    n_left_out : int
+        Samples in the range of time that was chosen which are in no row, because another instrument has none then.
+    rate_ppm : float or None
+        By how many parts per million it samples faster than its nominal rate, by its timestamps; None in files of
+        blocks, which count samples.
+    """
+
+    name: str
     n_filled: int
     n_dropped: int
     n_repeated: int
+    n_left_out: int = 0
+    rate_ppm: float | None = None
+
+    def __str__(self) -> str:
+        counts = {
+            "samples left out that other instruments lack": self.n_left_out,
+            "rows filled": self.n_filled,
+            "samples dropped": self.n_dropped,
+            "samples repeated": self.n_repeated,
+        }
+        parts = [f"{count} {what}" for what, count in counts.items() if count]
+        if self.rate_ppm is not None:
+            parts.append(f"sampling rate {self.rate_ppm:+.1f} ppm")
+        return f"{self.name}: {', '.join(parts) or 'nothing left out'}"
 
 
 class InstrumentTrack:
-    """One instrument's samples on the grid: `rows` with those without samples, `recorded` the ranges with samples."""
+    """One instrument's samples on the grid: `rows` with those without samples, `recorded` the ranges with samples.
 
-    def __init__(self, file: NsxFile, grid: Grid, sort: bool) -> None:
-        self.file = file.fully_scanned() if file.has_sample_timestamps else file
+    `grid` is that of all instruments, by the ticks of this one.
+    """
+
+    def __init__(self, file: NsxFile, name: str, grid: Grid, sort: bool) -> None:
+        self.file, self.name = file.fully_scanned() if file.has_sample_timestamps else file, name
         self._dropped: list[int] = []  # rows in whose place, or before which, samples were left out
         self._repeated: list[int] = []
         self.rows = list(self._place_segments(grid, sort))
@@ -74,7 +122,8 @@ class InstrumentTrack:
             row = nearest_row(self.file.segments[span.segment].start_tick - grid.origin_tick, grid.clock)
             if row < end - 1:
                 problem = f"segment {span.segment} starts before segment {span.segment - 1} ends"
-                raise GapError(f"{self.file.path}: {problem}: export instruments one by one", self.file.gaps)
+                advice = "export instruments one by one, or cut each to the segments of one epoch (cut --segments)"
+                raise GapError(f"{self.file.path}: {problem}: {advice}", self.file.gaps)
             if row > end:
                 yield FilledRows(end, row - end, grid.tick(end))
             placed = resample_to_nominal(self.file, span, sort, grid.tick(row))
@@ -97,14 +146,30 @@ class InstrumentTrack:
             n_dropped += max(0, n_skipped)
         self._dropped += [row + placed.rows[-1].n_rows - 1] * (placed.n_dropped - n_dropped)  # behind the last row
 
-    def changes_within(self, ranges: Sequence[_RowRange]) -> Changes:
+    def n_recorded(self, ranges: Sequence[_RowRange]) -> int:
+        """How many of these rows of the grid hold a sample."""
+        return sum(max(0, min(b, stop) - max(a, first)) for first, stop in ranges for a, b in self.recorded)
+
+    def changes_within(self, ranges: Sequence[_RowRange], n_left_out: int) -> InstrumentChanges:
         """What was done to samples of these rows of the grid."""
-        n_recorded = sum(max(0, min(b, stop) - max(a, first)) for first, stop in ranges for a, b in self.recorded)
         n_dropped, n_repeated = (
             sum(bisect_left(rows, stop) - bisect_left(rows, first) for first, stop in ranges)
             for rows in (self._dropped, self._repeated)
         )
-        return Changes(sum(stop - first for first, stop in ranges) - n_recorded, n_dropped, n_repeated)
+        n_filled = sum(stop - first for first, stop in ranges) - self.n_recorded(ranges)
+        return InstrumentChanges(self.name, n_filled, n_dropped, n_repeated, n_left_out, self.rate_ppm)
+
+    @cached_property
+    def rate_ppm(self) -> float | None:
+        """By how many parts per million this instrument samples faster than nominally; None without timestamps."""
+        if not self.file.has_sample_timestamps:
+            return None
+        n_steps = elapsed = 0
+        for segment in self.file.segments:
+            first, last = (int(segment.ticks(row, row + 1)[0]) for row in (0, segment.n_samples - 1))
+            n_steps, elapsed = n_steps + segment.n_samples - 1, elapsed + last - first
+        nominal = n_steps * self.file.clock.num / self.file.clock.den
+        return round((nominal / elapsed - 1) * 1e6, 3) if elapsed > 0 else None
 
     def sample_before(self, row: int) -> SampleRows | None:
         """The last sample before a row of the grid."""
@@ -152,40 +217,96 @@ class GridSegment:
 
 
 class CombinedInstruments:
-    """Several instruments as one recording, which an export reads as it reads a file.
+    """Several instruments as one recording, which an export reads as it reads a file; `combine_instruments` makes one.
 
-    Its rows are those that all instruments recorded, or with `of_any` those that any instrument recorded. ValueError
-    where the files differ in rate, clock or type; GapError where they have no time in common, or the clock of one goes
-    backwards.
+    Its rows are those that all instruments recorded, or after `arranged` with `of_any` those that any of them did.
+
+    Attributes
+    ----------
+    files : tuple of NsxFile
+        The instruments, in the order of their columns.
+    names : tuple of str
+        Their names: each file's, with as many of its folders as tell it from the others.
+    offsets : tuple of int
+        What is added to the ticks of each to give ticks of the first one's clock.
+    clock_note : str
+        What says that they are on one clock.
     """
 
     has_sample_timestamps = False
 
-    def __init__(self, files: Sequence[NsxFile], of_any: bool, sort: bool) -> None:
+    def __init__(
+        self,
+        files: Sequence[NsxFile],
+        offsets: Sequence[int],
+        clock_note: str,
+        of_any: bool = False,
+        sort: bool = False,
+    ) -> None:
         first = files[0]
-        _check_same_format(files)
+        self.files, self.offsets, self.clock_note = tuple(files), tuple(offsets), clock_note
+        self.names = unique_names([file.path for file in files])
+        self._of_any, self._sort = of_any, sort
         self.path, self.spec, self.vendor = first.path, first.spec, first.vendor
         self.dtype, self.clock, self.tick_rate = first.dtype, first.clock, first.tick_rate
-        self.sampling_rate, self.time_origin = first.sampling_rate, first.time_origin
+        self.sampling_rate, self.time_origin, self.time_base = first.sampling_rate, first.time_origin, first.time_base
         self.size_bytes = sum(file.size_bytes for file in files)
         self.missing_bytes = sum(file.missing_bytes for file in files)
         self.n_channels = sum(file.n_channels for file in files)
-        grid = Grid(min(segment.start_tick for file in files for segment in file.segments), self.clock)
-        self.tracks = tuple(InstrumentTrack(file, grid, sort) for file in files)
+
+    def __repr__(self) -> str:
+        return f"CombinedInstruments({', '.join(self.names)}: {self.n_channels} channels)"
+
+    @property
+    def doubled_electrodes(self) -> list[int]:
+        """Electrode ids that more than one instrument has: their columns are told apart by the instrument."""
+        counts = Counter(electrode_id for file in self.files for electrode_id in set(file.electrode_ids.tolist()))
+        return sorted(electrode_id for electrode_id, n in counts.items() if n > 1)
+
+    def arranged(self, of_any: bool, sort: bool) -> CombinedInstruments:
+        """The same instruments with the rows of all of them, or `of_any`, and their samples sorted by time or not."""
+        if (of_any, sort) == (self._of_any, self._sort):
+            return self
+        return CombinedInstruments(self.files, self.offsets, self.clock_note, of_any, sort)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Rows from the earliest first sample on."""
+        firsts = (
+            segment.start_tick + offset
+            for file, offset in zip(self.files, self.offsets, strict=True)
+            for segment in file.segments
+        )
+        return Grid(min(firsts), self.clock)
+
+    @cached_property
+    def tracks(self) -> tuple[InstrumentTrack, ...]:
+        """The samples of each instrument on the grid."""
+        return tuple(
+            InstrumentTrack(file, name, self.grid._replace(origin_tick=self.grid.origin_tick - offset), self._sort)
+            for file, name, offset in zip(self.files, self.names, self.offsets, strict=True)
+        )
+
+    @cached_property
+    def segments(self) -> tuple[GridSegment, ...]:
+        """Rows without a gap."""
         recorded = [rows for track in self.tracks for rows in track.recorded]
-        ranges = _covered(recorded, len(files))
+        ranges = _covered(recorded, len(self.files))
         if not ranges:
-            ends = (f"{f.path}: ticks {f.segments[0].start_tick} to {f.segments[-1].stop_tick}" for f in files)
-            raise GapError(f"expected instruments that recorded at the same time, found {'; '.join(ends)}")
-        if of_any:
+            _raise_no_common_time(self.files, self.offsets)
+        if self._of_any:
             ranges = _covered(recorded, 1)
-        self.segments = tuple(GridSegment(index, a, b - a, grid) for index, (a, b) in enumerate(ranges))
-        self.n_samples = sum(segment.n_samples for segment in self.segments)
+        return tuple(GridSegment(index, a, b - a, self.grid) for index, (a, b) in enumerate(ranges))
+
+    @property
+    def n_samples(self) -> int:
+        """Rows in all."""
+        return sum(segment.n_samples for segment in self.segments)
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
         """The channels of every instrument, in the order of the instruments."""
-        return tuple(channel for track in self.tracks for channel in track.file.channels)
+        return tuple(channel for file in self.files for channel in file.channels)
 
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
@@ -206,8 +327,8 @@ class CombinedInstruments:
 
     def columns(self, *choice: Any) -> NDArray[np.intp]:
         """Columns of all instruments, each chosen by the same arguments, which `NsxFile.columns` explains."""
-        tracks = zip(self.tracks, self._first_columns, strict=False)
-        return np.concatenate([track.file.columns(*choice) + first for track, first in tracks])
+        files = zip(self.files, self._first_columns, strict=False)
+        return np.concatenate([file.columns(*choice) + first for file, first in files])
 
     def split(self, columns: NDArray[np.intp]) -> list[NDArray[np.intp]]:
         """Columns of all instruments as columns of each."""
@@ -221,16 +342,30 @@ class CombinedInstruments:
             else:
                 yield from rows_between(track.rows, *self._grid_rows(part), self.clock)
 
-    def changes(self, rows: Iterable[PlanRow]) -> list[Changes]:
-        """What was done to the samples of each instrument in planned rows; rows that none recorded do not count."""
+    def changes(
+        self, rows: Iterable[PlanRow], start_tick: int | None = None, stop_tick: int | None = None
+    ) -> list[InstrumentChanges]:
+        """What was done to the samples of each instrument in planned rows; rows that none recorded do not count.
+
+        What is left out counts within the range of ticks.
+        """
         ranges = [self._grid_rows(part) for part in rows if isinstance(part, SampleRows)]
-        return [track.changes_within(ranges) for track in self.tracks]
+        every = GridSegment(0, 0, _ENDLESS, self.grid)
+        chosen = [
+            (
+                0 if start_tick is None else every.find(start_tick),
+                _ENDLESS if stop_tick is None else every.find(stop_tick),
+            )
+        ]
+        return [
+            track.changes_within(ranges, track.n_recorded(chosen) - track.n_recorded(ranges)) for track in self.tracks
+        ]
 
     def check_fill(self, rows: Sequence[PlanRow], max_fill: float) -> None:
         """Raise a GapError where more than `max_fill` samples would be filled for each recorded one."""
         n_filled = sum(changes.n_filled for changes in self.changes(rows))
         n_in_all = len(self.tracks) * sum(part.n_rows for part in rows if isinstance(part, SampleRows))
-        row_bytes = max(track.file.n_channels for track in self.tracks) * self.dtype.itemsize
+        row_bytes = max(file.n_channels for file in self.files) * self.dtype.itemsize
         check_fill(self.path, n_filled, n_in_all - n_filled, max_fill, row_bytes, self.gaps)
 
     def sample_before(self, track: InstrumentTrack, rows: Sequence[PlanRow]) -> SampleRows | None:
@@ -245,19 +380,121 @@ class CombinedInstruments:
     @property
     def _first_columns(self) -> NDArray[np.intp]:
         """First column of each instrument, and the number of all columns."""
-        return np.cumsum([0, *(track.file.n_channels for track in self.tracks)])
+        return np.cumsum([0, *(file.n_channels for file in self.files)])
 
 
-def _check_same_format(files: Sequence[NsxFile]) -> None:
-    expected = _format_text(files[0])
-    for file in files:
-        found = _format_text(file) if file.segments else "no samples"
-        if found != expected:
-            raise ValueError(f"{file.path}: expected {expected} as in {files[0].path}, found {found}")
+def combine_instruments(
+    files: Iterable[NsxFile], *, clock: str | None = None, offsets: Iterable[int] | None = None
+) -> CombinedInstruments:
+    """Several instruments that recorded at the same time, side by side as one recording on the clock of the first.
+
+    Parameters
+    ----------
+    files : iterable of NsxFile
+        The same-numbered files of the instruments, in the order that their columns are to have.
+    clock : str, optional
+        ``same``: equal ticks are the same moment in every file. Without it the files must prove that: their clocks
+        count nanoseconds since 1970, or the dates of their headers agree within 1 s, whether a date is taken for that
+        of tick 0 or of the first sample.
+    offsets : iterable of int, optional
+        What to add to the ticks of each file to give ticks of the first one's clock, the first of them 0.
+
+    Returns
+    -------
+    CombinedInstruments
+        For `write_bin`, as a file is.
+
+    Raises
+    ------
+    ValueError
+        Where nothing proves that the files are on one clock, a file is there twice, or they differ in sampling rate,
+        ticks or type.
+    GapError
+        Where they have no time in common.
+
+    Notes
+    -----
+    spec_notes/joining.md, and spec_notes/timing.md, C40 to C44.
+    """
+    opened = _nsx_files(files)
+    check_different_files(opened)
+    check_same_format(opened)
+    if clock not in (None, SAME_CLOCK):
+        raise ValueError(f"expected clock to be None or {SAME_CLOCK!r}, found {clock!r}")
+    if clock and offsets is not None:
+        raise ValueError("expected clock or offsets, found both")
+    if offsets is not None:
+        shifts, note = _checked_offsets(opened, integers(offsets, "an offset")), "the offsets that were given"
+    else:
+        shifts = [0] * len(opened)
+        note = "one clock, as the caller says" if clock else _proof_of_one_clock(opened)
+    _check_common_time(opened, shifts)
+    return CombinedInstruments(opened, shifts, note)
 
 
-def _format_text(file: NsxFile) -> str:
-    return f"{file.sampling_rate} Hz sampling, {file.tick_rate} Hz ticks, {file.dtype.name}"
+def _nsx_files(files: Iterable[NsxFile]) -> list[NsxFile]:
+    opened = list(files) if isinstance(files, Iterable) and not isinstance(files, (str, bytes)) else [files]
+    wrong = [type(file).__name__ for file in opened if not isinstance(file, NsxFile)]
+    if wrong:
+        raise TypeError(f"expected an open NSx or several, found {', '.join(wrong)}; open_nsx opens files")
+    if not opened:
+        raise ValueError("expected an open NSx or several, found none")
+    return opened
+
+
+def _checked_offsets(files: Sequence[NsxFile], offsets: list[int]) -> list[int]:
+    if len(offsets) != len(files) or offsets[0] != 0:
+        raise ValueError(f"expected offsets in ticks, 0 and one for each further file, found {offsets}")
+    for file, offset in zip(files, offsets, strict=True):
+        if file.segments[0].start_tick + offset < 0:
+            first = f"offset {offset} and a first sample at tick {file.segments[0].start_tick}"
+            raise ValueError(f"{file.path}: expected no sample before tick 0 of {files[0].path}, found {first}")
+    return offsets
+
+
+def _proof_of_one_clock(files: Sequence[NsxFile]) -> str:
+    """What proves that equal ticks are the same moment; a ValueError that says what was found, and what would do."""
+    first, found = clock_facts(files[0]), [Comparison(True, 0.0, "one file")]
+    for file in files[1:]:
+        facts = clock_facts(file)
+        compared = compare_clocks(first, facts)
+        if not compared.is_same:
+            expected = f"instruments on one clock, whose header dates agree within {AGREE_S} s"
+            advice = _advice(files[0], file, first, facts, compared)
+            raise ValueError(f"{files[0].path} and {file.path}: expected {expected}, found {compared.found}. {advice}")
+        found.append(compared)
+    return max(found[1:] or found, key=lambda compared: abs(compared.apart_s or 0)).found
+
+
+def _advice(one: NsxFile, other: NsxFile, facts: ClockFacts, other_facts: ClockFacts, compared: Comparison) -> str:
+    """What would be right for two files whose clocks are not proved to be one."""
+    same = "clock='same' (--same-clock)"
+    if compared.apart_s is None:
+        return f"If equal ticks are the same moment, say so with {same}; else give offsets (--offsets)"
+    if other_facts.is_after(facts) or facts.is_after(other_facts):
+        shared = shared_electrodes(one, other)
+        both = f", and both have electrodes {shared}" if shared else ""
+        after = f"By the dates one was recorded after the other{both}: append them with concatenate (--append)"
+        return f"{after}. If the dates are wrong and the clock is one, {same}"
+    ticks = round(compared.apart_s * one.tick_rate)
+    shift = f"If the dates are right, offsets=[0, {ticks}] (--offsets 0,{ticks}t) aligns them to about a millisecond"
+    return f"{shift}. If the clock is one, {same}"
+
+
+def _check_common_time(files: Sequence[NsxFile], offsets: Sequence[int]) -> None:
+    """Raise a GapError where no tick is between the first and the last sample of every file."""
+    starts = [min(s.start_tick for s in file.segments) + offset for file, offset in zip(files, offsets, strict=True)]
+    stops = [max(s.stop_tick for s in file.segments) + offset for file, offset in zip(files, offsets, strict=True)]
+    if max(starts) >= min(stops):
+        _raise_no_common_time(files, offsets)
+
+
+def _raise_no_common_time(files: Sequence[NsxFile], offsets: Sequence[int]) -> NoReturn:
+    ends = (
+        f"{file.path}: ticks {file.segments[0].start_tick + offset} to {file.segments[-1].stop_tick + offset}"
+        for file, offset in zip(files, offsets, strict=True)
+    )
+    raise GapError(f"expected instruments that recorded at the same time, found {'; '.join(ends)}")
 
 
 def _covered(ranges: Sequence[_RowRange], min_ranges: int) -> list[_RowRange]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,13 @@ def stamps(
     elapsed = np.concatenate([[0.0], np.cumsum(steps[:-1])])
     jitter = np.random.default_rng(seed).integers(-jitter_ns, jitter_ns, n, endpoint=True)
     return (np.rint(elapsed).astype(np.int64) + jitter + start).astype(np.uint64)
+
+
+def origin(seconds: float) -> tuple[int, ...]:
+    """The header's date of a file that was started so many seconds after `builders.ORIGIN`, to the millisecond."""
+    date = datetime(2023, 6, 14, 10, 30, 5, 250_000) + timedelta(milliseconds=round(seconds * 1000))
+    weekday = date.isoweekday() % 7
+    return date.year, date.month, weekday, date.day, date.hour, date.minute, date.second, date.microsecond // 1000
 
 
 def shuffled(ticks: np.ndarray, groups: Mapping[int, Sequence[int] | np.ndarray]) -> np.ndarray:

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""What proves that files belong together: their headers' dates, ticks, electrodes and names."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from itertools import combinations
+from typing import NamedTuple
+
+from ..clock import counts_from_1970
+from ..format.text import ranges_text
+from ..nsx.file import NsxFile
+
+AGREE_S = 1  # the source is in spec_notes/joining.md, C01
+_MICROSECOND = timedelta(microseconds=1)
+_1970 = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class ClockFacts(NamedTuple):
+    """What a file says about its clock. Moments are microseconds since 1970; None where no date is known.
+
+    Where the clock itself counts from 1970 and disagrees with the header's date, the moment of tick 0 is not known.
+    """
+
+    date_us: int | None  # of the header
+    zero_us: int | None  # the moment of tick 0
+    first_tick: int
+    stop_tick: int
+    tick_rate: int
+    is_since_1970: bool
+
+    @property
+    def start_us(self) -> int | None:
+        """The moment of the first sample."""
+        return None if self.zero_us is None else self.zero_us + self.first_tick * 1_000_000 // self.tick_rate
+
+    @property
+    def stop_us(self) -> int | None:
+        """The moment after the last sample."""
+        return None if self.zero_us is None else self.zero_us + self.stop_tick * 1_000_000 // self.tick_rate
+
+    def is_after(self, other: ClockFacts) -> bool:
+        """Whether this file begins, by the dates, when the other has ended."""
+        return self.start_us is not None and other.stop_us is not None and self.start_us >= other.stop_us
+
+
+class Comparison(NamedTuple):
+    """Whether equal ticks of two files are the same moment, and by how much their clocks are known to differ."""
+
+    is_same: bool
+    apart_s: float | None  # from tick 0 of one to tick 0 of the other; None where a file has no date
+    found: str
+
+
+def clock_facts(file: NsxFile) -> ClockFacts:
+    """The facts of a file that has samples."""
+    first, stop = file.segments[0].start_tick, file.segments[-1].stop_tick
+    base, is_since_1970 = file.time_base, counts_from_1970(file.tick_rate, first)
+    zero_us = None
+    if base.origin is not None and not (is_since_1970 and base.origin_tick):
+        zero_us = _microseconds(base.origin) - base.origin_tick * 1_000_000 // file.tick_rate
+    date_us = _microseconds(file.time_origin) if file.time_origin else None
+    return ClockFacts(date_us, zero_us, first, stop, file.tick_rate, is_since_1970)
+
+
+def compare_clocks(one: ClockFacts, other: ClockFacts) -> Comparison:
+    """Compare the moments of tick 0 by the headers, and whether the first samples fit them.
+
+    Clocks of nanoseconds since 1970 agree, unless one is UTC and the other atomic time.
+    """
+    if one.zero_us is None or other.zero_us is None:
+        if one.is_since_1970 and other.is_since_1970:
+            return Comparison(True, 0.0, "both clocks count nanoseconds since 1970")
+        return Comparison(False, None, "a header without a date")
+    apart_s = (other.zero_us - one.zero_us) / 1_000_000
+    if one.is_since_1970 and other.is_since_1970:
+        return Comparison(abs(apart_s) <= AGREE_S, apart_s, f"clocks that count from 1970, {abs(apart_s):.3f} s apart")
+    if abs(apart_s) > AGREE_S:
+        return Comparison(False, apart_s, f"clocks that are {abs(apart_s):.3f} s apart by the dates of the headers")
+    starts_s = other.first_tick / other.tick_rate - one.first_tick / one.tick_rate
+    dates_s = ((other.date_us or 0) - (one.date_us or 0)) / 1_000_000
+    if abs(dates_s - starts_s) > AGREE_S:  # a date may be of tick 0 or of the first sample: both must agree
+        found = f"header dates {abs(dates_s):.3f} s apart, and first samples {abs(starts_s):.3f} s apart by their ticks"
+        return Comparison(False, dates_s - starts_s, found)
+    return Comparison(True, apart_s, f"dates within {abs(apart_s):.3f} s")
+
+
+def _microseconds(moment: datetime) -> int:
+    utc = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return (utc - _1970) // _MICROSECOND
+
+
+def check_different_files(files: Sequence[NsxFile]) -> None:
+    """Raise a ValueError where the same file is there twice."""
+    for one, other in combinations(files, 2):
+        if one is other or _is_same_path(one.path, other.path):
+            raise ValueError(f"{one.path}: expected different files, found this one twice")
+
+
+def _is_same_path(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # bytes and file objects have no path
+        return False
+
+
+def check_same_format(files: Sequence[NsxFile]) -> None:
+    """Raise a ValueError where files differ in sampling rate, ticks or type, or one has no samples."""
+    expected = _format_text(files[0])
+    for file in files:
+        found = _format_text(file) if file.segments else "no samples"
+        if found != expected:
+            raise ValueError(f"{file.path}: expected {expected} as in {files[0].path}, found {found}")
+
+
+def _format_text(file: NsxFile) -> str:
+    return f"{file.sampling_rate} Hz sampling, {file.tick_rate} Hz ticks, {file.dtype.name}"
+
+
+def shared_electrodes(one: NsxFile, other: NsxFile) -> str:
+    """The electrode ids that both files have, as ranges."""
+    return ranges_text(sorted({*one.electrode_ids.tolist()} & {*other.electrode_ids.tolist()}))
+
+
+def unique_names(paths: Sequence[str]) -> tuple[str, ...]:
+    """Names of files that tell them apart: each with as many of its folders as that needs."""
+    parts = [path.replace(os.sep, "/").split("/") for path in paths]
+    names = list(paths)
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(of_one[-depth:]) for of_one in parts]
+        if len(set(names)) == len(names):
+            break
+    counts, seen = Counter(names), Counter[str]()
+    for number, name in enumerate(names):  # bytes and file objects have no paths
+        seen[name] += 1
+        if counts[name] > 1:
+            names[number] = f"{name} ({seen[name]})"
+    return tuple(names)

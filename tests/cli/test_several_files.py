@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Several files on one command line: instruments side by side, and files of one recording end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import nsx as b
+from builders import timing as t
+from fixture_types import Command
+
+import nevparse as nv
+from nevparse.cli import commands as cli
+
+
+@pytest.fixture
+def main(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command in a folder: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        try:
+            code = cli.main([*map(str, arguments)])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.out + captured.err
+        return code, captured.out, captured.err
+
+    return call
+
+
+def write(name: str, tick: int, n: int, after_s: float = 0, first: int = 0) -> None:
+    Path(name).write_bytes(b.nsx([(tick, b.ramp(n, 2, first=first))], origin=t.origin(after_s)))
+
+
+def test_joining_c06_bin_prints_what_proves_the_clock_and_what_is_left_out(main: Command) -> None:
+    write("x-NSP1.ns5", 0, 300)
+    write("x-NSP2.ns5", 100, 300, after_s=0.004)
+    code, out, err = main("bin", "x-NSP1.ns5", "x-NSP2.ns5", "w.bin", "--gaps", "join")
+    assert code == 0
+    assert "2 instruments side by side: dates within 0.004 s" in err
+    assert "electrodes 1-2 are in several" in err
+    assert "x-NSP1.ns5: 100 samples left out that other instruments lack" in out
+    assert "x-NSP2.ns5: 100 samples left out that other instruments lack" in out
+
+
+def test_joining_c02_bin_refuses_successive_files_in_one_line_and_takes_a_stated_clock(main: Command) -> None:
+    write("a.ns5", 0, 300)
+    write("b.ns5", 0, 300, after_s=3600)
+    code, out, err = main("bin", "a.ns5", "b.ns5", "w.bin")
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "concatenate (--append)" in err
+    assert not Path("w.bin").exists()
+    code, _, err = main("bin", "a.ns5", "b.ns5", "w.bin", "--same-clock")
+    assert (code, nv.read_sidecar("w.bin").n_channels) == (0, 4)
+    assert "one clock, as the caller says" in err
+
+
+@pytest.mark.parametrize("shift", ["0,0.005", "0,150t", "0t,5e-3"])
+def test_joining_c03_offsets_are_seconds_or_ticks(main: Command, shift: str) -> None:
+    write("a.ns5", 0, 300)
+    write("b.ns5", 0, 300, after_s=60)
+    assert main("bin", "a.ns5", "b.ns5", "w.bin", "--offsets", shift)[0] == 0
+    sidecar = nv.read_sidecar("w.bin")
+    assert (sidecar.n_samples, int(sidecar.row_to_tick(0))) == (150, 150)
+    assert [one["offset_ticks"] for one in sidecar.contents["instruments"]] == [0, 150]
+    rows = np.fromfile("w.bin", np.int16).reshape(-1, 4)
+    np.testing.assert_array_equal(rows, np.hstack([b.ramp(150, 2, first=150), b.ramp(150, 2)]))
+
+
+def test_options_of_several_files_are_refused_for_one(main: Command) -> None:
+    write("a.ns5", 0, 300)
+    for options in (["--same-clock"], ["--offsets", "0,1"], ["--offsets", "0,2024-05-06"]):
+        code, _, err = main("bin", "a.ns5", "w.bin", *options)
+        assert code == 2
+        assert "offsets" in err
