@@ -108,13 +108,17 @@ def _bin(arguments: argparse.Namespace) -> int:
             raise UnusableInput(f"{ns.path} {why}")
         options = _options(ns, arguments, "{} samples".format)
         stop = stack.enter_context(stop_on_signal()) if arguments.follow else None
-        report = write_bin(ns if len(files) == 1 else _combined(files, arguments), arguments.out, stop=stop, **options)
+        is_refused = arguments.follow and len(files) > 1
+        recording = files if is_refused else _combined(files, arguments)
+        report = write_bin(recording, arguments.out, stop=stop, **options)
     print_report([*report.lines(), f"{report.sidecar_path}: what each column and row is"])
     return DONE
 
 
-def _combined(files: Sequence[NsxFile], arguments: argparse.Namespace) -> CombinedInstruments:
-    """Several instruments side by side, on the clock that the options state."""
+def _combined(files: Sequence[NsxFile], arguments: argparse.Namespace) -> CombinedInstruments | NsxFile:
+    """Several instruments side by side, on the clock that the options state; one file as it is."""
+    if len(files) == 1:
+        return files[0]
     from ..recording.instruments import combine_instruments
 
     offsets = arguments.offsets

@@ -155,6 +155,8 @@ def write_bin(
     DamagedFile
         Where samples are out of order and are not sorted.
     """
+    if follow and not isinstance(ns, NsxFile):
+        raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
     recording = _as_one_recording(ns, gaps == "fill", sort)
     options = checked_options(PlanOptions(start_tick, stop_tick, gaps, fill, max_fill, resample, sort), recording.dtype)
     columns = recording.columns(channels, electrodes, labels, kind)
@@ -188,8 +190,6 @@ def _export(
     ns: Continuous,
 ) -> BinReport:
     inputs = files_of(ns)
-    if follow and isinstance(ns, CombinedInstruments):
-        raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
     growing = GrowingRows(inputs[0], options, follow) if follow else None
     sources = [file._source for file in inputs]
     check_not_shrunk(sources)
