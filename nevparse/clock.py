@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 from math import gcd, isfinite
-from typing import Any, NamedTuple, SupportsInt
+from typing import Any, NamedTuple, Protocol, SupportsIndex, SupportsInt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .format import tables
-from .format.numbers import integer_array, number
+from .format.numbers import integer_array, number, tick_number
 from .format.text import duration_text
 
 Block = tuple[int, int, int]  # offset of the first row, tick, samples
@@ -168,6 +168,37 @@ def tick_after(seconds: float | Fraction, zero_tick: int, tick_rate: int) -> int
     if not isfinite(exact):
         raise ValueError(f"expected a time in seconds, found {seconds!r}")
     return zero_tick + round(Fraction(exact) * tick_rate)
+
+
+class _Timed(Protocol):
+    """A file whose seconds count from its `zero_tick`."""
+
+    def tick_at(self, seconds: float) -> int: ...
+
+
+def requested_ticks(
+    file: _Timed,
+    start_tick: SupportsIndex | float | None,
+    stop_tick: SupportsIndex | float | None,
+    start_s: float | None,
+    stop_s: float | None,
+) -> tuple[int | None, int | None]:
+    """A range of time as ticks of a file, from ticks or from seconds after the recording's first sample.
+
+    TypeError for what is no number, or no whole number of ticks; ValueError where an end is given twice, or is not
+    finite.
+    """
+    return _requested_tick(file, "start", start_tick, start_s), _requested_tick(file, "stop", stop_tick, stop_s)
+
+
+def _requested_tick(file: _Timed, end: str, tick: SupportsIndex | float | None, seconds: float | None) -> int | None:
+    if seconds is None:
+        return None if tick is None else tick_number(tick, f"{end}_tick")
+    if tick is not None:
+        raise ValueError(f"expected {end}_tick or {end}_s, found both")
+    if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__"):
+        raise TypeError(f"expected {end}_s as a number of seconds, found {seconds!r}")
+    return file.tick_at(seconds)
 
 
 class TimeBase(NamedTuple):

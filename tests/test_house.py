@@ -31,7 +31,7 @@ ROOMS = {
     "clock": "format",
     "maps": "format",
     "traces": "clock",
-    "nev": "clock",
+    "nev": "traces",
     "nsx": "traces",
     "recording": "nsx nev",
     "export": "recording maps",

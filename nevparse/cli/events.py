@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..export.output.files import complete_or_absent
+from ..format.tables import EventKind
 from ..format.text import json_text, printable
 from ..nev.comments import Comment
 from ..nev.file import NevFile
@@ -22,7 +23,7 @@ _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # how a formula starts, in ful
 _ARRAY_FIELDS = {"waveform", "payload", "points"}  # only --npy and the library give these
 
 
-def print_text(nev: NevFile, kind: str | None) -> None:
+def print_text(nev: NevFile, kind: EventKind | None) -> None:
     """Print one line for each event, for a person."""
     for row in _rows(nev, _kinds(nev, kind)):
         tick, seconds, name = row.pop("tick"), row.pop("seconds"), row.pop("kind")
@@ -30,13 +31,13 @@ def print_text(nev: NevFile, kind: str | None) -> None:
         print(f"{seconds:14.6f} s  tick {tick}  {name:<10}  {printable(values)}")
 
 
-def print_json(nev: NevFile, kind: str | None) -> None:
+def print_json(nev: NevFile, kind: EventKind | None) -> None:
     """Print one line of JSON for each event."""
     for row in _rows(nev, _kinds(nev, kind)):
         print(json_text(row))
 
 
-def print_csv(nev: NevFile, kind: str | None, *, for_spreadsheet: bool) -> None:
+def print_csv(nev: NevFile, kind: EventKind | None, *, for_spreadsheet: bool) -> None:
     """Print a header and one line for each event."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(newline="")  # RFC 4180 ends lines in CRLF on every system
@@ -46,7 +47,7 @@ def print_csv(nev: NevFile, kind: str | None, *, for_spreadsheet: bool) -> None:
     writer.writerows(csv_cells(row, for_spreadsheet) for row in _rows(nev, kinds))
 
 
-def save_npy(nev: NevFile, kind: str | None, path: str) -> None:
+def save_npy(nev: NevFile, kind: EventKind | None, path: str) -> None:
     """Write all events of one kind to a numpy file that does not exist yet."""
     if kind is None:
         raise UnusableInput("--npy takes one kind of event: name it with --kind")
@@ -65,12 +66,12 @@ def csv_cells(row: dict[str, Any], for_spreadsheet: bool) -> dict[str, Any]:
     return row | texts
 
 
-def _kinds(nev: NevFile, kind: str | None) -> list[str]:
+def _kinds(nev: NevFile, kind: EventKind | None) -> list[EventKind]:
     """The chosen kind; by default all kinds but those with very many events."""
     return [kind] if kind else [name for name in nev.kinds() if name not in ("spike", "stim", "unknown")]
 
 
-def _columns(nev: NevFile, kinds: Sequence[str]) -> list[str]:
+def _columns(nev: NevFile, kinds: Sequence[EventKind]) -> list[str]:
     """Names of all columns that events of these kinds have."""
     names = ["tick", "seconds", "kind"]
     for kind in kinds:
@@ -90,19 +91,19 @@ def _field_columns(dtype: np.dtype[Any], field: str) -> list[str]:
     return [field] if not dtype[field].shape else [f"{field}_{number}" for number in range(1, n_values + 1)]
 
 
-def _rows(nev: NevFile, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _rows(nev: NevFile, kinds: Sequence[EventKind]) -> Iterator[dict[str, Any]]:
     """Every event as a row of plain values; several kinds are sorted by time."""
     rows = (row for kind in kinds for row in _kind_rows(nev, kind))
     return rows if len(kinds) == 1 else iter(sorted(rows, key=lambda row: int(row["tick"])))
 
 
-def _kind_rows(nev: NevFile, kind: str) -> Iterator[dict[str, Any]]:
+def _kind_rows(nev: NevFile, kind: EventKind) -> Iterator[dict[str, Any]]:
     is_comment = kind == "comment"
     for values in (comment._asdict() for comment in nev.comments()) if is_comment else _events(nev, kind):
         yield {"tick": values["tick"], "seconds": values["tick"] / nev.tick_rate, "kind": kind} | values
 
 
-def _events(nev: NevFile, kind: str) -> Iterator[dict[str, Any]]:
+def _events(nev: NevFile, kind: EventKind) -> Iterator[dict[str, Any]]:
     events = nev.spikes(waveforms=False) if kind == "spike" else nev.events(kind)
     columns = {field: names for field in events.dtype.names or () if (names := _field_columns(events.dtype, field))}
     for start in range(0, len(events), _BATCH):

@@ -12,16 +12,19 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..clock import requested_ticks
 from ..errors import DamagedFile
 from ..nsx.file import NsxFile
 from ..nsx.packets import FullScanNeeded
 from ..recording.instruments import CombinedInstruments, Continuous, InstrumentChanges, combine_instruments
 from ..source.growth import POLL_S, FollowOptions
-from ..traces.plan import FilledRows, PlanOptions, checked_options, plan_rows
+from ..traces.plan import FilledRows, GapPolicy, PlanOptions, checked_options, plan_rows
+from ..traces.selection import ChannelChoice, ChannelKind, ElectrodeChoice, ExcludeChoice, LabelChoice
 from .inputs import check_not_shrunk, files_of, raise_if_changed
 from .job import BinFile, ExportJob, Progress, bin_file, bin_outputs
 from .live import GrowingRows
@@ -69,16 +72,19 @@ def write_bin(
     ns: Continuous | Iterable[NsxFile],
     path: str | os.PathLike[str],
     *,
-    channels: slice | Iterable[int] | None = None,
-    electrodes: Iterable[int] | None = None,
-    labels: str | Iterable[str] | None = None,
-    kind: str | None = None,
+    channels: ChannelChoice = None,
+    electrodes: ElectrodeChoice = None,
+    labels: LabelChoice = None,
+    kind: ChannelKind | None = None,
+    exclude: ExcludeChoice = None,
     start_tick: int | None = None,
     stop_tick: int | None = None,
-    gaps: str = "error",
-    fill: float | str = 0,
+    start_s: float | None = None,
+    stop_s: float | None = None,
+    gaps: GapPolicy = "error",
+    fill: float | Literal["hold"] = 0,
     max_fill: float = 10.0,
-    resample: str | None = None,
+    resample: Literal["nominal"] | None = None,
     sort: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -101,17 +107,13 @@ def write_bin(
     path : str or os.PathLike
         The ``.bin`` to write. The sidecar has the same name with ``.json``; where every sample has a timestamp of its
         own, they go to the same name with ``.ticks`` (little-endian uint64, one for each row).
-    channels : slice or iterable of int, optional
-        Columns, in the order wanted, of each instrument. Where none of `channels`, `electrodes`, `labels` and
-        `kind` is given, all.
-    electrodes : iterable of int, optional
-        Electrode ids, as in the file's headers, in the order wanted.
-    labels : str or iterable of str, optional
-        Names, or patterns with ``*``, ``?`` and ``[...]``.
-    kind : str, optional
-        ``neural`` leaves out analog inputs.
+    channels, electrodes, labels, kind, exclude : optional
+        Columns in the order wanted, as in `NsxFile.columns`, of each instrument; by default all. ``kind="neural"``
+        leaves out analog inputs.
     start_tick, stop_tick : int, optional
         Only samples whose timestamps are in this half-open range of the file's clock.
+    start_s, stop_s : float, optional
+        Instead of ticks: seconds after the recording's first sample.
     gaps : str
         What to do where time is broken. ``error``: refuse. ``split``: one file for each segment, named
         ``-000``, ``-001`` and so on. ``join``: segments back to back. ``fill``: rows for the missing samples.
@@ -158,8 +160,9 @@ def write_bin(
     if follow and not isinstance(ns, NsxFile):
         raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
     recording = _as_one_recording(ns, gaps == "fill", sort)
-    options = checked_options(PlanOptions(start_tick, stop_tick, gaps, fill, max_fill, resample, sort), recording.dtype)
-    columns = recording.columns(channels, electrodes, labels, kind)
+    span = requested_ticks(recording, start_tick, stop_tick, start_s, stop_s)
+    options = checked_options(PlanOptions(*span, gaps, fill, max_fill, resample, sort), recording.dtype)
+    columns = recording.columns(channels, electrodes, labels, kind, exclude)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {recording.path} has {recording.n_channels}")
     follow_options = FollowOptions(poll_s, timeout_s, stop) if follow else None

@@ -30,12 +30,23 @@ def optional_integer(value: Any, what: str) -> int | None:
     return None if value is None else integer(value, what)
 
 
+def tick_number(value: Any, what: str) -> int:
+    """A tick: an integer, or a float without a fraction, such as ``2.5 * tick_rate``; TypeError for anything else."""
+    try:
+        return int(value) if isinstance(value, (float, np.floating)) and value.is_integer() else index(value)
+    except TypeError:
+        raise TypeError(f"expected {what} as a whole number of ticks, found {value!r}; seconds are for _s") from None
+
+
 def integers(values: Any, what: str) -> list[int]:
     """One integer or several as a list; ValueError for text, fractions and anything else."""
+    return [integer(value, what) for value in one_or_more(values)]
+
+
+def one_or_more(values: Any) -> list[Any]:
+    """A single number or text as a list of it, and several as a list."""
     is_one = not isinstance(values, Iterable) or isinstance(values, (str, bytes, np.generic))
-    if is_one or (isinstance(values, np.ndarray) and values.ndim == 0):
-        return [integer(values, what)]
-    return [integer(value, what) for value in values]
+    return [values] if is_one or (isinstance(values, np.ndarray) and values.ndim == 0) else list(values)
 
 
 def number(value: Any) -> float:

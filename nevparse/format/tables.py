@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from .layout import Layout
 
@@ -351,10 +352,11 @@ DIGITAL_MODES = {0: "serial", 1: "parallel"}
 POINT_CODES = {"3d_markers": ("<u2", 3), "marker_size": ("<u4", 1)}
 POINT_CODE = ("<u2", 2)
 TRACKABLE_TYPES = dict(enumerate(("undefined", "2d_markers", "2d_blob", "3d_markers", "2d_boundary", "marker_size")))
-EVENT_KINDS = (
+EventKind = Literal[
     "spike", "stim", "digital", "serial", "comment", "video_sync", "tracking", "button", "log", "config", "recording",
     "unknown",
-)
+]
+EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 # Electrode ids (and banks) of neural and analog channels, where a channel's unit does not decide (LB-0023; R01838;
 # files).
 NEURAL_IDS = {"blackrock": range(1, 129), "ripple": range(1, 5121)}

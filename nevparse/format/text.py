@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -57,7 +58,7 @@ def size_text(n_bytes: float) -> str:
     return f"{n_bytes / 1000**power:.4g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
-def ranges_text(ids: list[int]) -> str:
+def ranges_text(ids: Iterable[int]) -> str:
     """Numbers as ranges: ``1-96, 129``."""
     ranges: list[list[int]] = []
     for number in ids:

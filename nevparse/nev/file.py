@@ -14,13 +14,13 @@ from functools import partial
 from math import nan
 from threading import Lock
 from types import MappingProxyType
-from typing import Any, SupportsIndex, SupportsInt
+from typing import Any, Literal, SupportsIndex, SupportsInt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
-from ..clock import TimeBase, find_time_base, seconds_after, tick_after
+from ..clock import TimeBase, find_time_base, requested_ticks, seconds_after, tick_after
 from ..errors import Damage, FormatError, UnknownScale
 from ..format import tables
 from ..format.dates import date_of_systemtime
@@ -31,6 +31,7 @@ from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
 from ..source.reference import check_same_headers, header_digest, open_file
+from ..traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice, choose_electrodes
 from . import headers as nev_headers
 from .comments import Comment, decode_comment, merge_comments
 from .electrodes import Electrode, describe_electrodes
@@ -283,17 +284,26 @@ class NevFile:
         """Date of a tick of the epoch of `time_origin_tick`, to the microsecond below; None without one."""
         return self.time_base.datetime(tick)
 
-    def kinds(self) -> dict[str, int]:
+    def kinds(self) -> dict[tables.EventKind, int]:
         """Number of events of each kind in the file, in the order of `events`; a continued packet counts once."""
         counts = np.bincount(self._packets.heads.kind, minlength=len(KIND_CODES))
-        return {kind: int(counts[code]) for kind, code in KIND_CODES.items() if counts[code]}
+        return {kind: int(counts[KIND_CODES[kind]]) for kind in tables.EVENT_KINDS if counts[KIND_CODES[kind]]}
 
-    def packets_of(self, kind: str) -> NDArray[np.intp]:
+    def packets_of(self, kind: tables.EventKind) -> NDArray[np.intp]:
         """Index of the packet of each event of a kind, in file order, as in `events`."""
         return self._packets.numbers_of(kind)
 
-    def events(self, kind: str, sort: str | None = None) -> NDArray[np.void]:
-        """All events of one kind.
+    def events(
+        self,
+        kind: tables.EventKind,
+        sort: Literal["tick"] | None = None,
+        *,
+        start_tick: int | None = None,
+        stop_tick: int | None = None,
+        start_s: float | None = None,
+        stop_s: float | None = None,
+    ) -> NDArray[np.void]:
+        """Events of one kind: all, or those of a time.
 
         Parameters
         ----------
@@ -301,6 +311,8 @@ class NevFile:
             One of those below; ``stim`` is Ripple's.
         sort : str, optional
             ``"tick"``: by time within each epoch, packets of equal time in file order. File order otherwise.
+        start_tick, stop_tick, start_s, stop_s : optional
+            As in `spikes`.
 
         Returns
         -------
@@ -331,7 +343,8 @@ class NevFile:
         """
         if kind not in tables.EVENT_KINDS:
             raise ValueError(f"expected one of {', '.join(tables.EVENT_KINDS)}, found {kind!r}")
-        numbers = self._ordered(self._packets.numbers_of(kind), sort)
+        span = requested_ticks(self, start_tick, stop_tick, start_s, stop_s)
+        numbers = self._ordered(self._packets.between(self._packets.numbers_of(kind), *span), sort)
         if kind in ("spike", "stim"):
             spikes = self._spikes if kind == "spike" else Spikes(kind, self._packets, self.electrodes)
             return spikes.with_waveforms(numbers, spikes.ids)
@@ -356,12 +369,17 @@ class NevFile:
 
     def spikes(
         self,
-        electrodes: int | Iterable[int] | None = None,
-        units: int | Iterable[int] | None = None,
+        electrodes: ElectrodeChoice = None,
+        units: ElectrodeChoice = None,
         start_tick: int | None = None,
         stop_tick: int | None = None,
         waveforms: bool = True,
-        sort: str | None = None,
+        sort: Literal["tick"] | None = None,
+        *,
+        labels: LabelChoice = None,
+        exclude: ExcludeChoice = None,
+        start_s: float | None = None,
+        stop_s: float | None = None,
     ) -> NDArray[np.void]:
         """Spikes of some or all electrodes.
 
@@ -375,6 +393,13 @@ class NevFile:
             Whether to read the waveforms.
         sort : str, optional
             As in `events`.
+        labels : str or iterable of str, optional
+            Electrodes by name, or by patterns with ``*``, ``?`` and ``[...]``.
+        exclude : int, str, or iterable of these, optional
+            Electrode ids, and labels or patterns, to leave out of the electrodes that the others name.
+        start_s, stop_s : float, optional
+            Instead of ticks: seconds after the recording's first sample (see `zero_tick`), below 0 for what is before
+            it.
 
         Returns
         -------
@@ -386,18 +411,44 @@ class NevFile:
         Raises
         ------
         KeyError
-            Where an electrode has neither a header nor a spike.
+            Where an electrode has neither a header nor a spike, or no electrode has a label.
         ValueError
             Where a unit is not a number from 0 to 255.
         """
-        wanted = number_list(electrodes, N_IDS, "an electrode")
-        ids = self._spikes.ids if wanted is None else self._spikes.check_electrodes(wanted)
-        numbers = self._spikes.select(wanted, number_list(units, N_UNITS, "a unit"), start_tick, stop_tick)
+        wanted = self._chosen_electrodes(electrodes, labels, exclude)
+        ids = self._spikes.ids if wanted is None else wanted
+        span = requested_ticks(self, start_tick, stop_tick, start_s, stop_s)
+        numbers = self._spikes.select(wanted, number_list(units, N_UNITS, "a unit"), *span)
         numbers = self._ordered(numbers, sort)
         return self._spikes.with_waveforms(numbers, ids) if waveforms else self._spikes.without_waveforms(numbers)
 
-    def trains(self, waveforms: bool = False, sort: str | None = None) -> dict[tuple[int, int], NDArray[Any]]:
-        """Spikes of every unit.
+    def _chosen_electrodes(
+        self, electrodes: ElectrodeChoice, labels: LabelChoice, exclude: ExcludeChoice, also_known: Iterable[int] = ()
+    ) -> list[int] | None:
+        """The electrodes that a request names, in its order; None where it names none."""
+        labels_of: dict[int, str] = {}
+        if labels is not None or exclude is not None:
+            labels_of = dict.fromkeys((*self._spikes.ids, *also_known), "")
+            labels_of |= {key: electrode.label for key, electrode in self.electrodes.items()}
+        ids = choose_electrodes(labels_of, electrodes=electrodes, labels=labels, exclude=exclude)
+        wanted = number_list(ids, N_IDS, "an electrode")
+        return None if wanted is None else self._spikes.check_electrodes(wanted, also_known)
+
+    def trains(
+        self,
+        waveforms: bool = False,
+        sort: Literal["tick"] | None = None,
+        *,
+        electrodes: ElectrodeChoice = None,
+        units: ElectrodeChoice = None,
+        labels: LabelChoice = None,
+        exclude: ExcludeChoice = None,
+        start_tick: int | None = None,
+        stop_tick: int | None = None,
+        start_s: float | None = None,
+        stop_s: float | None = None,
+    ) -> dict[tuple[int, int], NDArray[Any]]:
+        """Spikes of every unit, or of those chosen.
 
         Parameters
         ----------
@@ -405,13 +456,20 @@ class NevFile:
             Whether to return spikes as `spikes` does, and not only their ticks.
         sort : str, optional
             As in `events`.
+        electrodes, units, labels, exclude, start_tick, stop_tick, start_s, stop_s : optional
+            As in `spikes`.
 
         Returns
         -------
         dict of (int, int) to numpy.ndarray
             By electrode id and unit, in their order: ticks (uint64), or spikes. All are slices of one array.
         """
-        numbers = None if sort is None else self._ordered(self._packets.numbers_of("spike"), sort)
+        wanted = self._chosen_electrodes(electrodes, labels, exclude)
+        span = requested_ticks(self, start_tick, stop_tick, start_s, stop_s)
+        numbers = None
+        if (sort, wanted, units, *span) != (None,) * 5:
+            numbers = self._spikes.select(wanted, number_list(units, N_UNITS, "a unit"), *span)
+            numbers = self._ordered(numbers, sort)
         return self._spikes.trains(numbers, waveforms)
 
     def tracked_points(self, event: np.void) -> NDArray[Any]:
@@ -549,7 +607,7 @@ class NevFile:
         part._parent = self
         return part
 
-    def _ordered(self, numbers: PacketNumbers, sort: str | None) -> PacketNumbers:
+    def _ordered(self, numbers: PacketNumbers, sort: Literal["tick"] | None) -> PacketNumbers:
         """Packets in file order, or by time within each epoch."""
         if sort not in (None, "tick"):
             raise ValueError(f"expected sort None or 'tick', found {sort!r}")

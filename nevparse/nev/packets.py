@@ -15,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
+from ..clock import tick_array
 from ..errors import FormatError
 from ..format import tables
 from ..format.layout import Layout
+from ..format.numbers import integer
 from .comments import decode_packet_text
 from .resets import Reset, find_resets, first_in_line, group_of, unroll
 
 PacketNumbers = NDArray[np.intp]  # indices of packets in the file
 WaveformShape = tuple[np.dtype[Any], int]  # type and number of its samples
-KIND_CODES = {kind: code for code, kind in enumerate(tables.EVENT_KINDS)}
+KIND_CODES: dict[str, int] = {kind: code for code, kind in enumerate(tables.EVENT_KINDS)}
 CONTINUED = len(KIND_CODES)  # code of a packet that continues the one in front of it: its timestamp is all ones
 NO_WAVEFORM: WaveformShape = np.dtype(tables.SAMPLE_16_BIT), 0
 _SCAN_PACKETS = 16384  # read at a time, so that their pages are in the cache for every field
@@ -77,6 +79,14 @@ class Packets:
     def numbers_of(self, kind: str) -> PacketNumbers:
         """Indices of the packets of one kind, in file order."""
         return np.flatnonzero(self.heads.kind == KIND_CODES[kind])
+
+    def between(self, numbers: PacketNumbers, start_tick: int | None, stop_tick: int | None) -> PacketNumbers:
+        """Those of some packets whose timestamps are in a half-open range."""
+        if start_tick is not None:
+            numbers = numbers[self.heads.tick[numbers] >= tick_limit(start_tick)]
+        if stop_tick is not None:
+            numbers = numbers[self.heads.tick[numbers] < tick_limit(stop_tick)]
+        return numbers
 
     def with_known_kind(self) -> PacketNumbers:
         """Indices of the packets of all kinds that have a document: only their timestamps can be trusted."""
@@ -218,3 +228,8 @@ def _packet_dtype(layout: Layout, kind: str, n_bytes: int, waveform: WaveformSha
         fields = {"tick": fields.pop("tick"), _ID_FIELDS[kind]: packet_id, **fields}
     formats, offsets = zip(*fields.values(), strict=True)
     return np.dtype({"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": n_bytes})
+
+
+def tick_limit(tick: int) -> NDArray[np.uint64]:
+    """A requested tick, clipped to what a timestamp can be."""
+    return tick_array([max(integer(tick, "a tick"), 0)])

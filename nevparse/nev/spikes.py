@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import tick_array
-from ..format.numbers import integer, integers
+from ..format.numbers import integers
 from ..format.text import ranges_text
 from .electrodes import Electrode, points_that_fit
 from .packets import KIND_CODES, NO_WAVEFORM, PacketNumbers, Packets, WaveformShape
@@ -53,11 +52,7 @@ class Spikes:
             numbers = numbers[membership_table(electrodes, N_IDS)[heads.packet_id[numbers]]]
         if units is not None:
             numbers = numbers[membership_table(units, N_UNITS)[heads.detail[numbers]]]
-        if start_tick is not None:
-            numbers = numbers[heads.tick[numbers] >= tick_limit(start_tick)]
-        if stop_tick is not None:
-            numbers = numbers[heads.tick[numbers] < tick_limit(stop_tick)]
-        return numbers
+        return self.packets.between(numbers, start_tick, stop_tick)
 
     def without_waveforms(self, numbers: PacketNumbers) -> NDArray[np.void]:
         """Tick, electrode and unit."""
@@ -98,10 +93,10 @@ class Spikes:
     def trains(self, numbers: PacketNumbers | None, waveforms: bool) -> dict[tuple[int, int], NDArray[Any]]:
         """By electrode and unit, in their order: spikes with waveforms, or their ticks, as slices of one array.
 
-        `numbers` are the packets of all spikes, which keep their order in each slice; None is file order.
+        `numbers` are packets of spikes, which keep their order in each slice; None is all of them in file order.
         """
         ranks, units = self._ranks()
-        counts = np.bincount(ranks)[: len(self.ids) * len(units)]
+        counts = np.bincount(ranks if numbers is None else ranks[numbers])[: len(self.ids) * len(units)]
         if numbers is None:
             numbers = np.argsort(ranks, kind="stable")[: counts.sum()]
         else:
@@ -135,7 +130,7 @@ def _waveform_shape(electrode: Electrode | None, waveform_bytes: int) -> Wavefor
     return dtype, points_that_fit(dtype, header_points, waveform_bytes)
 
 
-def number_list(numbers: int | Iterable[int] | None, limit: int, what: str) -> list[int] | None:
+def number_list(numbers: SupportsIndex | Iterable[SupportsIndex] | None, limit: int, what: str) -> list[int] | None:
     """Requested numbers as a list, None as None; ValueError for one that cannot be `what`, which is below `limit`."""
     if numbers is None:
         return None
@@ -155,8 +150,3 @@ def membership_table(numbers: list[int], limit: int) -> NDArray[np.bool_]:
     table = np.zeros(limit, np.bool_)
     table[numbers] = True
     return table
-
-
-def tick_limit(tick: int) -> NDArray[np.uint64]:
-    """A requested tick, clipped to what a timestamp can be."""
-    return tick_array([max(integer(tick, "a tick"), 0)])

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import accumulate, pairwise
 from threading import Lock
-from typing import Any, SupportsInt
+from typing import Any, Literal, SupportsInt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
-from ..clock import Clock, Gap, TimeBase, find_time_base, seconds_after, tick_after
-from ..errors import Damage
+from ..clock import Clock, Gap, TimeBase, find_time_base, requested_ticks, seconds_after, tick_after
+from ..errors import Damage, GapError
 from ..format import tables
 from ..format.channel import Channel, uv_per_bit_by_electrode
 from ..format.dates import date_of_systemtime
@@ -26,11 +27,24 @@ from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
 from ..source.reference import Opener, check_same_headers, header_digest, open_file
-from ..traces.selection import as_slice, choose_columns, to_microvolts
+from ..traces.plan import select_samples
+from ..traces.selection import (
+    ChannelChoice,
+    ChannelKind,
+    ElectrodeChoice,
+    ExcludeChoice,
+    LabelChoice,
+    as_slice,
+    choose_columns,
+    to_microvolts,
+)
 from .framing import find_more_samples, find_samples, scan_every_packet
 from .headers import NsxHeaders, check_channel_types, count_channels, data_start, describe_channels, read_period
 from .packets import PacketIndex, TimestampCheck
 from .segments import Chunk, RecordedSamples, Segment
+
+_MOST_ENDS = 5  # of segments, in a message
+SampleUnit = Literal["raw", "uV"]
 
 
 class NsxFile:
@@ -152,23 +166,28 @@ class NsxFile:
 
     def columns(
         self,
-        channels: slice | Iterable[int] | None = None,
-        electrodes: Iterable[int] | None = None,
-        labels: str | Iterable[str] | None = None,
-        kind: str | None = None,
+        channels: ChannelChoice = None,
+        electrodes: ElectrodeChoice = None,
+        labels: LabelChoice = None,
+        kind: ChannelKind | None = None,
+        exclude: ExcludeChoice = None,
     ) -> NDArray[np.intp]:
         """Columns that a request names, in its order; all of them where nothing is named.
 
+        All functions that choose channels take these parameters.
+
         Parameters
         ----------
-        channels : slice or iterable of int, optional
-            Columns, as numpy takes them.
-        electrodes : iterable of int, optional
+        channels : int, slice, or iterable of int, optional
+            Columns, as numpy takes them, or a mask of all.
+        electrodes : int or iterable of int, optional
             Electrode ids, as in the file's headers.
         labels : str or iterable of str, optional
             Names, or patterns with ``*``, ``?`` and ``[...]``.
         kind : str, optional
             ``neural``, ``analog`` or ``other``.
+        exclude : int, str, or iterable of these, optional
+            Electrode ids, and labels or patterns, to leave out of the columns that the others name.
 
         Returns
         -------
@@ -178,14 +197,27 @@ class NsxFile:
         Raises
         ------
         KeyError, ValueError
-            Where the file has no such channel, a name stands for several, or more than one parameter is given.
+            Where the file has no such channel, a name stands for several, or more than one parameter besides
+            `exclude` is given.
         """
-        return choose_columns(self.channels, channels=channels, electrodes=electrodes, labels=labels, kind=kind)
+        return choose_columns(
+            self.channels, exclude, channels=channels, electrodes=electrodes, labels=labels, kind=kind
+        )
 
     @property
     def n_samples(self) -> int:
         """Samples of each channel, over all segments."""
         return self._recorded.index.n_samples
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n_samples, n_channels)``, over all segments."""
+        return self.n_samples, self.n_channels
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of samples, over all segments; gaps do not count."""
+        return self.n_samples / self.sampling_rate
 
     @property
     def size_bytes(self) -> int:
@@ -258,22 +290,29 @@ class NsxFile:
         start: int | None = None,
         stop: int | None = None,
         *,
-        segment: int = 0,
-        channels: slice | Iterable[int] | None = None,
-        electrodes: Iterable[int] | None = None,
-        unit: str = "raw",
+        segment: int | None = None,
+        channels: ChannelChoice = None,
+        electrodes: ElectrodeChoice = None,
+        labels: LabelChoice = None,
+        kind: ChannelKind | None = None,
+        exclude: ExcludeChoice = None,
+        start_s: float | None = None,
+        stop_s: float | None = None,
+        unit: SampleUnit = "raw",
         sort: bool = False,
     ) -> NDArray[Any]:
-        """Samples `start` to `stop` of one segment.
+        """Samples of one segment, by number or by time.
 
         Parameters
         ----------
         start, stop : int, optional
             As in a numpy slice: half-open, from the end where negative, clipped to the segment.
-        segment : int
-            Number of the segment.
-        channels, electrodes : optional
-            Columns, or electrode ids as in the file's headers, in the order wanted; by default all columns.
+        segment : int, optional
+            Number of the segment; by default the first, or the one that the seconds are in.
+        channels, electrodes, labels, kind, exclude : optional
+            Columns in the order wanted, as in `columns`; by default all.
+        start_s, stop_s : float, optional
+            Instead of `start` and `stop`: seconds after the recording's first sample, half-open.
         unit : str
             ``raw``: as recorded, a read-only view wherever one is possible. ``uV``: float32 microvolts.
         sort : bool
@@ -287,15 +326,23 @@ class NsxFile:
         Raises
         ------
         KeyError, ValueError
-            Where the request names a segment, channel or unit that the file has not.
+            Where the request names a segment, time, channel or unit that the file has not.
+        GapError
+            Where the seconds hold samples of several segments, and `segment` names none of them.
 
         Warns
         -----
         UnknownScale
             Where ``uV`` is wanted of channels whose scale is unknown; they are NaN.
         """
-        columns, read_from = self.columns(channels, electrodes), self._segment(segment)
-        a, b, _ = slice(start, stop).indices(read_from.n_samples)
+        columns = self.columns(channels, electrodes, labels, kind, exclude)
+        if (start_s, stop_s) == (None, None):
+            read_from = self._segment(0 if segment is None else segment)
+            a, b, _ = slice(start, stop).indices(read_from.n_samples)
+        elif (start, stop) == (None, None):
+            read_from, a, b = self._samples_between(start_s, stop_s, segment)
+        else:
+            raise ValueError("expected samples (start, stop) or seconds (start_s, stop_s), found both")
         views = [self._recorded.view(extent) for extent in read_from.extents(a, max(a, b), sort=sort)]
         if unit == "uV":
             return to_microvolts(self.path, self.channels, views, columns)
@@ -308,12 +355,19 @@ class NsxFile:
         self,
         n_samples: int = 65536,
         *,
-        channels: slice | Iterable[int] | None = None,
-        electrodes: Iterable[int] | None = None,
-        unit: str = "raw",
+        channels: ChannelChoice = None,
+        electrodes: ElectrodeChoice = None,
+        labels: LabelChoice = None,
+        kind: ChannelKind | None = None,
+        exclude: ExcludeChoice = None,
+        start_tick: int | None = None,
+        stop_tick: int | None = None,
+        start_s: float | None = None,
+        stop_s: float | None = None,
+        unit: SampleUnit = "raw",
         sort: bool = False,
     ) -> Iterator[Chunk]:
-        """Go through all samples in order, at most `n_samples` at a time.
+        """Go through all samples, or those of a time, in order, at most `n_samples` at a time.
 
         No chunk crosses the end of a block, so that raw chunks of equally spaced columns are views of the file.
 
@@ -321,17 +375,31 @@ class NsxFile:
         ----------
         n_samples : int
             The most rows in one chunk. The other parameters are those of `read`.
+        start_tick, stop_tick : int, optional
+            Only samples whose timestamps are in this half-open range of the file's clock; or `start_s`, `stop_s`.
 
         Yields
         ------
         Chunk
             ``(segment, start, samples)``.
         """
-        columns = self.columns(channels, electrodes)
-        yield from self._chunks((0, 0), self.n_samples, n_samples, columns, unit, sort)
+        columns = self.columns(channels, electrodes, labels, kind, exclude)
+        start, stop = requested_ticks(self, start_tick, stop_tick, start_s, stop_s)
+        if (start, stop) == (None, None):
+            yield from self._chunks((0, 0), self.n_samples, n_samples, columns, unit, sort)
+        first_samples = [0, *accumulate(segment.n_samples for segment in self.segments)]
+        for part in select_samples(self.segments, start, stop) if (start, stop) != (None, None) else ():
+            last = first_samples[part.segment] + part.start + part.n_rows
+            yield from self._chunks((part.segment, part.start), last, n_samples, columns, unit, sort)
 
     def _chunks(
-        self, first: tuple[int, int], stop: int, n_each: int, columns: NDArray[np.intp], unit: str, sort: bool = False
+        self,
+        first: tuple[int, int],
+        stop: int,
+        n_each: int,
+        columns: NDArray[np.intp],
+        unit: SampleUnit,
+        sort: bool = False,
     ) -> Iterator[Chunk]:
         """Chunks from `first`, a segment and a sample of it, up to sample `stop` of the file."""
         n_each = integer(n_each, "chunks")
@@ -391,9 +459,12 @@ class NsxFile:
         *,
         poll_s: float = POLL_S,
         timeout_s: float | None = None,
-        channels: slice | Iterable[int] | None = None,
-        electrodes: Iterable[int] | None = None,
-        unit: str = "raw",
+        channels: ChannelChoice = None,
+        electrodes: ElectrodeChoice = None,
+        labels: LabelChoice = None,
+        kind: ChannelKind | None = None,
+        exclude: ExcludeChoice = None,
+        unit: SampleUnit = "raw",
     ) -> Iterator[Chunk]:
         """Go through all samples in order as `chunks` does, and then wait for those that are still to be recorded.
 
@@ -407,7 +478,7 @@ class NsxFile:
         timeout_s : float, optional
             End when nothing was written for that time; without it, only the caller ends it.
         """
-        columns, done = self.columns(channels, electrodes), (0, 0)  # segment, sample of it
+        columns, done = self.columns(channels, electrodes, labels, kind, exclude), (0, 0)  # segment, sample of it
         for _ in poll_growth(self.refresh, lambda: self.n_samples, FollowOptions(poll_s, timeout_s)):
             for chunk in self._chunks(done, self._recorded.index.n_final, n_samples, columns, unit):
                 yield chunk
@@ -462,6 +533,25 @@ class NsxFile:
     def fileno(self) -> int:
         """The file descriptor; OSError where it has none, as bytes in memory."""
         return self._source.fileno()
+
+    def _samples_between(
+        self, start_s: float | None, stop_s: float | None, segment: int | None
+    ) -> tuple[Segment, int, int]:
+        """The segment that holds the samples of a time, and the first of them and the one after the last."""
+        start, stop = requested_ticks(self, None, None, start_s, stop_s)
+        among = self.segments if segment is None else (self._segment(segment),)
+        parts = select_samples(among, start, stop)
+        if len(parts) > 1:
+            numbers = [part.segment for part in parts]
+            gaps = [self.gap_between(before, after) for before, after in pairwise(numbers)]
+            advice = f"name one with segment={numbers[0]}, or use chunks, or write_bin with gaps="
+            raise GapError(f"{self.path}: time is broken between {start_s} s and {stop_s} s: {gaps[0]}; {advice}", gaps)
+        if not parts:
+            ends = [(self.seconds(s.start_tick), self.seconds(s.stop_tick)) for s in among[:_MOST_ENDS]]
+            known = ", ".join(f"{a:.6g} to {b:.6g}" for a, b in ends)
+            raise ValueError(f"expected seconds that hold samples ({known}), found {start_s} to {stop_s}")
+        part = parts[0]
+        return self.segments[part.segment], part.start, part.start + part.n_rows
 
     def _segment(self, number: int) -> Segment:
         segments, number = self.segments, integer(number, "a segment")

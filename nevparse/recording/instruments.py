@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Clock, Gap
+from ..clock import Clock, Gap, tick_after
 from ..errors import GapError
 from ..format.channel import Channel
 from ..format.numbers import integers
@@ -302,6 +302,15 @@ class CombinedInstruments:
     def n_samples(self) -> int:
         """Rows in all."""
         return sum(segment.n_samples for segment in self.segments)
+
+    @property
+    def zero_tick(self) -> int:
+        """The tick that seconds count from: that of the first row."""
+        return self.segments[0].start_tick
+
+    def tick_at(self, seconds: float) -> int:
+        """The tick nearest to a time in seconds after `zero_tick`."""
+        return tick_after(seconds, self.zero_tick, self.tick_rate)
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:

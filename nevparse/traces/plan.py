@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from ..errors import GapError
 from ..format.numbers import TICKS_IN_64_BITS, number, optional_integer
 from ..format.text import size_text
 
-POLICIES = ("error", "split", "join", "fill")
+GapPolicy = Literal["error", "split", "join", "fill"]
+POLICIES = get_args(GapPolicy)
 HOLD = "hold"
 NOMINAL = "nominal"
 _MAX_LISTED = 5

@@ -1,41 +1,92 @@
 # SPDX-License-Identifier: MIT
-"""Columns of samples: which ones a request names, by column, electrode, label or kind, and their microvolts."""
+"""What a request names, by column, electrode, label or kind, less what it excludes; and columns as microvolts."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from math import isnan
-from typing import Any
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnknownScale
 from ..format.channel import Channel
-from ..format.numbers import integers
+from ..format.numbers import integer, integers, one_or_more
 from ..format.text import printable, ranges_text
 
 _SCALED_ROWS = 4096  # at a time where columns are scattered, so that they stay in cache
+_MOST_OFFERED, _MOST_LISTED = 3, 8  # labels, for one that no channel has
 ColumnIndex = slice | NDArray[np.intp]
 
+# What the parameters of a selection may be, everywhere
+ChannelChoice = SupportsIndex | slice | Iterable[SupportsIndex] | None  # columns, or a mask of them
+ElectrodeChoice = SupportsIndex | Iterable[SupportsIndex] | None
+LabelChoice = str | Iterable[str] | None
+ExcludeChoice = SupportsIndex | str | Iterable[SupportsIndex | str] | None  # electrode ids, and labels or patterns
+ChannelKind = Literal["neural", "analog", "other"]
 
-def choose_columns(channels: Sequence[Channel], /, **request: Any) -> NDArray[np.intp]:
-    """Columns of a file that a request names, in its order; see `NsxFile.columns`."""
+
+def choose_columns(channels: Sequence[Channel], /, exclude: ExcludeChoice = None, **request: Any) -> NDArray[np.intp]:
+    """Columns of a file that a request names, in its order, less the excluded ones; see `NsxFile.columns`."""
     given = {name: value for name, value in request.items() if value is not None}
     if len(given) > 1:
         raise ValueError(f"expected one way to choose columns, found {' and '.join(given)}")
     name, wanted = next(iter(given.items()), ("channels", slice(None)))
-    return _CHOOSERS[name](channels, wanted)
+    columns = _CHOOSERS[name](channels, wanted)
+    if exclude is None:
+        return columns
+    left_out = _excluded([(c.index, c.electrode_id, c.label) for c in channels], exclude)
+    return columns[~np.isin(columns, list(left_out))]
 
 
-def _by_column(channels: Sequence[Channel], wanted: slice | Iterable[int]) -> NDArray[np.intp]:
+def choose_electrodes(
+    labels_of: Mapping[int, str],
+    *,
+    electrodes: ElectrodeChoice = None,
+    labels: LabelChoice = None,
+    exclude: ExcludeChoice = None,
+) -> list[int] | None:
+    """Electrode ids that a request names, in its order, less the excluded ones; None where it names nothing.
+
+    `labels_of` has the label of every electrode that can be named; ids in `electrodes` may be others.
+    """
+    if electrodes is not None and labels is not None:
+        raise ValueError("expected one way to choose electrodes, found electrodes and labels")
+    ids = None if electrodes is None else integers(electrodes, "an electrode")
+    if labels is not None:
+        ids = _with_labels(list(labels_of.items()), labels, "electrodes", "electrodes=")
+    if exclude is None:
+        return ids
+    left_out = _excluded([(number, number, label) for number, label in labels_of.items()], exclude)
+    return [number for number in (labels_of if ids is None else ids) if number not in left_out]
+
+
+def _excluded(named: Sequence[tuple[int, int, str]], exclude: ExcludeChoice) -> set[int]:
+    """The first of each (item, electrode id, label) that an electrode id, a label or a pattern names."""
+    left_out: set[int] = set()
+    for wanted in one_or_more(exclude):
+        if isinstance(wanted, str):
+            found = {item for item, _, label in named if label == wanted or fnmatchcase(label, wanted)}
+            absent = "" if found else _no_label(wanted, [label for *_, label in named])
+        else:
+            number = integer(wanted, "an electrode id or a label")
+            found = {item for item, electrode_id, _ in named if electrode_id == number}
+            absent = "" if found else _no_electrode([number], [electrode_id for _, electrode_id, _ in named])
+        if absent:
+            raise KeyError(absent)
+        left_out |= found
+    return left_out
+
+
+def _by_column(channels: Sequence[Channel], wanted: ChannelChoice) -> NDArray[np.intp]:
     n_channels = len(channels)
     every: NDArray[np.intp] = np.arange(n_channels)
     if isinstance(wanted, slice):
         return every[wanted]
-    columns = np.asarray(list(wanted))
+    columns = np.asarray(one_or_more(wanted))
     if columns.size == 0:
         return every[:0]
     if columns.dtype.kind not in "biu" or (columns.dtype == bool and columns.size != n_channels):
@@ -44,17 +95,16 @@ def _by_column(channels: Sequence[Channel], wanted: slice | Iterable[int]) -> ND
         chosen: NDArray[np.intp] = every[columns]
         return chosen
     except IndexError:
-        raise ValueError(f"expected columns 0 to {n_channels - 1}, found {columns.tolist()}") from None
+        raise ValueError(f"expected columns 0 to {n_channels - 1}, found {ranges_text(columns.tolist())}") from None
 
 
-def _by_electrode(channels: Sequence[Channel], wanted: Iterable[int]) -> NDArray[np.intp]:
+def _by_electrode(channels: Sequence[Channel], wanted: ElectrodeChoice) -> NDArray[np.intp]:
     columns_of: dict[int, list[int]] = {}
     for channel in channels:
         columns_of.setdefault(channel.electrode_id, []).append(channel.index)
     ids = integers(wanted, "an electrode")
-    absent = sorted({electrode_id for electrode_id in ids if electrode_id not in columns_of})
-    if absent:
-        raise KeyError(f"no electrode {ranges_text(absent)}; the file has electrodes {ranges_text(sorted(columns_of))}")
+    if absent := sorted({electrode_id for electrode_id in ids if electrode_id not in columns_of}):
+        raise KeyError(_no_electrode(absent, columns_of))
     for electrode_id in ids:
         if len(columns_of[electrode_id]) > 1:
             twice = f"electrode {electrode_id} is in columns {columns_of[electrode_id]}"
@@ -62,18 +112,47 @@ def _by_electrode(channels: Sequence[Channel], wanted: Iterable[int]) -> NDArray
     return np.array([columns_of[electrode_id][0] for electrode_id in ids], np.intp)
 
 
-def _by_label(channels: Sequence[Channel], wanted: str | Iterable[str]) -> NDArray[np.intp]:
-    columns: list[int] = []
-    for pattern in [wanted] if isinstance(wanted, str) else wanted:
-        matches = [channel.index for channel in channels if channel.label == pattern]
+def _by_label(channels: Sequence[Channel], wanted: LabelChoice) -> NDArray[np.intp]:
+    named = [(channel.index, channel.label) for channel in channels]
+    return np.array(_with_labels(named, wanted, "columns", "channels="), np.intp)
+
+
+def _with_labels(named: Sequence[tuple[int, str]], wanted: LabelChoice, what: str, other_way: str) -> list[int]:
+    """The items with these labels, or labels of these patterns, each once, in the order wanted."""
+    chosen: list[int] = []
+    for pattern in one_or_more(wanted):
+        matches = [item for item, label in named if label == pattern]
         if len(matches) > 1:
-            raise ValueError(f"label {pattern!r} is in columns {matches}: choose one with channels=")
-        matches = matches or [channel.index for channel in channels if fnmatchcase(channel.label, pattern)]
+            raise ValueError(f"label {pattern!r} is in {what} {matches}: choose one with {other_way}")
+        matches = matches or [item for item, label in named if fnmatchcase(label, pattern)]
         if not matches:
-            labels = ", ".join(printable(channel.label) for channel in channels)
-            raise KeyError(f"no label {pattern!r}; the file has labels {labels}")
-        columns += [column for column in matches if column not in columns]
-    return np.array(columns, np.intp)
+            raise KeyError(_no_label(pattern, [label for _, label in named]))
+        chosen += [item for item in matches if item not in chosen]
+    return chosen
+
+
+def _no_electrode(absent: Sequence[int], known: Iterable[int]) -> str:
+    return f"no electrode {ranges_text(absent)}; the file has electrodes {ranges_text(sorted(set(known))) or 'none'}"
+
+
+def _no_label(wanted: str, labels: Sequence[str]) -> str:
+    """What to say of a label that no channel has: those that are like it, and how many there are."""
+    known = [label for label in dict.fromkeys(labels) if label]
+    if not known:
+        return f"no label {printable(wanted)!r}; the file has no labels: choose by electrode or by column"
+    parts = [part.strip() for part in wanted.split(",")]
+    if len(parts) > 1 and {*parts} <= {*known}:
+        return f"no label {printable(wanted)!r}: give {', '.join(map(repr, parts))} as separate labels"
+    alike = [label for label in known if label.casefold() == wanted.casefold()] or _nearest(wanted, known)
+    guess = f": did you mean {' or '.join(repr(printable(label)) for label in alike)}" if alike else ""
+    listed = ", ".join(known) if len(known) <= _MOST_LISTED else f"{known[0]} to {known[-1]}, {len(known)} in all"
+    return f"no label {printable(wanted)!r}{guess}; the file has labels {printable(listed)}"
+
+
+def _nearest(wanted: str, known: Sequence[str]) -> list[str]:
+    from difflib import get_close_matches  # only a wrong label needs it
+
+    return get_close_matches(wanted, known, _MOST_OFFERED)
 
 
 def _by_kind(channels: Sequence[Channel], kind: str) -> NDArray[np.intp]:

@@ -98,7 +98,7 @@ def test_timing_c26_needs_the_gaps_resolved_all_the_same(opened: Opened, out: Pa
     with pytest.raises(nv.GapError):
         nv.write_bin(opened(t.ptp(t.stamps(400, breaks={100: 1}))), out, resample="nominal")
     with pytest.raises(ValueError, match="expected resample to be None or 'nominal', found 'true'"):
-        nv.write_bin(opened(t.ptp(t.stamps(400))), out, resample="true")
+        nv.write_bin(opened(t.ptp(t.stamps(400))), out, resample="true")  # type: ignore[arg-type]
 
 
 def test_timing_c26_samples_without_timestamps_are_at_the_nominal_rate_already(opened: Opened, out: Path) -> None:

@@ -165,11 +165,11 @@ def _nev(nev: NevFile) -> None:
 
 
 def _events(nev: NevFile, kind: str, count: int) -> None:
-    found = _refused(lambda: nev.events(kind))
+    found = _refused(lambda: nev.events(kind))  # type: ignore[arg-type]
     if found is None:
         return
-    assert len(found) == len(nev.packets_of(kind)) == count
-    assert len(nev.events(kind, sort="tick")) == count
+    assert len(found) == len(nev.packets_of(kind)) == count  # type: ignore[arg-type]
+    assert len(nev.events(kind, sort="tick")) == count  # type: ignore[arg-type]
     if kind in ("spike", "stim"):
         assert nev.to_uv(found).shape == found["waveform"].shape
     if kind == "tracking":

@@ -93,7 +93,7 @@ def test_nev_c42_packets_too_short_for_a_kind_fail_at_the_request_for_it(
     file = opened(nev([packet, packet], version=version))
     assert file.kinds() == {kind: 2}
     with pytest.raises(FormatError, match=f"byte 16: expected packets of {least} bytes or more for {kind}"):
-        file.events(kind)
+        file.events(kind)  # type: ignore[arg-type]
     assert len(file.packets) == 2
     assert file.spikes().shape == (0,)
 

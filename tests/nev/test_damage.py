@@ -215,7 +215,7 @@ def test_nev_c46_what_was_built_is_what_is_read(tmp_path: Path, mix: Any) -> Non
         assert [(*row[:3], row[3].tolist()) for row in file.spikes().tolist()] == built.get("spike", [])
         for kind in ("digital", "serial"):
             mask = 0xFF if kind == "serial" else 0xFFFF
-            found = [(e["tick"], e["reason"], e["value"]) for e in file.events(kind)]
+            found = [(e["tick"], e["reason"], e["value"]) for e in file.events(kind)]  # type: ignore[arg-type]
             assert found == [(tick, reason, value & mask) for tick, reason, value in built.get(kind, [])]
         found = [(c.tick, c.text, int.from_bytes(bytes(c.color or ()), "little")) for c in file.comments()]
         assert found == built.get("comment", [])

@@ -122,7 +122,7 @@ def test_nev_c07_known_kinds_that_are_absent_have_their_type(opened: Opener) -> 
     assert bare.events("log").dtype.names == whole.events("log").dtype.names
     assert bare.events("stim").dtype.names == ("tick", "electrode_id", "waveform")
     with pytest.raises(ValueError, match="spike, stim, digital"):
-        bare.events("spikes")
+        bare.events("spikes")  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------------------------------------ order and time

@@ -49,7 +49,7 @@ def compared(path: Path) -> int:
             if name not in names:
                 continue
             ticks, _, labels = reader.get_event_timestamps(0, 0, names.index(name), None, None)
-            found = file.events(kind)
+            found = file.events(kind)  # type: ignore[arg-type]
             assert ticks.tolist() == found["tick"].tolist()
             texts = found["text"].tolist() if kind == "comment" else [str(value) for value in found["value"]]
             assert [str(label) for label in labels] == texts

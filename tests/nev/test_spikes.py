@@ -143,7 +143,7 @@ def test_nev_c22_bad_requests_name_what_is_valid(opened: Opener) -> None:
     with pytest.raises(ValueError, match="a unit from 0 to 255, found 256"):
         file.spikes(units=[256])
     with pytest.raises(ValueError, match="sort None or 'tick', found 'time'"):
-        file.spikes(sort="time")
+        file.spikes(sort="time")  # type: ignore[arg-type]
 
 
 def test_nev_c22_trains_are_all_units_in_order_as_slices_of_one_array(opened: Opener) -> None:

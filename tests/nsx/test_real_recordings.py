@@ -72,7 +72,7 @@ def test_samples_are_the_bytes_behind_the_first_header(opened: Opened, real_file
 def test_the_bin_holds_the_samples_of_every_file(opened: Opened, tmp_path: Path, name) -> None:
     ns = opened(name)
     gaps = "join" if len(ns.segments) > 1 else "error"
-    report = nv.write_bin(ns, tmp_path / "o.bin", channels=slice(0, 32), gaps=gaps)
+    report = nv.write_bin(ns, tmp_path / "o.bin", channels=slice(0, 32), gaps=gaps)  # type: ignore[arg-type]
     got = np.fromfile(tmp_path / "o.bin", report.dtype).reshape(report.n_samples, report.n_channels)
     whole = np.concatenate([segment.samples for segment in ns.segments])
     assert got.tobytes() == np.ascontiguousarray(whole[:, :32]).tobytes()

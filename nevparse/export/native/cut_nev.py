@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ...clock import requested_ticks
 from ...errors import ExportError
 from ...format import tables
 from ...format.dates import systemtime_of_date
@@ -19,9 +20,10 @@ from ...format.header import read_extended_headers
 from ...format.numbers import integer
 from ...format.text import size_text
 from ...nev.headers import header_id
-from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers
-from ...nev.spikes import N_IDS, Spikes, membership_table, number_list, tick_limit
+from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers, tick_limit
+from ...nev.spikes import N_IDS, Spikes, membership_table
 from ...traces.packing import BUFFER_BYTES, BUFFERS
+from ...traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice
 from ..inputs import check_not_shrunk, readinto_of
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .file_plan import FilePlan, Progress, copy_bytes, write_file
@@ -58,10 +60,14 @@ def write_nev(
     nev: NevFile,
     path: str | os.PathLike[str],
     *,
-    electrodes: int | Iterable[int] | None = None,
-    kinds: str | Iterable[str] | None = None,
+    electrodes: ElectrodeChoice = None,
+    labels: LabelChoice = None,
+    exclude: ExcludeChoice = None,
+    kinds: tables.EventKind | Iterable[tables.EventKind] | None = None,
     start_tick: int | None = None,
     stop_tick: int | None = None,
+    start_s: float | None = None,
+    stop_s: float | None = None,
     anonymise: bool | str = False,
     base_tick: int = 0,
     overwrite: bool = False,
@@ -78,12 +84,15 @@ def write_nev(
         The recording.
     path : str or os.PathLike
         The file to write.
-    electrodes : int or iterable of int, optional
-        Electrodes whose spikes, stimuli and headers to keep; all by default. Other events are kept.
+    electrodes, labels, exclude : optional
+        Electrodes whose spikes, stimuli and headers to keep, as in `NevFile.spikes`; all by default. Other events are
+        kept.
     kinds : str or iterable of str, optional
         Kinds of events to keep, as in `NevFile.kinds`; all by default.
     start_tick, stop_tick : int, optional
         Only packets from `start_tick` on and before `stop_tick`. A packet that continues another stays with it.
+    start_s, stop_s : float, optional
+        Instead of ticks: seconds after the recording's first sample (see `NevFile.zero_tick`).
     anonymise : bool or "labels"
         Remove dates, comments, logs, texts of the headers, file names, the application, and what no document
         explains; with ``"labels"`` names of electrodes, inputs, cameras and tracked objects too.
@@ -106,7 +115,8 @@ def write_nev(
     inputs = [nev._source]
     states = check_not_shrunk(inputs)
     base_tick = integer(base_tick, "base_tick")
-    ids, names = _chosen_electrodes(nev, electrodes), _chosen_kinds(kinds)
+    start_tick, stop_tick = requested_ticks(nev, start_tick, stop_tick, start_s, stop_s)
+    ids, names = _chosen_electrodes(nev, electrodes, labels, exclude), _chosen_kinds(kinds)
     takes_all = (ids, names, start_tick, stop_tick) == (None,) * 4
     if takes_all and not (anonymise or base_tick):
         n_packets, start = nev.n_packets, nev._recorded.start
@@ -134,15 +144,16 @@ def _plan(
     return FilePlan(head, n_bytes, _iter_packets(nev, packets, anonymise, base_tick))
 
 
-def _chosen_electrodes(nev: NevFile, electrodes: int | Iterable[int] | None) -> list[int] | None:
+def _chosen_electrodes(
+    nev: NevFile, electrodes: ElectrodeChoice, labels: LabelChoice, exclude: ExcludeChoice
+) -> list[int] | None:
     """The electrodes of a request; KeyError for one without a header, spike or stimulus."""
-    ids = number_list(electrodes, N_IDS, "an electrode")
-    if ids is None:
+    if (electrodes, labels, exclude) == (None,) * 3:
         return None
+    ids = nev._chosen_electrodes(electrodes, labels, exclude, also_known=Spikes("stim", nev._packets, {}).ids)
     if not ids:
         raise ValueError(f"expected at least one electrode, found none; {nev.path} has {len(nev.electrodes)}")
-    stimulated = Spikes("stim", nev._packets, {}).ids
-    return nev._spikes.check_electrodes(ids, also_known=stimulated)
+    return ids
 
 
 def _chosen_kinds(kinds: str | Iterable[str] | None) -> list[str] | None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ...clock import requested_ticks
 from ...format.dates import systemtime_of_date
-from ...format.numbers import integer, integers, optional_integer
+from ...format.numbers import integer, integers
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...nsx.gap_search import N_NEIGHBOURS
@@ -20,6 +21,7 @@ from ...nsx.packets import FullScanNeeded
 from ...traces.extents import Extent
 from ...traces.packing import ColumnPacker, RowReader
 from ...traces.plan import SampleRows, raise_no_samples, select_samples
+from ...traces.selection import ChannelChoice, ChannelKind, ElectrodeChoice, ExcludeChoice, LabelChoice
 from ..inputs import check_not_shrunk, readinto_of
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .file_plan import FilePlan, NsxReport, Progress, copy_bytes, write_file
@@ -35,12 +37,15 @@ def write_nsx(
     ns: NsxFile,
     path: str | os.PathLike[str],
     *,
-    channels: slice | Iterable[int] | None = None,
-    electrodes: Iterable[int] | None = None,
-    labels: str | Iterable[str] | None = None,
-    kind: str | None = None,
+    channels: ChannelChoice = None,
+    electrodes: ElectrodeChoice = None,
+    labels: LabelChoice = None,
+    kind: ChannelKind | None = None,
+    exclude: ExcludeChoice = None,
     start_tick: int | None = None,
     stop_tick: int | None = None,
+    start_s: float | None = None,
+    stop_s: float | None = None,
     segments: int | slice | Iterable[int] | None = None,
     anonymise: bool | str = False,
     base_tick: int = 0,
@@ -58,10 +63,12 @@ def write_nsx(
         The recording. `create_nsx` writes arrays.
     path : str or os.PathLike
         The file to write.
-    channels, electrodes, labels, kind : optional
-        Columns, in the order wanted, as in `write_bin`, each once; all by default.
+    channels, electrodes, labels, kind, exclude : optional
+        Columns, in the order wanted, as in `NsxFile.columns`, each once; all by default.
     start_tick, stop_tick : int, optional
         Only samples whose timestamps are in this half-open range of the file's clock.
+    start_s, stop_s : float, optional
+        Instead of ticks: seconds after the recording's first sample.
     segments : int, slice or iterable of int, optional
         Only these segments, always in file order.
     anonymise : bool or "labels"
@@ -94,9 +101,9 @@ def write_nsx(
     if not hasattr(ns, "segments"):
         raise TypeError(f"expected an open NSx, found {type(ns).__name__}; create_nsx writes arrays")
     check_anonymise(anonymise)
-    start_tick, stop_tick = optional_integer(start_tick, "start_tick"), optional_integer(stop_tick, "stop_tick")
+    start_tick, stop_tick = requested_ticks(ns, start_tick, stop_tick, start_s, stop_s)
     base_tick = integer(base_tick, "base_tick")
-    columns = ns.columns(channels, electrodes, labels, kind)
+    columns = ns.columns(channels, electrodes, labels, kind, exclude)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
     repeated = np.flatnonzero(np.bincount(columns) > 1).tolist()

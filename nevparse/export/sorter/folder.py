@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
@@ -18,6 +18,7 @@ from ...format.text import json_text, ranges_text
 from ...maps.cmp import read_cmp
 from ...maps.positions import ArrayMap, Positions, plain_grid
 from ...recording.instruments import Continuous
+from ...traces.selection import ChannelChoice, ElectrodeChoice, ExcludeChoice, LabelChoice
 from ..bin import BinReport, write_bin
 from ..job import BinFile
 from ..output.folder import complete_folder
@@ -89,9 +90,10 @@ def write_sorter(
     cmp: ArrayMap | str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     by: str = "pin",
     pitch_um: float | None = None,
-    channels: slice | Iterable[int] | None = None,
-    electrodes: Iterable[int] | None = None,
-    labels: str | Iterable[str] | None = None,
+    channels: ChannelChoice = None,
+    electrodes: ElectrodeChoice = None,
+    labels: LabelChoice = None,
+    exclude: ExcludeChoice = None,
     overwrite: bool = False,
     **options: Any,
 ) -> SorterReport:
@@ -113,13 +115,14 @@ def write_sorter(
         How channels are found in the map: ``pin``, ``label`` or ``id``, as in `ArrayMap.positions_of`.
     pitch_um : float, optional
         Distance of neighbouring electrodes in µm; that of the map by default, 400 without a map.
-    channels, electrodes, labels : optional
-        Columns, in the order wanted, as in `write_bin`; all neural ones by default.
+    channels, electrodes, labels, exclude : optional
+        Columns, in the order wanted, as in `NsxFile.columns`; all neural ones by default.
     overwrite : bool
         Replace the files of an earlier export. Other files in the folder stay.
     **options
-        `start_tick`, `stop_tick`, `gaps`, `fill`, `max_fill`, `resample`, `sort` and `progress` of `write_bin`. With
-        ``gaps="split"`` each segment has its ``.bin``, and the files for Kilosort, Phy and SpikeInterface list all.
+        `start_tick`, `stop_tick`, `start_s`, `stop_s`, `gaps`, `fill`, `max_fill`, `resample`, `sort` and `progress`
+        of `write_bin`. With ``gaps="split"`` each segment has its ``.bin``, and the files for Kilosort, Phy and
+        SpikeInterface list all.
 
     Returns
     -------
@@ -138,8 +141,9 @@ def write_sorter(
     UnknownScale
         If a channel has no gain; SpikeInterface then gets no gains.
     """
-    is_selection = not (channels is None and electrodes is None and labels is None)
-    columns = ns.columns(channels, electrodes, labels, None if is_selection else "neural")
+    is_named = not (channels is None and electrodes is None and labels is None)
+    is_selection = is_named or exclude is not None
+    columns = ns.columns(channels, electrodes, labels, None if is_named else "neural", exclude)
     chosen = [ns.channels[column] for column in columns]
     positions = _positions(ns, chosen, cmp, by, pitch_um, is_selection)
     target = os.fspath(folder)
