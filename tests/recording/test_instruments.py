@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
+from nevparse.traces.plan import GapPolicy
 
 Together = Callable[..., list[nv.NsxFile]]
 RATE = 30_000
@@ -57,7 +58,7 @@ def together(tmp_path: Path) -> Iterator[Together]:
 
 @pytest.mark.parametrize("policy", ["error", "join", "split", "fill"])
 def test_joining_c02_successive_files_from_tick_0_are_never_laid_side_by_side(
-    together: Together, tmp_path: Path, policy: str
+    together: Together, tmp_path: Path, policy: GapPolicy
 ) -> None:
     files = together(instrument((0, 300)), instrument((0, 300), after_s=3600))
     with pytest.raises(ValueError, match=r"3600\.000 s apart.*electrodes 1-2.*concatenate \(--append\)") as refused:
@@ -212,7 +213,7 @@ def test_joining_c05_the_drift_of_instruments_is_measured(together: Together, tm
     st.sampled_from(["join", "split", "fill"]),
 )
 def test_joining_c06_what_only_some_recorded_is_counted_for_each(
-    recorded: list[tuple[int, int]], start: int, stop: int, policy: str
+    recorded: list[tuple[int, int]], start: int, stop: int, policy: GapPolicy
 ) -> None:
     every = [set(range(tick, tick + n)) & set(range(start, stop)) for tick, n in recorded]
     both = set.intersection(*every)
