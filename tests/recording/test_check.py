@@ -67,7 +67,7 @@ CASES: dict[str, tuple[str, bytes, int]] = {
 ELSEWHERE = {"unreadable", "hidden-break", "uneven-packets", "dates-differ", "events-outside", "ambiguous-epochs"}
 
 
-def codes(findings: tuple[nv.recording.check.Finding, ...]) -> list[str]:
+def codes(findings: tuple[nv.Finding, ...]) -> list[str]:
     return [finding.code for finding in findings]
 
 

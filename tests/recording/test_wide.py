@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import nevparse as nv
 from nevparse.export.bin import BinFile
 
-OpenedTogether = Callable[..., list[nv.nsx.file.NsxFile]]
+OpenedTogether = Callable[..., list[nv.NsxFile]]
 
 Interval = tuple[int, int]  # first tick, samples
 SAMPLE_NS = 1e9 / 30_000
@@ -55,7 +55,7 @@ def opened(file_of: FileOf) -> Iterator[OpenedTogether]:
     """Write instruments' files and open them all."""
     with ExitStack() as stack:
 
-        def write_and_open(*files: bytes) -> list[nv.nsx.file.NsxFile]:
+        def write_and_open(*files: bytes) -> list[nv.NsxFile]:
             names = [file_of(data, f"x-NSP{k + 1}.ns5") for k, data in enumerate(files)]
             return [stack.enter_context(nv.open_nsx(name)) for name in names]
 

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ def write_nev(
     stop_tick: int | None = None,
     start_s: float | None = None,
     stop_s: float | None = None,
-    anonymise: bool | str = False,
+    anonymise: bool | Literal["labels"] = False,
     base_tick: int = 0,
     overwrite: bool = False,
     progress: Progress | None = None,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def write_nsx(
     start_s: float | None = None,
     stop_s: float | None = None,
     segments: int | slice | Iterable[int] | None = None,
-    anonymise: bool | str = False,
+    anonymise: bool | Literal["labels"] = False,
     base_tick: int = 0,
     overwrite: bool = False,
     progress: Progress | None = None,

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def write_sorter(
     folder: str | os.PathLike[str],
     *,
     cmp: ArrayMap | str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
-    by: str = "pin",
+    by: Literal["pin", "label", "id"] = "pin",
     pitch_um: float | None = None,
     channels: ChannelChoice = None,
     electrodes: ElectrodeChoice = None,

@@ -79,7 +79,7 @@ def left_in(folder: Path) -> list[str]:
 # --------------------------------------------------------------------------------------------------------- contents
 
 
-def test_sorters_c01_all_neural_channels_are_written_and_that_is_said(recording: nv.nsx.NsxFile, folder: Path) -> None:
+def test_sorters_c01_all_neural_channels_are_written_and_that_is_said(recording: nv.NsxFile, folder: Path) -> None:
     report = nv.write_sorter(recording, folder)
     assert left_in(folder) == FILES
     assert left_in(folder.parent) == ["folder"]
@@ -90,7 +90,7 @@ def test_sorters_c01_all_neural_channels_are_written_and_that_is_said(recording:
 
 
 def test_sorters_c01_chosen_channels_keep_their_order_and_inputs_are_refused(
-    recording: nv.nsx.NsxFile, folder: Path
+    recording: nv.NsxFile, folder: Path
 ) -> None:
     report = nv.write_sorter(recording, folder, electrodes=[5, 2])
     assert report.export.electrode_ids == (5, 2)
@@ -108,9 +108,7 @@ def test_sorters_c01_an_electrode_in_two_columns_is_refused(opened: Opened, fold
     assert nv.write_sorter(ns, folder, channels=[1, 2]).export.electrode_ids == (7, 4)
 
 
-def test_sorters_c02_kilosort_finds_every_column_on_the_map(
-    recording: nv.nsx.NsxFile, folder: Path, array: Path
-) -> None:
+def test_sorters_c02_kilosort_finds_every_column_on_the_map(recording: nv.NsxFile, folder: Path, array: Path) -> None:
     nv.write_sorter(recording, folder, cmp=array)
     probe = json_of(folder, "kilosort_probe.json")
     assert probe["chanMap"] == [0, 1, 2, 3, 4, 5]
@@ -133,7 +131,7 @@ def test_sorters_c02_several_arrays_are_several_shanks(opened: Opened, folder: P
 
 
 def test_sorters_c03_and_c04_kilosorts_settings_follow_from_recording_and_map(
-    opened: Opened, recording: nv.nsx.NsxFile, folder: Path, array: Path
+    opened: Opened, recording: nv.NsxFile, folder: Path, array: Path
 ) -> None:
     report = nv.write_sorter(recording, folder, cmp=array)
     assert report.settings == {
@@ -152,9 +150,7 @@ def test_sorters_c03_and_c04_kilosorts_settings_follow_from_recording_and_map(
     }  # fmt: skip
 
 
-def test_sorters_c05_the_probe_has_a_contact_for_each_column(
-    recording: nv.nsx.NsxFile, folder: Path, array: Path
-) -> None:
+def test_sorters_c05_the_probe_has_a_contact_for_each_column(recording: nv.NsxFile, folder: Path, array: Path) -> None:
     nv.write_sorter(recording, folder, cmp=array, electrodes=[3, 1])
     whole = json_of(folder, "probe.json")
     (probe,) = whole["probes"]
@@ -229,7 +225,7 @@ def test_sorters_c09_without_gains_there_are_none_and_that_is_said(opened: Opene
     assert "the gain is not known" in "\n".join(report.lines())
 
 
-def test_sorters_c10_the_folder_can_be_moved(recording: nv.nsx.NsxFile, folder: Path, tmp_path: Path) -> None:
+def test_sorters_c10_the_folder_can_be_moved(recording: nv.NsxFile, folder: Path, tmp_path: Path) -> None:
     nv.write_sorter(recording, folder)
     for path in folder.iterdir():
         content = path.read_bytes()
@@ -241,7 +237,7 @@ def test_sorters_c10_the_folder_can_be_moved(recording: nv.nsx.NsxFile, folder: 
 # ------------------------------------------------------------------------------------------------ whole, or nothing
 
 
-def test_sorters_c11_a_folder_that_holds_files_is_refused(recording: nv.nsx.NsxFile, folder: Path) -> None:
+def test_sorters_c11_a_folder_that_holds_files_is_refused(recording: nv.NsxFile, folder: Path) -> None:
     folder.mkdir()
     nv.write_sorter(recording, folder)  # an empty one is none
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -252,7 +248,7 @@ def test_sorters_c11_a_folder_that_holds_files_is_refused(recording: nv.nsx.NsxF
 
 
 def test_sorters_c11_overwriting_replaces_ours_and_leaves_a_sorters_results(
-    opened: Opened, recording: nv.nsx.NsxFile, folder: Path
+    opened: Opened, recording: nv.NsxFile, folder: Path
 ) -> None:
     paused = opened(t.blocks([1000, 2000, 3000], [5, 4, 3]), "p.ns5")
     nv.write_sorter(paused, folder, gaps="split")
@@ -267,7 +263,7 @@ def test_sorters_c11_overwriting_replaces_ours_and_leaves_a_sorters_results(
 @pytest.mark.parametrize("existing", [False, True])
 @pytest.mark.parametrize("fails", ["write_bin", "texts", "rename", "interrupt"])
 def test_sorters_c11_nothing_is_left_of_what_failed(
-    recording: nv.nsx.NsxFile, folder: Path, monkeypatch: pytest.MonkeyPatch, existing: bool, fails: str
+    recording: nv.NsxFile, folder: Path, monkeypatch: pytest.MonkeyPatch, existing: bool, fails: str
 ) -> None:
     if existing:
         nv.write_sorter(recording, folder, electrodes=[2, 1])
@@ -318,7 +314,7 @@ with nv.open_nsx(sys.argv[1]) as ns:
 
 @pytest.mark.parametrize(("existing", "nth"), [(False, 1), (True, 1), (True, 7), (True, 13)])
 def test_sorters_c11_the_next_run_cleans_up_behind_one_that_was_killed(
-    recording: nv.nsx.NsxFile, folder: Path, existing: bool, nth: int
+    recording: nv.NsxFile, folder: Path, existing: bool, nth: int
 ) -> None:
     """Kills at every moment: `test_output_kills.py`."""
     if existing:
@@ -336,7 +332,7 @@ def test_sorters_c11_the_next_run_cleans_up_behind_one_that_was_killed(
 
 
 def test_sorters_c11_what_is_in_the_way_is_nobodys_to_remove(
-    recording: nv.nsx.NsxFile, folder: Path, tmp_path: Path
+    recording: nv.NsxFile, folder: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(nv.ExportError, match="does not exist; create it first"):
         nv.write_sorter(recording, tmp_path / "not" / "there")
@@ -351,7 +347,7 @@ def test_sorters_c11_what_is_in_the_way_is_nobodys_to_remove(
     assert left_in(folder.parent) == ["folder.nevparse-part"]
 
 
-def test_sorters_c11_a_recording_in_the_folder_is_never_replaced(recording: nv.nsx.NsxFile, folder: Path) -> None:
+def test_sorters_c11_a_recording_in_the_folder_is_never_replaced(recording: nv.NsxFile, folder: Path) -> None:
     folder.mkdir()
     shutil.copy(recording.path, folder / "recording.bin")
     with nv.open_nsx(folder / "recording.bin") as ns, pytest.raises(nv.ExportError, match="is the recording itself"):
@@ -362,7 +358,7 @@ def test_sorters_c11_a_recording_in_the_folder_is_never_replaced(recording: nv.n
 # --------------------------------------------------------------------------------------------------- maps and time
 
 
-def test_sorters_c12_a_plain_grid_says_that_it_is_one(recording: nv.nsx.NsxFile, folder: Path) -> None:
+def test_sorters_c12_a_plain_grid_says_that_it_is_one(recording: nv.NsxFile, folder: Path) -> None:
     report = nv.write_sorter(recording, folder, pitch_um=50)
     statement = report.positions.statement
     assert "plain grid" in statement
@@ -413,7 +409,7 @@ def test_sorters_c14_rows_go_back_to_ticks_across_pauses(
 
 
 def test_sorters_c15_what_does_not_fit_is_refused_before_anything_is_written(
-    opened: Opened, recording: nv.nsx.NsxFile, folder: Path, tmp_path: Path
+    opened: Opened, recording: nv.NsxFile, folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "large.cmp").write_bytes(sb.array_map(8, 4))
     (tmp_path / "small.cmp").write_bytes(sb.array_map(4, 2))
@@ -444,7 +440,7 @@ def test_real_recordings_come_out_as_they_are(real_file: Callable[[str], Path], 
 
 
 def test_the_command_writes_the_same_and_says_what_a_sorter_asks_for(
-    recording: nv.nsx.NsxFile, folder: Path, array: Path, capsys: pytest.CaptureFixture[str]
+    recording: nv.NsxFile, folder: Path, array: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     expected = nv.write_sorter(recording, folder.parent / "by_hand", cmp=array, electrodes=[1, 2], pitch_um=300)
     arguments = ["--cmp", str(array), "--electrodes", "1-2", "--pitch", "300", "--first-bank", "a"]
@@ -459,7 +455,7 @@ def test_the_command_writes_the_same_and_says_what_a_sorter_asks_for(
 
 
 def test_the_command_refuses_a_map_that_is_none_in_one_line(
-    recording: nv.nsx.NsxFile, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    recording: nv.NsxFile, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "none.cmp").write_bytes(b"\x00\x01binary")
     assert cli.main(["sorter", recording.path, str(folder), "--cmp", str(tmp_path / "none.cmp")]) == 2
