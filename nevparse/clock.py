@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .format import tables
-from .format.numbers import integer_array, number, tick_number
+from .format.numbers import INT64_MAX, NO_TICK, integer_array, number, tick_number, tick_values
 from .format.text import duration_text
 
 Block = tuple[int, int, int]  # offset of the first row, tick, samples
@@ -26,8 +26,6 @@ _TAI_AHEAD_S = 37  # of UTC since 2017: atomic time, which PTP carries
 _AGREE_S = 10  # header dates are written within seconds of the first sample
 _BEYOND_DATES_S = 1 << 40
 _MAX_S = (1 << 63) // _NANOSECOND_HZ - 2  # seconds from 1970 that 64 bits of nanoseconds hold
-_LAST_TICK = (1 << 64) - 1
-_INT64_MAX = (1 << 63) - 1
 _ROLLOVER = 1 << 32
 _ROLLOVER_NEAR_S = 3600  # a recording that ran over 32 bits came this near to their end
 
@@ -90,28 +88,28 @@ class Clock(NamedTuple):
         tolerance = max(self.num, 2 * self.den)
         low = (2 * self.num - tolerance) // (2 * self.den)
         high = -((-2 * self.num - tolerance) // (2 * self.den))
-        return min(low, _INT64_MAX - 1), min(high, _INT64_MAX)
+        return min(low, INT64_MAX - 1), min(high, INT64_MAX)
 
-    def ticks(self, start_tick: int, a: int, b: int) -> NDArray[np.uint64]:
+    def ticks(self, start_tick: int, a: int, b: int) -> NDArray[np.int64]:
         """Ticks of samples `a` to `b` counted from one at `start_tick`, rounded down."""
-        ticks = self.duration_ticks(np.arange(a, b, dtype=np.uint64))
-        ticks += np.uint64(start_tick)
+        ticks = self.duration_ticks(np.arange(a, b, dtype=np.int64))
+        ticks += start_tick
         return ticks
 
-    def duration_ticks(self, n_samples: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    def duration_ticks(self, n_samples: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ticks that numbers of samples take, rounded down."""
         each, over = divmod(self.num, self.den)
-        ticks: NDArray[np.uint64] = n_samples * np.uint64(each) + n_samples * np.uint64(over) // np.uint64(self.den)
+        ticks: NDArray[np.int64] = n_samples * each + n_samples * over // self.den
         return ticks
 
-    def samples(self, ticks: NDArray[np.uint64], start_ticks: NDArray[np.uint64]) -> NDArray[np.int64]:
+    def samples(self, ticks: NDArray[np.int64], start_ticks: NDArray[np.int64]) -> NDArray[np.int64]:
         """Samples, counted from those at `start_ticks`, that `ticks` fall in: the last that are not later."""
-        after: NDArray[Any] = (ticks - start_ticks).astype(np.int64)
-        limit = _INT64_MAX // self.den - 1
+        after: NDArray[Any] = ticks - start_ticks
+        limit = INT64_MAX // self.den - 1
         if self.num > limit or ((after > limit) | (after < -limit)).any():
             after = after.astype(object)  # Python's own integers where 64 bits could run over
         samples = -(-(after + 1) * self.den // self.num) - 1
-        return np.asarray(np.clip(samples, -_INT64_MAX, _INT64_MAX), np.int64)
+        return np.asarray(np.clip(samples, -INT64_MAX, INT64_MAX), np.int64)
 
     def end(self, start_tick: int, n_samples: int) -> int:
         """First tick after `n_samples` that start at `start_tick`."""
@@ -147,13 +145,13 @@ class Clock(NamedTuple):
         return Gap(segment, kind, missing, scaled / self.num, seconds)
 
 
-def convert_ticks(ticks: NDArray[np.uint64], from_rate: int, to_rate: int) -> NDArray[np.uint64]:
+def convert_ticks(ticks: NDArray[np.int64], from_rate: int, to_rate: int) -> NDArray[np.int64]:
     """The same times on a clock of another rate, rounded down, and limited to what 64 bits hold."""
     if from_rate == to_rate:
         return ticks
-    seconds, over = ticks // np.uint64(from_rate), ticks % np.uint64(from_rate)
-    seconds = np.minimum(seconds, np.uint64(_LAST_TICK // to_rate - 1))
-    converted: NDArray[np.uint64] = seconds * np.uint64(to_rate) + over * np.uint64(to_rate) // np.uint64(from_rate)
+    most = INT64_MAX // to_rate - 1
+    seconds = np.clip(ticks // from_rate, -most, most)
+    converted: NDArray[np.int64] = seconds * to_rate + ticks % from_rate * to_rate // from_rate
     return converted
 
 
@@ -237,13 +235,14 @@ class TimeBase(NamedTuple):
         NaT without a date, or beyond the years 1678 to 2262 that 64 bits of nanoseconds hold. numpy's dates have no
         time zone: they are UTC where `origin` is.
         """
-        wanted, origin_tick = np.asarray(ticks, np.uint64), np.uint64(self.origin_tick)
+        wanted = tick_values(ticks)
         if self.origin is None:
             return np.full(wanted.shape, "NaT", "datetime64[ns]")
         origin_us = (self.origin.replace(tzinfo=timezone.utc) - _1970) // timedelta(microseconds=1)
         origin_s, origin_ns = divmod(origin_us * 1000, _NANOSECOND_HZ)
-        after = (wanted - origin_tick).astype(np.int64)
-        fits = (after >= 0) == (wanted >= origin_tick)  # else they are more than 63 bits apart
+        after = wanted - np.int64(self.origin_tick)
+        fits = (after >= 0) == (wanted >= self.origin_tick)  # else they are more than 63 bits apart
+        fits &= wanted != NO_TICK
         seconds = origin_s + np.clip(after // self.tick_rate, -_BEYOND_DATES_S, _BEYOND_DATES_S)
         fits &= np.abs(seconds) < _MAX_S
         nanoseconds = after % self.tick_rate * _NANOSECOND_HZ // self.tick_rate + origin_ns
@@ -295,7 +294,7 @@ class TickIntervals:
         self._stop_records = np.array([span.stop_record for span in spans], np.int64)
 
     def find(
-        self, ticks: NDArray[np.uint64], among: NDArray[np.intp]
+        self, ticks: NDArray[np.int64], among: NDArray[np.intp]
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
         """Segment of `among` that holds each tick, the last to start; whether one does; its first and stop record."""
         starts, ends = self._starts[among], self._ends[among]
@@ -312,7 +311,7 @@ class TickIntervals:
 
 def _resolve_overlaps(
     starts: list[int], ends: list[int], order: list[int]
-) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
     """Every tick at which an interval starts or ends, and the interval that time belongs to from then on, or -1."""
     cuts, ahead = sorted({*starts, *ends}), order[::-1]
     owners: list[int] = []
@@ -323,11 +322,11 @@ def _resolve_overlaps(
         while nested and ends[nested[-1]] <= cut:
             nested.pop()
         owners.append(nested[-1] if nested else -1)
-    return np.array(cuts, np.uint64), np.array(owners, np.intp)
+    return np.array(cuts, np.int64), np.array(owners, np.intp)
 
 
 def last_not_after(
-    timestamps: NDArray[np.uint64], ticks: NDArray[np.uint64], low: NDArray[np.int64], high: NDArray[np.int64]
+    timestamps: NDArray[np.int64], ticks: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """For each tick the last of the ascending timestamps ``low:high`` that is not after it; ``low - 1`` if all are.
 
@@ -343,6 +342,6 @@ def last_not_after(
     return (low - 1).reshape(shape)
 
 
-def tick_array(ticks: Iterable[int]) -> NDArray[np.uint64]:
-    """Ticks as an array; those beyond 64 bits become the last that it can hold."""
-    return np.array([min(tick, _LAST_TICK) for tick in ticks], np.uint64)
+def tick_array(ticks: Iterable[int]) -> NDArray[np.int64]:
+    """Ticks as an array; those beyond 63 bits become the last that it can hold."""
+    return np.array([min(tick, INT64_MAX) for tick in ticks], np.int64)

@@ -106,7 +106,7 @@ def write_bin(
         sample in the row nearest to its time on their common clock.
     path : str or os.PathLike
         The ``.bin`` to write. The sidecar has the same name with ``.json``; where every sample has a timestamp of its
-        own, they go to the same name with ``.ticks`` (little-endian uint64, one for each row).
+        own, they go to the same name with ``.ticks`` (little-endian int64, one for each row).
     channels, electrodes, labels, kind, exclude : optional
         Columns in the order wanted, as in `NsxFile.columns`, of each instrument; by default all. ``kind="neural"``
         leaves out analog inputs.

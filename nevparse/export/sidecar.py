@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..clock import Clock, convert_ticks
 from ..errors import FormatError
-from ..format.numbers import TICKS_IN_64_BITS
+from ..format.numbers import clock_tick, tick_values
 from ..recording.instruments import CombinedInstruments, Continuous
 from ..recording.recording import Recording
 from ..traces.plan import FilledRows, PlanOptions, PlanRow, RowPlan, count_rows
@@ -163,7 +163,7 @@ class Sidecar(RowTimes):
         self.n_samples, self.n_channels = contents["shape"]
         self.dtype = np.dtype(contents["dtype"])
         self.sampling_rate, self.tick_rate = float(contents["sampling_rate_hz"]), int(contents["tick_rate_hz"])
-        row_ticks = np.memmap(os.path.join(folder, ticks_file), "<u8", "r") if ticks_file else None
+        row_ticks = np.memmap(os.path.join(folder, ticks_file), "<i8", "r") if ticks_file else None
         if row_ticks is not None and row_ticks.size != self.n_samples:
             raise ValueError(f"{row_ticks.size} timestamps of {self.n_samples} rows in {ticks_file}")
         num, den = contents["ticks_per_sample"]
@@ -197,8 +197,8 @@ class Sidecar(RowTimes):
         if packets is not None and not recording.is_one_epoch:
             file = recording.file_named(self.source_name)
             return self.sample_to_row(*recording.locate(ticks, file, packets=packets))
-        converted = convert_ticks(np.asarray(ticks, np.uint64), nev.tick_rate, self.tick_rate)
-        return self.tick_to_row(converted + np.uint64(self._offset_of(recording) % TICKS_IN_64_BITS))
+        converted = convert_ticks(tick_values(ticks), nev.tick_rate, self.tick_rate)
+        return self.tick_to_row(converted + clock_tick(self._offset_of(recording), "offset_ticks"))
 
     def _offset_of(self, recording: Recording) -> int:
         """What brings ticks of a recording to the clock of the instruments side by side, of which it is one."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-TICKS_IN_64_BITS = 1 << 64
-NO_TICK = TICKS_IN_64_BITS - 1  # nothing is recorded at the last tick of 64 bits: segments end before it
+INT64_MAX = (1 << 63) - 1
+NO_TICK = INT64_MAX  # nothing is recorded at the last tick: segments end before it
 
 
 def integer(value: Any, what: str) -> int:
@@ -36,6 +36,14 @@ def tick_number(value: Any, what: str) -> int:
         return int(value) if isinstance(value, (float, np.floating)) and value.is_integer() else index(value)
     except TypeError:
         raise TypeError(f"expected {what} as a whole number of ticks, found {value!r}; seconds are for _s") from None
+
+
+def clock_tick(value: Any, what: str) -> int:
+    """A tick as `tick_number` takes it; ValueError where no clock can have it."""
+    found = tick_number(value, what)
+    if not ~INT64_MAX <= found <= INT64_MAX:
+        raise ValueError(f"expected {what} from {~INT64_MAX} to {INT64_MAX}, found {found}")
+    return found
 
 
 def integers(values: Any, what: str) -> list[int]:
@@ -60,19 +68,29 @@ def number(value: Any) -> float:
 def integer_array(values: ArrayLike, what: str) -> NDArray[np.int64]:
     """Integers as int64, of the same shape; ValueError where one has a fraction or does not fit."""
     found = _whole_numbers(values, what)
-    if found.size and not (found.min() >= -(1 << 63) and found.max() < 1 << 63):
+    if found.size and not (found.min() >= ~INT64_MAX and found.max() <= INT64_MAX):
         raise ValueError(f"expected {what} of 64 bits, found {found.min()} to {found.max()}")
     return found.astype(np.int64, copy=False)
 
 
-def tick_values(ticks: ArrayLike) -> NDArray[np.uint64]:
-    """Times as uint64, of the same shape; those below 0 or beyond 64 bits become `NO_TICK`."""
+def tick_values(ticks: ArrayLike) -> NDArray[np.int64]:
+    """Times as int64, of the same shape; those that it cannot hold become `NO_TICK`."""
     found = _whole_numbers(ticks, "ticks")
-    if found.dtype.kind != "u":
-        beyond = (found < 0) | (found > NO_TICK)
-        if beyond.any():
-            found = np.where(beyond, NO_TICK, found.astype(object))
-    return found.astype(np.uint64, copy=False)
+    if found.dtype.kind == "u":
+        found = np.minimum(found, np.uint64(NO_TICK))
+    elif found.dtype.kind == "O":
+        found = np.where((found < ~INT64_MAX) | (found > INT64_MAX), NO_TICK, found)
+    return found.astype(np.int64, copy=False)
+
+
+def signed_tick(tick: int) -> int:
+    """An unsigned timestamp of 64 bits as int64 has it: one that does not fit becomes negative."""
+    return tick if tick <= INT64_MAX else tick - (1 << 64)
+
+
+def signed_ticks(timestamps: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Unsigned timestamps of 64 bits as int64, without a copy: those that do not fit become negative."""
+    return timestamps.view(np.int64)
 
 
 def _whole_numbers(values: ArrayLike, what: str) -> NDArray[Any]:

@@ -317,7 +317,7 @@ class NevFile:
         Returns
         -------
         numpy.ndarray
-            Structured, ``(n_events,)``: ``tick`` (uint64) and the kind's fields; empty, of the same type, where
+            Structured, ``(n_events,)``: ``tick`` (int64) and the kind's fields; empty, of the same type, where
             the file has none.
 
             - spike, stim: ``electrode_id``, ``unit`` (spike), ``waveform``.
@@ -404,7 +404,7 @@ class NevFile:
         Returns
         -------
         numpy.ndarray
-            Structured, ``(n_spikes,)``: ``tick`` (uint64), ``electrode_id`` (uint16), ``unit`` (uint8) and
+            Structured, ``(n_spikes,)``: ``tick`` (int64), ``electrode_id`` (uint16), ``unit`` (uint8) and
             ``waveform``, ``(n_points,)`` raw values of 8, 16 or 32 bits. Where electrodes differ, the widest sample
             and the most points are taken, and shorter waveforms end in zeros.
 
@@ -462,7 +462,7 @@ class NevFile:
         Returns
         -------
         dict of (int, int) to numpy.ndarray
-            By electrode id and unit, in their order: ticks (uint64), or spikes. All are slices of one array.
+            By electrode id and unit, in their order: ticks (int64), or spikes. All are slices of one array.
         """
         wanted = self._chosen_electrodes(electrodes, labels, exclude)
         span = requested_ticks(self, start_tick, stop_tick, start_s, stop_s)

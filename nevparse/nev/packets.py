@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The packets of a NEV: finds the kind of each, and reads packets of one kind as a structured array.
 
-One pass over the file keeps 8 bytes of each packet, 12 where timestamps have 64 bits: timestamp, id, the byte behind
-the id and a code for the kind. All else is read from the mapped file on request.
+One pass over the file keeps 12 bytes of each packet: timestamp, id, the byte behind the id and a code for the kind. All
+else is read from the mapped file on request.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import tick_array
 from ..errors import FormatError
 from ..format import tables
 from ..format.layout import Layout
-from ..format.numbers import integer
+from ..format.numbers import INT64_MAX, integer
 from .comments import decode_packet_text
-from .resets import Reset, find_resets, first_in_line, group_of, unroll
+from .resets import ROLLOVER, Reset, find_resets, first_in_line, group_of, unroll
 
 PacketNumbers = NDArray[np.intp]  # indices of packets in the file
 WaveformShape = tuple[np.dtype[Any], int]  # type and number of its samples
@@ -39,10 +38,11 @@ _ID_FIELDS = {"spike": "electrode_id", "stim": "electrode_id", "unknown": "packe
 class PacketHeads(NamedTuple):
     """The first fields of every packet; `detail` is a spike's unit or a digital packet's reason.
 
-    Ticks count on, in 64 bits, where a clock of 32 bits ran over; those in the file do not.
+    Ticks count on where a clock of 32 bits ran over; those in the file do not. Where 64 bits are in the file and 63 do
+    not hold them, they are negative.
     """
 
-    tick: NDArray[np.unsignedinteger[Any]]
+    tick: NDArray[np.int64]
     packet_id: NDArray[np.uint16]
     detail: NDArray[np.uint8]
     kind: NDArray[np.uint8]
@@ -63,15 +63,19 @@ class Packets:
         any_packet, size = self.version.any_packet, self.raw.itemsize
         packets, raw_bytes = self.raw.view(any_packet.dtype(size)), self.raw.view(np.uint8).reshape(-1, size)
         in_file = packets["tick"], packets["packet_id"], raw_bytes[:, any_packet.offsets["payload"]]
-        tick, packet_id, detail = (np.empty(len(packets), field.dtype) for field in in_file)
+        tick = np.empty(len(packets), np.int64)
+        packet_id, detail = np.empty(len(packets), np.uint16), np.empty(len(packets), np.uint8)
         for start in range(0, len(packets), _SCAN_PACKETS):
             part = slice(start, start + _SCAN_PACKETS)
             tick[part], packet_id[part], detail[part] = (field[part] for field in in_file)
         kind = _kind_of_id(self.version)[packet_id]
         digital = np.flatnonzero(kind == KIND_CODES["digital"])
         kind[digital[(detail[digital] & tables.REASON_SERIAL) != 0]] = KIND_CODES["serial"]
-        kind[tick == np.iinfo(tick.dtype).max] = CONTINUED
-        heads = PacketHeads(unroll(tick, _with_known_kind(kind), self.tick_rate), packet_id, detail, kind)
+        all_ones = np.array([any_packet.n_ticks - 1], np.uint64).view(np.int64)
+        kind[tick == all_ones] = CONTINUED
+        if any_packet.n_ticks == ROLLOVER:
+            tick = unroll(tick, _with_known_kind(kind), self.tick_rate)
+        heads = PacketHeads(tick, packet_id, detail, kind)
         for field in heads:
             field.flags.writeable = False
         return heads
@@ -151,10 +155,10 @@ class Packets:
     ) -> NDArray[np.void]:
         """Read packets of a kind in the order of `numbers`, each joined with its continuations to `n_bytes`.
 
-        A structured array: ``tick`` as uint64, the id unless the kind has only one, and the kind's fields.
+        A structured array: ``tick`` as int64, the id unless the kind has only one, and the kind's fields.
         """
         packet_dtype = _packet_dtype(self.layout(kind), kind, n_bytes, waveform)
-        fields = {name: packet_dtype[name] for name in packet_dtype.names or ()} | {"tick": np.dtype(np.uint64)}
+        fields = {name: packet_dtype[name] for name in packet_dtype.names or ()} | {"tick": np.dtype(np.int64)}
         out = np.empty(len(numbers), list(fields.items()))
         step = max(1, _BUFFER_BYTES // n_bytes)
         buffer = np.empty(min(step, len(numbers)), f"V{n_bytes}")
@@ -230,6 +234,6 @@ def _packet_dtype(layout: Layout, kind: str, n_bytes: int, waveform: WaveformSha
     return np.dtype({"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": n_bytes})
 
 
-def tick_limit(tick: int) -> NDArray[np.uint64]:
+def tick_limit(tick: int) -> int:
     """A requested tick, clipped to what a timestamp can be."""
-    return tick_array([max(integer(tick, "a tick"), 0)])
+    return min(max(integer(tick, "a tick"), ~INT64_MAX), INT64_MAX)

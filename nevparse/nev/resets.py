@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Ticks = NDArray[np.unsignedinteger[Any]]
+from ..format.numbers import INT64_MAX
+
+Ticks = NDArray[np.int64]
 Counts = NDArray[np.int64]
 
 RESET_S = 0.1  # a clock is not set back by less
@@ -30,7 +32,7 @@ _MOST_PARTS = 4096
 _MOST_MEASURED = 256  # lasting steps whose sides are compared as long as they are; noise has more
 _SAMPLED = 4096  # packets of each side that are compared
 _ALIKE_KINDS, _ALIKE_GROUPS = 0.25, 0.5
-_ROLLOVER = 1 << 32
+ROLLOVER = 1 << 32
 _HOUR_S = 3600
 _FEW_NEAR = 64  # packets on each side of a rollover that may be out of order
 _STEPS_AT_ONCE = 1 << 14
@@ -124,9 +126,14 @@ def _steps_back_of_part(ticks: Ticks, groups: NDArray[np.uint32], least: int, la
     return StepsBack(at if kept is None else kept[at], n_displaced, lasts, is_regrouping, strays, np.empty(0, np.intp))
 
 
+def _later(ticks: Ticks, by: int) -> Ticks:
+    """Ticks that are later, as far as int64 goes."""
+    return np.minimum(ticks, INT64_MAX - by) + by
+
+
 def _far_back(ticks: Ticks, least: int) -> NDArray[np.intp]:
     at = np.flatnonzero(ticks[1:] < ticks[:-1])
-    far: NDArray[np.intp] = at[ticks[at] - ticks[at + 1] > least] + 1
+    far: NDArray[np.intp] = at[_later(ticks[at + 1], least) < ticks[at]] + 1
     return far
 
 
@@ -135,10 +142,9 @@ def find_strays(ticks: Ticks, least: int, late: int) -> NDArray[np.intp]:
     strays, packets = np.empty(0, np.intp), np.arange(0)
     for _ in range(_PASSES):
         at = _far_back(ticks, least)
-        ahead = np.where(at > 1, ticks[at - 2], 0)
-        behind = np.where(at + 1 < ticks.size, ticks[np.minimum(at + 1, ticks.size - 1)], np.iinfo(ticks.dtype).max)
-        is_low = ticks[at - 1] - np.minimum(ticks[at - 1], late) <= behind
-        is_high = ahead - np.minimum(ahead, late) <= ticks[at]
+        ahead = np.where(at > 1, ticks[at - 2], ~INT64_MAX)
+        behind = np.where(at + 1 < ticks.size, ticks[np.minimum(at + 1, ticks.size - 1)], INT64_MAX)
+        is_low, is_high = ticks[at - 1] <= _later(behind, late), ahead <= _later(ticks[at], late)
         drop = np.union1d(at[is_low], at[is_high & ~is_low] - 1)
         if not drop.size:
             break
@@ -176,8 +182,8 @@ def _displaced_neighbours(ticks: Ticks, at: NDArray[np.intp]) -> Counts:
         some = slice(start, start + _STEPS_AT_ONCE)
         packets = at[some, None] + offsets
         near = ticks[np.clip(packets, 0, ticks.size - 1)]
-        near[packets < 0] = 0
-        near[packets >= ticks.size] = np.iinfo(ticks.dtype).max
+        near[packets < 0] = ~INT64_MAX
+        near[packets >= ticks.size] = INT64_MAX
         order = np.argsort(near, axis=1, kind="stable")
         n_more_in_place = np.cumsum(np.where(order < N_NEIGHBOURS, 1, -1), axis=1)  # the earlier side ends ever later
         n_displaced[some] = N_NEIGHBOURS - np.maximum(n_more_in_place.max(axis=1), 0)
@@ -235,26 +241,26 @@ def first_in_line(ticks: Ticks, tick_rate: int) -> int:
 
 
 def unroll(ticks: Ticks, packets: NDArray[np.intp], tick_rate: int) -> Ticks:
-    """Count on in 64 bits where a clock of 32 bits ran over; the same ticks where it has more bits, or never did.
+    """Count on where a clock of 32 bits ran over; the same ticks where it never did.
 
     The clock ran over where `packets`, those of known kinds, came within an hour of the end of 32 bits and went on
     within an hour of 0. A few packets near such a place may be late or early by 10 ms.
     """
     near, late = _HOUR_S * tick_rate, int(tick_rate * LATE_S)
-    if ticks.dtype.itemsize > 4 or near > _ROLLOVER // 2:
+    if near > ROLLOVER // 2:
         return ticks
     known = ticks[packets]
-    if not known.size or known.max() < _ROLLOVER - near or known.min() >= near:
+    if not known.size or known.max() < ROLLOVER - near or known.min() >= near:
         return ticks
     strays = find_strays(known, near, late)
     kept, packets = np.delete(known, strays), np.delete(packets, strays)
-    rolled = packets[1:][(kept[:-1] >= _ROLLOVER - near) & (kept[1:] < near)]
+    rolled = packets[1:][(kept[:-1] >= ROLLOVER - near) & (kept[1:] < near)]
     n_rollovers = np.searchsorted(rolled, np.arange(ticks.size), "right")
     for packet in rolled.tolist():
         before, after = slice(max(0, packet - _FEW_NEAR), packet), slice(packet, packet + _FEW_NEAR)
         n_rollovers[before] += ticks[before] < late
-        n_rollovers[after] -= ticks[after] >= _ROLLOVER - late
-    return ticks + n_rollovers.astype(np.uint64) * np.uint64(_ROLLOVER) if rolled.size else ticks
+        n_rollovers[after] -= ticks[after] >= ROLLOVER - late
+    return ticks + n_rollovers * ROLLOVER if rolled.size else ticks
 
 
 def n_resets_before(resets: Sequence[Reset], packets: ArrayLike) -> NDArray[np.intp]:

@@ -56,7 +56,7 @@ class Spikes:
 
     def without_waveforms(self, numbers: PacketNumbers) -> NDArray[np.void]:
         """Tick, electrode and unit."""
-        out = np.empty(numbers.size, [("tick", np.uint64), ("electrode_id", np.uint16), ("unit", np.uint8)])
+        out = np.empty(numbers.size, [("tick", np.int64), ("electrode_id", np.uint16), ("unit", np.uint8)])
         heads = self.packets.heads
         out["tick"], out["electrode_id"] = heads.tick[numbers], heads.packet_id[numbers]
         out["unit"] = heads.detail[numbers]
@@ -102,7 +102,7 @@ class Spikes:
         else:
             numbers = numbers[np.argsort(ranks[numbers], kind="stable")]
         ticks = self.packets.heads.tick
-        spikes = self.with_waveforms(numbers, self.ids) if waveforms else ticks[numbers].astype(np.uint64)
+        spikes = self.with_waveforms(numbers, self.ids) if waveforms else ticks[numbers]
         stops = np.cumsum(counts)
         return {
             (self.ids[rank // len(units)], units[rank % len(units)]): spikes[stops[rank] - counts[rank] : stops[rank]]

@@ -19,6 +19,7 @@ from ..clock import Block, Clock, SegmentSpan, last_not_after, tick_array
 from ..errors import Damage, TruncatedFile
 from ..format import tables
 from ..format.layout import Layout
+from ..format.numbers import INT64_MAX, signed_tick
 from ..traces.extents import Extent
 from .headers import NsxHeaders
 
@@ -28,6 +29,12 @@ _WINDOW_BYTES = 65536
 _AHEAD_ROWS = 1 << 20  # a growing file's header may count more than its size had when that was read
 _PLAUSIBLE_S = 3600  # a block that was cut short starts at most this much later than the one before
 _EXACT = 1 << 60  # an eighth of what int64 holds: twice the difference of two still fits
+
+
+def tick_damage(offset: int, tick: int) -> Damage:
+    """The damage of a timestamp that int64 cannot hold."""
+    message = f"expected a timestamp of at most 63 bits, found {tick}, which is read as {signed_tick(tick)}"
+    return Damage("tick-range", offset, message)
 
 
 class BlockWalk:
@@ -46,6 +53,7 @@ class BlockWalk:
         self.damage: list[Damage] = []
         self._walk(headers.start)
         has_32_bits = layout.size == tables.NSX_BLOCK.size
+        self._note_ticks_that_do_not_fit(headers.clock)
         if has_32_bits and any(after[1] < before[1] for before, after in pairwise(self.blocks)):
             self.blocks = list(headers.clock.unroll(self.blocks))
 
@@ -68,6 +76,13 @@ class BlockWalk:
             if n_samples:
                 self.blocks.append((data_offset, tick, n_samples))
             offset += block_bytes
+
+    def _note_ticks_that_do_not_fit(self, clock: Clock) -> None:
+        """Note blocks whose timestamps int64 cannot hold; they become negative."""
+        for number, (offset, tick, n_samples) in enumerate(self.blocks):
+            if clock.end(tick, n_samples) > INT64_MAX:
+                self.blocks[number] = offset, signed_tick(tick), n_samples
+                self.damage.append(tick_damage(offset - self._header_bytes, tick))
 
     def _end_within_header(self, offset: int, header: bytes) -> None:
         if header and self._is_within_last_block(header[0], 0, offset):
@@ -163,7 +178,8 @@ class BlockIndex:
 
     def _breaks(self) -> NDArray[np.intp]:
         """Blocks followed by a break in time."""
-        clock, largest = self.clock, max(max(self.start_ticks) * self.clock.den, max(self.counts) * self.clock.num)
+        clock, furthest = self.clock, max(map(abs, self.start_ticks))
+        largest = max(furthest * clock.den, max(self.counts) * clock.num)
         dtype = np.int64 if largest < _EXACT else object  # Python's own integers where 64 bits could overflow
         ticks, counts = np.array(self.start_ticks, dtype), np.array(self.counts, dtype)
         return np.flatnonzero(clock.is_break(clock.scaled_gap(ticks[:-1], counts[:-1], ticks[1:])))
@@ -183,10 +199,10 @@ class BlockIndex:
         for block, start, stop in self._parts(span, a, b):
             yield Extent(self.offsets[block] + start * self.row_bytes, stop - start, self.row_bytes, n_before=start)
 
-    def ticks(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:  # noqa: ARG002 - is sorted
+    def ticks(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.int64]:  # noqa: ARG002 - is sorted
         """Timestamps of samples `a` to `b` of a segment: each block counts from its own."""
         parts = [self.clock.ticks(self.start_ticks[block], i, j) for block, i, j in self._parts(span, a, b)]
-        return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
     def find(self, span: SegmentSpan, tick: int) -> int:
         """First sample of a segment that is not before `tick`; its number of samples where all are."""
@@ -195,7 +211,7 @@ class BlockIndex:
         within_block = min(self.counts[block], -(-steps // self.clock.num))
         return min(span.n_samples, int(self.starts[block] - self.starts[span.first_record]) + within_block)
 
-    def locate(self, ticks: NDArray[np.uint64], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
+    def locate(self, ticks: NDArray[np.int64], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
         """The sample that each tick falls in, counted from block `first`, among blocks `first` to `stop`."""
         start_ticks = tick_array(self.start_ticks)
         block = last_not_after(start_ticks, ticks, first, stop)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..errors import Damage, FormatError, TruncatedFile
 from ..format.layout import Layout
-from .blocks import BlockIndex, BlockWalk
+from .blocks import BlockIndex, BlockWalk, tick_damage
 from .headers import NsxHeaders
 from .packets import PacketIndex, PacketReader
 from .segments import RecordedSamples, SampleIndex
@@ -74,7 +74,10 @@ def _find_records(headers: NsxHeaders, layout: Layout | None) -> RecordedSamples
     damage = (*damage, *_cut_sample(source.size, missing_bytes, record_bytes))
     index: SampleIndex
     if layout:
-        index = PacketIndex(PacketReader(source, layout, start, record_bytes, n_records), clock)
+        packets = PacketReader(source, layout, start, record_bytes, n_records)
+        index = PacketIndex(packets, clock)
+        if index.first_tick < 0:
+            damage = (*damage, tick_damage(start, index.first_tick % layout.n_ticks))
     else:
         index = BlockIndex([(start, 0, n_records)] if n_records else [], record_bytes, clock)
     return RecordedSamples(headers, index, missing_bytes, damage)

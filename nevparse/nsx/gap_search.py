@@ -38,7 +38,7 @@ class _Timestamps(Protocol):
     @property
     def n_packets(self) -> int: ...
     def tick(self, packet: int) -> int: ...
-    def ticks(self, a: int, b: int) -> NDArray[np.uint64]: ...
+    def ticks(self, a: int, b: int) -> NDArray[np.int64]: ...
 
 
 class IrregularSteps(NamedTuple):
@@ -61,21 +61,21 @@ def join_steps(parts: Iterable[IrregularSteps]) -> IrregularSteps:
     return IrregularSteps(np.sort(np.concatenate(breaks)), np.sort(np.concatenate(shuffled)))
 
 
-def irregular_steps(ticks: NDArray[np.uint64], clock: Clock) -> IrregularSteps:
+def irregular_steps(ticks: NDArray[np.int64], clock: Clock) -> IrregularSteps:
     """Judge every step between consecutive timestamps, each by `N_NEIGHBOURS` packets on either side at most."""
     breaks, order = _breaks_and_order(ticks, clock)
     return IrregularSteps(breaks, np.flatnonzero(order != np.arange(order.size)))
 
 
-def order_in_time(ticks: NDArray[np.uint64], clock: Clock) -> PacketNumbers:
+def order_in_time(ticks: NDArray[np.int64], clock: Clock) -> PacketNumbers:
     """The order that sorts shuffled packets among their neighbours, and leaves all others where they are."""
     return _breaks_and_order(ticks, clock)[1]
 
 
-def _breaks_and_order(ticks: NDArray[np.uint64], clock: Clock) -> tuple[PacketNumbers, PacketNumbers]:
+def _breaks_and_order(ticks: NDArray[np.int64], clock: Clock) -> tuple[PacketNumbers, PacketNumbers]:
     """Packets behind which time is broken, and the order in time of those that are shuffled."""
     low, high = clock.break_steps()
-    steps = np.diff(ticks.astype(np.int64))
+    steps = np.diff(ticks)
     irregular, as_recorded = np.flatnonzero((steps <= low) | (steps >= high)), np.arange(ticks.size)
     furthest_back, far = -(_SHUFFLED + 1) * clock.num // clock.den, _FAR * clock.num // clock.den
     backward = irregular[(steps[irregular] < 0) & (steps[irregular] >= furthest_back)]
@@ -124,12 +124,12 @@ class GapDetector:
 
     def __init__(self, clock: Clock) -> None:
         self._clock, (self._low, self._high) = clock, clock.break_steps()
-        self._pending: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._pending: NDArray[np.int64] = np.empty(0, np.int64)
         self._first = 0  # number of the first pending packet
         self._judged = 0  # every step behind an earlier packet than this has been judged
         self._irregular: list[IrregularSteps] = []
 
-    def add(self, ticks: NDArray[np.uint64], first: int) -> None:
+    def add(self, ticks: NDArray[np.int64], first: int) -> None:
         """Take the timestamps of packets `first` and on."""
         stop = self._first + self._pending.size
         if first != stop:
@@ -152,7 +152,7 @@ class GapDetector:
     def _judge(self, stop: int) -> None:
         if stop <= self._judged:
             return
-        steps = np.diff(self._pending.view(np.int64))
+        steps = np.diff(self._pending)
         if not ((steps > self._low).all() and (steps < self._high).all()):  # which is rare
             self._irregular.append(irregular_steps(self._pending, self._clock).within(self._judged, stop, self._first))
         self._judged = stop

@@ -16,6 +16,7 @@ from ..cached import cached_property
 from ..clock import Clock, SegmentSpan, last_not_after
 from ..format import tables
 from ..format.layout import Layout
+from ..format.numbers import signed_tick, signed_ticks
 from ..source.base import Source
 from ..traces.extents import Extent
 from .gap_search import (
@@ -63,13 +64,13 @@ class PacketReader:
 
     def tick(self, packet: int) -> int:
         """The timestamp of one packet."""
-        return int(self.header(packet)[1])
+        return signed_tick(self.header(packet)[1])
 
-    def ticks(self, a: int, b: int) -> NDArray[np.uint64]:
+    def ticks(self, a: int, b: int) -> NDArray[np.int64]:
         """Timestamps of packets `a` to `b`."""
-        ticks, done = np.empty(max(0, b - a), np.uint64), 0
+        ticks, done = np.empty(max(0, b - a), np.int64), 0
         for part in self.headers(a, b):
-            ticks[done : done + part.size] = part["tick"]
+            ticks[done : done + part.size] = signed_ticks(part["tick"])
             done += part.size
         return ticks
 
@@ -117,7 +118,7 @@ class PacketReader:
         """Every timestamp, to be indexed by packets: a strided view of a mapped file, or pages of any other."""
         if not self.source.zero_copy:
             return TimestampPages(self)
-        return self.source.view(self.header_dtype, (self.n_packets,), self.start)["tick"]
+        return signed_ticks(self.source.view(self.header_dtype, (self.n_packets,), self.start)["tick"])
 
 
 class TimestampPages:
@@ -125,19 +126,19 @@ class TimestampPages:
 
     def __init__(self, packets: PacketReader) -> None:
         self._packets, self._n_each = packets, max(1, _PAGE_BYTES // packets.packet_bytes)
-        self._pages: dict[int, NDArray[np.uint64]] = {}
+        self._pages: dict[int, NDArray[np.int64]] = {}
 
-    def __getitem__(self, packets: NDArray[np.intp]) -> NDArray[np.uint64]:
+    def __getitem__(self, packets: NDArray[np.intp]) -> NDArray[np.int64]:
         unique, places = np.unique(packets, return_inverse=True)
         edges = [0, *(np.flatnonzero(np.diff(unique // self._n_each)) + 1).tolist(), unique.size]
         return np.concatenate([self._ticks_of_page(unique[a:b]) for a, b in pairwise(edges)])[places]
 
-    def _ticks_of_page(self, packets: NDArray[np.intp]) -> NDArray[np.uint64]:
+    def _ticks_of_page(self, packets: NDArray[np.intp]) -> NDArray[np.int64]:
         page = int(packets[0]) // self._n_each
         first = page * self._n_each
         if page not in self._pages:
             if packets.size == 1:
-                return np.array([self._packets.tick(int(packets[0]))], np.uint64)
+                return np.array([self._packets.tick(int(packets[0]))], np.int64)
             self._pages[page] = self._packets.ticks(first, min(first + self._n_each, self._packets.n_packets))
         return self._pages[page][packets - first]
 
@@ -175,7 +176,7 @@ class PacketIndex:
         for headers in self.packets.headers():
             if not _all_single_sample(headers):
                 return None
-            detector.add(headers["tick"], first)
+            detector.add(signed_ticks(headers["tick"]), first)
             first += headers.size
         return PacketIndex(self.packets, self.clock, True, detector.finish(), self.n_final)
 
@@ -222,14 +223,14 @@ class PacketIndex:
         order = order_in_time(self.packets.ticks(first, stop), self.clock)
         return first + order[a - first : b - first]
 
-    def ticks(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.uint64]:
+    def ticks(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.int64]:
         """Timestamps of samples `a` to `b` of a segment, as recorded; in order of time where `sort`."""
         a, b = span.first_record + a, span.first_record + b
         if not sort or a == b:
             return self.packets.ticks(a, b)
         order = self._in_order(span, a, b)
         first = order.min()
-        ticks: NDArray[np.uint64] = self.packets.ticks(int(first), int(order.max()) + 1)[order - first]
+        ticks: NDArray[np.int64] = self.packets.ticks(int(first), int(order.max()) + 1)[order - first]
         return ticks
 
     def find(self, span: SegmentSpan, tick: int) -> int:
@@ -239,7 +240,7 @@ class PacketIndex:
         ticks = self.packets.ticks(first, min(span.stop_record, near + N_NEIGHBOURS)).tolist()
         return first - span.first_record + sum(1 for other in ticks if other < tick)
 
-    def locate(self, ticks: NDArray[np.uint64], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
+    def locate(self, ticks: NDArray[np.int64], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
         """The sample that each tick falls in, counted from packet `first`, among packets `first` to `stop`."""
         return last_not_after(self.packets.searchable_ticks(), ticks, first, stop) - first
 
@@ -267,7 +268,7 @@ class TimestampCheck:
             self._n_shuffled += int(b - a)
             return
         headers = self.headers(packets, n_packets)
-        self._detector.add(headers["tick"], first)
+        self._detector.add(signed_ticks(headers["tick"]), first)
         if not _all_single_sample(headers) or self._detector.has_unknown_break(self._index.steps.breaks):
             raise FullScanNeeded
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..cached import cached_property
 from ..clock import Gap, SegmentSpan, TickIntervals
 from ..errors import Damage
-from ..format.numbers import TICKS_IN_64_BITS, integer
+from ..format.numbers import clock_tick, integer
 from ..source.reference import FileReference, Opener, reference_to
 from ..traces.extents import Extent, index_rows
 from .blocks import BlockIndex
@@ -140,8 +140,8 @@ class Segment:
             yield low, self._samples.view(extent)
             low += extent.n_rows
 
-    def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[np.uint64]:
-        """Timestamps of samples `start` to `stop`, uint64, in the file's clock.
+    def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[np.int64]:
+        """Timestamps of samples `start` to `stop`, int64, in the file's clock.
 
         As recorded where the file has one for each sample; else counted from the block's own timestamp at the
         nominal rate, rounded down. `sort` puts samples that are out of order in order, as in `NsxFile.read`.
@@ -156,9 +156,8 @@ class Segment:
 
         The default is `NsxFile.zero_tick`: the recording's first sample.
         """
-        origin = self._samples.zero_tick if origin_tick is None else integer(origin_tick, "origin_tick")
-        after = (self.ticks(start, stop) - np.uint64(origin % TICKS_IN_64_BITS)).view(np.int64)
-        return np.asarray(after / self._samples.index.clock.tick_rate)
+        origin = self._samples.zero_tick if origin_tick is None else clock_tick(origin_tick, "origin_tick")
+        return np.asarray((self.ticks(start, stop) - origin) / self._samples.index.clock.tick_rate)
 
 
 @dataclass(eq=False)
@@ -205,7 +204,7 @@ class RecordedSamples:
         return TickIntervals(index.spans, [index.clock.end(*index.last_timestamp(span)) for span in index.spans])
 
     def locate(
-        self, ticks: NDArray[np.uint64], segments: NDArray[np.intp]
+        self, ticks: NDArray[np.int64], segments: NDArray[np.intp]
     ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """The one of some segments, and the sample in it, that each tick falls in; -1 and -1 where none."""
         if not segments.size:

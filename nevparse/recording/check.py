@@ -20,6 +20,7 @@ from ..errors import FormatError, NevParseError, UnknownVersion
 from ..format.header import is_nev
 from ..format.text import ranges_text
 from ..nev.file import NevFile, open_nev
+from ..nsx.blocks import tick_damage
 from ..nsx.file import NsxFile, open_nsx
 from ..nsx.packets import PacketIndex
 from ..source.objects import Openable, display_name, is_path
@@ -44,6 +45,7 @@ CODES: dict[str, tuple[str, str]] = {
     "cut-block": (ERROR, "complete samples are kept; use another copy for the others"),
     "open-block": (WARNING, "the recorder died or is still writing; all data is read"),
     "no-block-header": (ERROR, "what follows is left out; use another copy"),
+    "tick-range": (ERROR, "do not trust the times around it; use another copy"),
     "pause": (NOTE, "choose what gaps become in an export"),
     "loss": (WARNING, "choose what gaps become in an export"),
     "overlap": (WARNING, "export segment by segment"),
@@ -176,6 +178,10 @@ def _timestamp_problems(ns: NsxFile, scanned: NsxFile) -> Iterator[_Problem]:
     if not isinstance(index, PacketIndex):
         yield "uneven-packets", 0, "expected one sample in each packet, found packets of more"
         return
+    for span in index.spans[1:]:
+        if span.start_tick < 0:
+            damage = tick_damage(index.packets.offset_of(span.first_record), span.start_tick % (1 << 64))
+            yield damage.code, damage.offset, damage.message
     hidden, shuffled = np.setdiff1d(index.steps.breaks, probed.steps.breaks), index.steps.shuffled
     if hidden.size:
         message = f"{hidden.size} breaks in time, the first after packet {hidden[0]}, that probing does not find"
@@ -190,6 +196,8 @@ def _nev_problems(nev: NevFile) -> Iterator[_Problem]:
         message = f"the clock went from tick {reset.tick_before} back to {reset.tick_after} at packet {reset.packet}"
         yield "reset", nev._headers_end + reset.packet * nev.packet_bytes, message
     ticks = nev._packets.heads.tick[nev._packets.with_known_kind()]
+    if n_beyond := np.count_nonzero(ticks < 0):
+        yield "tick-range", 0, f"expected timestamps of at most 63 bits, found {n_beyond} packets with more"
     n_backward = np.count_nonzero(ticks[1:] < ticks[:-1]) - len(nev.resets)
     if n_backward > 0:
         yield "unsorted", 0, f"{n_backward} packets are earlier than the one before them"

@@ -233,12 +233,11 @@ class _Assignment:
 
 def _ticks_in_epochs(ticks: Ticks, epochs: Sequence[Epoch], tolerance: int) -> tuple[NDArray[np.uint8], _Flags]:
     """The interval between edges of epochs that each packet is in; and whether each epoch holds each interval."""
-    spans = [(max(0, epoch.start_tick - tolerance), epoch.stop_tick + tolerance) for epoch in epochs]
+    spans = [(epoch.start_tick - tolerance, epoch.stop_tick + tolerance) for epoch in epochs]
     edges = sorted({edge for span in spans for edge in span})
     interval = np.zeros(ticks.size, np.uint8)
     for edge in edges:
-        if edge <= np.iinfo(ticks.dtype).max:
-            interval += ticks >= ticks.dtype.type(edge)
+        interval += ticks >= edge
     holds = np.zeros((len(epochs), len(edges) + 1), np.bool_)
     for number, (start, stop) in enumerate(spans):
         holds[number, edges.index(start) + 1 : edges.index(stop) + 1] = True

@@ -206,7 +206,7 @@ class GridSegment:
         row = -((self.grid.origin_tick - tick) * clock.den // clock.num) - self.first_row
         return min(max(row, 0), self.n_samples)
 
-    def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[np.uint64]:  # noqa: ARG002 - rows are in order
+    def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[np.int64]:  # noqa: ARG002 - rows are in order
         """Times of rows."""
         first, end, _ = slice(start, stop).indices(self.n_samples)
         return self.grid.clock.ticks(self.grid.origin_tick, self.first_row + first, self.first_row + max(first, end))

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..clock import convert_ticks
 from ..errors import AmbiguousEpochs, DamagedFile, FormatError
-from ..format.numbers import integer
+from ..format.numbers import integer, tick_values
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
 from .epochs import MOST_EPOCHS, Epoch, EpochNumbers, PacketEpochs, assign_packets, epochs_of, match_epochs
@@ -170,7 +170,7 @@ class Recording:
             Where some of `packets` may be of either of two epochs (see `packet_epochs`).
         """
         file = nsx if isinstance(nsx, NsxFile) else self._continuous_file(integer(nsx, "the digit of an .ns file"))
-        nev, wanted = self.require_nev(), np.asarray(ticks, np.uint64)
+        nev, wanted = self.require_nev(), tick_values(ticks)
         wanted = convert_ticks(wanted, nev.tick_rate, file.tick_rate)
         if packets is None or (self.is_one_epoch and len(file.epochs) == 1):
             return file.locate(wanted)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..clock import Clock, Gap
 from ..errors import GapError
-from ..format.numbers import TICKS_IN_64_BITS, number, optional_integer
+from ..format.numbers import number, optional_integer
 from ..format.text import size_text
 
 GapPolicy = Literal["error", "split", "join", "fill"]
@@ -64,7 +64,7 @@ class _Segment(Protocol):
     @property
     def n_samples(self) -> int: ...
     def find(self, tick: int) -> int: ...
-    def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = ...) -> NDArray[np.uint64]: ...
+    def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = ...) -> NDArray[np.int64]: ...
 
 
 class _Continuous(Protocol):
@@ -281,11 +281,10 @@ def resample_to_nominal(
     return Resampled([part for part in rows if part.n_rows], n_dropped, n_repeated)
 
 
-def _lateness(ticks: NDArray[np.uint64], origin: int, first: int, clock: Clock) -> NDArray[np.float64]:
+def _lateness(ticks: NDArray[np.int64], origin: int, first: int, clock: Clock) -> NDArray[np.float64]:
     """Samples by which each timestamp is later than its place at the nominal rate."""
-    elapsed = (ticks - np.uint64(origin % TICKS_IN_64_BITS)).astype(np.int64)  # rounding can put `origin` below 0
-    late: NDArray[np.float64] = elapsed * (clock.den / clock.num) - np.arange(first, first + ticks.size)
-    return late
+    after = ticks - ticks[0] + float(int(ticks[0]) - origin)  # the row of `origin` may be beyond the last tick of int64
+    return np.asarray(after * (clock.den / clock.num) - np.arange(first, first + ticks.size), np.float64)
 
 
 def _next_off(late: NDArray[np.float64], shift: int, start: int) -> int:

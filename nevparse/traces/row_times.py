@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..clock import Clock, SegmentSpan, TickIntervals, last_not_after
-from ..format.numbers import TICKS_IN_64_BITS, integer, integer_array, tick_values
+from ..format.numbers import clock_tick, integer_array, tick_values
 
 NO_ROW = -1
 
@@ -25,12 +25,12 @@ class RowTimes:
     """
 
     def __init__(
-        self, clock: Clock, n_rows: int, ranges: Sequence[Mapping[str, Any]], row_ticks: NDArray[np.uint64] | None
+        self, clock: Clock, n_rows: int, ranges: Sequence[Mapping[str, Any]], row_ticks: NDArray[np.int64] | None
     ) -> None:
         self._clock, self._n_rows, self._ranges, self._row_ticks = clock, n_rows, ranges, row_ticks
         anchors = [(*anchor, item["start_row"], item["segment"]) for item in ranges for anchor in item["anchors"]]
         rows, ticks, start_rows, segments = zip(*anchors, strict=True)
-        self._anchor_rows, self._anchor_ticks = np.array(rows, np.int64), np.array(ticks, np.uint64)
+        self._anchor_rows, self._anchor_ticks = np.array(rows, np.int64), np.array(ticks, np.int64)
         self._starts = np.maximum(self._anchor_rows, start_rows)  # an anchor may be before its first row
         self._stops = np.append(self._starts[1:], n_rows)
         spans, ends = zip(*self._recorded(segments), strict=True)
@@ -50,7 +50,7 @@ class RowTimes:
                 end = self._clock.end(int(self._row_ticks[stop_row - 1]), 1)
             yield SegmentSpan(first, stop, int(self.row_to_tick(start_row)), stop_row - start_row), end
 
-    def row_to_tick(self, rows: ArrayLike) -> NDArray[np.uint64]:
+    def row_to_tick(self, rows: ArrayLike) -> NDArray[np.int64]:
         """Timestamps of rows, in the recording's clock.
 
         Parameters
@@ -61,7 +61,7 @@ class RowTimes:
         Returns
         -------
         numpy.ndarray
-            uint64, of the shape of `rows`. A row that was filled has the time it stands for.
+            int64, of the shape of `rows`. A row that was filled has the time it stands for.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class RowTimes:
         if self._row_ticks is not None:
             return np.asarray(self._row_ticks[wanted])
         anchor = np.searchsorted(self._starts, wanted, "right") - 1
-        elapsed = self._clock.duration_ticks((wanted - self._anchor_rows[anchor]).astype(np.uint64))
+        elapsed = self._clock.duration_ticks(wanted - self._anchor_rows[anchor])
         return np.asarray(self._anchor_ticks[anchor] + elapsed)
 
     def tick_to_row(self, ticks: ArrayLike) -> NDArray[np.int64]:
@@ -116,5 +116,4 @@ class RowTimes:
 
     def seconds(self, rows: ArrayLike, *, origin_tick: int = 0) -> NDArray[np.float64]:
         """Times of rows in seconds after `origin_tick` of the recording's clock, float64."""
-        origin = integer(origin_tick, "origin_tick") % TICKS_IN_64_BITS  # below 0 too: differences are of 64 bits
-        return np.asarray((self.row_to_tick(rows) - np.uint64(origin)).astype(np.int64) / self._clock.tick_rate)
+        return np.asarray((self.row_to_tick(rows) - clock_tick(origin_tick, "origin_tick")) / self._clock.tick_rate)

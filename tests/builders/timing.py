@@ -32,7 +32,7 @@ def stamps(
     breaks: Mapping[int, float] | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """Timestamps of `n` samples of a PTP recorder, uint64.
+    """Timestamps of `n` samples of a PTP recorder, int64.
 
     `drift_ppm` is by how much samples take longer than they nominally do: a number, or one for each sample.
     `breaks` holds by how many samples the step behind a packet is too long.
@@ -42,7 +42,7 @@ def stamps(
         steps[packet] += samples * PERIOD_NS * period
     elapsed = np.concatenate([[0.0], np.cumsum(steps[:-1])])
     jitter = np.random.default_rng(seed).integers(-jitter_ns, jitter_ns, n, endpoint=True)
-    return (np.rint(elapsed).astype(np.int64) + jitter + start).astype(np.uint64)
+    return np.rint(elapsed).astype(np.int64) + jitter + start
 
 
 def origin(seconds: float) -> tuple[int, ...]:

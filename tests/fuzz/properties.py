@@ -114,7 +114,7 @@ def _segment(ns: NsxFile, segment: Any) -> None:
     samples, ticks = segment.samples, segment.ticks()
     assert samples.shape == (n, ns.n_channels)
     assert ticks.shape == segment.seconds(origin_tick=segment.start_tick).shape == (n,)
-    assert int(ticks[0]) == segment.start_tick % 2**64
+    assert int(ticks[0]) == segment.start_tick
     assert _same(np.concatenate(segment.blocks), samples)
     assert _same(ns.read(1, -1, segment=segment.index), samples[1:-1])
     assert ns.read(sort=True, segment=segment.index).shape == samples.shape

@@ -49,7 +49,7 @@ def test_nev_c01_another_major_version_is_refused(opened: Opener) -> None:
 
 
 def test_nev_c02_the_magic_says_the_width_of_timestamps(opened: Opener) -> None:
-    late = 2**63 + 1
+    late = 2**62 + 1
     assert opened(nev([V3.spike(late, 1, 0)], version=(3, 0))).spikes()["tick"].tolist() == [late]
     assert opened(nev([V2.spike(2**32 - 2, 1, 0)])).spikes()["tick"].tolist() == [2**32 - 2]
 

@@ -70,5 +70,5 @@ def test_nev_c46_every_kind_of_event_is_counted_in_every_version(opened: Opener,
         for sort in (None, "tick"):
             found = file.events(kind, sort=sort)
             assert len(found) == count
-            assert found.dtype["tick"] == np.uint64
+            assert found.dtype["tick"] == np.int64
     assert file.comments()[-1].text.endswith(". and longer")

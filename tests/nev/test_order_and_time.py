@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.nev import DATE, V2, V3, nev, trellis
+from fixture_types import FileOf
 
+import nevparse as nv
 from nev.files import MAKERS, VERSIONS, Opener
 from nevparse.export.native.cut_nev import write_nev
 
@@ -138,3 +140,12 @@ def test_nev_c41_datetime_counts_whole_microseconds_down(opened: Opener) -> None
     assert file.datetime(np.uint64(2**64 - 1)) is None
     far = opened(nev(version=(3, 0), tick_rate=10**9, date=(1970, 1, 0, 1, 0, 0, 0, 0)))
     assert far.datetime(1_700_000_000_123_456_789) == datetime(2023, 11, 14, 22, 13, 20, 123_456, timezone.utc)
+
+
+def test_nev_c49_ticks_are_int64_and_packets_are_the_files_own(opened: Opener, file_of: FileOf) -> None:
+    data = nev([V3.digital(10, 1, 1), V3.digital(2**63 + 10, 1, 2)], version=(3, 0), tick_rate=10**9)
+    file = opened(data)
+    assert file.events("digital")["tick"].tolist() == [10, 10 - 2**63]
+    assert file.packets["tick"].tolist() == [10, 2**63 + 10]
+    assert (file.events("digital")["tick"] - 30)[0] == -20
+    assert [finding.code for finding in nv.check(file_of(data, "s.nev"))] == ["tick-range", "unsorted"]

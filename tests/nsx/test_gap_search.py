@@ -67,7 +67,7 @@ class Arithmetic(Counted):
     def _compute(self, a, b):
         packets = np.arange(a, b)
         lost = np.searchsorted(self._losses, packets, "left")
-        return (t.BOOT_NS + (packets + lost) * 100_020 // 3).astype(np.uint64)  # 200 ppm slow
+        return (t.BOOT_NS + (packets + lost) * 100_020 // 3).astype(np.int64)  # 200 ppm slow
 
 
 def found(ticks, stride=STRIDE):
@@ -107,7 +107,7 @@ def test_timing_c12_a_step_breaks_that_is_half_a_sample_off(data, rates) -> None
     clock = Clock.of(*rates)
     near = [k * clock.num // (2 * clock.den) + by for k in range(5) for by in (-1, 0, 1, 2)]
     steps = data.draw(st.lists(st.sampled_from([step for step in near if step >= 0]), max_size=40))
-    ticks = np.cumsum([10**6, *steps]).astype(np.uint64)
+    ticks = np.cumsum([10**6, *steps]).astype(np.int64)
     assert irregular_steps(ticks, clock).breaks.tolist() == judged_one_by_one(ticks, clock)
 
 
@@ -197,7 +197,7 @@ def test_timing_c18_what_sorting_does_not_mend_is_a_break(what: str) -> None:
     if what == "one is missing":
         ticks = t.shuffled(t.stamps(400, breaks={203: 1}), {200: [1, 0, 3, 2]})
     elif what == "set back and on":
-        ticks[200:] -= np.uint64(3 * 33333)
+        ticks[200:] -= 3 * 33333
     else:
         ticks[200] = ticks[199]
     steps = irregular_steps(ticks, NS_CLOCK)
@@ -363,7 +363,7 @@ ANYTHING = st.one_of(
 
 @given(st.lists(ANYTHING, max_size=60), st.sampled_from([(1, t.NS), (1, 30_000), (60, 1), (2**32 - 1, 2**32 - 1)]))
 def test_timing_c17_any_timestamps_are_judged_without_error(values, rates) -> None:
-    clock, ticks = Clock.of(*rates), np.array(values, np.uint64)
+    clock, ticks = Clock.of(*rates), np.array(values, np.uint64).view(np.int64)
     steps = scan_every_timestamp(Counted(ticks), clock)
     raw = irregular_steps(np.sort(ticks), clock)
     assert set(steps.breaks) <= set(range(max(0, ticks.size - 1)))
@@ -380,13 +380,13 @@ def test_timing_c17_probing_any_timestamps_is_bounded(data) -> None:
         change = data.draw(st.sampled_from(["jump", "repeat", "backward", "noise"]))
         part = ticks[a : a + size]
         if change == "jump":
-            ticks[a:] += np.uint64(data.draw(ANYTHING))
+            ticks.view(np.uint64)[a:] += np.uint64(data.draw(ANYTHING))
         elif change == "repeat":
             part[:] = part[0]
         elif change == "backward":
             part[:] = part[::-1].copy()
         else:
-            part[:] = np.random.default_rng(a).integers(0, 2**64, part.size, np.uint64)
+            part[:] = np.random.default_rng(a).integers(-(2**63), 2**63, part.size)
     counted = Counted(ticks)
     steps = find_gaps(counted, NS_CLOCK, stride)
     assert set(steps.breaks) <= set(range(n - 1))
@@ -398,5 +398,5 @@ def test_timing_c17_a_jump_to_the_end_of_the_range_and_back_is_found() -> None:
     a, b = 5000, 5000 + 2 * STRIDE  # shorter than a stride it would hide (C14)
     for far in (2**63, 2**64 - 1, 2**63 - 1):
         ticks = t.stamps(6 * STRIDE)
-        ticks[a:b] = far
+        ticks.view(np.uint64)[a:b] = far
         assert found(ticks) == list(range(a - 1, b)), "and each repeat between them"

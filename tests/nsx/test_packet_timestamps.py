@@ -61,7 +61,7 @@ def test_timing_c11_every_sample_has_the_timestamp_that_was_recorded(opened: Ope
 
 
 def test_timing_c11_a_steady_interval_of_33320_ns_is_no_gap(opened: Opened) -> None:
-    ns = opened(t.ptp(t.BOOT_NS + 33_320 * np.arange(5000, dtype=np.uint64)))
+    ns = opened(t.ptp(t.BOOT_NS + 33_320 * np.arange(5000)))
     assert ns.gaps == ()
 
 

@@ -91,7 +91,7 @@ def test_timing_c37_times_are_located_by_the_timestamps_of_packets(folder: Folde
     ticks = t.stamps(300, jitter_ns=300, breaks={100: 50})
     rec = folder.write(s__nev=t.spike_nev([0], (3, 0), t.NS), s__ns6=t.ptp(ticks)).open()
     assert located(rec, ticks, 6) == [(0, k) for k in range(101)] + [(1, k) for k in range(199)]
-    assert located(rec, [ticks[100] + np.uint64(50_000)], 6) == [NOWHERE]
+    assert located(rec, [ticks[100] + 50_000], 6) == [NOWHERE]
 
 
 # ------------------------------------------------------------------------------------------------- resets and wraps
@@ -176,7 +176,6 @@ def test_timing_c45_spikes_have_their_rows_in_every_kind_of_export(folder: Folde
     else:
         ticks = np.array([*range(100, 110), *range(130, 140), *range(144, 154)])
         rec = folder.write(s__nev=t.spike_nev([0]), s__ns5=nsx((100, 10), (130, 10), (144, 10))).open()
-    ticks = np.asarray(ticks, np.uint64)
     joined = nv.write_bin(rec.nsx[5], folder.path / "joined.bin", gaps="join")
     filled = nv.write_bin(rec.nsx[5], folder.path / "filled.bin", gaps="fill")
     split = nv.write_bin(rec.nsx[5], folder.path / "split.bin", gaps="split")
@@ -185,7 +184,7 @@ def test_timing_c45_spikes_have_their_rows_in_every_kind_of_export(folder: Folde
     assert (
         nv.read_sidecar(split.files[1].path).spike_rows(rec, ticks).tolist() == [-1] * 10 + list(range(10)) + [-1] * 10
     )
-    assert nv.read_sidecar(filled.sidecar_path).spike_rows(rec, [ticks[9] + np.uint64(40_000)]).tolist() == [-1]
+    assert nv.read_sidecar(filled.sidecar_path).spike_rows(rec, [ticks[9] + 40_000]).tolist() == [-1]
     for path in (joined.path, filled.path):
         rows = np.fromfile(path, "<i2").reshape(-1, 2)[nv.read_sidecar(path).spike_rows(rec, ticks)]
         assert rows.tolist() == b.ramp(30, 2).tolist(), "the sample of that time"

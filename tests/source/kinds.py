@@ -200,6 +200,8 @@ def nev_surface(nev):
         "to_uv": lambda it: it.to_uv(it.spikes()),
         "tracked_points": lambda it: [it.tracked_points(event) for event in it.events("tracking")],
         "unit_class": lambda it: it.unit_class(3),
+        "seconds": lambda it: it.seconds([1, 2**33]),
+        "tick_at": lambda it: it.tick_at(0.5),
     }
     return everything_of(nev, calls, nev.path)
 

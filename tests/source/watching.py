@@ -44,7 +44,7 @@ class Time:
 
 
 def ticks_of(ns: NsxFile) -> np.ndarray:
-    return np.concatenate([np.empty(0, np.uint64), *(segment.ticks() for segment in ns.segments)])
+    return np.concatenate([np.empty(0, np.int64), *(segment.ticks() for segment in ns.segments)])
 
 
 def samples_of(ns: NsxFile) -> np.ndarray:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""When each sample was, and which sample was at a time: C08, C09 and C11 of `spec_notes/timing.md`."""
+"""When each sample was, and which sample was at a time: C08, C09, C11 and C56 of `spec_notes/timing.md`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
-from fixture_types import Opened
+from fixture_types import FileOf, Opened
 from hypothesis import given
 from hypothesis import strategies as st
 from nsx.blocks_by_definition import block_files, brute_ticks
+
+import nevparse as nv
 
 # ---------------------------------------------------------------------------------------------- ticks, find, locate
 
@@ -24,7 +26,7 @@ def test_timing_c08_ticks_and_seconds_are_those_of_every_sample(opened: Opened, 
     with opened(t.blocks(starts, counts, kind, period=period, tick_rate=tick_rate)) as ns:
         for segment, (ticks, _) in zip(ns.segments, brute_ticks(starts, counts, period, tick_rate), strict=True):
             a, z = (data.draw(st.none() | st.integers(-30, 60)) for _ in range(2))
-            assert segment.ticks().dtype == np.uint64
+            assert segment.ticks().dtype == np.int64
             assert segment.ticks(a, z).tolist() == ticks[a:z]
             after = np.array([tick - starts[0] for tick in ticks[a:z]])
             np.testing.assert_array_equal(segment.seconds(a, z), after / tick_rate)
@@ -36,7 +38,7 @@ def test_timing_c08_ticks_and_seconds_are_those_of_every_sample(opened: Opened, 
 
 def test_timing_c08_seconds_of_a_clock_since_1970_keep_the_nanosecond(opened: Opened) -> None:
     start = t.EPOCH_NS + 1
-    ns = opened(t.ptp(start + np.array([0, 33_333, 66_667], np.uint64)))
+    ns = opened(t.ptp(start + np.array([0, 33_333, 66_667])))
     assert ns.segments[0].seconds().tolist() == [0, 33_333e-9, 66_667e-9]
 
 
@@ -127,5 +129,36 @@ def test_timing_c09_a_file_without_samples_holds_no_time(opened: Opened) -> None
 def test_timing_c11_a_sample_is_found_by_its_own_timestamp(opened: Opened, seed, n) -> None:
     ticks = t.stamps(n, jitter_ns=300, seed=seed)
     with opened(t.ptp(ticks)) as ns:
-        for tick in [0, 2**64 - 1, *ticks.tolist(), *(ticks + np.uint64(1)).tolist(), *(ticks - np.uint64(1)).tolist()]:
+        for tick in [0, 2**64 - 1, *ticks.tolist(), *(ticks + 1).tolist(), *(ticks - 1).tolist()]:
             assert ns.segments[0].find(tick) == bisect_left(ticks.tolist(), tick)
+
+
+# ------------------------------------------------------------------------------------------- ticks that do not fit
+
+
+def test_timing_c56_a_block_beyond_63_bits_is_damage_and_keeps_its_samples(opened: Opened) -> None:
+    rows = b.ramp(5, 2, "3.0")
+    with pytest.warns(nv.DamagedFile, match=rf"byte 446: expected a timestamp of at most 63 bits, found {2**64 - 9}"):
+        ns = opened(b.nsx([(2**64 - 9, rows), (7, rows)], "3.0"))
+    assert [damage.code for damage in ns.damage] == ["tick-range"]
+    assert [segment.start_tick for segment in ns.segments] == [-9, 7]
+    assert ns.segments[0].ticks().tolist() == [-9, -8, -7, -6, -5]
+    np.testing.assert_array_equal(ns.segments[0].samples, rows)
+
+
+def test_timing_c56_a_block_that_ends_beyond_63_bits_is_damage(opened: Opened) -> None:
+    with pytest.warns(nv.DamagedFile, match="at most 63 bits"):
+        assert opened(b.nsx([(2**63 - 3, b.ramp(5, 2, "3.0"))], "3.0")).segments[0].start_tick == 2**63 - 3
+
+
+def test_timing_c56_packets_beyond_63_bits_are_damage(opened: Opened, file_of: FileOf) -> None:
+    with pytest.warns(nv.DamagedFile, match="at most 63 bits"):
+        assert opened(t.ptp(2**63 + t.stamps(20).astype(np.uint64))).segments[0].ticks()[0] == t.BOOT_NS - 2**63
+    later = t.ptp(np.append(t.stamps(20).astype(np.uint64), np.uint64(2**63) + t.stamps(20).astype(np.uint64)))
+    findings = [finding for finding in nv.check(file_of(later, "later.ns6")) if finding.code == "tick-range"]
+    assert [finding.offset for finding in findings] == [later.index((2**63 + t.BOOT_NS).to_bytes(8, "little")) - 1]
+
+
+def test_timing_c56_a_tick_minus_another_is_what_it_seems(opened: Opened) -> None:
+    ns = opened(t.ptp(t.stamps(20)))
+    assert (ns.segments[0].ticks() - t.stamps(20)[5])[0] == t.stamps(20)[0] - t.stamps(20)[5]

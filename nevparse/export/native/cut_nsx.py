@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...clock import requested_ticks
 from ...format.dates import systemtime_of_date
-from ...format.numbers import integer, integers
+from ...format.numbers import integer, integers, signed_ticks
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...nsx.gap_search import N_NEIGHBOURS
@@ -262,7 +262,7 @@ def _iter_packets(ns: NsxFile, columns: Columns, spans: Sequence[SampleRows], ba
     for batch in RowReader(readinto_of(ns), packer, b"", check.add).batches(extents):
         data = batch.packed()
         if base_tick:
-            ticks = np.frombuffer(data, block.dtype(packer.row_bytes))["tick"]
-            ticks -= np.uint64(base_tick)
+            ticks = signed_ticks(np.frombuffer(data, block.dtype(packer.row_bytes))["tick"])
+            ticks -= base_tick
         yield data
     check.finish()
