@@ -57,6 +57,8 @@ if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
     from .nev.comments import Comment as Comment
     from .nev.comments import Roi as Roi
     from .nev.electrodes import Electrode as Electrode
+    from .nev.epochs import Epoch as Epoch
+    from .nev.epochs import PacketEpochs as PacketEpochs
     from .nev.file import NevFile as NevFile
     from .nev.file import open_nev as open_nev
     from .nev.headers import DigitalLabel as DigitalLabel
@@ -71,8 +73,6 @@ if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
     from .nsx.segments import Segment as Segment
     from .recording.check import Finding as Finding
     from .recording.check import check as check
-    from .recording.epochs import Epoch as Epoch
-    from .recording.epochs import PacketEpochs as PacketEpochs
     from .recording.instruments import CombinedInstruments as CombinedInstruments
     from .recording.instruments import combine_instruments as combine_instruments
     from .recording.recording import Recording as Recording
@@ -99,7 +99,7 @@ _HOMES = {
     "clock": "Gap TimeBase",
     "nev.file": "open_nev NevFile",
     "nev.electrodes": "Electrode",
-    "recording.epochs": "Epoch PacketEpochs",
+    "nev.epochs": "Epoch PacketEpochs",
     "recording.recording": "open_recording Recording",
     "recording.instruments": "combine_instruments CombinedInstruments",
     "recording.check": "check Finding",

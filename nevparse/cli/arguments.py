@@ -80,7 +80,10 @@ def _add_cut(command: argparse.ArgumentParser) -> None:
     command.add_argument("out", metavar="OUT", help="the file to write")
     _add_channels(command, has_neural=True)
     _add_times(command)
-    command.add_argument("--segments", type=slices, metavar="0,2:4", help="unbroken segments, from 0")
+    segments = "unbroken segments, from 0; of a NEV the times of those of its continuous file"
+    command.add_argument("--segments", type=slices, metavar="0,2:4", help=segments)
+    epoch = "only the time between two settings of the clock, from 0; needed where several have --start to --stop"
+    command.add_argument("--epoch", type=int, metavar="N", help=epoch)
     command.add_argument("--kinds", nargs="+", choices=EVENT_KINDS, metavar="KIND", help="of a NEV: kinds of events")
     out = "take out dates, comments, texts and the application; with the word labels, labels too"
     command.add_argument("--anonymise", nargs="?", const=True, default=False, choices=["labels"], help=out)

@@ -151,7 +151,7 @@ def _cut(arguments: argparse.Namespace) -> int:
     from ..export.native.cut_nsx import write_nsx
     from ..nev.file import NevFile
     from ..nsx.file import NsxFile
-    from .opening import open_continuous, open_named
+    from .opening import as_member, open_continuous, open_named
 
     name, number = arguments.file, arguments.nsx
     with open_named(name) if number is None else open_continuous(name, number) as opened:
@@ -159,8 +159,10 @@ def _cut(arguments: argparse.Namespace) -> int:
             _leave_out(arguments, f"{opened.path}: an NSx has no events", "kinds")
             report: object = write_nsx(opened, arguments.out, **_options(opened, arguments, size_text))
         elif isinstance(opened, NevFile):
-            _leave_out(arguments, f"{opened.path}: a NEV has no samples", "channels", "labels", "kind", "segments")
-            report = write_nev(opened, arguments.out, **_options(opened, arguments, size_text))
+            _leave_out(arguments, f"{opened.path}: a NEV has no samples", "channels", "labels", "kind")
+            with as_member(opened) as member:
+                continuous = None if isinstance(member, NevFile) else member.fastest
+                report = write_nev(member, arguments.out, **_options(opened, arguments, size_text, continuous))
         else:
             members = ", ".join(opened.members)
             raise UnusableInput(f"{name}: expected the name of one file, found a recording of {members}")
@@ -175,15 +177,22 @@ def _leave_out(arguments: argparse.Namespace, why: str, *names: str) -> None:
             raise UnusableInput(f"{why}; leave out --{'neural' if name == 'kind' else name}")
 
 
-def _options(file: Any, arguments: argparse.Namespace, total_text: Callable[[int], str]) -> dict[str, Any]:
-    """Arguments as options of the library's functions, which have the same names."""
+def _options(
+    file: Any, arguments: argparse.Namespace, total_text: Callable[[int], str], continuous: NsxFile | None = None
+) -> dict[str, Any]:
+    """Arguments as options of the library's functions, which have the same names.
+
+    `continuous` has the segments, where that is not the file itself.
+    """
     options = {name: value for name, value in vars(arguments).items() if name not in _NOT_OPTIONS}
     if options.get("channels"):
         options["channels"] = _columns(file, options["channels"])
     if options.get("labels"):
         options["labels"] = _labels(file, options["labels"])
     if options.get("segments"):
-        options["segments"] = _indices(options["segments"], len(file.segments))
+        if continuous is None and not hasattr(file, "segments"):
+            raise UnusableInput(f"{file.path}: no continuous file beside it; leave out --segments")
+        options["segments"] = _indices(options["segments"], len((continuous or file).segments))
     return options | tick_range(file, arguments) | {"progress": progress(total_text)}
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -61,6 +62,31 @@ def _has_members(base: str) -> bool:
         return bool(members_of(base))
     except OSError:
         return False
+
+
+@contextmanager
+def as_member(nev: NevFile) -> Iterator[NevFile | Recording]:
+    """The recording that a NEV is a member of; the NEV itself where no continuous file is beside it."""
+    recording = recording_beside(nev)
+    if recording is None:
+        yield nev
+        return
+    with recording:
+        yield recording
+
+
+def recording_beside(file: NsxFile | NevFile) -> Recording | None:
+    """The recording that a file is a member of; None where it has no samples, or the file another name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of this file were shown, and the others are only looked at
+        try:
+            recording = open_recording(file.path)
+        except FileNotFoundError:
+            return None
+    if recording.has_samples and os.path.basename(file.path) in map(os.path.basename, recording.members.values()):
+        return recording
+    recording.close()
+    return None
 
 
 def _recording_of(opened: NsxFile | NevFile | Recording) -> Recording:

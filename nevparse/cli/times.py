@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import os
-import warnings
 from argparse import Namespace
 from datetime import datetime, timezone
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from .terminal import check_readable, print_message
+from .terminal import print_message
 
 if TYPE_CHECKING:
     from ..nev.file import NevFile
@@ -45,15 +44,15 @@ def tick_range(file: NsxFile | NevFile, arguments: Namespace) -> dict[str, int |
 
 def count_from_recording(file: NsxFile | NevFile) -> bool:
     """Let the seconds of a file count from its recording's first sample; False where the recording has none."""
-    from ..recording.recording import open_recording
+    from .opening import recording_beside
 
-    with warnings.catch_warnings(), check_readable(file.path):
-        warnings.simplefilter("ignore")  # of the other members
-        with open_recording(file.path) as recording:
-            suffix, has_samples = os.path.splitext(file.path)[1][1:].lower(), recording.has_samples
-            if has_samples and suffix in recording.files:
-                file._count_seconds_from(recording.files[suffix].zero_tick)
-    return has_samples
+    recording = recording_beside(file)
+    if recording is None:
+        return False
+    with recording:
+        suffix = os.path.splitext(file.path)[1][1:].lower()
+        file._count_seconds_from(recording.files[suffix].zero_tick)
+    return True
 
 
 def _tick(time: Time | None, file: NsxFile | NevFile) -> int | None:

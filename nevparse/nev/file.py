@@ -7,7 +7,7 @@ Opening reads the headers. The first request for events scans all packets, once 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -35,8 +35,9 @@ from ..traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice, choo
 from . import headers as nev_headers
 from .comments import Comment, decode_comment, merge_comments
 from .electrodes import Electrode, describe_electrodes
+from .epochs import Epoch, PacketEpochs, assign_by_resets, assign_packets, epochs_by_resets
 from .packets import KIND_CODES, PacketNumbers, Packets
-from .resets import Reset, n_resets_before
+from .resets import Reset
 from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list
 
 _FROM_PACKETS = ("packets", "spikes", "tick_span", "first_tick", "origin_tick")  # what `RecordedPackets` caches
@@ -146,8 +147,10 @@ class NevFile:
 
     _parent: NevFile | None = None  # of a part that `follow` yields
 
-    def __init__(self, source: Source, zero_tick: int | None = None) -> None:
+    def __init__(self, source: Source, zero_tick: int | None = None, epochs: tuple[Epoch, ...] | None = None) -> None:
         self._source, self.path, self._zero_tick = source, source.path, zero_tick
+        self._epochs: Callable[[], tuple[Epoch, ...] | None] = lambda: epochs  # of the recording's continuous files
+        self._last_assigned: tuple[PacketEpochs | None, object, object] = None, None, None
         version, header = read_basic_header(source, tables.NEV_VERSIONS)
         self._version, self.spec, self.vendor = version, version.name, version.vendor
         damage: list[Damage] = []
@@ -185,7 +188,7 @@ class NevFile:
         if self._parent is not None:
             first = (self._recorded.start - self._headers_end) // self.packet_bytes
             return NevFile._part, (self._parent, first, first + self.n_packets)
-        make = partial(NevFile, zero_tick=self._zero_tick)
+        make = partial(NevFile, zero_tick=self._zero_tick, epochs=self._epochs())
         return partial(open_file, make=make, digest=self.digest), (self._source.reopen_argument(),)
 
     def __repr__(self) -> str:
@@ -196,6 +199,7 @@ class NevFile:
         if self._parent is None:
             self._source.close()
         self._recorded = replace(self._recorded)  # without what is mapped
+        self._last_assigned = None, None, None
 
     @property
     def closed(self) -> bool:
@@ -273,12 +277,31 @@ class NevFile:
 
     @property
     def resets(self) -> tuple[Reset, ...]:
-        """Where the recorder's clock was set back, in file order.
+        """Where the recorder's clock was set back by the order of this file's packets alone, in file order.
 
-        Time must go back by more than a second, or by more than 0.1 s to less than a tenth of what it was, and stay
-        back for two packets: both vendors write packets slightly out of order.
+        Time must go back by more than 0.1 s and stay back, and the packets on both sides must be of the same kinds
+        and electrodes. The continuous files of a recording are better evidence: see `epochs`.
         """
         return self._packets.resets
+
+    @property
+    def epochs(self) -> tuple[Epoch, ...]:
+        """Ticks from each setting of the clock to the next.
+
+        A file that `open_recording` opened has the epochs of its continuous files; one alone those of its `resets`.
+        """
+        epochs = self._epochs()
+        return epochs_by_resets(self._packets) if epochs is None else epochs
+
+    @property
+    def packet_epochs(self) -> PacketEpochs:
+        """The epoch of every packet; of ambiguous ones two."""
+        packets, epochs = self._packets, self._epochs()
+        assigned, *of = self._last_assigned
+        if assigned is None or of[0] is not packets or of[1] != epochs:  # it has grown
+            assigned = assign_by_resets(packets) if epochs is None else assign_packets(packets, epochs)
+            self._last_assigned = assigned, packets, epochs
+        return assigned
 
     def datetime(self, tick: SupportsInt) -> datetime | None:
         """Date of a tick of the epoch of `time_origin_tick`, to the microsecond below; None without one."""
@@ -614,9 +637,9 @@ class NevFile:
         if sort is None:
             return numbers
         ticks = self._packets.heads.tick[numbers]
-        if not self.resets:
+        if len(self._epochs() or (None, *self.resets)) == 1:
             return numbers[np.argsort(ticks, kind="stable")]
-        return numbers[np.lexsort((ticks, n_resets_before(self.resets, numbers)))]
+        return numbers[np.lexsort((ticks, self.packet_epochs.epoch[numbers]))]
 
 
 def open_nev(path: Openable) -> NevFile:

@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..clock import convert_ticks
-from ..errors import AmbiguousEpochs, DamagedFile, FormatError
+from ..errors import DamagedFile, FormatError
 from ..format.numbers import integer, tick_values
+from ..nev.epochs import MOST_EPOCHS, Epoch, PacketEpochs, warn_of_ambiguous
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
-from .epochs import MOST_EPOCHS, Epoch, EpochNumbers, PacketEpochs, assign_packets, epochs_of, match_epochs
+from .epochs import epochs_of, match_epochs, most_epochs
 from .members import base_of, instruments_of, members_of
 
 
@@ -44,7 +46,6 @@ class Recording:
         self.failed: dict[str, Exception] = {}
         self.files: dict[str, NevFile | NsxFile] = {}
         self.nev: NevFile | None = None
-        self._last_assigned: tuple[PacketEpochs | None, object, object] = None, None, None
         try:
             for suffix in self.members:  # the NEV comes first: it has the scales of an old NSx
                 self._open(suffix)
@@ -62,6 +63,8 @@ class Recording:
             for family in ("ns", "nf")
         )
         self._count_seconds()
+        if self.nev is not None:
+            self.nev._epochs = partial(_epochs_in_ticks, self._by_rate(), self.nev.tick_rate)
 
     def _open(self, suffix: str) -> None:
         try:
@@ -75,7 +78,7 @@ class Recording:
     def _count_seconds(self) -> None:
         """Let the seconds of every member count from the first sample of the fastest file that has one."""
         if self.has_samples:
-            first = [file for file in self._by_rate() if file.n_samples][-1]
+            first = self.fastest
             for file in self.files.values():
                 file._count_seconds_from(first.zero_tick * file.tick_rate // first.tick_rate)
 
@@ -90,7 +93,6 @@ class Recording:
 
     def close(self) -> None:
         """Close every file; arrays that were read stay valid."""
-        self._last_assigned = None, None, None
         for file in self.files.values():
             file.close()
 
@@ -174,7 +176,9 @@ class Recording:
         wanted = convert_ticks(wanted, nev.tick_rate, file.tick_rate)
         if packets is None or (self.is_one_epoch and len(file.epochs) == 1):
             return file.locate(wanted)
-        numbers, epochs = self._epochs_of_packets(packets, file), epochs_of(self._most_epochs(file), nev.tick_rate)
+        chosen, epochs = np.asarray(packets, np.intp), nev.epochs
+        warn_of_ambiguous(self.base, nev.packet_epochs, chosen, stacklevel=2)  # who called locate
+        numbers = nev.packet_epochs.epoch[chosen]
         if len(epochs) > MOST_EPOCHS:
             return file.locate(wanted)
         segment, sample = np.full(wanted.shape, -1, np.intp), np.full(wanted.shape, -1, np.int64)
@@ -187,10 +191,9 @@ class Recording:
     def epochs(self) -> tuple[Epoch, ...]:
         """Ticks from each setting of the clock to the next, in the NEV's clock; without a NEV, the continuous files'.
 
-        The continuous file with the most epochs says so, as far as it reaches.
+        The continuous file with the most epochs says so, as far as it reaches; without a sample, the NEV's resets.
         """
-        file = self._most_epochs(self.fastest)
-        return epochs_of(file, self.nev.tick_rate if self.nev else None)
+        return self.nev.epochs if self.nev else epochs_of(most_epochs(self._by_rate()))
 
     @property
     def packet_epochs(self) -> PacketEpochs:
@@ -199,9 +202,9 @@ class Recording:
         Raises
         ------
         ValueError
-            Where the recording has no NEV, or no continuous file.
+            Where the recording has no NEV.
         """
-        return self._assigned(self._most_epochs(self.fastest))
+        return self.require_nev().packet_epochs
 
     @property
     def is_one_epoch(self) -> bool:
@@ -213,33 +216,6 @@ class Recording:
         if digit not in self.nsx:
             raise KeyError(f"{self.base}: no .ns{digit}; the recording has {', '.join(self.members)}")
         return self.nsx[digit]
-
-    def _most_epochs(self, file: NsxFile) -> NsxFile:
-        """The continuous file with the most epochs; `file` where it has as many."""
-        return max((file, *self.nsx.values(), *self.nfx.values()), key=lambda each: len(each.epochs))
-
-    def _assigned(self, file: NsxFile) -> PacketEpochs:
-        """The epochs of all packets by those of a file."""
-        nev = self.require_nev()
-        key = nev._packets, file._recorded  # others when the files have grown
-        packet_epochs, *of = self._last_assigned
-        if packet_epochs is None or any(one is not other for one, other in zip(key, of, strict=True)):
-            packet_epochs = assign_packets(nev, epochs_of(file, nev.tick_rate))
-            self._last_assigned = packet_epochs, *key
-        return packet_epochs
-
-    def _epochs_of_packets(self, packets: ArrayLike, file: NsxFile) -> EpochNumbers:
-        """The epochs of some packets; warns where these are ambiguous."""
-        wanted, assigned = np.asarray(packets, np.intp), self._assigned(self._most_epochs(file))
-        numbers = assigned.epoch[wanted]
-        ambiguous = np.flatnonzero(numbers != assigned.alternative[wanted])
-        if ambiguous.size:
-            packet = int(wanted.flat[ambiguous[0]])
-            either = f"epoch {assigned.epoch[packet]} or {assigned.alternative[packet]}"
-            count = f"{ambiguous.size} of {wanted.size} packets may be of either of two epochs"
-            message = f"{self.base}: {count}, the first is packet {packet} ({either}); packet_epochs has both"
-            warnings.warn(message, AmbiguousEpochs, stacklevel=3)  # who called locate
-        return numbers
 
     def file_named(self, name: str) -> NsxFile:
         """The continuous file of a name, such as the source of an export."""
@@ -253,6 +229,12 @@ class Recording:
         if self.nev is None:
             raise ValueError(f"{self.base}: expected a NEV, found {', '.join(self.members)}")
         return self.nev
+
+
+def _epochs_in_ticks(files: Sequence[NsxFile], tick_rate: int) -> tuple[Epoch, ...] | None:
+    """The epochs of continuous files in ticks of a rate; None without a sample."""
+    files = [file for file in files if file.n_samples]
+    return epochs_of(most_epochs(files), tick_rate) if files else None
 
 
 def open_recording(path: str | os.PathLike[str]) -> Recording:

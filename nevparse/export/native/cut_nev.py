@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +17,18 @@ from ...errors import ExportError
 from ...format import tables
 from ...format.dates import systemtime_of_date
 from ...format.header import read_extended_headers
-from ...format.numbers import integer
+from ...format.numbers import integer, optional_integer
 from ...format.text import size_text
+from ...nev.epochs import check_one_epoch, choose_epoch, warn_of_ambiguous
 from ...nev.headers import header_id
 from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers, tick_limit
 from ...nev.spikes import N_IDS, Spikes, membership_table
+from ...recording.recording import Recording
 from ...traces.packing import BUFFER_BYTES, BUFFERS
 from ...traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice
 from ..inputs import check_not_shrunk, readinto_of
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
+from .cut_nsx import segment_numbers
 from .file_plan import FilePlan, Progress, copy_bytes, write_file
 
 if TYPE_CHECKING:
@@ -33,6 +36,14 @@ if TYPE_CHECKING:
 
 # The field where free text, or what no document explains, starts in a packet of a kind
 _TEXT_FIELD = {"comment": "text", "log": "application", "config": "text", "unknown": "payload"}
+
+
+class _Times(NamedTuple):
+    """Which times to keep: an epoch, and a range of ticks."""
+
+    epoch: int | None = None
+    start_tick: int | None = None
+    stop_tick: int | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ class NevReport:
 
 
 def write_nev(
-    nev: NevFile,
+    nev: NevFile | Recording,
     path: str | os.PathLike[str],
     *,
     electrodes: ElectrodeChoice = None,
@@ -68,6 +79,8 @@ def write_nev(
     stop_tick: int | None = None,
     start_s: float | None = None,
     stop_s: float | None = None,
+    epoch: int | None = None,
+    segments: int | slice | Iterable[int] | None = None,
     anonymise: bool | Literal["labels"] = False,
     base_tick: int = 0,
     overwrite: bool = False,
@@ -80,8 +93,8 @@ def write_nev(
 
     Parameters
     ----------
-    nev : NevFile
-        The recording.
+    nev : NevFile or Recording
+        The NEV, or the recording whose NEV it is.
     path : str or os.PathLike
         The file to write.
     electrodes, labels, exclude : optional
@@ -93,6 +106,10 @@ def write_nev(
         Only packets from `start_tick` on and before `stop_tick`. A packet that continues another stays with it.
     start_s, stop_s : float, optional
         Instead of ticks: seconds after the recording's first sample (see `NevFile.zero_tick`).
+    epoch : int, optional
+        Only packets of this epoch, from 0: the time between two settings of the clock (`NevFile.epochs`).
+    segments : int, slice or iterable of int, optional
+        Only packets at times that these segments of the recording's fastest continuous file hold.
     anonymise : bool or "labels"
         Remove dates, comments, logs, texts of the headers, file names, the application, and what no document
         explains; with ``"labels"`` names of electrodes, inputs, cameras and tracked objects too.
@@ -109,22 +126,35 @@ def write_nev(
     ExportError
         If a file is in the way, a recording would be replaced, or the disk is full.
     KeyError, ValueError
-        If the selection names an electrode or a kind that the file does not have, or holds no packet.
+        If the selection names an electrode, a kind, an epoch or a segment that is not there, or holds no packet; if
+        a range of ticks is in several epochs.
+
+    Warns
+    -----
+    AmbiguousEpochs
+        If some packets of the epoch may be of another.
     """
     check_anonymise(anonymise)
+    recording, nev = (None, nev) if not isinstance(nev, Recording) else (nev, nev.require_nev())
     inputs = [nev._source]
     states = check_not_shrunk(inputs)
     base_tick = integer(base_tick, "base_tick")
     start_tick, stop_tick = requested_ticks(nev, start_tick, stop_tick, start_s, stop_s)
     ids, names = _chosen_electrodes(nev, electrodes, labels, exclude), _chosen_kinds(kinds)
-    takes_all = (ids, names, start_tick, stop_tick) == (None,) * 4
+    times = _Times(optional_integer(epoch, "epoch"), start_tick, stop_tick)
+    takes_all = (ids, names, segments) == (None,) * 3 and times == _Times()
     if takes_all and not (anonymise or base_tick):
         n_packets, start = nev.n_packets, nev._recorded.start
         stop = start + n_packets * nev.packet_bytes
         head = _head(nev, None, False, None) if nev.damage else nev._source.read(nev._headers_end, 0, "headers")
         plan = FilePlan(head, len(head) + stop - start, copy_bytes(readinto_of(nev._source), start, stop))
     else:
-        packets = np.arange(nev.n_packets) if takes_all else _choose_packets(nev, ids, names, start_tick, stop_tick)
+        is_chosen = np.ones(nev.n_packets, np.bool_)
+        if times != _Times():
+            is_chosen = _at_times(nev, times, is_one_epoch=segments is None)
+        if segments is not None:
+            is_chosen = _in_segments(recording, nev, segments, is_chosen, is_one_epoch=times != _Times())
+        packets = np.arange(nev.n_packets) if takes_all else _choose_packets(nev, ids, names, is_chosen)
         plan, n_packets = _plan(nev, ids, packets, anonymise, base_tick), packets.size
     target = write_file(plan, inputs, states, path, overwrite, progress, "NEV")
     return NevReport(target, nev.spec, n_packets, plan.n_bytes)
@@ -166,16 +196,51 @@ def _chosen_kinds(kinds: str | Iterable[str] | None) -> list[str] | None:
     return names
 
 
-def _choose_packets(
-    nev: NevFile, electrodes: list[int] | None, kinds: list[str] | None, start_tick: int | None, stop_tick: int | None
-) -> PacketNumbers:
-    """Packets to keep, in file order; one that continues another stays with it."""
-    heads, continued = nev._packets.heads, _continued_packets(nev)
+def _at_times(nev: NevFile, times: _Times, *, is_one_epoch: bool) -> NDArray[np.bool_]:
+    """Whether each packet is in a range of ticks, and of one epoch; warns where it may be of another."""
+    ticks, (epoch, start_tick, stop_tick) = nev._packets.heads.tick, times
     wanted = np.ones(nev.n_packets, np.bool_)
     if start_tick is not None:
-        wanted &= heads.tick >= tick_limit(start_tick)
+        wanted &= ticks >= tick_limit(start_tick)
     if stop_tick is not None:
-        wanted &= heads.tick < tick_limit(stop_tick)
+        wanted &= ticks < tick_limit(stop_tick)
+    if epoch is not None or is_one_epoch:
+        epoch = choose_epoch(nev.path, nev.epochs, *times)
+    if epoch is None:
+        return wanted
+    assigned = nev.packet_epochs
+    is_possible = wanted & ((assigned.epoch == epoch) | (assigned.alternative == epoch))
+    warn_of_ambiguous(nev.path, assigned, np.flatnonzero(is_possible), stacklevel=3)  # who called write_nev
+    wanted &= assigned.epoch == epoch
+    return wanted
+
+
+def _in_segments(
+    recording: Recording | None,
+    nev: NevFile,
+    segments: int | slice | Iterable[int],
+    wanted: NDArray[np.bool_],
+    *,
+    is_one_epoch: bool,
+) -> NDArray[np.bool_]:
+    """Whether each of the `wanted` packets is at a time of some segments of the fastest continuous file."""
+    if recording is None:
+        raise ValueError(f"{nev.path}: segments are those of continuous data: give the recording (open_recording)")
+    file = recording.fastest
+    numbers = segment_numbers(segments, len(file.segments))
+    located, _ = recording.locate(nev._packets.heads.tick, file, packets=np.arange(nev.n_packets))
+    chosen: NDArray[np.bool_] = wanted & np.isin(located, numbers)
+    if is_one_epoch:
+        found = set(located[chosen].tolist())
+        check_one_epoch(nev.path, [number for number, each in enumerate(file.epochs) if found.intersection(each)])
+    return chosen
+
+
+def _choose_packets(
+    nev: NevFile, electrodes: list[int] | None, kinds: list[str] | None, wanted: NDArray[np.bool_]
+) -> PacketNumbers:
+    """Those of the `wanted` packets to keep, in file order; one that continues another stays with it."""
+    heads, continued = nev._packets.heads, _continued_packets(nev)
     if kinds is not None:
         wanted &= _is_of_kinds(kinds)[heads.kind]
     if electrodes is not None:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ...clock import requested_ticks
 from ...format.dates import systemtime_of_date
-from ...format.numbers import integer, integers, signed_ticks
+from ...format.numbers import integer, integers, optional_integer, signed_ticks
 from ...format.text import ranges_text
+from ...nev.epochs import check_one_epoch, checked_epoch
 from ...nsx.blocks import block_header
 from ...nsx.gap_search import N_NEIGHBOURS
 from ...nsx.packets import FullScanNeeded
@@ -47,6 +48,7 @@ def write_nsx(
     start_s: float | None = None,
     stop_s: float | None = None,
     segments: int | slice | Iterable[int] | None = None,
+    epoch: int | None = None,
     anonymise: bool | Literal["labels"] = False,
     base_tick: int = 0,
     overwrite: bool = False,
@@ -71,6 +73,8 @@ def write_nsx(
         Instead of ticks: seconds after the recording's first sample.
     segments : int, slice or iterable of int, optional
         Only these segments, always in file order.
+    epoch : int, optional
+        Only segments of this epoch, from 0: the time between two settings of the clock.
     anonymise : bool or "labels"
         Remove dates, comments, the application, and unused bytes after texts; with ``"labels"`` labels too.
     base_tick : int
@@ -91,8 +95,8 @@ def write_nsx(
     ExportError
         If a file is in the way, a recording would be replaced, the disk is full, or the input shrinks meanwhile.
     KeyError, ValueError
-        If the selection is empty or names what the file does not have, or if NSx 2.1, which has no timestamps, cannot
-        keep the times of the samples.
+        If the selection is empty or names what the file does not have, if a range of ticks is in several epochs, or
+        if NSx 2.1, which has no timestamps, cannot keep the times of the samples.
 
     Notes
     -----
@@ -102,7 +106,7 @@ def write_nsx(
         raise TypeError(f"expected an open NSx, found {type(ns).__name__}; create_nsx writes arrays")
     check_anonymise(anonymise)
     start_tick, stop_tick = requested_ticks(ns, start_tick, stop_tick, start_s, stop_s)
-    base_tick = integer(base_tick, "base_tick")
+    base_tick, epoch = integer(base_tick, "base_tick"), optional_integer(epoch, "epoch")
     columns = ns.columns(channels, electrodes, labels, kind, exclude)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
@@ -113,7 +117,7 @@ def write_nsx(
     def write(file: NsxFile) -> NsxReport:
         inputs = [file._source]
         states = check_not_shrunk(inputs)
-        spans = _chosen_spans(file, segments, start_tick, stop_tick)
+        spans = _chosen_spans(file, segments, epoch, start_tick, stop_tick)
         has_grown = states[0].size_bytes > file.size_bytes
         plan = _plan(file, columns, spans, anonymise, base_tick, has_grown)
         target = write_file(plan, inputs, states, path, overwrite, progress, "NSx")
@@ -127,23 +131,34 @@ def write_nsx(
 
 
 def _chosen_spans(
-    ns: NsxFile, segments: int | slice | Iterable[int] | None, start_tick: int | None, stop_tick: int | None
+    ns: NsxFile,
+    segments: int | slice | Iterable[int] | None,
+    epoch: int | None,
+    start_tick: int | None,
+    stop_tick: int | None,
 ) -> list[SampleRows]:
     """The samples of a selection, in file order; empty only if the file has none."""
     chosen = ns.segments
     if segments is not None:
-        chosen = tuple(chosen[number] for number in _segment_numbers(segments, len(chosen)))
+        chosen = tuple(chosen[number] for number in segment_numbers(segments, len(chosen)))
         if not chosen:
             raise ValueError(f"expected at least one segment, found none; {ns.path} has {len(ns.segments)}")
+    if epoch is not None:
+        within = ns.epochs[checked_epoch(ns.path, epoch, len(ns.epochs))]
+        chosen = tuple(segment for segment in chosen if segment.index in within)
     if not chosen and start_tick is None and stop_tick is None:
         return []
     spans = select_samples(chosen, start_tick, stop_tick)
     if not spans:
         raise_no_samples(chosen, start_tick, stop_tick)
+    if (start_tick, stop_tick) != (None, None):
+        numbers = {span.segment for span in spans}
+        check_one_epoch(ns.path, [number for number, each in enumerate(ns.epochs) if numbers.intersection(each)])
     return spans
 
 
-def _segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> list[int]:
+def segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> list[int]:
+    """Numbers of segments that a request names, in order; ValueError where it names others."""
     if isinstance(segments, slice):
         return sorted(range(n_segments)[segments])
     numbers = integers(segments, "a segment")
