@@ -111,6 +111,10 @@ class Clock(NamedTuple):
         samples = -(-(after + 1) * self.den // self.num) - 1
         return np.asarray(np.clip(samples, -INT64_MAX, INT64_MAX), np.int64)
 
+    def seconds(self, n_samples: int) -> float:
+        """Seconds that a number of samples takes."""
+        return n_samples * self.num / (self.den * self.tick_rate)
+
     def end(self, start_tick: int, n_samples: int) -> int:
         """First tick after `n_samples` that start at `start_tick`."""
         return start_tick + max(n_samples * self.num // self.den, (n_samples - 1) * self.num // self.den + 1)

@@ -11,6 +11,7 @@ from math import isfinite
 from typing import Any
 
 from ..format.channel import Channel
+from ..format.dates import date_text
 from ..format.tables import CHANNEL_KINDS
 from ..format.text import duration_text, printable, ranges_text, size_text
 from ..nev.file import NevFile
@@ -79,10 +80,8 @@ def _nsx_lines(ns: NsxFile) -> list[str]:
 
 
 def _title(file: NsxFile | NevFile, family: str) -> str:
-    origin = file.time_origin
-    date = origin.isoformat(" ", "milliseconds").replace("+00:00", " UTC") if origin else "no date"
     vendor = "Ripple" if file.vendor == "ripple" else "Blackrock"
-    return f"{printable(file.path)}: {vendor} {family} {file.spec}, {date}"
+    return f"{printable(file.path)}: {vendor} {family} {file.spec}, {date_text(file.time_origin)}"
 
 
 def _damage_lines(file: NsxFile | NevFile) -> list[str]:

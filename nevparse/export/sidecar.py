@@ -14,7 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..clock import Clock, convert_ticks
 from ..errors import FormatError
+from ..format.notebook import summary_html
 from ..format.numbers import clock_tick, tick_values
+from ..format.text import duration_text
 from ..recording.instruments import CombinedInstruments, Continuous
 from ..recording.recording import Recording
 from ..traces.plan import FilledRows, PlanOptions, PlanRow, RowPlan, count_rows
@@ -168,6 +170,24 @@ class Sidecar(RowTimes):
             raise ValueError(f"{row_ticks.size} timestamps of {self.n_samples} rows in {ticks_file}")
         num, den = contents["ticks_per_sample"]
         super().__init__(Clock(num, den, self.tick_rate), self.n_samples, contents["stretches"], row_ticks)
+
+    def __repr__(self) -> str:
+        what = f"{self.n_samples} rows × {self.n_channels} channels of {self.dtype.name}"
+        return f"Sidecar({self.path!r}: {what} at {self.sampling_rate:g} Hz, from {self.source_name})"
+
+    def _repr_html_(self) -> str:
+        contents = self.contents
+        counts = ", ".join(f"{n} {name}" for name in ("dropped", "repeated") if (n := contents.get(f"{name}_samples")))
+        length = duration_text(self.n_samples / self.sampling_rate) if self.sampling_rate > 0 else "no"
+        rows = [
+            (".bin", self.bin_path),
+            ("rows × channels", f"{self.n_samples} × {self.n_channels} of {self.dtype.name}"),
+            ("length", f"{length} at {self.sampling_rate:g} Hz"),
+            ("gaps", contents.get("gaps")),
+            ("samples changed", counts),
+            ("from", self.source_name),
+        ]
+        return summary_html(self.path, rows)
 
     @property
     def source_name(self) -> str:

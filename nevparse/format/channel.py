@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from math import nan
+from math import isfinite, nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,7 +77,7 @@ def read_filter(fields: Any, name: str) -> Filter | None:
     return Filter(corner_mhz / 1000, order, tables.FILTER_TYPES.get(kind, str(kind)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Channel:
     """One column of the samples.
 
@@ -116,6 +116,11 @@ class Channel:
     uv_offset: float = nan
     high_pass: Filter | None = None
     low_pass: Filter | None = None
+
+    def __repr__(self) -> str:
+        scale = f"{self.uv_per_bit:.6g} µV per bit" if isfinite(self.uv_per_bit) else "no scale in µV"
+        label = f" {self.label!r}" if self.label else ""
+        return f"Channel({self.index}: electrode {self.electrode_id}{label}, {self.kind}, {scale})"
 
 
 def channel_kind(vendor: str, electrode_id: int, bank: int, units: str, max_digital: float = nan) -> str:

@@ -26,3 +26,8 @@ def systemtime_of_date(moment: datetime | None) -> tuple[int, ...]:
     utc = moment.astimezone(timezone.utc) if moment.tzinfo else moment
     sunday_is_0 = utc.isoweekday() % 7
     return utc.year, utc.month, sunday_is_0, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond // 1000
+
+
+def date_text(date: datetime | None) -> str:
+    """A date as a person reads it: ``2024-05-06 07:08:09.250 UTC``; without a time zone where the file has none."""
+    return date.isoformat(" ", "milliseconds").replace("+00:00", " UTC") if date else "no date"

@@ -58,6 +58,11 @@ def size_text(n_bytes: float) -> str:
     return f"{n_bytes / 1000**power:.4g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
+def counted(n: int, noun: str) -> str:
+    """A number of things: ``1 gap``, ``2 gaps``, ``no gaps``."""
+    return f"{n or 'no'} {noun}{'' if n == 1 else 's'}"
+
+
 def ranges_text(ids: Iterable[int]) -> str:
     """Numbers as ranges: ``1-96, 129``."""
     ranges: list[list[int]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import nan
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from .headers import ExtendedHeaders
 _AS_WRITTEN = ("pin", "high_threshold", "low_threshold", "energy_threshold", "n_units", "stim_v_per_bit")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Electrode:
     """One source of spikes, from its NEUEVWAV, NEUEVLBL and NEUEVFLT headers together.
 
@@ -70,6 +70,11 @@ class Electrode:
     n_points: int
     header_points: int
     stim_v_per_bit: float | None
+
+    def __repr__(self) -> str:
+        label = f" {self.label!r}" if self.label else ""
+        scale = f"{self.uv_per_bit:.6g} µV per bit" if isfinite(self.uv_per_bit) else "no scale in µV"
+        return f"Electrode({self.electrode_id}{label}, {scale}, {self.n_points} points a waveform)"
 
 
 def describe_electrodes(

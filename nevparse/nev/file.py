@@ -23,10 +23,11 @@ from ..cached import cached_property
 from ..clock import TimeBase, find_time_base, requested_ticks, seconds_after, tick_after
 from ..errors import Damage, FormatError, UnknownScale
 from ..format import tables
-from ..format.dates import date_of_systemtime
+from ..format.dates import date_of_systemtime, date_text
 from ..format.header import checked_tick_rate, header_text, read_basic_header, read_extended_headers
+from ..format.notebook import Lane, summary_html
 from ..format.numbers import integer
-from ..format.text import ranges_text
+from ..format.text import counted, ranges_text
 from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
@@ -41,6 +42,7 @@ from .resets import Reset
 from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list
 
 _FROM_PACKETS = ("packets", "spikes", "tick_span", "first_tick", "origin_tick")  # what `RecordedPackets` caches
+_COUNTED_AT_ONCE = 200_000  # packets of a file that shows its events unasked
 _PADDING_BYTES = 4  # the last characters of UTF-16, or samples, are hardly ever all 0
 _UV_PER_V = 1e6
 
@@ -192,7 +194,27 @@ class NevFile:
         return partial(open_file, make=make, digest=self.digest), (self._source.reopen_argument(),)
 
     def __repr__(self) -> str:
-        return f"NevFile({self.path!r}: {self.spec}, {len(self.electrodes)} electrodes, {self.n_packets} packets)"
+        what = f"{self.spec}, {len(self.electrodes)} electrodes, {self.n_packets} packets"
+        return f"NevFile({self.path!r}: {what}{', closed' if self.closed else ''})"
+
+    def _repr_html_(self) -> str:
+        is_counted = not self.closed and (self.n_packets <= _COUNTED_AT_ONCE or "packets" in vars(self._recorded))
+        kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds().items()) if is_counted else ""
+        rows = [
+            ("format", f"{self.vendor.capitalize()} NEV {self.spec}, {self.packet_bytes} bytes a packet"),
+            ("recorded", date_text(self.time_origin)),
+            ("electrodes", f"{len(self.electrodes)} described; waveforms at {self.sample_rate} Hz"),
+            ("packets", self.n_packets),
+            ("events", kinds if is_counted else "not counted yet (see .kinds())"),
+            ("damage", f"{counted(len(self.damage), 'place')} (see .damage)" if self.damage else ""),
+            ("", "closed" if self.closed else ""),
+        ]
+        return summary_html(self.path, rows, self.lanes() if is_counted else [])
+
+    def lanes(self) -> list[Lane]:
+        """From the first event to the last, in seconds after `zero_tick`: a bar of time."""
+        span = self.tick_span
+        return [Lane("events", [[(tick - self.zero_tick) / self.tick_rate for tick in span]] if span else [])]
 
     def close(self) -> None:
         """Close the file. Arrays that were read stay valid, but no more packets can be read."""

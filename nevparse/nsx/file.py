@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -19,10 +20,11 @@ from ..clock import Clock, Gap, TimeBase, find_time_base, requested_ticks, secon
 from ..errors import Damage, GapError
 from ..format import tables
 from ..format.channel import Channel, uv_per_bit_by_electrode
-from ..format.dates import date_of_systemtime
+from ..format.dates import date_of_systemtime, date_text
 from ..format.header import checked_tick_rate, header_text, read_basic_header
+from ..format.notebook import Lane, summary_html
 from ..format.numbers import integer, integers, tick_values
-from ..format.text import ranges_text
+from ..format.text import counted, duration_text, ranges_text, size_text
 from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
@@ -137,7 +139,33 @@ class NsxFile:
         return self._opener(), (self._source.reopen_argument(),)
 
     def __repr__(self) -> str:
-        return f"NsxFile({self.path!r}: {self.spec}, {self.n_channels} channels, {self.n_samples} samples)"
+        gaps = counted(max(0, len(self._recorded.index.spans) - 1), "gap")
+        length = duration_text(self.clock.seconds(self.n_samples))
+        what = f"{self.spec}, {counted(self.n_channels, 'channel')} at {self.sampling_rate:g} Hz, {length}, {gaps}"
+        return f"NsxFile({self.path!r}: {what}{', closed' if self.closed else ''})"
+
+    def _repr_html_(self) -> str:
+        recorded = self._recorded
+        kinds = Counter(channel.kind for channel in self.channels)
+        channels = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none"
+        gaps = Counter(gap.kind for gap in recorded.gaps)
+        rows = [
+            ("format", f"{self.vendor.capitalize()} NSx {self.spec}, {size_text(self.size_bytes)}"),
+            ("recorded", date_text(self.time_origin)),
+            ("channels", f"{channels}; {self.sampling_rate:g} Hz, {self.dtype.name}"),
+            ("length", f"{duration_text(self.clock.seconds(self.n_samples))}, {self.n_samples} samples"),
+            ("gaps", ", ".join(f"{count} {kind}" for kind, count in gaps.items()) or "none"),
+            ("damage", f"{counted(len(self.damage), 'place')} (see .damage)" if self.damage else ""),
+            ("", "closed" if self.closed else ""),
+        ]
+        return summary_html(self.path, rows, self.lanes())
+
+    def lanes(self) -> list[Lane]:
+        """When there is data, in seconds after `zero_tick`: a bar of time for each epoch of the clock."""
+        spans, epochs = self._recorded.spans_s, self._recorded.epochs
+        if len(epochs) == 1:
+            return [Lane("data", spans)]
+        return [Lane(f"epoch {number}", spans[epoch.start : epoch.stop]) for number, epoch in enumerate(epochs)]
 
     def close(self) -> None:
         """Close the file; arrays that were made from it stay valid."""

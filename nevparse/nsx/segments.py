@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from ..cached import cached_property
 from ..clock import Gap, SegmentSpan, TickIntervals
 from ..errors import Damage
+from ..format.notebook import Lane, summary_html, time_text
 from ..format.numbers import clock_tick, integer
+from ..format.text import counted, duration_text
 from ..source.reference import FileReference, Opener, reference_to
 from ..traces.extents import Extent, index_rows
 from .blocks import BlockIndex
@@ -55,7 +57,20 @@ class Segment:
         return origin.file._recorded if isinstance(origin, FileReference) else origin
 
     def __repr__(self) -> str:
-        return f"Segment({self.index}: {self.n_samples} samples from tick {self.start_tick})"
+        length = duration_text(self._samples.index.clock.seconds(self.n_samples))
+        return f"Segment({self.index}: {length} of {counted(self.shape[1], 'channel')}, {self._times})"
+
+    def _repr_html_(self) -> str:
+        length = duration_text(self._samples.index.clock.seconds(self.n_samples))
+        what = f"{self.n_samples} × {self.shape[1]} of {self.dtype.name}"
+        rows = [("samples × channels", what), ("length", length), ("time", self._times)]
+        times = self._samples.spans_s
+        return summary_html(f"Segment {self.index}", rows, [Lane("all", times), Lane("this", times[self.index])])
+
+    @property
+    def _times(self) -> str:
+        first_s = (self.start_tick - self._samples.zero_tick) / self._samples.index.clock.tick_rate
+        return f"from {time_text(first_s)} on (tick {self.start_tick})"
 
     def __len__(self) -> int:
         return self.n_samples
@@ -190,6 +205,15 @@ class RecordedSamples:
         """The break in time from the end of one segment to the start of a later one."""
         one, other = self.index.spans[before], self.index.spans[after]
         return self.index.clock.gap(before, self.index.last_timestamp(one), one.start_tick, other.start_tick)
+
+    @cached_property
+    def spans_s(self) -> NDArray[np.float64]:
+        """Start and stop of each segment in seconds after `zero_tick`, float64 ``(n_segments, 2)``."""
+        clock, last = self.index.clock, self.index.last_timestamp
+        ticks = [
+            (span.start_tick - self.zero_tick, clock.end(*last(span)) - self.zero_tick) for span in self.index.spans
+        ]
+        return np.array(ticks, np.float64).reshape(-1, 2) / clock.tick_rate
 
     @cached_property
     def epochs(self) -> tuple[range, ...]:

@@ -14,7 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..clock import convert_ticks
 from ..errors import DamagedFile, FormatError
+from ..format.notebook import summary_html
 from ..format.numbers import integer, tick_values
+from ..format.text import duration_text
 from ..nev.epochs import MOST_EPOCHS, Epoch, PacketEpochs, warn_of_ambiguous
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
@@ -89,7 +91,26 @@ class Recording:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Recording({self.base!r}: {', '.join(self.members)})"
+        length = f", {duration_text(longest)}" if (longest := self._longest_s) else ""
+        failed = f", could not open {', '.join(self.failed)}" if self.failed else ""
+        return f"Recording({self.base!r}: {', '.join(self.files)}{length}{failed}{', closed' if self.closed else ''})"
+
+    def _repr_html_(self) -> str:
+        rows = [(suffix, repr(file).partition(": ")[2].removesuffix(")")) for suffix, file in self.files.items()]
+        failed = [(suffix, f"could not be opened: {error}") for suffix, error in self.failed.items()]
+        continuous = [(suffix, file) for suffix, file in self.files.items() if isinstance(file, NsxFile)]
+        lanes = [lane._replace(name=suffix) for suffix, ns in continuous for lane in ns.lanes()]
+        return summary_html(self.base, [*rows, *failed], lanes)
+
+    @property
+    def _longest_s(self) -> float:
+        """Samples of the longest continuous file, in seconds."""
+        return max((ns.clock.seconds(ns.n_samples) for ns in self._by_rate()), default=0.0)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return all(file.closed for file in self.files.values())
 
     def close(self) -> None:
         """Close every file; arrays that were read stay valid."""

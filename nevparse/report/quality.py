@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..format.channel import Channel
+from ..format.notebook import summary_html
 from ..format.text import duration_text, printable
 from ..nsx.file import NsxFile
 
@@ -111,6 +112,10 @@ class Quality:
 
     def __repr__(self) -> str:
         return f"Quality({self.lines()[0]})"
+
+    def _repr_html_(self) -> str:
+        rows = [(f"electrode {row['electrode_id']}", f"{row['verdict']}: {row['reason']}") for row in self.not_good]
+        return summary_html(self.lines()[0], rows)
 
 
 class Measurement(NamedTuple):

@@ -180,6 +180,6 @@ def test_timing_c47_without_continuous_data_there_is_none(folder: Folder) -> Non
 
 def test_timing_c47_a_recording_shows_its_members(folder: Folder) -> None:
     rec = folder.write(s__nev=t.spike_nev([5]), s__ns5=nsx((0, 9))).open()
-    assert repr(rec) == f"Recording({str(folder.path / 's')!r}: nev, ns5)"
+    assert repr(rec) == f"Recording({str(folder.path / 's')!r}: nev, ns5, 0.3 ms)"
     with pytest.raises(TypeError):
         rec.members["ns6"] = "x"  # type: ignore[index]
