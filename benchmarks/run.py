@@ -179,7 +179,7 @@ def _show(text: str) -> None:
 
 
 def _in_process(job: str, method: str, inputs: cases.Inputs) -> dict[str, Any]:
-    for former in (inputs.out, inputs.out.with_suffix(".json"), inputs.out.with_suffix(".ticks")):
+    for former in (inputs.out, Path(f"{inputs.out}.json"), Path(f"{inputs.out}.ticks")):
         former.unlink(missing_ok=True)
     request = json.dumps({"job": job, "method": method, "inputs": asdict(inputs)}, default=str)
     command = [sys.executable, str(HERE / "run.py"), "--case", request]

@@ -39,7 +39,7 @@ ROOMS = {
     "cli": "report",
 }
 TOP_LEVEL = {"pyproject.toml", "README.md", "nevparse", "tests", "spec_notes", "benchmarks"}
-BUILT = {"build", "dist", "demo.bin", "demo.json", "__pycache__"}  # what .gitignore leaves out
+BUILT = {"build", "dist", "demo.bin", "demo.bin.json", "__pycache__"}  # what .gitignore leaves out
 
 SOURCES = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
 TREES = {file: ast.parse(text) for file, text in SOURCES.items()}

@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     info.add_argument("--units", action="store_true", help="of a NEV: the spikes of each unit, a line an electrode")
     quality = "how good the channels are: those that are not, and why; with --json all"
     info.add_argument("--quality", action="store_true", help=quality)
-    _add_bin(commands.add_parser("bin", help="write chosen channels to a flat .bin, and a .json that describes it"))
+    _add_bin(commands.add_parser("bin", help="write chosen channels to a flat .bin, and a .bin.json that describes it"))
     _add_sorter(commands.add_parser("sorter", help="make a folder that Kilosort, Phy and SpikeInterface open"))
     _add_cut(commands.add_parser("cut", help="write a part of an NSx or NEV file as a file of the same kind"))
     check = commands.add_parser("check", help="check a file strictly: every header, block, timestamp and packet")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A flat ``.bin`` of chosen channels, as spike sorters read it, and a ``.json`` beside it that describes it.
+"""A flat ``.bin`` of chosen channels, as spike sorters read it, and a ``.bin.json`` beside it that describes it.
 
 The export is planned, and refused if it has to be, before the first byte is written.
 """
@@ -93,7 +93,7 @@ def write_bin(
     timeout_s: float | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> BinReport:
-    """Write chosen channels of a recording to a flat binary file, and a ``.json`` that describes it.
+    """Write chosen channels of a recording to a flat binary file, and a ``.bin.json`` that describes it.
 
     Samples are written as they were recorded: same type, no scaling. From one file, no sample is added, dropped or
     moved unless an option asks for it, and then the sidecar says where. Several instruments are aligned to one clock,
@@ -105,8 +105,8 @@ def write_bin(
         The recording; or the same-numbered files of several instruments, which become one wide ``.bin``, each
         sample in the row nearest to its time on their common clock.
     path : str or os.PathLike
-        The ``.bin`` to write. The sidecar has the same name with ``.json``; where every sample has a timestamp of its
-        own, they go to the same name with ``.ticks`` (little-endian int64, one for each row).
+        The ``.bin`` to write. The sidecar has its whole name and ``.json``; where every sample has a timestamp of
+        its own, they go to its whole name and ``.ticks`` (little-endian int64, one for each row).
     channels, electrodes, labels, kind, exclude : optional
         Columns in the order wanted, as in `NsxFile.columns`, of each instrument; by default all. ``kind="neural"``
         leaves out analog inputs.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from io import FileIO
 
@@ -29,6 +29,7 @@ from .output.files import PART, OutputFiles, complete_or_absent
 from .output.stream import stream, write_all
 
 _TICK_BYTES = 8
+_COMPANION_ENDINGS = ".json", ".ticks"
 _TICKS_AT_ONCE = 1 << 16
 Progress = Callable[[int, int], None]
 
@@ -40,7 +41,7 @@ class BinFile:
     Parameters
     ----------
     path, sidecar_path : str
-        The file, and the ``.json`` that describes it.
+        The file, and the ``.bin.json`` that describes it.
     n_samples, n_channels : int
         Rows and columns; sample by sample, all channels of the first sample first.
     dtype : str
@@ -75,24 +76,34 @@ class BinFile:
         )
 
 
+@contextmanager
 def bin_outputs(
     path: str, files: Sequence[BinFile], has_ticks: bool, overwrite: bool, inputs: Sequence[str]
-) -> AbstractContextManager[OutputFiles]:
-    """The files of an export to a ``.bin``. The sidecar is named last, so its part is the one to lock."""
-    companions = sidecar.companions(path)
-    if path.lower() in map(str.lower, companions):  # one file where names have no case
-        raise ExportError(f"{path}: this name is a sidecar's; choose one that ends in .bin")
+) -> Iterator[OutputFiles]:
+    """The files of an export to a ``.bin``. The sidecar is named last, so its part is the one to lock.
+
+    What describes an older ``.bin`` goes with it: timestamps that the new one has not, and companions by older names.
+    """
     stem, kind = os.path.splitext(os.path.basename(path))
-    kinds = "|".join(re.escape(ending) for ending in (kind, *(os.path.splitext(name)[1] for name in companions)))
-    return complete_or_absent(
+    if kind.lower() in _COMPANION_ENDINGS:
+        raise ExportError(f"{path}: this name is a sidecar's; choose one that ends in .bin")
+    names = [name for file in files for name in (file.path, *sidecar.companions(file.path))]
+    older = [name for file in files for name in sidecar.older_companions(file.path)]
+    written = {name for name in names if has_ticks or not name.endswith(_COMPANION_ENDINGS[1])}
+    endings = "|".join(map(re.escape, _COMPANION_ENDINGS))
+    with complete_or_absent(
         path,
-        [target for file in files for target in (file.path, *sidecar.companions(file.path)[: 1 + has_ticks])],
+        [*names, *older],
         overwrite=overwrite,
         inputs=inputs,
-        name_pattern=rf"{re.escape(stem)}(-\d+)?({kinds})",
-        lock_path=companions[0] + PART,
+        name_pattern=rf"{re.escape(stem)}(-\d+)?({re.escape(kind)}({endings})?|{endings})",
+        lock_path=sidecar.companions(path)[0] + PART,
         n_bytes=sum(file.size_bytes + _TICK_BYTES * file.n_samples * has_ticks for file in files),
-    )
+    ) as outputs:
+        for name in (*names, *older):
+            if name not in written:
+                outputs.adopt("", name)
+        yield outputs
 
 
 def bin_file(ns: Continuous, path: str, columns: NDArray[np.intp], rows: Sequence[PlanRow]) -> BinFile:

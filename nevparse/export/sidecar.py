@@ -19,17 +19,46 @@ from ..format.numbers import clock_tick, tick_values
 from ..format.text import duration_text
 from ..recording.instruments import CombinedInstruments, Continuous
 from ..recording.recording import Recording
+from ..source.file import FileSource
 from ..traces.plan import FilledRows, PlanOptions, PlanRow, RowPlan, count_rows
 from ..traces.row_times import RowTimes
 from .live import GrowingRows
 
 SIDECAR_VERSION = 1
+_TICK = np.dtype("<i8")
 
 
 def companions(path: str) -> tuple[str, str]:
-    """Paths of the sidecar and of the timestamps of a ``.bin``."""
+    """Paths of the sidecar and of the timestamps of a ``.bin``: its whole name is in theirs."""
+    return path + ".json", path + ".ticks"
+
+
+def older_companions(path: str) -> tuple[str, ...]:
+    """The sidecar and the timestamps of a ``.bin`` under the names that earlier versions gave them, if they exist."""
     stem = os.path.splitext(path)[0]
-    return stem + ".json", stem + ".ticks"
+    older = stem + ".json"
+    try:
+        contents = _read_json(older) if older != companions(path)[0] else {}
+        is_older = "sidecar_version" in contents and _is_of(contents, path)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):  # none, or no sidecar
+        return ()
+    names = (older, stem + ".ticks") if is_older else ()
+    return tuple(name for name in names if os.path.lexists(name))
+
+
+def _read_json(path: str) -> Any:
+    import json  # no one who only reads recordings needs it
+
+    with open(path, "rb") as file:
+        return json.loads(file.read())
+
+
+def _is_of(contents: dict[str, Any], path: str) -> bool:
+    """Whether a sidecar describes the ``.bin`` of this name."""
+    described = os.path.join(os.path.dirname(path), contents["bin"])
+    if os.path.exists(described) and os.path.exists(path):  # names may have no case
+        return os.path.samefile(described, path)
+    return bool(contents["bin"] == os.path.basename(path))
 
 
 def describe(
@@ -142,6 +171,8 @@ def _instruments(
 class Sidecar(RowTimes):
     """Rows of a ``.bin`` as ticks of the recording's clock, and ticks as rows.
 
+    Timestamps beside the ``.bin`` are mapped; `close`, or a ``with`` block, releases them.
+
     Attributes
     ----------
     path, bin_path : str
@@ -165,11 +196,37 @@ class Sidecar(RowTimes):
         self.n_samples, self.n_channels = contents["shape"]
         self.dtype = np.dtype(contents["dtype"])
         self.sampling_rate, self.tick_rate = float(contents["sampling_rate_hz"]), int(contents["tick_rate_hz"])
-        row_ticks = np.memmap(os.path.join(folder, ticks_file), "<i8", "r") if ticks_file else None
-        if row_ticks is not None and row_ticks.size != self.n_samples:
-            raise ValueError(f"{row_ticks.size} timestamps of {self.n_samples} rows in {ticks_file}")
+        self._ticks_file = FileSource(os.path.join(folder, ticks_file)) if ticks_file else None
+        if self._ticks_file is not None:
+            self._ticks_file.close_when_unreachable()
+            if self._ticks_file.size != _TICK.itemsize * self.n_samples:
+                n_ticks = self._ticks_file.size / _TICK.itemsize
+                raise ValueError(f"{n_ticks:g} timestamps of {self.n_samples} rows in {ticks_file}")
         num, den = contents["ticks_per_sample"]
-        super().__init__(Clock(num, den, self.tick_rate), self.n_samples, contents["stretches"], row_ticks)
+        super().__init__(
+            Clock(num, den, self.tick_rate),
+            self.n_samples,
+            contents["stretches"],
+            self._row_ticks if ticks_file else None,
+        )
+
+    def _row_ticks(self) -> NDArray[np.int64]:
+        assert self._ticks_file is not None
+        return self._ticks_file.view(_TICK, (self.n_samples,), 0)
+
+    def close(self) -> None:
+        """Release the timestamps, which Windows lets nobody replace meanwhile. Rows have no times afterwards."""
+        if self._ticks_file is not None:
+            self._ticks_file.close()
+
+    def __enter__(self) -> Sidecar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sidecar, (os.path.abspath(self.path), self.contents)
 
     def __repr__(self) -> str:
         what = f"{self.n_samples} rows × {self.n_channels} channels of {self.dtype.name}"
@@ -235,7 +292,7 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
     Parameters
     ----------
     path : str or os.PathLike
-        The ``.json``, or the ``.bin`` beside it.
+        The ``.bin``, or its sidecar.
 
     Returns
     -------
@@ -247,17 +304,28 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
     OSError
         Where it cannot be opened.
     FormatError
-        Where it is not a sidecar.
-    """
-    import json  # no one who only reads recordings needs it
+        Where it is not a sidecar, or that of another ``.bin``.
 
+    Notes
+    -----
+    ``s.bin.json`` describes ``s.bin``. Earlier versions wrote ``s.json``, which is read where it says the same.
+    """
     target = os.fspath(path)
-    if not target.endswith(".json"):
-        target = companions(target)[0]
-    with open(target, "rb") as file:
-        raw = file.read()
+    if target.lower().endswith(".json"):
+        return _read_sidecar(target)
+    sidecar_path = companions(target)[0]
+    older = older_companions(target) if not os.path.exists(sidecar_path) else ()
+    sidecar = _read_sidecar(older[0] if older else sidecar_path)
+    if not _is_of(sidecar.contents, target):
+        sidecar.close()
+        found = f"that of {sidecar.contents['bin']}; if it was renamed, give {os.path.basename(sidecar.path)} itself"
+        raise FormatError(f"the sidecar of {os.path.basename(target)}", found, path=sidecar.path)
+    return sidecar
+
+
+def _read_sidecar(target: str) -> Sidecar:
     try:
-        contents = json.loads(raw)
+        contents = _read_json(target)
         if contents["sidecar_version"] != SIDECAR_VERSION:
             raise ValueError(f"sidecar_version {contents['sidecar_version']}")
         sidecar = Sidecar(target, contents)

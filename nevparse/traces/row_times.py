@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -21,11 +21,15 @@ class RowTimes:
 
     `ranges` are as in a sidecar: `segment` (None where rows were filled), `start_row`, `stop_row`, `start_sample`, and
     `anchors`: pairs of a row and its tick, from which time goes on at the nominal rate. Where each row has a timestamp
-    of its own, they are `row_ticks`.
+    of its own, `row_ticks` gives them.
     """
 
     def __init__(
-        self, clock: Clock, n_rows: int, ranges: Sequence[Mapping[str, Any]], row_ticks: NDArray[np.int64] | None
+        self,
+        clock: Clock,
+        n_rows: int,
+        ranges: Sequence[Mapping[str, Any]],
+        row_ticks: Callable[[], NDArray[np.int64]] | None,
     ) -> None:
         self._clock, self._n_rows, self._ranges, self._row_ticks = clock, n_rows, ranges, row_ticks
         anchors = [(*anchor, item["start_row"], item["segment"]) for item in ranges for anchor in item["anchors"]]
@@ -47,7 +51,7 @@ class RowTimes:
             if self._row_ticks is None:
                 end = self._clock.end(int(self._anchor_ticks[stop - 1]), stop_row - int(self._anchor_rows[stop - 1]))
             else:
-                end = self._clock.end(int(self._row_ticks[stop_row - 1]), 1)
+                end = self._clock.end(int(self._row_ticks()[stop_row - 1]), 1)
             yield SegmentSpan(first, stop, int(self.row_to_tick(start_row)), stop_row - start_row), end
 
     def row_to_tick(self, rows: ArrayLike) -> NDArray[np.int64]:
@@ -72,7 +76,7 @@ class RowTimes:
         if wanted.size and not (wanted.min() >= 0 and wanted.max() < self._n_rows):
             raise ValueError(f"expected rows 0 to {self._n_rows - 1}, found {wanted.min()} to {wanted.max()}")
         if self._row_ticks is not None:
-            return np.asarray(self._row_ticks[wanted])
+            return np.asarray(self._row_ticks()[wanted])
         anchor = np.searchsorted(self._starts, wanted, "right") - 1
         elapsed = self._clock.duration_ticks(wanted - self._anchor_rows[anchor])
         return np.asarray(self._anchor_ticks[anchor] + elapsed)
@@ -98,7 +102,7 @@ class RowTimes:
             rows = self._anchor_rows[anchor] + self._clock.samples(wanted, self._anchor_ticks[anchor])
         else:
             anchor = stop - 1
-            rows = last_not_after(self._row_ticks, wanted, self._starts[first], self._stops[anchor])
+            rows = last_not_after(self._row_ticks(), wanted, self._starts[first], self._stops[anchor])
         return np.where(is_recorded, np.minimum(rows, self._stops[anchor] - 1), NO_ROW)
 
     def sample_to_row(self, segment: ArrayLike, sample: ArrayLike) -> NDArray[np.int64]:

@@ -131,8 +131,8 @@ def test_an_export_names_nothing_by_a_label(
 ) -> None:
     path = file_of(nsx_with(IN_BYTES[what]))
     assert cli.main(["bin", path, str(out)]) == 0
-    assert sorted(os.listdir(out.parent)) == ["s.bin", "s.json"]
-    raw = out.with_suffix(".json").read_bytes()
+    assert sorted(os.listdir(out.parent)) == ["s.bin", "s.bin.json"]
+    raw = out.with_suffix(".bin.json").read_bytes()
     assert raw.isascii()
     assert raw.decode().replace("\n", "").isprintable()
     assert json.loads(raw)["labels"] == [text_of(what)] * 2

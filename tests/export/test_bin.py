@@ -42,7 +42,7 @@ def test_the_bin_is_numpys_slice(opened: Opened, out: Path, kind: str, n_channel
     else:
         report = nv.write_bin(ns, out, **options)
         assert out.read_bytes() == want.tobytes()
-        contents = json.loads(out.with_suffix(".json").read_text())
+        contents = json.loads(out.with_suffix(".bin.json").read_text())
         assert contents["shape"] == [report.n_samples, report.n_channels] == list(want.shape)
         assert np.fromfile(out, contents["dtype"]).reshape(contents["shape"]).tobytes() == want.tobytes()
     ns.close()
@@ -72,7 +72,7 @@ def test_the_sidecar_describes_columns_and_rows(opened: Opened, out: Path) -> No
     heads = [b.channel(7, label="a"), b.analog_input(1), b.channel(9, label="µ", units="degC")]
     ns = opened(b.nsx([(1000, b.ramp(10, 3))], channels=heads, period=15))
     nv.write_bin(ns, out, channels=[2, 1, 0], start_tick=1016, stop_tick=1100)
-    contents = json.loads(out.with_suffix(".json").read_text())
+    contents = json.loads(out.with_suffix(".bin.json").read_text())
     assert out.stat().st_size == contents["size_bytes"] == 5 * 3 * 2
     expected = {
         "bin": "s.bin", "dtype": "<i2", "shape": [5, 3], "order": "C", "sampling_rate_hz": 2000.0,
@@ -92,7 +92,7 @@ def test_the_sidecar_describes_columns_and_rows(opened: Opened, out: Path) -> No
 def test_the_report_describes_what_was_written(opened: Opened, out: Path) -> None:
     ns = opened(b.nsx([(0, b.ramp(300, 4))], ids=[5, 6, 7, 8]))
     report = nv.write_bin(ns, out, electrodes=[8, 5])
-    assert (report.path, report.sidecar_path) == (str(out), str(out.with_suffix(".json")))
+    assert (report.path, report.sidecar_path) == (str(out), str(out.with_suffix(".bin.json")))
     assert (report.n_samples, report.n_channels, report.dtype, report.sampling_rate) == (300, 2, "<i2", 30000)
     assert (report.electrode_ids, report.size_bytes) == ((8, 5), 1200)
     words = ("300 samples x 2 channels", "int16", "little-endian", "sample by sample", "30000 Hz", "10 ms", "1.2 kB")

@@ -39,7 +39,7 @@ def test_timing_c20_only_gaps_inside_the_range_count(opened: Opened, out: Path) 
 def test_timing_c21_split_gives_each_segment_its_file(opened: Opened, out: Path) -> None:
     raw, samples = paused()
     report = nv.write_bin(opened(raw), out, gaps="split")
-    assert left_in(out.parent) == [f"s-00{k}.{suffix}" for k in range(3) for suffix in ("bin", "json")]
+    assert left_in(out.parent) == [f"s-00{k}.{suffix}" for k in range(3) for suffix in ("bin", "bin.json")]
     assert [file.n_samples for file in report.files] == [5, 4, 3]
     assert report.n_samples == 12
     for file, (a, z), start in zip(report.files, [(0, 5), (5, 9), (9, 12)], (1000, 1012, 1018), strict=True):
@@ -50,7 +50,7 @@ def test_timing_c21_split_gives_each_segment_its_file(opened: Opened, out: Path)
 def test_timing_c21_parts_of_a_split_keep_their_segments_number(opened: Opened, out: Path) -> None:
     raw, samples = paused()
     report = nv.write_bin(opened(raw), out, gaps="split", start_tick=1014)
-    assert left_in(out.parent) == ["s-001.bin", "s-001.json", "s-002.bin", "s-002.json"]
+    assert left_in(out.parent) == ["s-001.bin", "s-001.bin.json", "s-002.bin", "s-002.bin.json"]
     assert rows_in(report.files[0].path).tolist() == samples[7:9].tolist()
 
 

@@ -86,7 +86,7 @@ def test_timing_c25_a_block_among_packets_is_exported_as_a_block(opened: Opened,
     report = nv.write_bin(ns, out, channels=columns)
     samples = b.ramp(204, 13)
     assert rows_in(out, report.n_channels).tolist() == samples[:, columns or slice(None)].tolist()
-    assert left_in(out.parent) == ["s.bin", "s.json"], "a file of blocks has no timestamps of its own"
+    assert left_in(out.parent) == ["s.bin", "s.bin.json"], "a file of blocks has no timestamps of its own"
 
 
 def test_timing_c25_a_block_among_packets_that_was_taken_for_gaps(opened: Opened, out: Path) -> None:

@@ -114,7 +114,7 @@ def test_growing_c14_a_break_that_probing_missed_starts_the_export_anew(
         clock.passes(lambda: appended(path, raw[:-40]), lambda: appended(path, raw))
         nv.write_bin(ns, out, gaps="fill", follow=True, poll_s=1, timeout_s=3)
     assert nv.read_sidecar(out).n_samples == 305
-    np.testing.assert_array_equal(np.fromfile(out.with_suffix(".ticks"), "<i8")[:151], ticks[:151])
+    np.testing.assert_array_equal(np.fromfile(out.with_suffix(".bin.ticks"), "<i8")[:151], ticks[:151])
 
 
 def test_growing_c05_and_c14_what_was_taken_for_packets_is_exported_as_blocks(
@@ -139,7 +139,7 @@ def test_growing_c14_what_probing_took_for_packets_is_exported_as_blocks(
         clock.passes(lambda: appended(path, raw))
         nv.write_bin(ns, out, gaps="join", follow=True, poll_s=1, timeout_s=2)
     assert nv.read_sidecar(out).n_samples == 204
-    assert sorted(contents(out.parent)) == ["s.bin", "s.json"]
+    assert sorted(contents(out.parent)) == ["s.bin", "s.bin.json"]
 
 
 def test_growing_c15_rows_reach_the_part_at_every_poll(tmp_path: Path, out: Path, clock: Time) -> None:

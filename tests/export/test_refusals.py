@@ -16,7 +16,7 @@ from export.left import left_in
 from export.output.runs import hard_link_or_skip, symlink_or_skip
 from nevparse.export.output import files as output_files
 
-FILES = "s.bin", "s.json"
+FILES = "s.bin", "s.bin.json"
 
 
 PLAUSIBLE = b.plausible("2.3")[0]
@@ -71,7 +71,7 @@ def test_an_older_file_is_kept_unless_overwritten(opened: Opened, out: Path, in_
 @pytest.mark.parametrize("link", ["itself", "symlink", "hard link", "sidecar", "part"])
 def test_the_recording_is_never_written_over(file_of: FileOf, tmp_path: Path, link) -> None:
     raw = b.plausible("2.3", 2, (5,))[0]
-    source = file_of(raw, "s.json" if link == "sidecar" else "s.ns5")
+    source = file_of(raw, "s.bin.json" if link == "sidecar" else "s.ns5")
     target: str | Path = tmp_path / "s.bin"
     if link == "itself":
         target = source

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from export.left import paused, written
+from export.left import left_in, paused, written
 
 
 @st.composite
@@ -136,12 +137,90 @@ def test_timing_c28_rows_that_do_not_exist_are_refused(opened: Opened, out: Path
 
 def test_timing_c28_a_bin_or_its_sidecar_names_both(opened: Opened, out: Path) -> None:
     _, _, described = written(opened(t.ptp(t.stamps(10))), out)
-    other = nv.read_sidecar(out.with_suffix(".json"))
-    assert other.path == described.path == str(out.with_suffix(".json"))
+    other = nv.read_sidecar(out.with_suffix(".bin.json"))
+    assert other.path == described.path == str(out.with_suffix(".bin.json"))
     assert other.bin_path == str(out)
     assert (other.n_samples, other.n_channels, other.dtype, other.tick_rate) == (10, 2, np.dtype("<i2"), t.NS)
-    assert np.fromfile(out.with_suffix(".ticks"), "<i8").tolist() == t.stamps(10).tolist()
+    assert np.fromfile(out.with_suffix(".bin.ticks"), "<i8").tolist() == t.stamps(10).tolist()
     del described, other  # which hold a map of the timestamps
+
+
+def as_earlier_versions_wrote(out: Path) -> None:
+    """Give the companions of a ``.bin`` their former names."""
+    contents = json.loads(out.with_suffix(".bin.json").read_text())
+    for ending in ("json", "ticks"):
+        if (path := out.with_suffix(f".bin.{ending}")).exists():
+            path.rename(out.with_suffix(f".{ending}"))
+    contents["ticks_file"] = contents["ticks_file"] and "s.ticks"
+    out.with_suffix(".json").write_text(json.dumps(contents))
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("raw", [t.ptp(t.stamps(10)), paused((10,), ())[0]])
+def test_exports_c15_what_described_an_older_bin_goes_with_it(
+    opened: Opened, out: Path, older: bool, raw: bytes
+) -> None:
+    nv.write_bin(opened(t.ptp(t.stamps(20))), out)
+    if older:
+        as_earlier_versions_wrote(out)
+    before = left_in(out.parent)
+    with pytest.raises(nv.ExportError, match="exists"):
+        nv.write_bin(opened(raw), out)
+    assert left_in(out.parent) == before
+    report = nv.write_bin(ns := opened(raw), out, overwrite=True)
+    assert nv.read_sidecar(out).n_samples == report.n_samples == 10
+    assert left_in(out.parent) == ["s.bin", "s.bin.json", *["s.bin.ticks"] * ns.has_sample_timestamps]
+
+
+@pytest.mark.parametrize("raw", [t.ptp(t.stamps(10)), paused((10,), ())[0]])
+def test_exports_c15_a_sidecar_of_an_earlier_version_is_read_for_its_own_bin_alone(
+    opened: Opened, out: Path, raw: bytes
+) -> None:
+    ticks = nv.write_bin(ns := opened(raw), out) and ns.segments[0].ticks().tolist()
+    as_earlier_versions_wrote(out)
+    other = out.with_suffix(".dat")
+    other.write_bytes(out.read_bytes())
+    for name in (out, out.with_suffix(".json")):
+        with nv.read_sidecar(name) as sidecar:
+            assert (sidecar.bin_path, sidecar.row_to_tick(range(10)).tolist()) == (str(out), ticks)
+    with pytest.raises(FileNotFoundError, match=r"s\.dat\.json"):
+        nv.read_sidecar(other)
+    before = {path: path.read_bytes() for path in out.parent.iterdir() if path != other}
+    nv.write_bin(ns, other, overwrite=True)
+    assert nv.read_sidecar(other).bin_path == str(other)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_exports_c15_a_sidecar_of_another_bin_is_refused_unless_it_is_named_itself(opened: Opened, out: Path) -> None:
+    nv.write_bin(opened(paused((10,), ())[0]), out)
+    renamed = out.with_name("t.bin")
+    out.rename(renamed)
+    out.with_suffix(".bin.json").rename(renamed.with_suffix(".bin.json"))
+    with pytest.raises(
+        nv.FormatError, match=r"expected the sidecar of t\.bin, found that of s\.bin.*give t\.bin\.json"
+    ):
+        nv.read_sidecar(renamed)
+    assert nv.read_sidecar(renamed.with_suffix(".bin.json")).n_samples == 10
+
+
+@pytest.mark.parametrize("name", ["s.json", "s.TICKS", "s.bin.json"])
+def test_exports_c15_a_bin_has_no_companions_name(opened: Opened, out: Path, name: str) -> None:
+    with pytest.raises(nv.ExportError, match="this name is a sidecar's"):
+        nv.write_bin(opened(paused((10,), ())[0]), out.with_name(name))
+
+
+def test_exports_c16_a_sidecar_that_is_closed_lets_its_timestamps_go(opened: Opened, out: Path) -> None:
+    """On Windows too, where a file that is mapped can be neither replaced nor removed."""
+    nv.write_bin(ns := opened(t.ptp(t.stamps(10))), out)
+    with nv.read_sidecar(out) as sidecar:
+        assert sidecar.row_to_tick([3]).tolist() == t.stamps(10)[[3]].tolist()
+        again = pickle.loads(pickle.dumps(sidecar))
+    for use in (sidecar.row_to_tick, sidecar.tick_to_row, sidecar.seconds):
+        with pytest.raises(ValueError, match="is closed"):
+            use([3])
+    assert again.row_to_tick([3]).tolist() == t.stamps(10)[[3]].tolist()
+    again.close()
+    nv.write_bin(ns, out, overwrite=True)
 
 
 def broken_sidecars():
@@ -167,7 +246,7 @@ def broken_sidecars():
 @pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in broken_sidecars()])
 def test_timing_c29_what_is_no_sidecar_is_refused(opened: Opened, out: Path, change) -> None:
     nv.write_bin(opened(paused((5,), ())[0]), out)
-    path = out.with_suffix(".json")
+    path = out.with_suffix(".bin.json")
     changed = change(json.loads(path.read_bytes()))
     path.write_bytes(changed if isinstance(changed, bytes) else json.dumps(changed).encode())
     with pytest.raises(nv.FormatError, match="expected a sidecar of version 1") as refused:
@@ -178,12 +257,12 @@ def test_timing_c29_what_is_no_sidecar_is_refused(opened: Opened, out: Path, cha
 @pytest.mark.parametrize("size", [0, 8, 79, 88])
 def test_timing_c29_timestamps_that_are_not_one_for_each_row_are_refused(opened: Opened, out: Path, size) -> None:
     nv.write_bin(opened(t.ptp(t.stamps(10))), out)
-    out.with_suffix(".ticks").write_bytes(bytes(size))
+    out.with_suffix(".bin.ticks").write_bytes(bytes(size))
     with pytest.raises(nv.FormatError, match="expected a sidecar"):
         nv.read_sidecar(out)
 
 
-@pytest.mark.parametrize("name", ["s.json", "s.ticks"])
+@pytest.mark.parametrize("name", ["s.bin.json", "s.bin.ticks"])
 def test_timing_c29_a_file_that_is_missing_is_an_error_of_the_system(opened: Opened, out: Path, name) -> None:
     nv.write_bin(opened(t.ptp(t.stamps(10))), out)
     out.with_name(name).unlink()
@@ -193,6 +272,6 @@ def test_timing_c29_a_file_that_is_missing_is_an_error_of_the_system(opened: Ope
 
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 100_000])
 def test_timing_c29_a_sidecar_that_is_nested_without_end_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "s.json").write_text(text)
+    (tmp_path / "s.bin.json").write_text(text)
     with pytest.raises(nv.FormatError):
-        nv.read_sidecar(tmp_path / "s.json")
+        nv.read_sidecar(tmp_path / "s.bin.json")

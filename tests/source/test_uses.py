@@ -63,7 +63,7 @@ def test_sources_c10_exports_are_the_same(file_of: FileOf, tmp_path: Path, kind:
             for k, channels in enumerate((None, [1, 0])):
                 report = nv.write_bin(file, tmp_path / folder / f"{k}.bin", channels=channels, gaps="join")
                 assert report.n_samples == wanted.fully_scanned().n_samples
-                sidecar = json.loads((tmp_path / folder / f"{k}.json").read_text())
+                sidecar = json.loads((tmp_path / folder / f"{k}.bin.json").read_text())
                 outputs.append((sidecar.pop("source"), (tmp_path / folder / f"{k}.bin").read_bytes(), sidecar))
         name = ns.path
     for (source, *got), (of_file, *expected) in zip(outputs[:2], outputs[2:], strict=True):

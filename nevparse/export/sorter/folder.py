@@ -27,7 +27,8 @@ from .spikeinterface import PROBE, SI_BINARY, SI_FOLDER, binary_folder, binary_r
 
 _BIN = "recording.bin"
 _SPIKE_BAND_HZ = 100  # a high pass at this corner or above removes the field potential
-_FILES = rf"recording(-\d+)?\.(bin|json|ticks)|{KILOSORT_PROBE}|{PROBE}|{PARAMS}|{SI_BINARY}|{SI_FOLDER}"
+_BIN_FILES = r"recording(-\d+)?\.(bin(\.json|\.ticks)?|json|ticks)"  # the last two by earlier versions
+_FILES = rf"{_BIN_FILES}|{KILOSORT_PROBE}|{PROBE}|{PARAMS}|{SI_BINARY}|{SI_FOLDER}"
 
 
 @dataclass(frozen=True)

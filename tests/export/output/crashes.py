@@ -92,7 +92,7 @@ class Case:
 
     def described(self, name: str, files: Files) -> list[str]:
         """What a file describes."""
-        return [os.path.splitext(name)[0] + ".bin"]
+        return [name.removesuffix(".json").removesuffix(".ticks")]
 
     def left_over(self, folder: Path) -> list[str]:
         """What no run may leave that was not killed itself."""

@@ -41,7 +41,7 @@ def test_a_file_that_takes_a_few_bytes_at_a_time_is_complete(
     raw, samples = b.plausible("2.3", 4, (50,))
     nv.write_bin(opened(raw), out)
     assert out.read_bytes() == samples.tobytes()
-    assert json.loads(out.with_suffix(".json").read_text())["shape"] == [50, 4]
+    assert json.loads(out.with_suffix(".bin.json").read_text())["shape"] == [50, 4]
 
 
 @pytest.mark.usefixtures("small_buffers")

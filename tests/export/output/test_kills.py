@@ -110,7 +110,8 @@ def test_exports_c01_c02_killed_before_any_operation(
 @pytest.mark.thorough
 @pytest.mark.parametrize("links", [True, False])
 @pytest.mark.parametrize(
-    ("name", "last"), [("fresh", "s.json"), ("pair", "s.json"), ("split", "s-001.json"), ("replaced", "si_folder.json")]
+    ("name", "last"),
+    [("fresh", "s.bin.json"), ("pair", "s.bin.json"), ("split", "s-001.bin.json"), ("replaced", "si_folder.json")],
 )
 def test_exports_c01_c02_killed_while_everything_is_put_back(
     case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, links: bool, last: str
@@ -229,10 +230,10 @@ def test_exports_c03_a_killed_runs_other_files_are_cleared_away_too(
     case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path
 ) -> None:
     """The second run has one file, the first had several."""
-    target = left_by_a_kill(case, exporter, tmp_path, "s-001.json" + PART)
+    target = left_by_a_kill(case, exporter, tmp_path, "s-001.bin.json" + PART)
     with nv.open_nsx(case.source) as ns:
         nv.write_bin(ns, target, gaps="join")
-    assert sorted(os.listdir(target.parent)) == sorted([*case.before, "s.bin", "s.json"])
+    assert sorted(os.listdir(target.parent)) == sorted([*case.before, "s.bin", "s.bin.json"])
 
 
 @pytest.mark.parametrize("name", ["pair"])
@@ -240,8 +241,8 @@ def test_exports_c03_the_next_run_puts_back_what_was_set_aside(
     case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path
 ) -> None:
     """Killed when the older sidecar was set aside and nothing was replaced: the pair is put back."""
-    target = left_by_a_kill(case, exporter, tmp_path, "s.json" + OLD)
-    assert not target.with_name("s.json").exists()
+    target = left_by_a_kill(case, exporter, tmp_path, "s.bin.json" + OLD)
+    assert not target.with_name("s.bin.json").exists()
     with pytest.raises(nv.ExportError, match=r"s\.bin exists"):
         run(case, target, overwrite=False)
     assert crashes.contents(target.parent) == case.before
@@ -255,7 +256,7 @@ def test_exports_c03_an_older_sidecar_is_not_put_beside_a_newer_bin(
     for options in ({"overwrite": False}, {"progress": fail}):
         with pytest.raises(nv.ExportError, match=r"exists|fails"):
             run(case, target, **options)
-        older = {name + OLD: case.before[name] for name in ("s.bin", "s.json")}
+        older = {name + OLD: case.before[name] for name in ("s.bin", "s.bin.json")}
         assert crashes.contents(target.parent) == {"s.bin": case.after["s.bin"], **older}
     assert_done_anew(case, target)
 
@@ -265,7 +266,7 @@ def test_exports_c02_no_older_bin_is_put_beside_a_newer_sidecar(case: crashes.Ca
     """Killed when one companion in a folder had its name and the others did not."""
     for path in list(target.iterdir()):
         path.rename(f"{path}{OLD}")
-    for name in ("recording.bin", "recording.json"):
+    for name in ("recording.bin", "recording.bin.json"):
         (target / name).write_bytes(case.after[f"out/{name}"])
     with pytest.raises(nv.ExportError, match="it fails"):
         run(case, target, progress=fail)

@@ -56,7 +56,7 @@ def put(kind: str, stranger: Path, precious: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "stranger"),
-    [("ptp", f"{file}{PART}") for file in ("s.bin", "s.json", "s.ticks", "s-000.bin")]
+    [("ptp", f"{file}{PART}") for file in ("s.bin", "s.bin.json", "s.bin.ticks", "s-000.bin")]
     + [(name, f"out{ending}") for name in FOLDER_CASES for ending in (PART, LOCK)],
 )
 @pytest.mark.parametrize("kind", ["link", "folder", "second name"])
@@ -72,7 +72,7 @@ def test_exports_c04_what_is_no_file_of_ours_is_kept(
 
 
 @pytest.mark.parametrize("name", ["pair"])
-@pytest.mark.parametrize("file", ["s.bin", "s.json"])
+@pytest.mark.parametrize("file", ["s.bin", "s.bin.json"])
 def test_exports_c04_a_folder_is_no_older_file(case: crashes.Case, target: Path, tmp_path: Path, file: str) -> None:
     put("folder", target.with_name(file + OLD), tmp_path / "precious")
     before = crashes.contents(target.parent)
@@ -83,7 +83,7 @@ def test_exports_c04_a_folder_is_no_older_file(case: crashes.Case, target: Path,
 
 @every_case
 def test_exports_c04_a_file_under_such_a_name_is_a_leftover(case: crashes.Case, target: Path) -> None:
-    for name in ("s.bin", "s.json", "s.ticks", "s-007.bin"):
+    for name in ("s.bin", "s.bin.json", "s.bin.ticks", "s-007.bin"):
         target.with_name(name + PART).write_bytes(b"half")
     assert_done_anew(case, target)
 
@@ -196,22 +196,25 @@ def test_exports_c05_a_child_that_ends_leaves_its_parents_export_alone(case: cra
 
 
 @pytest.mark.parametrize("name", ["pair"])
-def test_exports_c05_other_names_and_shared_sidecars(case: crashes.Case, target: Path) -> None:
-    """Two runs in one folder do not meet, unless they would write one file."""
+def test_exports_c05_other_names_are_other_exports(case: crashes.Case, target: Path) -> None:
+    """Two runs in one folder do not meet, whatever their files are called before the ending."""
     done: list[Any] = []
 
     def progress(*_: int) -> None:
         if not done:
-            done.append(run(case, target.with_name("other.bin")))
+            done.extend(run(case, target.with_name(other)) for other in ("other.bin", "s.dat", "s"))
             with nv.open_nsx(case.source) as ns:
                 nv.write_nsx(ns, target.with_name("s.ns5"))
-        with pytest.raises(nv.ExportError, match=f"s.json {BUSY}"):
-            run(case, target.with_name("s.dat"))
+        with pytest.raises(nv.ExportError, match=rf"s\.bin\.json {BUSY}"):
+            run(case, target)
 
     run(case, target, progress=progress)
     assert done
     assert {name: target.with_name(name).read_bytes() for name in case.after} == case.after
-    assert sorted(os.listdir(target.parent)) == ["other.bin", "other.json", "s.bin", "s.json", "s.ns5"]
+    written = ["other.bin", "other.bin.json", "s", "s.bin", "s.bin.json", "s.dat", "s.dat.json", "s.json", "s.ns5"]
+    assert sorted(os.listdir(target.parent)) == written
+    for other in ("other.bin", "s.dat", "s", "s.bin"):
+        assert nv.read_sidecar(target.with_name(other)).bin_path == str(target.with_name(other))
 
 
 # ------------------------------------------------------------------------------------------------------- other systems
@@ -275,13 +278,13 @@ def test_exports_c05_files_as_windows_has_them(
         refused.append(True)
 
     if overwrite:
-        target.with_name("s.json" + PART).write_bytes(b"half")
+        target.with_name("s.bin.json" + PART).write_bytes(b"half")
     elif case.before:
         return
     run(case, target, progress=progress, overwrite=overwrite)
     assert refused
     assert {number for number, key in system.locked.items() if is_open(number, key)} == set()
-    target.with_name("s.json" + PART).unlink(missing_ok=True)
+    target.with_name("s.bin.json" + PART).unlink(missing_ok=True)
     assert crashes.contents(target.parent) == case.after
 
 
@@ -309,7 +312,7 @@ def test_exports_c05_without_locks_a_leftover_is_refused_and_named(
     target = left_by_a_kill(case, exporter, tmp_path, "s.bin" + PART)
     left = sorted(os.listdir(target.parent))
     monkeypatch.setattr(fcntl, "flock", crashes.failing(errno.ENOLCK))
-    for name in ("s.json", "s.bin"):
+    for name in ("s.bin.json", "s.bin"):
         with pytest.raises(nv.ExportError, match=f"{name}{PART} exists, .* {CANNOT_TELL}"):
             run(case, target)
         assert sorted(os.listdir(target.parent)) == left
@@ -324,7 +327,7 @@ def test_exports_c05_a_part_that_another_run_takes_for_a_leftover_is_made_anew(
 ) -> None:
     """Between the moments when it is made and when it is locked."""
     fcntl = pytest.importorskip("fcntl")
-    real, part = fcntl.flock, target.with_name("s.json" + PART)
+    real, part = fcntl.flock, target.with_name("s.bin.json" + PART)
     removed: list[bool] = []
     seen: list[bool] = []
 
@@ -341,12 +344,12 @@ def test_exports_c05_a_part_that_another_run_takes_for_a_leftover_is_made_anew(
     assert crashes.contents(target.parent) == case.after
 
 
-@pytest.mark.parametrize(("name", "file"), [("pair", "s.json"), ("ptp", "s.ticks"), ("split", "s-000.bin")])
+@pytest.mark.parametrize(("name", "file"), [("pair", "s.bin.json"), ("ptp", "s.bin.ticks"), ("split", "s-000.bin")])
 def test_exports_c05_nobody_elses_file_gets_the_name(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     """Somebody puts another file in the place of a part."""
-    if os.name == "nt" and file == "s.json":
+    if os.name == "nt" and file == "s.bin.json":
         pytest.skip("this part is open, and Windows removes no open file")
     part, real = target.with_name(file + PART), os.link
 

@@ -208,7 +208,7 @@ def test_exports_c08_ctrl_c_at_any_line(
 
 
 @pytest.mark.parametrize("made", [True, False])
-@pytest.mark.parametrize("part", ["s.json", "s.bin"])
+@pytest.mark.parametrize("part", ["s.bin.json", "s.bin"])
 def test_exports_c08_an_interruption_while_a_part_is_made_leaves_none(
     opened: Callable[..., Any], out: Path, monkeypatch: pytest.MonkeyPatch, made: bool, part: str
 ) -> None:
@@ -236,7 +236,7 @@ def test_exports_c08_links_are_put_back_as_links(
     real = os.replace
 
     def replace(source: str, to: str) -> None:
-        if str(source).endswith("s.json" + PART):
+        if str(source).endswith("s.bin.json" + PART):
             raise PermissionError(errno.EACCES, "Permission denied")
         real(source, to)
 
@@ -261,14 +261,17 @@ def test_exports_c08_an_older_file_that_cannot_be_put_back_is_not_removed(
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(nv.ExportError, match="Permission denied"):
         run(case, target)
-    assert crashes.contents(target.parent) == {"s.bin": case.before["s.bin"], "s.json" + OLD: case.before["s.json"]}
+    assert crashes.contents(target.parent) == {
+        "s.bin": case.before["s.bin"],
+        "s.bin.json" + OLD: case.before["s.bin.json"],
+    }
 
 
 # ------------------------------------------------------------------------------------------ what was created meanwhile
 
 
 @pytest.mark.parametrize("name", ["fresh"])
-@pytest.mark.parametrize("appears", ["s.bin", "s.json"])
+@pytest.mark.parametrize("appears", ["s.bin", "s.bin.json"])
 @pytest.mark.parametrize("links", [True, False])
 def test_exports_c08_what_appears_meanwhile_is_not_replaced(
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch, appears: str, links: bool

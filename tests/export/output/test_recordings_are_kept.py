@@ -29,16 +29,16 @@ _PAUSED, _PTP = b.plausible("2.3", 2, (5, 4))[0], b.plausible("ptp", 2, (40,))[0
 Write = Callable[[Any, str, bool], object]
 # What each writes where it is asked for `s.x`
 WRITERS: dict[str, tuple[bytes, Write, list[str]]] = {
-    "bin": (_PTP, lambda ns, at, yes: nv.write_bin(ns, at + ".x", overwrite=yes), ["s.x", "s.json", "s.ticks"]),
+    "bin": (_PTP, lambda ns, at, yes: nv.write_bin(ns, at + ".x", overwrite=yes), ["s.x", "s.x.json", "s.x.ticks"]),
     "split": (
         _PAUSED,
         lambda ns, at, yes: nv.write_bin(ns, at + ".x", gaps="split", overwrite=yes),
-        ["s-000.x", "s-001.x", "s-000.json", "s-001.json"],
+        ["s-000.x", "s-001.x", "s-000.x.json", "s-001.x.json"],
     ),
     "folder": (
         _PTP,
         lambda ns, at, yes: nv.write_sorter(ns, at, overwrite=yes),
-        ["s/recording.bin", "s/recording.json", "s/recording.ticks", "s/probe.json", "s/params.py"],
+        ["s/recording.bin", "s/recording.bin.json", "s/recording.bin.ticks", "s/probe.json", "s/params.py"],
     ),
     "cut": (_PTP, lambda ns, at, yes: nv.write_nsx(ns, at + ".x", overwrite=yes), ["s.x"]),
     "new": (

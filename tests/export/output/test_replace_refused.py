@@ -28,7 +28,7 @@ OPEN = "is open in another program, or write-protected"
 
 
 @pytest.mark.windows
-@pytest.mark.parametrize("name", ["s.bin", "s.json"])
+@pytest.mark.parametrize("name", ["s.bin", "s.bin.json"])
 def test_exports_c08_an_older_file_that_is_open_is_refused_before_the_first_byte(
     opened: Opened, out: Path, name: str
 ) -> None:
@@ -38,7 +38,7 @@ def test_exports_c08_an_older_file_that_is_open_is_refused_before_the_first_byte
     with out.with_name(name).open("rb"), pytest.raises(nv.ExportError, match=f"{name} {OPEN}.*close it first"):
         nv.write_bin(ns, out, channels=[0], overwrite=True, progress=lambda *done: steps.append(done))
     assert steps == []
-    assert (left_in(out.parent), out.read_bytes()) == (["s.bin", "s.json"], before)
+    assert (left_in(out.parent), out.read_bytes()) == (["s.bin", "s.bin.json"], before)
 
 
 @pytest.mark.windows
@@ -54,7 +54,7 @@ def test_exports_c08_a_folder_of_which_a_file_is_open_is_refused(opened: Opened,
 
 @pytest.mark.windows
 @pytest.mark.usefixtures("many_steps")
-@pytest.mark.parametrize("name", ["s.bin", "s.json"])
+@pytest.mark.parametrize("name", ["s.bin", "s.bin.json"])
 def test_exports_c08_an_older_file_opened_meanwhile_is_named_and_the_loss_too(
     opened: Opened, out: Path, name: str
 ) -> None:
@@ -178,8 +178,8 @@ def test_an_export_takes_separators_as_they_are_typed(
     nv.write_sorter(ns, target.replace("s.bin", "sorter"), gaps="join")
     nv.write_sorter(ns, target.replace("s.bin", "sorter"), gaps="join", overwrite=True)
     assert left_in(out.parent / "deep" / "er") == [
-        *("s-000.bin", "s-000.json", "s-001.bin", "s-001.json", "s-002.bin", "s-002.json"),
-        *("s.bin", "s.json", "s.ns5", "sorter"),
+        *("s-000.bin", "s-000.bin.json", "s-001.bin", "s-001.bin.json", "s-002.bin", "s-002.bin.json"),
+        *("s.bin", "s.bin.json", "s.ns5", "sorter"),
     ]
 
 
@@ -195,14 +195,14 @@ def test_drives_devices_and_long_paths(file_of: FileOf, tmp_path: Path, monkeypa
         with nv.open_recording(start + "a session") as recording:
             ns = recording.fastest
             report = nv.write_bin(ns, start + "o.bin", overwrite=True)
-            assert nv.read_sidecar(start + "o.json").source_name == "a session.ns5"
+            assert nv.read_sidecar(start + "o.bin.json").source_name == "a session.ns5"
             nv.write_sorter(ns, start + "sorter", overwrite=True)
             assert report.path == start + "o.bin"
     with nv.open_nsx(path) as ns:
         target = f"\\\\?\\{deep}\\o.bin"
         nv.write_bin(ns, target)
         nv.write_bin(ns, target, overwrite=True)
-        assert sorted(os.listdir(f"\\\\?\\{deep}")) == ["o.bin", "o.json"]
+        assert sorted(os.listdir(f"\\\\?\\{deep}")) == ["o.bin", "o.bin.json"]
 
 
 def ignores_case(folder: Path) -> bool:
@@ -212,10 +212,10 @@ def ignores_case(folder: Path) -> bool:
 @pytest.mark.windows
 def test_what_a_killed_run_left_in_another_case_is_removed_where_names_have_none(opened: Opened, out: Path) -> None:
     ns = opened(UNBROKEN)
-    for name in (f"S.bin{PART}", f"S.json{PART}"):
+    for name in (f"S.bin{PART}", f"S.bin.json{PART}"):
         (out.parent / name).write_bytes(b"left")
     nv.write_bin(ns, out)
-    assert left_in(out.parent) == ["s.bin", "s.json"]
+    assert left_in(out.parent) == ["s.bin", "s.bin.json"]
 
 
 def test_what_has_another_case_is_anothers_where_names_have_one(opened: Opened, out: Path) -> None:
@@ -223,7 +223,7 @@ def test_what_has_another_case_is_anothers_where_names_have_one(opened: Opened, 
         pytest.skip("names have no case here")
     (out.parent / f"S.bin{PART}").write_bytes(b"another's")
     nv.write_bin(opened(UNBROKEN), out)
-    assert left_in(out.parent) == [f"S.bin{PART}", "s.bin", "s.json"]
+    assert left_in(out.parent) == [f"S.bin{PART}", "s.bin", "s.bin.json"]
 
 
 # ------------------------------------------------------------------------------------------------------------- Ctrl-C

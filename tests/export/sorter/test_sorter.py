@@ -32,7 +32,7 @@ FILES = [
     "params.py",
     "probe.json",
     "recording.bin",
-    "recording.json",
+    "recording.bin.json",
     "si_folder.json",
 ]
 SPIKE_BAND = (250_000, 4, 1)  # mHz, order, type
@@ -402,7 +402,7 @@ def test_sorters_c14_rows_go_back_to_ticks_across_pauses(
         nv.write_sorter(ns, folder, gaps="join", overwrite=True)
         ticks = np.concatenate([segment.ticks() for segment in ns.segments])
     spike_times = np.arange(len(ticks))[::-3]
-    sidecar = nv.read_sidecar(folder / "recording.json")
+    sidecar = nv.read_sidecar(folder / "recording.bin.json")
     assert sidecar.row_to_tick(spike_times).tolist() == ticks[spike_times].tolist()
     assert sidecar.tick_to_row(ticks).tolist() == list(range(len(ticks)))
     del sidecar
