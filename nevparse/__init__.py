@@ -77,6 +77,10 @@ if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
     from .recording.instruments import combine_instruments as combine_instruments
     from .recording.recording import Recording as Recording
     from .recording.recording import open_recording as open_recording
+    from .recording.succession import concatenate as concatenate
+    from .recording.successive_files import SuccessiveFiles as SuccessiveFiles
+    from .recording.successive_nevs import SuccessiveNevs as SuccessiveNevs
+    from .recording.successive_nevs import SuccessiveRecordings as SuccessiveRecordings
     from .report.quality import Quality as Quality
     from .report.quality import channel_quality as channel_quality
     from .traces.plan import GapPolicy as GapPolicy
@@ -102,6 +106,9 @@ _HOMES = {
     "nev.epochs": "Epoch PacketEpochs",
     "recording.recording": "open_recording Recording",
     "recording.instruments": "combine_instruments CombinedInstruments",
+    "recording.succession": "concatenate",
+    "recording.successive_files": "SuccessiveFiles",
+    "recording.successive_nevs": "SuccessiveNevs SuccessiveRecordings",
     "recording.check": "check Finding",
     "export.bin": "write_bin BinReport",
     "report.quality": "channel_quality Quality",

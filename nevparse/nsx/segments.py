@@ -118,8 +118,13 @@ class Segment:
     def stop_tick(self) -> int:
         """Time of the sample that would follow the last one, in ticks, rounded down."""
         clock = self._samples.index.clock
-        tick, n_samples = self._samples.index.last_timestamp(self._span)
+        tick, n_samples = self.last_timestamp
         return tick + n_samples * clock.num // clock.den
+
+    @property
+    def last_timestamp(self) -> tuple[int, int]:
+        """Tick of the last timestamp, and the number of samples from it on."""
+        return self._samples.index.last_timestamp(self._span)
 
     def extents(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Extent]:
         """Where the rows of samples `start` to `stop` lie in the file, in order."""

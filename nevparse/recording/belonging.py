@@ -11,8 +11,10 @@ from itertools import combinations
 from typing import NamedTuple
 
 from ..clock import counts_from_1970
-from ..format.text import ranges_text
+from ..format.text import printable, ranges_text
+from ..nev.file import NevFile
 from ..nsx.file import NsxFile
+from .members import instrument_of
 
 AGREE_S = 1  # the source is in spec_notes/joining.md, C01
 _MICROSECOND = timedelta(microseconds=1)
@@ -31,6 +33,7 @@ class ClockFacts(NamedTuple):
     stop_tick: int
     tick_rate: int
     is_since_1970: bool
+    sample_ticks: float = 1.0  # from one sample to the next
 
     @property
     def start_us(self) -> int | None:
@@ -57,7 +60,17 @@ class Comparison(NamedTuple):
 
 def clock_facts(file: NsxFile) -> ClockFacts:
     """The facts of a file that has samples."""
-    first, stop = file.segments[0].start_tick, file.segments[-1].stop_tick
+    first, stop = file.segments[0].start_tick, max(segment.stop_tick for segment in file.segments)
+    return _facts(file, first, stop)._replace(sample_ticks=file.clock.num / file.clock.den)
+
+
+def nev_clock_facts(nev: NevFile) -> ClockFacts:
+    """The facts of a NEV: from its first packet that is no stray to its last."""
+    first, (_, last) = nev._recorded.first_tick, nev.tick_span or (0, 0)
+    return _facts(nev, first, last + 1)
+
+
+def _facts(file: NsxFile | NevFile, first: int, stop: int) -> ClockFacts:
     base, is_since_1970 = file.time_base, counts_from_1970(file.tick_rate, first)
     zero_us = None
     if base.origin is not None and not (is_since_1970 and base.origin_tick):
@@ -93,7 +106,7 @@ def _microseconds(moment: datetime) -> int:
     return (utc - _1970) // _MICROSECOND
 
 
-def check_different_files(files: Sequence[NsxFile]) -> None:
+def check_different_files(files: Sequence[NsxFile | NevFile]) -> None:
     """Raise a ValueError where the same file is there twice."""
     for one, other in combinations(files, 2):
         if one is other or _is_same_path(one.path, other.path):
@@ -118,6 +131,44 @@ def check_same_format(files: Sequence[NsxFile]) -> None:
 
 def _format_text(file: NsxFile) -> str:
     return f"{file.sampling_rate} Hz sampling, {file.tick_rate} Hz ticks, {file.dtype.name}"
+
+
+def check_same_channels(files: Sequence[NsxFile]) -> None:
+    """Raise a ValueError where files differ in what a column is: its electrode, its label or its scale."""
+    expected = _channel_texts(files[0])
+    for file in files[1:]:
+        found = _channel_texts(file)
+        if found == expected:
+            continue
+        column = next((k for k, (a, b) in enumerate(zip(expected, found, strict=False)) if a != b), None)
+        want, have = f"{len(expected)} channels", f"{len(found)}"
+        if column is not None:
+            want, have = f"{expected[column]} in column {column}", found[column]
+        raise ValueError(f"{files[0].path} and {file.path}: expected the same channels, {want}; found {have}")
+
+
+def _channel_texts(file: NsxFile) -> list[str]:
+    return [f"electrode {c.electrode_id} {printable(c.label)!r}, {c.uv_per_bit:g} uV per bit" for c in file.channels]
+
+
+def check_same_framing(files: Sequence[NsxFile]) -> None:
+    """Raise a ValueError where samples of some files have timestamps of their own, and those of others have not."""
+    for file in files[1:]:
+        if file.has_sample_timestamps != files[0].has_sample_timestamps:
+            which = files[0] if files[0].has_sample_timestamps else file
+            message = f"expected files of one kind, found a timestamp for each sample in {which.path} alone"
+            raise ValueError(f"{files[0].path} and {file.path}: {message}")
+
+
+def check_one_instrument(paths: Sequence[str]) -> None:
+    """Raise a ValueError where names of files say that several instruments recorded them."""
+    first = instrument_of(paths[0])
+    for path in paths[1:]:
+        if instrument_of(path) != first:
+            raise ValueError(
+                f"{paths[0]} and {path}: expected successive files of one instrument, found names of two. "
+                f"combine_instruments lays instruments side by side"
+            )
 
 
 def shared_electrodes(one: NsxFile, other: NsxFile) -> str:

@@ -53,6 +53,12 @@ def _folded(path: str) -> str:
     return normalize("NFC", os.path.basename(path)).casefold()  # macOS takes both spellings of an accent
 
 
+def instrument_of(path: str | os.PathLike[str]) -> str:
+    """The part of a file's name that names the instrument; empty where none does."""
+    instrument = _INSTRUMENT.search(os.path.basename(base_of(path)))
+    return instrument.group().strip("-_").lower() if instrument else ""
+
+
 def instruments_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Base names of the files of every instrument (NSP, hub) that recorded at the same time, by instrument number.
 

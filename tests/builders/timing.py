@@ -52,6 +52,11 @@ def origin(seconds: float) -> tuple[int, ...]:
     return date.year, date.month, weekday, date.day, date.hour, date.minute, date.second, date.microsecond // 1000
 
 
+def date_bytes(date: Sequence[int]) -> bytes:
+    """A header's date of eight words."""
+    return struct.pack("<8H", *date)
+
+
 def shuffled(ticks: np.ndarray, groups: Mapping[int, Sequence[int] | np.ndarray]) -> np.ndarray:
     """The same with the packets from each place on in another order: `groups` maps place to permutation."""
     moved = ticks.copy()

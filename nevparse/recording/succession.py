@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""Joins successive files of one recording end to end, once it is proved that they belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeVar, overload
+
+from ..nev.file import NevFile
+from ..nsx.file import NsxFile
+from .belonging import (
+    ClockFacts,
+    check_different_files,
+    check_one_instrument,
+    check_same_channels,
+    check_same_format,
+    check_same_framing,
+    clock_facts,
+    nev_clock_facts,
+)
+from .placement import Placement, check_order, order_in_time, place_files
+from .recording import Recording
+from .successive_files import SuccessiveFiles
+from .successive_nevs import SuccessiveNevs, SuccessiveRecordings
+
+_T = TypeVar("_T")
+Order = Literal["given"] | None
+
+
+@overload
+def concatenate(members: Iterable[NsxFile], *, order: Order = ...) -> SuccessiveFiles: ...
+@overload
+def concatenate(members: Iterable[NevFile], *, order: Order = ...) -> SuccessiveNevs: ...
+@overload
+def concatenate(members: Iterable[Recording], *, order: Order = ...) -> SuccessiveRecordings: ...
+def concatenate(members: Iterable[Any], *, order: Order = None) -> Any:
+    """Successive files of one recording, which rolled over or was started anew, as one long one.
+
+    All times are ticks of the first file. Where the clock ran on they are exact. Where it was set anew, the dates of
+    the headers say where a file belongs, to about 20 ms: `placements` says which, and a gap is always between such
+    files.
+
+    Parameters
+    ----------
+    members : iterable of NsxFile, of NevFile, or of Recording
+        Open files of one kind; or recordings, whose continuous files and NEVs then share one line of ticks.
+    order : str, optional
+        ``given``: in the order of `members`, whatever the dates say. By default in order of time, by the dates of the
+        headers and the ticks.
+
+    Returns
+    -------
+    SuccessiveFiles, SuccessiveNevs or SuccessiveRecordings
+        For `write_bin` and `write_sorter` as a file is; with `spikes` and `events` as a NEV; or with `nsx`, `nev` and
+        `locate` as a recording.
+
+    Raises
+    ------
+    ValueError
+        Where members do not belong together: other electrodes, scales, rates, types or instruments; files of the same
+        time; the same file twice; or dates that do not say which was first.
+    TypeError
+        Where members are of several kinds.
+
+    Notes
+    -----
+    spec_notes/joining.md.
+    """
+    is_given = check_order(order)
+    opened = list(members) if isinstance(members, Iterable) and not isinstance(members, (str, bytes)) else [members]
+    if not opened:
+        raise ValueError("expected open files of one recording, found none")
+    for kind, join in _JOINS.items():
+        if all(isinstance(member, kind) for member in opened):
+            return join(opened, is_given)
+    found = ", ".join(type(member).__name__ for member in opened)
+    raise TypeError(f"expected open NSx files, or NEVs, or recordings, found {found}")
+
+
+def _join_files(files: list[NsxFile], is_given: bool) -> SuccessiveFiles:
+    _check_belong(files)
+    files, placements = _place(files, [file.path for file in files], [clock_facts(file) for file in files], is_given)
+    return SuccessiveFiles(files, placements)
+
+
+def _check_belong(files: Sequence[NsxFile]) -> None:
+    check_different_files(files)
+    check_same_format(files)
+    check_same_framing(files)
+    check_same_channels(files)
+    check_one_instrument([file.path for file in files])
+
+
+def _join_nevs(nevs: list[NevFile], is_given: bool) -> SuccessiveNevs:
+    check_different_files(nevs)
+    _check_same_nevs(nevs)
+    facts = [nev_clock_facts(nev) for nev in nevs]
+    nevs, placements = _place(nevs, [nev.path for nev in nevs], facts, is_given)
+    return SuccessiveNevs(nevs, placements)
+
+
+def _check_same_nevs(nevs: Sequence[NevFile]) -> None:
+    """Raise a ValueError where NEVs differ in ticks, packets or electrodes."""
+    check_one_instrument([nev.path for nev in nevs])
+    for nev in nevs[1:]:
+        for what in ("tick_rate", "sample_rate", "packet_bytes"):
+            want, found = getattr(nevs[0], what), getattr(nev, what)
+            if want != found:
+                raise ValueError(f"{nevs[0].path} and {nev.path}: expected {what} {want}, found {found}")
+        if set(nev.electrodes) != set(nevs[0].electrodes):
+            only = sorted(set(nev.electrodes) ^ set(nevs[0].electrodes))
+            raise ValueError(f"{nevs[0].path} and {nev.path}: expected the same electrodes, found {only} in one alone")
+
+
+def _join_recordings(recordings: list[Recording], is_given: bool) -> SuccessiveRecordings:
+    facts = [_recording_facts(recording) for recording in recordings]
+    recordings, placements = _place(recordings, [recording.base for recording in recordings], facts, is_given)
+    rate = _recording_facts(recordings[0]).tick_rate
+    nev = None
+    nevs = [recording.nev for recording in recordings if recording.nev is not None]
+    if len(nevs) == len(recordings):
+        check_different_files(nevs)
+        _check_same_nevs(nevs)
+        nev = SuccessiveNevs(nevs, _at_rate(placements, rate, nevs[0].tick_rate))
+    nsx, nfx = (
+        {
+            digit: _placed_files([files[digit] for files in every], placements, rate)
+            for digit in every[0]
+            if all(digit in files for files in every)
+        }
+        for every in ([one.nsx for one in recordings], [one.nfx for one in recordings])
+    )
+    return SuccessiveRecordings(recordings, nev, nsx, nfx)
+
+
+def _recording_facts(recording: Recording) -> ClockFacts:
+    """The facts of the fastest continuous file, until the last file ends; without samples, of the NEV."""
+    if not recording.has_samples:
+        return nev_clock_facts(recording.require_nev())
+    fastest = recording.fastest
+    files = [file for file in (*recording.nsx.values(), *recording.nfx.values()) if file.n_samples]
+    ends = [-(-clock_facts(file).stop_tick * fastest.tick_rate // file.tick_rate) for file in files]
+    return clock_facts(fastest)._replace(stop_tick=max(ends))
+
+
+def _placed_files(files: Sequence[NsxFile], placements: Sequence[Placement], rate: int) -> SuccessiveFiles:
+    _check_belong(files)
+    return SuccessiveFiles(files, _at_rate(placements, rate, files[0].tick_rate))
+
+
+def _at_rate(placements: Sequence[Placement], from_rate: int, to_rate: int) -> list[Placement]:
+    """Placements by a clock of another rate."""
+    return [placement._replace(offset=placement.offset * to_rate // from_rate) for placement in placements]
+
+
+def _place(
+    members: list[_T], names: Sequence[str], facts: Sequence[ClockFacts], is_given: bool
+) -> tuple[list[_T], list[Placement]]:
+    """The members in order of time, or as given, and their places."""
+    numbers = list(range(len(members))) if is_given else order_in_time(names, facts)
+    placements = place_files([names[k] for k in numbers], [facts[k] for k in numbers], is_given)
+    return [members[k] for k in numbers], placements
+
+
+_JOINS: dict[type, Any] = {NsxFile: _join_files, NevFile: _join_nevs, Recording: _join_recordings}

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+"""Successive continuous files of one recording, end to end as one: what an export reads as it reads a file."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..cached import cached_property
+from ..clock import Gap, seconds_after, tick_after
+from ..format.channel import Channel
+from ..format.numbers import integer, tick_values
+from ..nsx.file import NsxFile
+from ..nsx.segments import Segment
+from ..traces.extents import Extent
+from .belonging import unique_names
+from .placement import Placement
+
+
+class _Part(NamedTuple):
+    """A segment of one file: rows from `first` on of a segment of all files."""
+
+    first: int
+    segment: Segment
+    offset: int
+    file: int
+
+
+class SuccessiveSegment:
+    """Samples without a break in time, which may go on from one file to the next."""
+
+    def __init__(self, index: int, parts: Sequence[_Part]) -> None:
+        self.index, self._parts = index, parts
+        self._firsts = [part.first for part in parts]
+        self.n_samples = parts[-1].first + parts[-1].segment.n_samples
+
+    def __repr__(self) -> str:
+        return f"SuccessiveSegment({self.index}: {self.n_samples} samples from tick {self.start_tick})"
+
+    @property
+    def start_tick(self) -> int:
+        """Time of the first sample."""
+        return self._parts[0].segment.start_tick + self._parts[0].offset
+
+    @property
+    def stop_tick(self) -> int:
+        """Time of the sample that would follow the last one, in ticks, rounded down."""
+        return self._parts[-1].segment.stop_tick + self._parts[-1].offset
+
+    @property
+    def last_timestamp(self) -> tuple[int, int]:
+        """Tick of the last timestamp, and the samples from it on."""
+        tick, n_samples = self._parts[-1].segment.last_timestamp
+        return tick + self._parts[-1].offset, n_samples
+
+    def find(self, tick: int) -> int:
+        """First sample that is not before `tick`; `n_samples` where all are."""
+        wanted = integer(tick, "a tick")
+        for part in self._parts:
+            sample = part.segment.find(wanted - part.offset)
+            if sample < part.segment.n_samples:
+                return part.first + sample
+        return self.n_samples
+
+    def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = False) -> NDArray[Any]:
+        """Timestamps of samples `start` to `stop`."""
+        a, b, _ = slice(start, stop).indices(self.n_samples)
+        parts = [
+            part.segment.ticks(low, high, sort=sort) + part.offset for part, low, high in self._between(a, max(a, b))
+        ]
+        return np.concatenate(parts) if parts else self._parts[0].segment.ticks(0, 0)
+
+    def extents(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Extent]:
+        """Where the rows of samples `start` to `stop` lie, in order, each in its own file."""
+        for part, low, high in self._between(start, stop):
+            yield from part.segment.extents(low, high, sort=sort)
+
+    def _between(self, start: int, stop: int) -> Iterator[tuple[_Part, int, int]]:
+        """The parts that samples `start` to `stop` are in, and where they begin and end in each."""
+        number = max(0, bisect_right(self._firsts, start) - 1)
+        for part in self._parts[number:]:
+            low, high = max(start - part.first, 0), min(stop - part.first, part.segment.n_samples)
+            if low < high:
+                yield part, low, high
+
+
+class SuccessiveFiles:
+    """Successive files of one recording as one long one, on the ticks of the first; `concatenate` makes one.
+
+    Segments go on from one file to the next where the clock ran on and no sample is missing between them. Wherever
+    the time between two files is known only by their dates, a gap is between them, whatever its length.
+
+    Attributes
+    ----------
+    files : tuple of NsxFile
+        The files, in order of time.
+    names : tuple of str
+        Their names, with as many of their folders as tell them apart.
+    placements : tuple of Placement
+        What is added to the ticks of each, and how that is known.
+    """
+
+    def __init__(self, files: Sequence[NsxFile], placements: Sequence[Placement]) -> None:
+        first = files[0]
+        self.files, self.placements = tuple(files), tuple(placements)
+        self.names = unique_names([file.path for file in files])
+        self.path, self.spec, self.vendor = first.path, first.spec, first.vendor
+        self.dtype, self.clock, self.tick_rate = first.dtype, first.clock, first.tick_rate
+        self.sampling_rate, self.time_origin, self.time_base = first.sampling_rate, first.time_origin, first.time_base
+        self.n_channels, self.has_sample_timestamps = first.n_channels, first.has_sample_timestamps
+        self.size_bytes = sum(file.size_bytes for file in files)
+        self.missing_bytes = sum(file.missing_bytes for file in files)
+
+    def __repr__(self) -> str:
+        return f"SuccessiveFiles({', '.join(self.names)}: {self.n_channels} channels, {self.n_samples} samples)"
+
+    @cached_property
+    def _parts(self) -> list[list[_Part]]:
+        """The parts of each segment."""
+        segments: list[list[_Part]] = []
+        for number, (file, placement) in enumerate(zip(self.files, self.placements, strict=True)):
+            for segment in file.segments:
+                part = _Part(0, segment, placement.offset, number)
+                goes_on = segments and segment.index == 0 and placement.is_exact
+                if goes_on and self._adjoins(segments[-1][-1], part):
+                    last = segments[-1][-1]
+                    segments[-1].append(part._replace(first=last.first + last.segment.n_samples))
+                else:
+                    segments.append([part])
+        return segments
+
+    def _adjoins(self, before: _Part, now: _Part) -> bool:
+        tick, n_samples = before.segment.last_timestamp
+        gap = self.clock.scaled_gap(tick + before.offset, n_samples, now.segment.start_tick + now.offset)
+        return not self.clock.is_break(gap)
+
+    @cached_property
+    def segments(self) -> tuple[SuccessiveSegment, ...]:
+        """Samples without a break in time, in order of time."""
+        return tuple(SuccessiveSegment(number, parts) for number, parts in enumerate(self._parts))
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of each channel, over all files."""
+        return sum(file.n_samples for file in self.files)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What each column is."""
+        return self.files[0].channels
+
+    @property
+    def electrode_ids(self) -> NDArray[np.int64]:
+        """Electrode id of each column, int64 ``(n_channels,)``."""
+        return self.files[0].electrode_ids
+
+    def columns(self, *choice: Any, **named: Any) -> NDArray[np.intp]:
+        """Columns that a request names; see `NsxFile.columns`."""
+        return self.files[0].columns(*choice, **named)
+
+    @cached_property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Breaks in time between segments."""
+        return tuple(self.gap_between(number, number + 1) for number in range(len(self.segments) - 1))
+
+    def gap_between(self, before: int, after: int) -> Gap:
+        """The break in time from the end of one segment to the start of a later one."""
+        one, other = self.segments[before], self.segments[after]
+        return self.clock.gap(before, one.last_timestamp, one.start_tick, other.start_tick)
+
+    def fully_scanned(self) -> SuccessiveFiles:
+        """The same files, with every break in time found by reading every timestamp, and not by probing."""
+        return SuccessiveFiles([file.fully_scanned() for file in self.files], self.placements)
+
+    @property
+    def zero_tick(self) -> int:
+        """The tick that seconds count from: of the first sample."""
+        return self.files[0].zero_tick
+
+    def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
+        """Times in seconds after `zero_tick`, float64, of the shape of `ticks`."""
+        return seconds_after(ticks, self.zero_tick, self.tick_rate)
+
+    def tick_at(self, seconds: float) -> int:
+        """The tick nearest to a time in seconds after `zero_tick`."""
+        return tick_after(seconds, self.zero_tick, self.tick_rate)
+
+    def locate(self, ticks: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """The samples that times fall in.
+
+        Parameters
+        ----------
+        ticks : array_like of int
+            ``(n,)``, on the ticks of the first file.
+
+        Returns
+        -------
+        segment, sample : numpy.ndarray
+            intp and int64, ``(n,)``: the sample whose period holds the time; -1 where nothing was recorded.
+        """
+        wanted = tick_values(ticks)
+        starts = [
+            min(segment.start_tick for segment in file.segments) + placement.offset
+            for file, placement in zip(self.files, self.placements, strict=True)
+        ]
+        of_file = np.searchsorted(starts, wanted, "right") - 1
+        segment, sample = np.full(wanted.shape, -1, np.intp), np.full(wanted.shape, -1, np.int64)
+        for number in np.unique(of_file[of_file >= 0]).tolist():
+            inside = of_file == number
+            own = wanted[inside] - self.placements[number].offset
+            segment[inside], sample[inside] = self.joined_samples(number, *self.files[number].locate(own))
+        return segment, sample
+
+    def joined_samples(
+        self, file: int, segment: NDArray[np.intp], sample: NDArray[np.int64]
+    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Segments and samples of one file as those of all files; -1 stays -1."""
+        places = [
+            (number, part.first) for number, parts in enumerate(self._parts) for part in parts if part.file == file
+        ]
+        numbers, firsts = (np.array(column, np.int64) for column in zip(*places, strict=True))
+        found = segment >= 0
+        return np.where(found, numbers[segment], -1), np.where(found, sample + firsts[segment], -1)
+
+    def describe_files(self) -> list[dict[str, Any]]:
+        """Each file, and how its ticks became those of the first."""
+        return [
+            {
+                "name": name,
+                "path": file.path,
+                "size_bytes": file.size_bytes,
+                "offset_ticks": placement.offset,
+                "clock": placement.note,
+            }
+            for name, file, placement in zip(self.names, self.files, self.placements, strict=True)
+        ]
