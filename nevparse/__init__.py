@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
     from .export.sidecar import read_sidecar as read_sidecar
     from .export.sorter.folder import SorterReport as SorterReport
     from .export.sorter.folder import write_sorter as write_sorter
+    from .export.table import table as table
     from .format.channel import Channel as Channel
     from .format.channel import Filter as Filter
     from .format.tables import EventKind as EventKind
@@ -128,6 +129,7 @@ _HOMES = {
     "format.tables": "EventKind",
     "traces.plan": "GapPolicy",
     "traces.selection": "ChannelKind ChannelChoice ElectrodeChoice LabelChoice ExcludeChoice",
+    "export.table": "table",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = list(_HOME)

@@ -270,8 +270,7 @@ def find_time_base(origin: datetime | None, tick_rate: int, first_tick: int, ori
     kind = "nanoseconds since 1970"
     if origin is None:
         return TimeBase(_1970, 0, tick_rate, f"{kind}, taken as UTC: the header has no date to compare with")
-    utc = origin if origin.tzinfo else origin.replace(tzinfo=timezone.utc)
-    ahead_s = first_tick / _NANOSECOND_HZ - utc.timestamp()
+    ahead_s = first_tick / _NANOSECOND_HZ - origin.timestamp()
     if abs(ahead_s) <= _AGREE_S:
         return TimeBase(_1970, 0, tick_rate, f"{kind}, UTC: agrees with the header's date")
     if abs(ahead_s - _TAI_AHEAD_S) <= _AGREE_S:

@@ -80,8 +80,9 @@ def _nsx_lines(ns: NsxFile) -> list[str]:
 
 
 def _title(file: NsxFile | NevFile, family: str) -> str:
+    zone = " or local time" if getattr(file, "time_origin_note", "").startswith("taken") else ""
     vendor = "Ripple" if file.vendor == "ripple" else "Blackrock"
-    return f"{printable(file.path)}: {vendor} {family} {file.spec}, {date_text(file.time_origin)}"
+    return f"{printable(file.path)}: {vendor} {family} {file.spec}, {date_text(file.time_origin)}{zone}"
 
 
 def _damage_lines(file: NsxFile | NevFile) -> list[str]:

@@ -6,15 +6,14 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 
-def date_of_systemtime(words: tuple[int, ...], *, utc: bool) -> datetime | None:
-    """A Windows SYSTEMTIME of eight u16 as a datetime; None where it is not a date.
+def date_of_systemtime(words: tuple[int, ...]) -> datetime | None:
+    """A Windows SYSTEMTIME of eight u16 as a datetime, UTC; None where it is not a date.
 
     The day of the week is not read: writers and anonymisers leave it wrong.
     """
     year, month, _, day, hour, minute, second, millisecond = words
-    zone = timezone.utc if utc else None
     try:
-        return datetime(year, month, day, hour, minute, second, millisecond * 1000, zone)
+        return datetime(year, month, day, hour, minute, second, millisecond * 1000, timezone.utc)
     except ValueError:
         return None
 

@@ -280,8 +280,8 @@ class NevVersion:
     basic: Layout = NEV_BASIC
     spike_ids: tuple[int, int] = (1, 0x7FFF)  # documents stop at 255, 2048 or 10000; files do not
     stim_ids: tuple[int, int] = (0, -1)
-    origin_is_utc: bool = False
-    origin_note: str = "no time zone: UTC since Central 6.05, local time before, and nothing in the file says which"
+    origin_at_first: bool = False  # the date is that of the first recording event or packet, and not of tick 0
+    origin_note: str = "taken as UTC: so since Central 6.05, local time before, and nothing in the file says which"
     comment_start: str = "tick"  # a comment's start is a timestamp; "back": it counts back from the packet's own
     thresholds_in_uv: bool = False  # in bits otherwise
     vendor: str = "blackrock"
@@ -312,14 +312,14 @@ _IDS = {0: "digital", 0xFFFF: "comment", 0xFFFE: "video_sync", 0xFFFD: "tracking
 _IDS_30 = _IDS | {0xFFFB: "log", 0xFFFA: "config", 0xFFF9: "recording"}
 NEV_23 = NevVersion("2.3", _HEADERS, _PACKETS, _IDS)
 NEV_30 = replace(
-    NEV_23, name="3.0", packets=_PACKETS_30, system_ids=_IDS_30, origin_is_utc=True, origin_note="UTC",
+    NEV_23, name="3.0", packets=_PACKETS_30, system_ids=_IDS_30, origin_at_first=True, origin_note="UTC",
     comment_start="back",  # the document's u32 cannot hold the 64-bit timestamp it speaks of; the maker's reader agrees
 )
 NEV_22 = replace(
     NEV_23, name="2.2", extended=_HEADERS | {b"NEUEVWAV": NEUEVWAV_20}, packets=_PACKETS | {"digital": DIGITAL_20},
 )
 NEV_22_RIPPLE = replace(
-    NEV_22, basic=NEV_BASIC_RIPPLE, vendor="ripple", origin_note="no time zone: the document names none",
+    NEV_22, basic=NEV_BASIC_RIPPLE, vendor="ripple", origin_note="taken as UTC: the document names no time zone",
     extended=_HEADERS | {b"NEUEVWAV": NEUEVWAV_RIPPLE}, packets=_PACKETS | {"digital": DIGITAL_RIPPLE},
     spike_ids=(1, 5120), stim_ids=(5121, 10240), thresholds_in_uv=True,
 )

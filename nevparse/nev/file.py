@@ -88,7 +88,7 @@ class RecordedPackets:
         starts = self.packets.numbers_of("recording")
         if starts.size:
             return int(self.packets.heads.tick[starts[0]])
-        return self.first_tick if self.version.origin_is_utc else 0
+        return self.first_tick if self.version.origin_at_first else 0
 
     @property
     def last_event(self) -> int:
@@ -122,9 +122,9 @@ class NevFile:
     tick_rate, sample_rate : int
         Timestamp ticks per second, and samples per second of the waveforms, Hz.
     time_origin : datetime or None
-        Date of `time_origin_tick`: aware (UTC) in 3.0, naive before; None where the header has no valid date.
+        Date of `time_origin_tick`, with the time zone UTC; None where the header has no valid date.
     time_origin_note : str
-        Its time zone, as far as the file defines one.
+        What says that it is UTC: before 3.0 it may be local time, and the file does not say so.
     application, comment, array_name, map_file : str
         Texts of the headers; empty where the file has none.
     header_comments : tuple of str
@@ -162,7 +162,7 @@ class NevFile:
         located = nev_headers.locate_packets(source, version, header, len(raw), damage)
         self._headers_end = located[0]
         self.tick_rate = checked_tick_rate(version, header, damage)
-        self.time_origin = date_of_systemtime(header["time_origin"], utc=version.origin_is_utc)
+        self.time_origin = date_of_systemtime(header["time_origin"])
         self.time_origin_note = version.origin_note if self.time_origin else "the header has no valid date"
         self.application, self.comment = header_text(header, "application"), header_text(header, "comment")
         self.processor_tick: int | None = header.get("processor_tick")

@@ -102,7 +102,7 @@ class NsxFile:
         self.dtype, self.n_channels = np.dtype(version.sample), count_channels(source, version, header, damage)
         self.period, self.tick_rate = read_period(source, version, header), checked_tick_rate(version, header, damage)
         self.sampling_rate, self.clock = tables.CLOCK_HZ / self.period, Clock.of(self.period, self.tick_rate)
-        self.time_origin = date_of_systemtime(header["time_origin"], utc=True) if "time_origin" in header else None
+        self.time_origin = date_of_systemtime(header["time_origin"]) if "time_origin" in header else None
         self.label, self.comment = header_text(header, "label"), header_text(header, "comment")
         self.application, self.processor_tick = header_text(header, "application"), header.get("processor_tick")
         headers_end = version.basic.size + version.channel.size * self.n_channels

@@ -232,9 +232,7 @@ def _check_member(path: str) -> Iterator[Finding]:
 
 
 def _date_findings(recording: Recording) -> Iterator[Finding]:
-    dates = [
-        (file.path, file.time_origin.replace(tzinfo=None)) for file in recording.files.values() if file.time_origin
-    ]
+    dates = [(file.path, file.time_origin) for file in recording.files.values() if file.time_origin]
     for path, date in dates:
         apart_s = abs((date - dates[0][1]).total_seconds())
         if apart_s > _DATES_AGREE_S:

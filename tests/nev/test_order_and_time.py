@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import nsx as b
 from builders.nev import DATE, V2, V3, nev, trellis
 from fixture_types import FileOf
 
 import nevparse as nv
 from nev.files import MAKERS, VERSIONS, Opener
 from nevparse.export.native.cut_nev import write_nev
+from nevparse.nsx.file import open_nsx
 
 
 def test_nev_c37_packets_keep_file_order_and_sort_is_stable(opened: Opener) -> None:
@@ -110,12 +112,19 @@ def test_nev_c39_a_reset_parts_what_sorting_may_not_mix(opened: Opener) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_nev_c40_the_origin_has_a_time_zone_or_a_note(opened: Opener, version: Any) -> None:
+def test_nev_c40_the_origin_is_utc_and_a_note_says_why(opened: Opener, version: Any) -> None:
     file = opened(nev(version=version))
-    aware = version == (3, 0)
-    assert file.time_origin == datetime(2024, 3, 14, 19, 9, 47, 630_000, timezone.utc if aware else None)
-    assert file.time_origin_note.startswith("UTC" if aware else "no time zone: UTC since Central 6.05")
-    assert opened(trellis()).time_origin_note == "no time zone: the document names none"
+    assert file.time_origin == datetime(2024, 3, 14, 19, 9, 47, 630_000, timezone.utc)
+    assert file.time_origin_note.startswith("UTC" if version == (3, 0) else "taken as UTC: so since Central 6.05")
+    assert opened(trellis()).time_origin_note == "taken as UTC: the document names no time zone"
+
+
+def test_nev_c40_dates_of_one_recording_subtract(opened: Opener) -> None:
+    file = opened(nev(version=(2, 3)))
+    with open_nsx(b.nsx([(0, b.ramp(3, 1))])) as ns:
+        assert ns.time_origin is not None
+        assert file.time_origin is not None
+        assert (file.time_origin - ns.time_origin).days == 274
 
 
 @pytest.mark.parametrize(
@@ -133,7 +142,7 @@ def test_nev_c40_the_day_of_the_week_is_not_read(opened: Opener) -> None:
 
 def test_nev_c41_datetime_counts_whole_microseconds_down(opened: Opener) -> None:
     file = opened(nev(date=(2024, 1, 0, 1, 0, 0, 0, 0)))
-    origin = datetime(2024, 1, 1)
+    origin = datetime(2024, 1, 1, tzinfo=timezone.utc)
     assert file.datetime(1) == origin + timedelta(microseconds=33)
     assert file.datetime(30_000) == origin + timedelta(seconds=1)
     assert file.datetime(-1) == origin - timedelta(microseconds=34)

@@ -311,7 +311,7 @@ def _text_starts(nev: NevFile) -> NDArray[np.intp]:
 
 def _date_tick(nev: NevFile, timed: PacketNumbers) -> int | None:
     """The tick of the date in the new header; None if the date stays the same."""
-    if not nev._version.origin_is_utc or timed.size == 0:
+    if not nev._version.origin_at_first or timed.size == 0:
         return None
     heads = nev._packets.heads
     starts = timed[heads.kind[timed] == KIND_CODES["recording"]]

@@ -88,8 +88,7 @@ def test_writing_c12_nothing_that_was_said_is_left_of_a_nev(nev_of: NevOf, cut: 
     again = nev_of(data, "again.nev")
     assert again.vendor == nev.vendor
     assert again.kinds() == nev.kinds()
-    utc = timezone.utc if version[0] == 3 else None
-    assert again.time_origin == NEUTRAL_DATE.replace(tzinfo=utc)
+    assert again.time_origin == NEUTRAL_DATE.replace(tzinfo=timezone.utc)
     np.testing.assert_array_equal(again.spikes(), nev.spikes())
     np.testing.assert_array_equal(again.events("digital")["value"], [77])
     np.testing.assert_array_equal(again.packets["tick"], nev.packets["tick"])
