@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timezone
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_nev_c17_blackrock_2_1_of_2010(real_file: RealFile) -> None:
         assert file.kinds() == {"spike": 14_210, "digital": 8}
         assert file.tick_span == (5, 109_221)
         assert len(file.electrodes) == 144
-        assert file.time_origin == datetime(2010, 12, 10, 10, 50, 10, 156_000)
+        assert file.time_origin == datetime(2010, 12, 10, 10, 50, 10, 156_000, timezone.utc)
         digital = file.events("digital")
         assert digital["value"].tolist() == [65280, 65296, 65280, 65344, 65349, 65344, 65350, 65382]
         seconds = [0.1349, 0.1385, 0.1604, 0.5421, 0.9435, 1.2480, 2.2508, 2.4426]
