@@ -94,7 +94,7 @@ def all_of(file):
         where,
         file.gaps,
         repr(file.channels),
-        file.read(unit="uV").tobytes(),
+        file.read(segment=0, unit="uV").tobytes(),
         file.fully_scanned().gaps,
     )
 
@@ -383,10 +383,10 @@ def test_a_fork_while_a_thread_works_something_out_locks_nothing(
         return real(source)
 
     class Thing:
-        value = cached_property(lambda _: ns.read().shape)
+        value = cached_property(lambda _: ns.read(segment=0).shape)
 
     with nv.open_nsx(file_of(FILES["2.3"])) as ns:
-        read = (lambda: Thing().value) if held == "a property" else (lambda: ns.read().shape)
+        read = (lambda: Thing().value) if held == "a property" else (lambda: ns.read(segment=0).shape)
         thread = threading.Thread(target=read)
         monkeypatch.setattr(source_file.FileSource, "_new_map", slow)
         thread.start()

@@ -336,7 +336,8 @@ class NsxFile:
         start, stop : int, optional
             As in a numpy slice: half-open, from the end where negative, clipped to the segment.
         segment : int, optional
-            Number of the segment; by default the first, or the one that the seconds are in.
+            Number of the segment that `start` and `stop` count in, or that the seconds are in. Needed where several
+            segments are meant.
         channels, electrodes, labels, kind, exclude : optional
             Columns in the order wanted, as in `columns`; by default all.
         start_s, stop_s : float, optional
@@ -356,7 +357,7 @@ class NsxFile:
         KeyError, ValueError
             Where the request names a segment, time, channel or unit that the file has not.
         GapError
-            Where the seconds hold samples of several segments, and `segment` names none of them.
+            Where the file, or the time, holds several segments, and `segment` names none of them.
 
         Warns
         -----
@@ -364,8 +365,10 @@ class NsxFile:
             Where ``uV`` is wanted of channels whose scale is unknown; they are NaN.
         """
         columns = self.columns(channels, electrodes, labels, kind, exclude)
+        if unit not in ("raw", "uV"):
+            raise ValueError(f"expected unit 'raw' or 'uV', found {unit!r}")
         if (start_s, stop_s) == (None, None):
-            read_from = self._segment(0 if segment is None else segment)
+            read_from = self._only_segment() if segment is None else self._segment(segment)
             a, b, _ = slice(start, stop).indices(read_from.n_samples)
         elif (start, stop) == (None, None):
             read_from, a, b = self._samples_between(start_s, stop_s, segment)
@@ -374,8 +377,6 @@ class NsxFile:
         views = [self._recorded.view(extent) for extent in read_from.extents(a, max(a, b), sort=sort)]
         if unit == "uV":
             return to_microvolts(self.path, self.channels, views, columns)
-        if unit != "raw":
-            raise ValueError(f"expected unit 'raw' or 'uV', found {unit!r}")
         parts = [view[:, as_slice(columns)] for view in views]
         return parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, columns.size), self.dtype), *parts])
 
@@ -580,6 +581,19 @@ class NsxFile:
             raise ValueError(f"expected seconds that hold samples ({known}), found {start_s} to {stop_s}")
         part = parts[0]
         return self.segments[part.segment], part.start, part.start + part.n_rows
+
+    def _only_segment(self) -> Segment:
+        """The segment of an unbroken file; GapError where there are several."""
+        if len(self.segments) > 1:
+            counts = ", ".join(str(segment.n_samples) for segment in self.segments[:_MOST_ENDS])
+            found = f"{len(self.segments)} segments ({counts}{', …' * (len(self.segments) > _MOST_ENDS)} samples)"
+            advice = (
+                "name one with segment=0, give start_s and stop_s within one, or choose what gaps become with traces"
+            )
+            raise GapError(
+                f"{self.path}: expected samples without a gap, found {found}: {self.gaps[0]}; {advice}", self.gaps
+            )
+        return self._segment(0)
 
     def _segment(self, number: int) -> Segment:
         segments, number = self.segments, integer(number, "a segment")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from errno import ENOENT
 from unicodedata import normalize
 
 _SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
@@ -20,7 +21,8 @@ def base_of(path: str | os.PathLike[str]) -> str:
 def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
     """Paths of a recording's files by suffix (``nev``, ``ns5``), in the order of the suffixes.
 
-    `path` is any member, with its suffix in any case, or their common base name. FileNotFoundError without a member.
+    `path` is any member, with its suffix in any case, or their common base name. FileNotFoundError without a member,
+    and where `path` names a member that is not among them: no other one is taken in its place.
     """
     base = base_of(path)
     folder, stem = os.path.split(base)
@@ -33,9 +35,14 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
             members.setdefault(suffix.group(1).lower(), os.path.join(folder, name))
         elif suffix and _is_same_file(base + suffix.group(), os.path.join(folder, name)):
             others.setdefault(suffix.group(1).lower(), os.path.join(folder, name))
-    members = others | members
+    members, named = others | members, _SUFFIX.search(typed)
+    if named and named.group(1).lower() not in members:
+        there = ", ".join(os.path.basename(member) for _, member in sorted(members.items()))
+        raise FileNotFoundError(
+            ENOENT, f"no such file; of this recording there is {there or 'nothing'}", os.fspath(path)
+        )
     if not members:
-        raise FileNotFoundError(2, "expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name", base)
+        raise FileNotFoundError(ENOENT, "expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name", base)
     return dict(sorted(members.items()))
 
 

@@ -12,6 +12,7 @@ from builders import timing as t
 from fixture_types import Opened
 from hypothesis import given
 
+import nevparse as nv
 from nevparse.clock import Gap
 from nsx.blocks_by_definition import block_files, brute_segments, shape
 from nsx.files import all_samples
@@ -63,6 +64,17 @@ def test_timing_c02_one_block_is_a_view_and_several_are_given_as_views_or_put_to
     assert not any(block.flags.writeable for block in joined.blocks)
     np.testing.assert_array_equal(joined.samples, np.concatenate(joined.blocks))
     np.testing.assert_array_equal(joined.samples, b.ramp(15, 2))
+
+
+def test_timing_c02_what_is_read_of_a_paused_file_is_of_a_segment_that_is_named(opened: Opened) -> None:
+    rows = b.ramp(9, 2)
+    ns = opened(b.nsx([(0, rows[:5]), (30_000, rows[5:])]))
+    for request in ({}, {"start": 0, "stop": 9}, {"start": 6, "stop": 8, "unit": "uV"}):
+        with pytest.raises(nv.GapError, match=r"2 segments \(5, 4 samples\): pause of .* segment=0.*traces") as refused:
+            ns.read(**request)
+        assert refused.value.gaps == ns.gaps
+    np.testing.assert_array_equal(np.concatenate([ns.read(segment=0), ns.read(segment=1)]), rows)
+    np.testing.assert_array_equal(ns.read(start_s=0.5), rows[5:])
 
 
 def test_timing_c02_blocks_of_a_segment_count_from_their_own_timestamps(opened: Opened) -> None:

@@ -50,7 +50,16 @@ def test_timing_c35_a_base_may_hold_dots_and_suffixes_of_its_own(folder: Folder)
 def test_timing_c35_members_are_found_in_the_working_directory(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.write(s__ns5=nsx((0, 2)))
     monkeypatch.chdir(folder.path)
-    assert members_of("s.nev") == {"ns5": "s.ns5"}
+    assert members_of("s.ns5") == members_of("s") == {"ns5": "s.ns5"}
+
+
+@pytest.mark.parametrize("name", ["s.ns5", "s.NS9", "s.nev"])
+def test_timing_c35_a_member_that_is_not_there_is_not_replaced_by_another(folder: Folder, name) -> None:
+    folder.write(s__ns2=nsx((0, 9), period=30), other__ns5=nsx((0, 9)))
+    for opens in (nv.open_recording, nv.check):
+        with pytest.raises(FileNotFoundError, match=r"no such file; of this recording there is s\.ns2") as refused:
+            opens(folder.path / name)
+        assert refused.value.filename == str(folder.path / name)
 
 
 @pytest.mark.parametrize("name", ["none", "none.ns5", "s.txt", "no/such/folder/s", ""])
