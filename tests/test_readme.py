@@ -4,19 +4,17 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from builders import nev as nb
-from builders import nsx as b
-from builders import sorting as sb
+from builders.demo import DATA, demo_nev, write_files
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,15 +24,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The files that the README speaks of, in the working directory."""
-    shutil.copy(ROOT / "tests" / "data" / "demo.ns5", tmp_path / "session.ns5")
-    (tmp_path / "session.nev").write_bytes(nb.every_kind((2, 3)))
-    two = [(0, np.ones((30, 4), np.int16)), (45, np.ones((30, 4), np.int16))]
-    (tmp_path / "paused.ns5").write_bytes(b.nsx(two))
-    (tmp_path / "array.cmp").write_bytes(sb.array_map(128, 12))
-    for name in ("big-NSP1.ns5", "big-NSP2.ns5"):
-        (tmp_path / name).write_bytes(b.nsx([(0, np.ones((30, 8), np.int16))]))
-    with zipfile.ZipFile(tmp_path / "session.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(tmp_path / "session.ns5", "session.ns5")
+    write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return tmp_path
@@ -47,6 +37,13 @@ def commands() -> list[str]:
 def test_the_set_up_is_two_commands() -> None:
     assert "`python -m pip install . && python -m nevparse bin tests/data/demo.ns5 demo.bin --channels 0:128`" in README
     assert '`python -m pip install ".[test]" && python -m pytest`' in README
+
+
+def test_the_folder_of_its_lines_is_made_by_one_command(tmp_path: Path) -> None:
+    assert "`python tests/builders/demo.py demo && cd demo`" in README
+    script = [sys.executable, str(ROOT / "tests" / "builders" / "demo.py"), str(tmp_path / "demo")]
+    subprocess.run(script, check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""})
+    assert (tmp_path / "demo" / "session.nev").read_bytes() == (DATA / "demo.nev").read_bytes() == demo_nev()
 
 
 def test_every_command_runs(folder: Path) -> None:
