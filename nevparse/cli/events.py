@@ -52,7 +52,7 @@ def save_npy(nev: NevFile, kind: EventKind | None, path: str) -> None:
     if kind is None:
         raise UnusableInput("--npy takes one kind of event: name it with --kind")
     events = nev.events(kind)
-    outputs = complete_or_absent(path, [path], overwrite=False, inputs=[nev.path])
+    outputs = complete_or_absent(path, [path], overwrite=False, inputs=[nev._source])
     with outputs as created, created.create(path) as file:
         np.save(file, events, allow_pickle=False)
     print(printable(f"{path}: {len(events)} events of {events.dtype}"))

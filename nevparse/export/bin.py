@@ -202,7 +202,7 @@ def _export(
     stem, suffix = os.path.splitext(path)
     files = [bin_file(ns, stem + part + suffix, columns, rows) for part, rows in plan.files.items()]
     job = ExportJob(ns, columns, options, plan, progress)
-    outputs = bin_outputs(path, files, ns.has_sample_timestamps, overwrite, [file.path for file in inputs])
+    outputs = bin_outputs(path, files, ns.has_sample_timestamps, overwrite, sources)
     with outputs as created, nullcontext() if growing else raise_if_changed(sources):
         files = [job.write(file, created) for file in files]
     if job.n_out_of_order and not options.sort:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from io import FileIO
 
@@ -19,6 +19,7 @@ from ..format.text import duration_text, json_text, size_text
 from ..nsx.file import NsxFile
 from ..nsx.packets import TimestampCheck
 from ..recording.instruments import CombinedInstruments, Continuous
+from ..source.base import Source
 from ..traces.extents import Extent
 from ..traces.packing import BUFFER_BYTES, FLUSH, Batch, Buffer, ColumnPacker, RowReader, side_by_side
 from ..traces.plan import FilledRows, PlanOptions, PlanRow, RowPlan, SampleRows, count_rows, fill_row
@@ -78,7 +79,7 @@ class BinFile:
 
 @contextmanager
 def bin_outputs(
-    path: str, files: Sequence[BinFile], has_ticks: bool, overwrite: bool, inputs: Sequence[str]
+    path: str, files: Sequence[BinFile], has_ticks: bool, overwrite: bool, inputs: Sequence[Source]
 ) -> Iterator[OutputFiles]:
     """The files of an export to a ``.bin``. The sidecar is named last, so its part is the one to lock.
 
@@ -169,7 +170,7 @@ class ExportJob:
                 ticks_file = stack.enter_context(outputs.create(sidecar.companions(file.path)[1], n_bytes))
                 ticks = TimestampWriter(check, ticks_file, self._ns.clock)
             target = stack.enter_context(outputs.create(file.path, file.size_bytes if is_planned else None))
-            for n_rows in stream(self._batches(file.rows, ticks), target):
+            for n_rows in stack.enter_context(closing(stream(self._batches(file.rows, ticks), target))):
                 self._n_done += n_rows
                 if self._growing is not None:
                     self._n_rows = count_rows(self._growing.files[""])

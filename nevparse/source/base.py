@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from io import UnsupportedOperation
 from math import prod
@@ -106,6 +107,17 @@ class Source(ABC):
     def fileno(self) -> int:
         """The file descriptor; OSError where the bytes are not simply those of one."""
         raise UnsupportedOperation(f"{self.path} has no file descriptor")
+
+    def is_read_from(self, path: str) -> bool:
+        """Whether the bytes are in the file of this name, whatever name they were opened by."""
+        try:
+            return os.path.samestat(os.fstat(self._descriptor()), os.stat(path))
+        except (OSError, ValueError):
+            return False
+
+    def _descriptor(self) -> int:
+        """That of the file which the bytes are in, be it as they are or packed."""
+        return self.fileno()
 
     def view(
         self, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, row_bytes: int | None = None

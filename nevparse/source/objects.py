@@ -8,6 +8,7 @@ import os
 import pickle
 import stat
 import sys
+from contextlib import suppress
 from io import BufferedReader, BytesIO, FileIO, UnsupportedOperation
 from threading import Lock
 from typing import Any, Protocol, TypeAlias, TypeGuard
@@ -18,6 +19,9 @@ from numpy.typing import NDArray
 from ..errors import FormatError
 from .base import Source
 from .file import FileSource
+
+_WRAPPED = "raw", "fileobj", "_fileobj", "_file"  # where members of archives keep the file that they are in
+_MAX_WRAPPERS = 8
 
 
 class _BinaryFile(Protocol):
@@ -146,6 +150,19 @@ class ObjectSource(Source):
         except Exception as error:
             raise _not_picklable(self.path, type(file).__name__, str(error)) from error
         return file
+
+    def is_read_from(self, path: str) -> bool:
+        """Also by the name of an object that shows no descriptor."""
+        is_named = os.path.exists(self.path) and os.path.exists(path) and os.path.samefile(self.path, path)
+        return is_named or super().is_read_from(path)
+
+    def _descriptor(self) -> int:
+        file = self._opened()
+        for _ in range(_MAX_WRAPPERS):
+            with suppress(UnsupportedOperation, AttributeError):
+                return int(file.fileno())
+            file = next((inner for name in _WRAPPED if (inner := getattr(file, name, None)) is not None), None)
+        return super()._descriptor()
 
     def _read_at(self, n_bytes: int, offset: int) -> bytes:
         file, parts = self._opened(), []

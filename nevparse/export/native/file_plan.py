@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -79,12 +80,16 @@ def write_file(
     """
     target = os.fspath(path)
     n_done = 0
-    names = [source.path for source in inputs]
     outputs = complete_or_absent(
-        target, [target], overwrite=overwrite, inputs=names, n_bytes=plan.n_bytes, native=native
+        target, [target], overwrite=overwrite, inputs=inputs, n_bytes=plan.n_bytes, native=native
     )
-    with outputs as created, raise_if_changed(inputs, states), created.create(target, plan.n_bytes) as file:
-        for n_bytes in stream(_batches(plan), file):
+    with (
+        outputs as created,
+        raise_if_changed(inputs, states),
+        created.create(target, plan.n_bytes) as file,
+        closing(stream(_batches(plan), file)) as written,
+    ):
+        for n_bytes in written:
             n_done += n_bytes
             if progress is not None:
                 progress(n_done, plan.n_bytes)

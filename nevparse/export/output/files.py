@@ -22,6 +22,7 @@ from weakref import WeakSet
 from ...errors import ExportError
 from ...format.header import begins_as_recording
 from ...format.text import size_text
+from ...source.base import Source
 from .stream import NO_SPACE, reserve
 
 PART, OLD = ".nevparse-part", ".nevparse-old"
@@ -164,9 +165,9 @@ def check_closed(path: str) -> None:
             raise ExportError(f"{path} {_open_elsewhere(error)}; {advice}") from error
 
 
-def check_not_input(path: str, inputs: Sequence[str]) -> None:
-    """Raise if an output would replace one of the files that it is made from."""
-    if os.path.exists(path) and any(os.path.samefile(path, name) for name in inputs if os.path.exists(name)):
+def check_not_input(path: str, inputs: Sequence[Source]) -> None:
+    """Raise if an output would replace one of the files that it is made from, whatever that was opened by."""
+    if any(source.is_read_from(path) for source in inputs):
         raise ExportError(f"{path} is the recording itself; choose another name")
 
 
@@ -189,7 +190,7 @@ class OutputFiles:
         if not os.path.isdir(self._lock_folder):
             raise ExportError(f"{path}: the folder {self._lock_folder} does not exist; create it first")
 
-    def begin(self, targets: Sequence[str], inputs: Sequence[str]) -> None:
+    def begin(self, targets: Sequence[str], inputs: Sequence[Source]) -> None:
         """Keep other exports out, clear up after one that was killed, then check targets and free space."""
         for part in (self._lock.name, *(target + PART for target in self.existing(PART))):
             check_not_input(part, inputs)
@@ -377,7 +378,7 @@ class OutputFiles:
 
 @contextmanager
 def complete_or_absent(
-    path: str, targets: Sequence[str], *, overwrite: bool, inputs: Sequence[str],
+    path: str, targets: Sequence[str], *, overwrite: bool, inputs: Sequence[Source],
     name_pattern: str = "", lock_path: str = "", n_bytes: int = 0, native: str = "",
 ) -> Iterator[OutputFiles]:  # fmt: skip
     """Give the files that are created in the block their names if it ends well; otherwise nothing of them is left.
@@ -395,7 +396,7 @@ def complete_or_absent(
             yield outputs
             outputs.name_all()
         except OSError as error:
-            if error.filename in inputs and error.filename2 is None:
+            if error.filename in [source.path for source in inputs] and error.filename2 is None:
                 raise ExportError(f"{error.filename} could not be read: {error.strerror}") from error
             raise ExportError(f"{path} could not be written: {outputs.reason(error)}") from error
         finally:

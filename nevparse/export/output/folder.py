@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...errors import ExportError
+from ...source.base import Source
 from .files import (
     OLD,
     PART,
@@ -28,7 +29,7 @@ _LOCK = ".nevparse-lock"
 
 @contextmanager
 def complete_folder(
-    folder: str, main_name: str, name_pattern: str, inputs: Sequence[str], overwrite: bool
+    folder: str, main_name: str, name_pattern: str, inputs: Sequence[Source], overwrite: bool
 ) -> Iterator[str]:
     """Give a folder to write to. If the block ends well, its files replace those of `folder` that match `name_pattern`.
 

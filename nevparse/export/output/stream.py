@@ -7,7 +7,7 @@ import ctypes
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from io import FileIO
 from queue import Empty, SimpleQueue
@@ -21,7 +21,7 @@ _WAIT_S = 0.1  # Windows heeds Ctrl-C only between waits
 NO_SPACE = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 
 
-def stream(batches: Iterable[Batch], file: FileIO) -> Iterator[int]:
+def stream(batches: Iterable[Batch], file: FileIO) -> Generator[int, None, None]:
     """Write batches in a second thread while the next are made; yields the rows, or bytes of a native file, of each.
 
     Raises

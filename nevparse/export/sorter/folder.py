@@ -20,6 +20,7 @@ from ...maps.positions import ArrayMap, Positions, plain_grid
 from ...recording.instruments import Continuous
 from ...traces.selection import ChannelChoice, ElectrodeChoice, ExcludeChoice, LabelChoice
 from ..bin import BinReport, write_bin
+from ..inputs import files_of
 from ..job import BinFile
 from ..output.folder import complete_folder
 from .kilosort import KILOSORT_PROBE, PARAMS, kilosort_probe, kilosort_settings, phy_params
@@ -147,8 +148,8 @@ def write_sorter(
     columns = ns.columns(channels, electrodes, labels, None if is_named else "neural", exclude)
     chosen = [ns.channels[column] for column in columns]
     positions = _positions(ns, chosen, cmp, by, pitch_um, is_selection)
-    target = os.fspath(folder)
-    with complete_folder(target, _BIN, _FILES, [ns.path], overwrite) as part:
+    target, sources = os.fspath(folder), [file._source for file in files_of(ns)]
+    with complete_folder(target, _BIN, _FILES, sources, overwrite) as part:
         export = _with_final_paths(write_bin(ns, os.path.join(part, _BIN), channels=columns, **options), target)
         for name, text in description_files(ns, chosen, positions, export.files).items():
             with open(os.path.join(part, name), "x", encoding="ascii", newline="\n") as file:

@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import lzma
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import nev as n
 from builders import nsx as b
-from fixture_types import NevOf, Opened
+from fixture_types import FileOf, NevOf, Opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -123,3 +129,65 @@ def test_exports_c14_only_recordings_are_named_as_recordings(
     with pytest.raises(nv.ExportError, match="choose another ending"):
         write[how]()
     assert left_in(out.parent) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be renamed")
+def test_exports_c14_a_renamed_recording_is_the_input(opened: Opened, out: Path) -> None:
+    ns = opened(_PTP)
+    os.rename(ns.path, out)
+    with pytest.raises(nv.ExportError, match="is the recording itself"):
+        nv.write_bin(ns, out, overwrite=True)
+    assert out.read_bytes() == _PTP
+
+
+def test_exports_c14_a_recording_opened_from_another_folder_is_the_input(
+    file_of: FileOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    file_of(_PTP, "s.bin")
+    monkeypatch.chdir(tmp_path)
+    with nv.open_nsx("s.bin") as ns:
+        monkeypatch.chdir("elsewhere")
+        with pytest.raises(nv.ExportError, match="is the recording itself"):
+            nv.write_bin(ns, os.path.join("..", "s.bin"), overwrite=True)
+        nv.write_bin(ns, "s.bin")
+    assert (tmp_path / "s.bin").read_bytes() == _PTP
+
+
+@contextmanager
+def packed(how: str, path: Path) -> Iterator[Any]:
+    """A recording in an archive of this name, open."""
+    with ExitStack() as stack:
+        if how == "zip":
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("s.ns5", _PTP)
+            yield stack.enter_context(stack.enter_context(zipfile.ZipFile(path)).open("s.ns5"))
+        elif how == "tar":
+            with tarfile.open(path, "w") as tar:
+                info = tarfile.TarInfo("s.ns5")
+                info.size = len(_PTP)
+                tar.addfile(info, io.BytesIO(_PTP))
+            member: Any = stack.enter_context(tarfile.open(path)).extractfile("s.ns5")
+            yield stack.enter_context(member)
+        else:
+            open_packed: Any = {"gzip": gzip.open, "bz2": bz2.open, "lzma": lzma.open}[how]
+            with open_packed(path, "wb") as file:
+                file.write(_PTP)
+            yield stack.enter_context(open_packed(path, "rb"))
+
+
+@pytest.mark.parametrize("how", ["zip", "tar", "gzip", "bz2", "lzma"])
+def test_exports_c14_an_archive_is_the_input_of_its_members(out: Path, how: str) -> None:
+    with packed(how, out) as member, nv.open_nsx(member) as ns:
+        before = out.read_bytes()
+        with pytest.raises(nv.ExportError, match="is the recording itself"):
+            nv.write_bin(ns, out, overwrite=True)
+        nv.write_bin(ns, out.with_name("other.bin"))
+    assert out.read_bytes() == before
+
+
+def test_exports_c14_a_cut_of_bytes_replaces_what_is_no_recording(out: Path) -> None:
+    out.write_bytes(b"older")
+    with nv.open_nsx(_PTP) as ns:
+        nv.write_nsx(ns, out, overwrite=True)
+    assert out.read_bytes() == _PTP

@@ -18,6 +18,8 @@ from fixture_types import FileOf, Opened
 
 import nevparse as nv
 from export.left import left_in, paused
+from nevparse.export import job
+from nevparse.export.native import file_plan
 from nevparse.export.output import files as output_files
 from nevparse.export.output import stream
 from nevparse.export.output.files import PART
@@ -251,6 +253,30 @@ def test_ctrl_c_is_heeded_within_a_buffer(opened: Opened, out: Path, monkeypatch
         nv.write_bin(opened(b.plausible("2.3", 2, (5000,))[0]), out)
     assert len(written) == 2
     assert time.monotonic() - begin < 100 * stream._WAIT_S
+    assert left_in(out.parent) == []
+
+
+@pytest.mark.usefixtures("many_steps")
+@pytest.mark.parametrize("write", ["write_bin", "write_nsx"])
+def test_the_writing_thread_ends_before_the_export_is_cleared_up(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    """Also where a generator lives on after its loop was left, as it does in other Pythons than CPython."""
+    kept: list[Any] = []
+
+    def keeping(*arguments: Any) -> Any:
+        kept.append(stream.stream(*arguments))
+        return kept[-1]
+
+    def fail(*_: int) -> None:
+        raise RuntimeError("as a caller's progress may")
+
+    for module in (job, file_plan):
+        monkeypatch.setattr(module, "stream", keeping)
+    with pytest.raises(RuntimeError):
+        getattr(nv, write)(opened(b.plausible("2.3", 2, (500,))[0]), out, progress=fail)
+    assert len(kept) == 1
+    assert not [thread for thread in threading.enumerate() if thread.name == "nevparse-write"]
     assert left_in(out.parent) == []
 
 
