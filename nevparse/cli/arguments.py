@@ -124,6 +124,11 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="F", help="a NEV file, or any member or the base name of a recording")
     kind = "one kind of event; by default all except spike, stim and unknown"
     command.add_argument("--kind", choices=EVENT_KINDS, help=kind)
+    _add_times(command)
+    epoch = "only those between two settings of the clock, from 0"
+    command.add_argument("--epoch", type=int, metavar="N", help=epoch)
+    rows = "list where each event is in this exported .bin (or its .json)"
+    command.add_argument("--rows", metavar="BIN", help=rows)
     form = command.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="comma-separated values with a header (RFC 4180)")
     guarded = "the same, with an apostrophe before texts that a spreadsheet would take for formulas"

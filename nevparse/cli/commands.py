@@ -219,18 +219,28 @@ def _indices(slices: list[slice], n: int) -> list[int]:
 
 
 def _events(arguments: argparse.Namespace) -> int:
+    from ..export.sidecar import read_sidecar
     from . import events
     from .opening import open_events
 
-    with open_events(arguments.file) as nev:
+    with ExitStack() as stack:
+        nev, recording = stack.enter_context(open_events(arguments.file))
+        sidecar = None
+        if arguments.rows:
+            if recording is None:
+                raise UnusableInput(f"{nev.path}: no continuous file beside it; leave out --rows")
+            with check_readable(arguments.rows):
+                sidecar = stack.enter_context(read_sidecar(arguments.rows))
+        times = tick_range(nev, arguments)
+        listing = events.Listing(nev, recording, arguments.kind, arguments.epoch, **times, sidecar=sidecar)
         if arguments.npy:
-            events.save_npy(nev, arguments.kind, arguments.npy)
+            events.save_npy(listing, arguments.npy)
         elif arguments.csv or arguments.spreadsheet:
-            events.print_csv(nev, arguments.kind, for_spreadsheet=arguments.spreadsheet)
+            events.print_csv(listing, for_spreadsheet=arguments.spreadsheet)
         elif arguments.json:
-            events.print_json(nev, arguments.kind)
+            events.print_json(listing)
         else:
-            events.print_text(nev, arguments.kind)
+            events.print_text(listing)
     return DONE
 
 

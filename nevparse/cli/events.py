@@ -1,115 +1,205 @@
 # SPDX-License-Identifier: MIT
-"""Events of a NEV as rows of plain values: for a terminal, for CSV and for JSON."""
+"""Events of a NEV as rows of plain values, in order of epoch and time: for a terminal, for CSV and for JSON."""
 
 from __future__ import annotations
 
 import csv
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from io import TextIOWrapper
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..export.output.files import complete_or_absent
+from ..export.sidecar import Sidecar
 from ..format.tables import EventKind
 from ..format.text import json_text, printable
 from ..nev.comments import Comment
+from ..nev.epochs import checked_epoch, warn_of_ambiguous
 from ..nev.file import NevFile
+from ..recording.recording import Recording
 from .terminal import UnusableInput
 
 _BATCH = 4096  # events turned into Python values at a time
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # how a formula starts, in full width too
 _ARRAY_FIELDS = {"waveform", "payload", "points"}  # only --npy and the library give these
+_PLACES = ("segment", "sample", "row")  # -1 where nothing was recorded
+_NOT_OF_KIND = object()  # the value of a column that events of another kind have
+Packets = NDArray[np.intp]
+_Columns = dict[str, Any]  # by name, in the order in which they are printed: a value of each event, or an array of them
 
 
-def print_text(nev: NevFile, kind: EventKind | None) -> None:
+@dataclass(frozen=True)
+class Listing:
+    """Which events to list: those of a kind, or of all but the most frequent kinds, of an epoch and a range of ticks.
+
+    With a recording its samples are listed too, and with a sidecar the rows of a ``.bin``.
+    """
+
+    nev: NevFile
+    recording: Recording | None = None
+    kind: EventKind | None = None
+    epoch: int | None = None
+    start_tick: int | None = None
+    stop_tick: int | None = None
+    sidecar: Sidecar | None = None
+
+    @property
+    def kinds(self) -> list[EventKind]:
+        """Those to list, in the order of the file's kinds."""
+        return [self.kind] if self.kind else [k for k in self.nev.kinds() if k not in ("spike", "stim", "unknown")]
+
+    def chosen(self, packets: Packets) -> Packets:
+        """Places of the events whose packets are of the epoch and the range of ticks, in order of epoch and time."""
+        ticks, epochs = self.nev._packets.heads.tick[packets], self._epochs_of(packets)
+        wanted = np.ones(packets.size, np.bool_)
+        if self.start_tick is not None:
+            wanted &= ticks >= self.start_tick
+        if self.stop_tick is not None:
+            wanted &= ticks < self.stop_tick
+        if self.epoch is not None:
+            wanted &= epochs == checked_epoch(self.nev.path, self.epoch, len(self.nev.epochs))
+        places = np.flatnonzero(wanted)
+        return places[np.lexsort((ticks[places], epochs[places]))]
+
+    def times(self, packets: Packets, kind: EventKind) -> _Columns:
+        """What every event has: tick, seconds, and where in the continuous data it is."""
+        ticks = self.nev._packets.heads.tick[packets]
+        columns: _Columns = {"tick": ticks}
+        if len(self.nev.epochs) > 1:
+            warn_of_ambiguous(self.nev.path, self.nev.packet_epochs, packets, stacklevel=2)
+            columns["epoch"] = self._epochs_of(packets)
+        columns |= {"seconds": self.nev.seconds(ticks), "kind": [kind] * ticks.size}
+        if self.recording is not None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what is ambiguous was said
+                file = self.recording.fastest
+                columns["segment"], columns["sample"] = self.recording.locate(ticks, file, packets=packets)
+                if self.sidecar is not None:
+                    columns["row"] = self.sidecar.spike_rows(self.recording, ticks, packets=packets)
+        return columns
+
+    def _epochs_of(self, packets: Packets) -> NDArray[np.int16]:
+        if len(self.nev.epochs) == 1:
+            return np.zeros(packets.size, np.int16)
+        return self.nev.packet_epochs.epoch[packets]
+
+
+def print_text(listing: Listing) -> None:
     """Print one line for each event, for a person."""
-    for row in _rows(nev, _kinds(nev, kind)):
+    for row in _rows(_tables(listing)):
         tick, seconds, name = row.pop("tick"), row.pop("seconds"), row.pop("kind")
         values = "  ".join(f"{field} {value}" for field, value in row.items() if value is not None)
         print(f"{seconds:14.6f} s  tick {tick}  {name:<10}  {printable(values)}")
 
 
-def print_json(nev: NevFile, kind: EventKind | None) -> None:
+def print_json(listing: Listing) -> None:
     """Print one line of JSON for each event."""
-    for row in _rows(nev, _kinds(nev, kind)):
+    for row in _rows(_tables(listing)):
         print(json_text(row))
 
 
-def print_csv(nev: NevFile, kind: EventKind | None, *, for_spreadsheet: bool) -> None:
+def print_csv(listing: Listing, *, for_spreadsheet: bool) -> None:
     """Print a header and one line for each event."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(newline="")  # RFC 4180 ends lines in CRLF on every system
-    kinds = _kinds(nev, kind)
-    writer = csv.DictWriter(sys.stdout, _columns(nev, kinds), restval="")
-    writer.writeheader()
-    writer.writerows(csv_cells(row, for_spreadsheet) for row in _rows(nev, kinds))
+    tables = _tables(listing)
+    names = _names(tables) or ["tick", "seconds", "kind"]
+    writer = csv.writer(sys.stdout)
+    writer.writerow(names)
+    for row in _values(tables, names):
+        writer.writerow(csv_cells(["" if value is _NOT_OF_KIND else value for value in row], for_spreadsheet))
 
 
-def save_npy(nev: NevFile, kind: EventKind | None, path: str) -> None:
-    """Write all events of one kind to a numpy file that does not exist yet."""
+def save_npy(listing: Listing, path: str) -> None:
+    """Write events of one kind to a numpy file that does not exist yet, in the order of the file."""
+    nev, kind = listing.nev, listing.kind
     if kind is None:
         raise UnusableInput("--npy takes one kind of event: name it with --kind")
-    events = nev.events(kind)
+    if listing.sidecar is not None:
+        raise UnusableInput("--npy has the fields of the file alone; leave out --rows")
+    events = nev.events(kind)[np.sort(listing.chosen(nev.packets_of(kind)))]
     outputs = complete_or_absent(path, [path], overwrite=False, inputs=[nev._source])
     with outputs as created, created.create(path) as file:
         np.save(file, events, allow_pickle=False)
     print(printable(f"{path}: {len(events)} events of {events.dtype}"))
 
 
-def csv_cells(row: dict[str, Any], for_spreadsheet: bool) -> dict[str, Any]:
-    """A row whose texts are one line each, and for a spreadsheet no formulas."""
-    texts = {name: printable(value) for name, value in row.items() if isinstance(value, str)}
-    if for_spreadsheet:
-        texts = {name: "'" + text if text.startswith(_FORMULA) else text for name, text in texts.items()}
-    return row | texts
+def csv_cells(row: Sequence[Any], for_spreadsheet: bool) -> list[Any]:
+    """Cells of a row whose texts are one line each, and for a spreadsheet no formulas."""
+    cells = [printable(value) if isinstance(value, str) else value for value in row]
+    if not for_spreadsheet:
+        return cells
+    return ["'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in cells]
 
 
-def _kinds(nev: NevFile, kind: EventKind | None) -> list[EventKind]:
-    """The chosen kind; by default all kinds but those with very many events."""
-    return [kind] if kind else [name for name in nev.kinds() if name not in ("spike", "stim", "unknown")]
+def _tables(listing: Listing) -> list[_Columns]:
+    """The columns of each kind."""
+    return [_table(listing, kind) for kind in listing.kinds]
 
 
-def _columns(nev: NevFile, kinds: Sequence[EventKind]) -> list[str]:
-    """Names of all columns that events of these kinds have."""
-    names = ["tick", "seconds", "kind"]
-    for kind in kinds:
-        if kind == "comment":
-            names += Comment._fields
-        else:
-            dtype = nev.spikes(electrodes=[], waveforms=False).dtype if kind == "spike" else nev.events(kind).dtype
-            names += [name for field in dtype.names or () for name in _field_columns(dtype, field)]
-    return list(dict.fromkeys(names))
+def _table(listing: Listing, kind: EventKind) -> _Columns:
+    nev = listing.nev
+    if kind == "comment":
+        comments, packets = nev._comments_with_packets()
+        own: _Columns = {name: [getattr(comment, name) for comment in comments] for name in Comment._fields}
+    else:
+        packets = nev.packets_of(kind)
+        own = _field_columns(nev.spikes(waveforms=False) if kind == "spike" else nev.events(kind))
+    places = listing.chosen(packets)
+    taken = {name: _take(values, places) for name, values in own.items() if name != "tick"}
+    return listing.times(packets[places], kind) | taken
 
 
-def _field_columns(dtype: np.dtype[Any], field: str) -> list[str]:
-    """A field of several numbers has a column for each."""
-    if field in _ARRAY_FIELDS:
-        return []
-    n_values = int(np.prod(dtype[field].shape, dtype=int))
-    return [field] if not dtype[field].shape else [f"{field}_{number}" for number in range(1, n_values + 1)]
+def _take(values: Any, places: NDArray[np.intp]) -> Any:
+    return values[places] if isinstance(values, np.ndarray) else [values[place] for place in places.tolist()]
 
 
-def _rows(nev: NevFile, kinds: Sequence[EventKind]) -> Iterator[dict[str, Any]]:
-    """Every event as a row of plain values; several kinds are sorted by time."""
-    rows = (row for kind in kinds for row in _kind_rows(nev, kind))
-    return rows if len(kinds) == 1 else iter(sorted(rows, key=lambda row: int(row["tick"])))
+def _field_columns(events: NDArray[np.void]) -> _Columns:
+    """The fields of events; one of several numbers has a column for each."""
+    columns: _Columns = {}
+    for field in events.dtype.names or ():
+        if field not in _ARRAY_FIELDS:
+            values = events[field].reshape(len(events), -1)
+            is_one = not events.dtype[field].shape
+            names = [field] if is_one else [f"{field}_{number}" for number in range(1, values.shape[1] + 1)]
+            columns |= dict(zip(names, values.T, strict=True))
+    return columns
 
 
-def _kind_rows(nev: NevFile, kind: EventKind) -> Iterator[dict[str, Any]]:
-    is_comment = kind == "comment"
-    for values in (comment._asdict() for comment in nev.comments()) if is_comment else _events(nev, kind):
-        yield {"tick": values["tick"], "seconds": values["tick"] / nev.tick_rate, "kind": kind} | values
+def _names(tables: Sequence[_Columns]) -> list[str]:
+    """The columns that any kind has."""
+    return list(dict.fromkeys(name for columns in tables for name in columns))
 
 
-def _events(nev: NevFile, kind: EventKind) -> Iterator[dict[str, Any]]:
-    events = nev.spikes(waveforms=False) if kind == "spike" else nev.events(kind)
-    columns = {field: names for field in events.dtype.names or () if (names := _field_columns(events.dtype, field))}
-    for start in range(0, len(events), _BATCH):
-        for event in events[start : start + _BATCH]:
-            yield {
-                name: value
-                for field, names in columns.items()
-                for name, value in zip(names, np.ravel(event[field]).tolist(), strict=True)
-            }
+def _rows(tables: Sequence[_Columns]) -> Iterator[dict[str, Any]]:
+    names = _names(tables)
+    for row in _values(tables, names):
+        yield {name: value for name, value in zip(names, row, strict=True) if value is not _NOT_OF_KIND}
+
+
+def _values(tables: Sequence[_Columns], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """A row of plain values for each event; several kinds are sorted by epoch and time."""
+    rows = (row for columns in tables for row in _values_of_kind(columns, names))
+    if len(tables) == 1:
+        return rows
+    keys = [np.concatenate([columns[key] for columns in tables]) for key in ("tick", "epoch") if key in names]
+    listed = list(rows)
+    return (listed[place] for place in (np.lexsort(keys).tolist() if keys else ()))
+
+
+def _values_of_kind(columns: _Columns, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    for start in range(0, len(columns["tick"]), _BATCH):
+        n = len(columns["tick"][start : start + _BATCH])
+        parts = (_plain(name, columns[name][start : start + n]) if name in columns else None for name in names)
+        yield from zip(*([_NOT_OF_KIND] * n if part is None else part for part in parts), strict=True)
+
+
+def _plain(name: str, values: Any) -> list[Any]:
+    """Values of Python's own types; None for a place where nothing was recorded."""
+    listed = values.tolist() if isinstance(values, np.ndarray) else values
+    return [None if value < 0 else value for value in listed] if name in _PLACES else listed

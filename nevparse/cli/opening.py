@@ -38,16 +38,17 @@ def open_continuous(name: str, number: int | None) -> Iterator[NsxFile]:
 
 
 @contextmanager
-def open_events(name: str) -> Iterator[NevFile]:
-    """Open the NEV of this name, or that of its recording."""
+def open_events(name: str) -> Iterator[tuple[NevFile, Recording | None]]:
+    """Open the NEV of this name, or that of its recording; and the recording, where it has continuous data."""
     with open_named(name) as opened:
         if isinstance(opened, NevFile):
-            yield opened
+            with as_member(opened) as member:
+                yield (member, None) if isinstance(member, NevFile) else (member.require_nev(), member)
             return
         with _recording_of(opened) as recording:
             if recording.nev is None:
                 raise UnusableInput(f"{recording.base}: expected a .nev, found {', '.join(recording.members)}")
-            yield recording.nev
+            yield recording.nev, recording if recording.has_samples else None
 
 
 def check_output_name(out: str) -> None:

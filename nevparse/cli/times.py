@@ -37,7 +37,8 @@ def _utc(date: datetime) -> datetime:
 def tick_range(file: NsxFile | NevFile, arguments: Namespace) -> dict[str, int | None]:
     """``--start`` and ``--stop`` as the options ``start_tick`` and ``stop_tick`` of an export."""
     times: dict[str, Time | None] = {"start_tick": arguments.start, "stop_tick": arguments.stop}
-    if any(isinstance(time, Fraction) for time in times.values()) and not count_from_recording(file):
+    has_seconds = any(isinstance(time, Fraction) for time in times.values())
+    if has_seconds and file._zero_tick is None and not count_from_recording(file):
         print_message(f"no samples beside {file.path}: seconds count from its first event")
     return {name: _tick(time, file) for name, time in times.items()}
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from ..format import tables
 from ..format.text import decode_text
 
+_TICK_BEHIND = 8  # letters
+
 
 class Roi(NamedTuple):
     """A region of interest of NeuroMotive: its number, and whether its event is ``enter`` or ``exit``."""
@@ -44,6 +46,16 @@ class Comment(NamedTuple):
     roi: Roi | None = None
 
 
+Numbered = tuple[int, Comment]  # its place among all comments
+
+
+def without_tick(text: bytes, tick: bytes) -> bytes:
+    """A comment's text without the packet's own timestamp, which Central 6.04 wrote behind 8 letters."""
+    start, stop = _TICK_BEHIND, _TICK_BEHIND + len(tick)
+    has_tick = len(text) > start and b"\0" not in text[:start] and text[start:stop].ljust(len(tick), b"\0") == tick
+    return text[:start] if has_tick else text
+
+
 def decode_packet_text(raw: bytes, charset: int) -> str:
     """Decode a packet's text up to its first NUL; of UTF-16 up to its first 16-bit NUL or last complete unit."""
     if charset != tables.CHARSET_UTF16:
@@ -73,18 +85,18 @@ def _started_tick(version: tables.NevVersion, tick_rate: int, tick: int, data: i
     return started_tick if 0 <= started_tick <= tick else None
 
 
-def merge_comments(comments: Iterable[Comment]) -> list[Comment]:
+def merge_comments(comments: Iterable[Numbered]) -> list[Numbered]:
     """Merge neighbours of the same text, of which one has the colour and the other the start."""
-    merged: list[Comment] = []
-    for comment in comments:
-        merged[-1:] = _merge_pair(merged[-1], comment) if merged else [comment]
+    merged: list[Numbered] = []
+    for numbered in comments:
+        merged[-1:] = _merge_pair(merged[-1], numbered) if merged else [numbered]
     return merged
 
 
-def _merge_pair(one: Comment, other: Comment) -> list[Comment]:
-    """One comment with the tick of the coloured one; both where they are two comments."""
-    colored, started = (one, other) if one.color is not None else (other, one)
-    same_text = (one.text, one.charset) == (other.text, other.charset)
+def _merge_pair(one: Numbered, other: Numbered) -> list[Numbered]:
+    """One comment with the number and the tick of the coloured one; both where they are two comments."""
+    (number, colored), (_, started) = (one, other) if one[1].color is not None else (other, one)
+    same_text = (colored.text, colored.charset) == (started.text, started.charset)
     if not same_text or colored.color is None or colored.started_tick is not None or started.started_tick is None:
         return [one, other]
-    return [colored._replace(started_tick=started.started_tick)]
+    return [(number, colored._replace(started_tick=started.started_tick))]

@@ -409,8 +409,14 @@ class NevFile:
         FormatError
             Where the file's packets are too short for comments.
         """
-        comments = (decode_comment(self._version, self.tick_rate, *event) for event in self.events("comment").tolist())
-        return tuple(merge_comments(comments) if merged else comments)
+        return self._comments_with_packets(merged)[0]
+
+    def _comments_with_packets(self, merged: bool = True) -> tuple[tuple[Comment, ...], PacketNumbers]:
+        """All comments, and the packets that have their ticks."""
+        packets, events = self.packets_of("comment"), self.events("comment").tolist()
+        comments = list(enumerate(decode_comment(self._version, self.tick_rate, *event) for event in events))
+        places, kept = zip(*(merge_comments(comments) if merged else comments), strict=True) if comments else ((), ())
+        return kept, packets[list(places)]
 
     def spikes(
         self,

@@ -19,7 +19,7 @@ from ..errors import FormatError
 from ..format import tables
 from ..format.layout import Layout
 from ..format.numbers import INT64_MAX, integer
-from .comments import decode_packet_text
+from .comments import decode_packet_text, without_tick
 from .resets import ROLLOVER, Reset, find_resets, first_in_line, group_of, unroll
 
 PacketNumbers = NDArray[np.intp]  # indices of packets in the file
@@ -32,6 +32,7 @@ _BUFFER_BYTES = 256 * 1024  # stays in the cache
 _MAX_TIMES_FILE = 8  # bound of an array of continued packets, relative to all packets of the file
 _MAX_BYTES = 1 << 20  # or this, where the file is small
 _TEXT_FIELDS = {"comment": ("text",), "log": ("application", "text"), "config": ("text",)}
+_TICK_BYTES_OF_2X = 4
 _ID_FIELDS = {"spike": "electrode_id", "stim": "electrode_id", "unknown": "packet_id"}  # others have the same id
 
 
@@ -195,6 +196,12 @@ class Packets:
         charsets = fields.get("charset", np.full(len(events), tables.CHARSET_ANSI)).tolist()
         for name in _TEXT_FIELDS[kind]:
             raw = fields[name].tolist() if name in fields else [b""] * len(events)
+            if kind == "comment" and self._tick_bytes == _TICK_BYTES_OF_2X:
+                ticks = self.raw.view(self.version.any_packet.dtype(self.raw.itemsize))["tick"][numbers]
+                raw = [
+                    without_tick(text, tick.tobytes()) if charset == tables.CHARSET_ANSI else text
+                    for text, tick, charset in zip(raw, ticks, charsets, strict=True)
+                ]
             texts = list(map(decode_packet_text, raw, charsets))
             longest = max(1, max(map(len, texts), default=1))
             self._check_size(len(texts) * np.dtype(f"U{longest}").itemsize)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Digital inputs, comments and the other kinds of events: claims C23 to C35 of `spec_notes/nev.md`."""
+"""Digital inputs, comments and the other kinds of events: claims C23 to C35 and C50 of `spec_notes/nev.md`."""
 
 from __future__ import annotations
 
@@ -98,6 +98,18 @@ def test_nev_c26_neuromotive_regions_come_with_their_number_and_event(opened: Op
 def test_nev_c26_half_a_letter_of_utf_16_is_left_out(opened: Opener) -> None:
     make = Maker(size=12 + 5)
     assert opened(nev([make.comment(5, "abc".encode("utf-16-le")[:5], 1)])).comments()[0].text == "ab"
+
+
+@pytest.mark.parametrize("tick", [0x000BDA03, 0x01020304, 0xFFFFFFFE, 0x00000100])
+def test_nev_c50_the_own_tick_behind_eight_letters_is_no_text(opened: Opener, tick: int) -> None:
+    own, other = struct.pack("<I", tick), struct.pack("<I", 0x61626364)
+    texts = [b"Comment2" + own, b"Comment22", b"Comment2" + other, b"seven..\0" + own, b"Comment2" + own + b"more"]
+    file = opened(nev([V2.comment(tick, text) for text in texts]))
+    expected = ["Comment2", "Comment22", "Comment2dcba", "seven..", "Comment2"]
+    assert [comment.text for comment in file.comments()] == file.events("comment")["text"].tolist() == expected
+    wide = "8letters" + own[:2].decode("latin-1")
+    (comment,) = opened(nev([V2.comment(tick, wide.encode("utf-16-le"), 1)])).comments()
+    assert comment.text == wide.split("\0")[0]
 
 
 def test_nev_c27_colour_is_red_green_blue_alpha(opened: Opener) -> None:

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""What `events` lists, in which order and with which times: claims C57 and C58 of `spec_notes/timing.md`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import nev as n
+from builders import timing as t
+from fixture_types import RealFile
+from recording.files import Folder, nsx
+
+import nevparse as nv
+from nevparse.cli import commands as cli
+
+Rows = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def rows(capsys: pytest.CaptureFixture[str]) -> Rows:
+    """The events that `events --json` lists; `--csv` lists the same."""
+
+    def call(*arguments: object) -> list[dict[str, Any]]:
+        command = ["events", *map(str, arguments)]
+        capsys.readouterr()
+        assert cli.main([*command, "--json"]) == 0
+        listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert cli.main([*command, "--csv"]) == 0
+        cells = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+        for row, of_csv in zip(listed, cells, strict=True):
+            assert {name: of_csv[name] for name in row} == {
+                name: "" if value is None else str(value) for name, value in row.items()
+            }
+            assert list(row) == [name for name in of_csv if name in row]
+        return listed
+
+    return call
+
+
+def values(rows: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+def two_epochs(folder: Path) -> Path:
+    """Spikes and digital inputs of two epochs with the same ticks; 40 samples are missing behind tick 160."""
+    make = n.Maker(20)
+    packets = []
+    for _ in range(2):
+        for tick in range(100, 8_000, 100):
+            packets.append(make.spike(tick, 1 + tick % 3, 0))
+            packets += [make.digital(tick - 50, 1, tick)] if tick % 1_000 == 0 else []
+    files = Folder(folder).write(s__nev=n.nev(packets), s__ns5=nsx((30, 8_000), (10, 151), (201, 8_000)))
+    return files.path / "s.nev"
+
+
+def test_timing_c57_events_are_listed_by_epoch_and_tick(rows: Rows, tmp_path: Path) -> None:
+    path = two_epochs(tmp_path)
+    listed = rows(path)
+    ticks = list(range(950, 7_000, 1_000))
+    assert values(listed, "epoch", "tick") == [(epoch, tick) for epoch in (0, 1) for tick in ticks]
+    assert {row["kind"] for row in listed} == {"digital"}
+    spikes = rows(path, "--kind", "spike", "--epoch", "1")
+    assert values(spikes, "epoch", "tick") == [(1, tick) for tick in range(100, 8_000, 100)]
+    (tmp_path / "s.ns5").unlink()
+    assert values(rows(path), "epoch", "tick") == values(listed, "epoch", "tick"), "a NEV alone shows its reset"
+    one = Folder(tmp_path).write(one__nev=t.spike_nev([5, 9, 7])).path / "one.nev"
+    assert values(rows(one, "--kind", "spike"), "tick") == [(5,), (7,), (9,)]
+    assert "epoch" not in rows(one, "--kind", "spike")[0]
+
+
+def test_timing_c58_seconds_and_samples_count_from_the_first_sample(rows: Rows, tmp_path: Path) -> None:
+    path = two_epochs(tmp_path)
+    listed = rows(path, "--kind", "spike")
+    assert [row["seconds"] for row in listed] == [(row["tick"] - 30) / 30_000 for row in listed]
+    assert values(listed[:2], "segment", "sample") == [(0, 70), (0, 170)]
+    assert values(listed[79:82], "tick", "segment", "sample") == [(100, 1, 90), (200, None, None), (300, 2, 99)]
+    assert rows(tmp_path / "s.ns5", "--kind", "spike") == rows(tmp_path / "s", "--kind", "spike") == listed
+
+
+def test_timing_c58_start_and_stop_are_as_in_a_cut(rows: Rows, tmp_path: Path) -> None:
+    path = two_epochs(tmp_path)
+    by_seconds = rows(path, "--kind", "spike", "--start", (4_000 - 30) / 30_000, "--stop", (5_000 - 30) / 30_000)
+    assert values(by_seconds, "epoch", "tick") == [
+        (epoch, tick) for epoch in (0, 1) for tick in range(4_000, 5_000, 100)
+    ]
+    assert rows(path, "--kind", "spike", "--start", "4000t", "--stop", "5000t") == by_seconds
+    out = tmp_path / "cut.nev"
+    assert cli.main(["cut", str(path), str(out), "--start", "0.1", "--stop", "0.2", "--epoch", "1"]) == 0
+    of_cut = values(rows(out, "--kind", "spike"), "tick")
+    assert of_cut == values(rows(path, "--kind", "spike", "--start", "0.1", "--stop", "0.2", "--epoch", "1"), "tick")
+
+
+def test_timing_c58_rows_are_those_of_an_exported_bin(rows: Rows, tmp_path: Path, capsys: Any) -> None:
+    path, bin_path = two_epochs(tmp_path), tmp_path / "s.bin"
+    assert cli.main(["bin", str(tmp_path / "s.ns5"), str(bin_path), "--gaps", "join"]) == 0
+    capsys.readouterr()
+    first = {0: 0, 1: 8_000, 2: 8_151}
+    for row in rows(path, "--kind", "spike", "--rows", bin_path):
+        assert row["row"] == (None if row["segment"] is None else first[row["segment"]] + row["sample"])
+    assert cli.main(["events", str(path), "--kind", "spike", "--rows", str(tmp_path / "none.bin")]) == 2
+    (tmp_path / "s.ns5").unlink()
+    assert cli.main(["events", str(path), "--kind", "spike", "--rows", str(bin_path)]) == 2
+    assert "leave out --rows" in capsys.readouterr().err
+
+
+def test_timing_c57_an_array_of_events_keeps_the_order_of_the_file(tmp_path: Path, capsys: Any) -> None:
+    path, out = two_epochs(tmp_path), tmp_path / "spikes.npy"
+    options = ["--kind", "spike", "--epoch", "1", "--stop", "1000t"]
+    assert cli.main(["events", str(path), *options, "--npy", str(out)]) == 0
+    assert "9 events" in capsys.readouterr().out
+    with nv.open_nev(path) as nev:
+        expected = nev.events("spike")
+    np.testing.assert_array_equal(np.load(out), expected[79:88])
+
+
+def test_timing_c57_events_that_may_be_of_another_epoch_are_said(tmp_path: Path, capsys: Any) -> None:
+    folder = Folder(tmp_path).write(s__nev=t.spike_nev(range(150, 7_000, 50)), s__ns5=nsx((0, 8_000), (116, 9_000)))
+    assert cli.main(["events", str(folder.path / "s.nev"), "--kind", "spike"]) == 0
+    assert capsys.readouterr().err.count("137 of 137 packets may be of either of two epochs") == 1
+
+
+def test_timing_c57_real_events_of_both_epochs_are_told_apart(rows: Rows, real_file: RealFile) -> None:
+    listed = rows(real_file("reset.nev"), "--kind", "spike")
+    assert [sum(row["epoch"] == epoch for row in listed) for epoch in (0, 1)] == [5451, 7628]
+    assert [sum(row["segment"] == segment for row in listed) for segment in (0, 1)] == [5451, 7628]
