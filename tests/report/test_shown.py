@@ -74,7 +74,7 @@ def test_a_recording_says_its_files(tmp_path: Path) -> None:
 def test_a_sidecar_says_rows_channels_and_source(opened: Opened, out: Path) -> None:
     nv.write_bin(opened(b.nsx([(0, b.ramp(300, 2))])), out)
     sidecar = nv.read_sidecar(out)
-    assert repr(sidecar).endswith("s.json': 300 rows × 2 channels of int16 at 30000 Hz, from s.ns5)")
+    assert repr(sidecar).endswith("s.bin.json': 300 rows × 2 channels of int16 at 30000 Hz, from s.ns5)")
     assert "300 × 2 of int16" in sidecar._repr_html_()
 
 
