@@ -7,22 +7,55 @@ Options of an export have the library's names for them (``dest``), so that `comm
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
-from fractions import Fraction
-from typing import NoReturn
+import sys
+from typing import Any, NoReturn
 
 from .. import __version__
-from ..format.tables import EVENT_KINDS, MAX_CHANNELS
+from ..format.tables import EVENT_KINDS
 from ..format.text import printable
-from .times import time
+from .values import excluded, factor, fill, ids, moment, offsets, seconds, slices
 
+_GREEDY = ("--labels", "--cmp", "--kinds")  # they take as many values as follow
 _ANY_FILE = "a file, or the base name of a recording for all of it"
 _CONTINUOUS = "an NSx file, or any member or the base name of a recording"
 
 
 class _Parser(argparse.ArgumentParser):
+    """One that says what would be right, and shows the usage of the command that was mistyped."""
+
+    _given: tuple[str, ...] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and refuse what is not known here, where the command's own usage is."""
+        self._given = tuple(sys.argv[1:] if args is None else args)
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error("; ".join(self._unknown(text) for text in unknown))
+        return parsed, unknown
+
     def error(self, message: str) -> NoReturn:
+        """Print the usage and a line, and exit."""
+        if message.startswith("the following arguments are required"):
+            message += "".join(self._taken(option) for option in _GREEDY if option in self._given)
+        if message.endswith("expected one argument"):
+            option = message.removeprefix("argument ").partition(":")[0].split("/")[0]
+            message += f"; a value that begins with - is joined to it: {option}=-1"
         super().error(printable(message))  # it quotes names of files
+
+    def _unknown(self, text: str) -> str:
+        from difflib import get_close_matches
+
+        if not text.startswith("-"):
+            return f"unexpected {text!r}"
+        alike = get_close_matches(text.partition("=")[0], self._option_string_actions, 1)
+        return f"unknown option {text}" + (f"; did you mean {alike[0]}?" if alike else "")
+
+    def _taken(self, option: str) -> str:
+        """What an option that takes several values took, as it may have taken the files."""
+        behind = self._given[self._given.index(option) + 1 :]
+        n_values = next((k for k, text in enumerate(behind) if text.startswith("-")), len(behind))
+        taken = ", ".join(behind[:n_values])
+        return f"; {option} took {taken}: put it last, or give its values as one list, {option} A,B"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,14 +91,14 @@ def _add_bin(command: argparse.ArgumentParser) -> None:
     clock.add_argument("--offsets", type=offsets, metavar="0,TIME", help=shift)
     command.add_argument("--follow", action="store_true", help="go on with what is being recorded, until Ctrl-C")
     idle = "with --follow: end after so many seconds without a new sample"
-    command.add_argument("--timeout", dest="timeout_s", type=float, metavar="S", help=idle)
+    command.add_argument("--timeout", dest="timeout_s", type=seconds, metavar="S", help=idle)
 
 
 def _add_sorter(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="F", help=_CONTINUOUS)
     command.add_argument("folder", metavar="FOLDER", help="the folder to make")
     maps = "the array's map; of several arrays or headstages one each. A plain grid otherwise"
-    command.add_argument("--cmp", nargs="+", metavar="MAP", help=maps)
+    command.add_argument("--cmp", nargs="+", action="extend", metavar="MAP", help=maps)
     command.add_argument("--first-bank", metavar="AE", help="the bank that bank A of each map is plugged into")
     by = "what joins map and channels: bank and pin, label, or electrode id"
     command.add_argument("--by", choices=["pin", "label", "id"], default="pin", help=by)
@@ -84,7 +117,8 @@ def _add_cut(command: argparse.ArgumentParser) -> None:
     command.add_argument("--segments", type=slices, metavar="0,2:4", help=segments)
     epoch = "only the time between two settings of the clock, from 0; needed where several have --start to --stop"
     command.add_argument("--epoch", type=int, metavar="N", help=epoch)
-    command.add_argument("--kinds", nargs="+", choices=EVENT_KINDS, metavar="KIND", help="of a NEV: kinds of events")
+    kinds = "of a NEV: kinds of events"
+    command.add_argument("--kinds", nargs="+", action="extend", choices=EVENT_KINDS, metavar="KIND", help=kinds)
     out = "take out dates, comments, texts and the application; with the word labels, labels too"
     command.add_argument("--anonymise", nargs="?", const=True, default=False, choices=["labels"], help=out)
     base = "what to subtract from timestamps that count from 1970, the same for every file of a recording"
@@ -97,16 +131,21 @@ def _add_channels(command: argparse.ArgumentParser, has_neural: bool = False) ->
     channels = command.add_mutually_exclusive_group()
     channels.add_argument("--channels", type=slices, metavar="0:128", help="columns, from 0, as numpy slices")
     channels.add_argument("--electrodes", type=ids, metavar="1-96,129", help="electrode ids, both ends included")
-    channels.add_argument("--labels", nargs="+", metavar="LABEL", help='labels, or patterns such as "elec*"')
+    labels = 'labels, or patterns such as "elec*": a list with commas, or several'
+    channels.add_argument("--labels", nargs="+", action="extend", metavar="LABEL", help=labels)
     if has_neural:
         out = "leave out analog inputs"
         channels.add_argument("--neural", dest="kind", action="store_const", const="neural", help=out)
+    without = 'electrode ids, and labels or patterns, to leave out of these: 17,40-42,"ainp*"'
+    command.add_argument("--exclude", type=excluded, metavar="17,LABEL", help=without)
+    absent = "skip channels that are named and not there, and say which"
+    command.add_argument("--missing-ok", action="store_true", help=absent)
 
 
 def _add_times(command: argparse.ArgumentParser) -> None:
-    when = "seconds after the first sample (12.5), ticks (375000t) or a UTC date (2024-05-06T07:08:09)"
-    command.add_argument("--start", type=time, metavar="TIME", help=when)
-    command.add_argument("--stop", type=time, metavar="TIME", help="likewise; not included")
+    when = "seconds after the first sample (12.5, 500ms, 00:01:30), ticks (375000t) or a UTC date (2024-05-06T07:08:09)"
+    command.add_argument("--start", type=moment, metavar="TIME", help=when)
+    command.add_argument("--stop", type=moment, metavar="TIME", help="likewise; not included")
 
 
 def _add_export(command: argparse.ArgumentParser) -> None:
@@ -114,7 +153,7 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     gaps = "where time is broken: refuse, a file for each segment, back to back, or fill what is missing"
     command.add_argument("--gaps", choices=["error", "split", "join", "fill"], default="error", help=gaps)
     command.add_argument("--fill", type=fill, default=0, metavar="VALUE", help="fill value: a raw value, or hold")
-    command.add_argument("--max-fill", type=float, default=10.0, metavar="X", help="at most X times what was recorded")
+    command.add_argument("--max-fill", type=factor, default=10.0, metavar="X", help="at most X times what was recorded")
     command.add_argument("--resample", choices=["nominal"], help="PTP: nearest samples on a regular grid")
     command.add_argument("--sort", action="store_true", help="sort samples that are out of order by time")
     command.add_argument("--overwrite", action="store_true", help="replace files of the same names, but no recordings")
@@ -135,43 +174,3 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     form.add_argument("--spreadsheet", action="store_true", help=guarded)
     form.add_argument("--json", action="store_true", help="JSON, one line for each event")
     form.add_argument("--npy", metavar="OUT", help="a numpy file of one kind")
-
-
-def slices(text: str) -> list[slice]:
-    """Numbers and slices as numpy has them: ``0:128,130``."""
-    parts = []
-    for part in text.split(","):
-        numbers = [int(number) if number.strip() else None for number in part.split(":")]
-        if len(numbers) == 1 and numbers[0] is not None:
-            parts.append(slice(numbers[0], numbers[0] + 1 or None))
-        elif 2 <= len(numbers) <= 3 and 0 not in numbers[2:]:
-            parts.append(slice(*numbers))
-        else:
-            raise ValueError(text)
-    return parts
-
-
-def ids(text: str) -> list[int]:
-    """Numbers and ranges that include both ends: ``1-96,129``."""
-    numbers: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.partition("-")
-        begin, end = int(first), int(last if dash else first)
-        if not begin <= end < begin + MAX_CHANNELS:
-            raise ValueError(text)
-        numbers += range(begin, end + 1)
-    return numbers
-
-
-def offsets(text: str) -> list[int | Fraction]:
-    """Ticks and seconds: ``0,75000t`` or ``0,2.5``."""
-    times = [time(part) for part in text.split(",")]
-    shifts = [part for part in times if not isinstance(part, datetime)]
-    if len(shifts) < len(times):
-        raise ValueError(text)
-    return shifts
-
-
-def fill(text: str) -> float | str:
-    """A number, or ``hold``."""
-    return "hold" if text == "hold" else int(text) if text.lstrip("-").isdigit() else float(text)

@@ -159,7 +159,7 @@ def _cut(arguments: argparse.Namespace) -> int:
             _leave_out(arguments, f"{opened.path}: an NSx has no events", "kinds")
             report: object = write_nsx(opened, arguments.out, **_options(opened, arguments, size_text))
         elif isinstance(opened, NevFile):
-            _leave_out(arguments, f"{opened.path}: a NEV has no samples", "channels", "labels", "kind")
+            _leave_out(arguments, f"{opened.path}: a NEV has no samples", "channels", "kind")
             with as_member(opened) as member:
                 continuous = None if isinstance(member, NevFile) else member.fastest
                 report = write_nev(member, arguments.out, **_options(opened, arguments, size_text, continuous))
@@ -184,38 +184,20 @@ def _options(
 
     `continuous` has the segments, where that is not the file itself.
     """
+    from .choice import Chosen, indices
+
     options = {name: value for name, value in vars(arguments).items() if name not in _NOT_OPTIONS}
-    if options.get("channels"):
-        options["channels"] = _columns(file, options["channels"])
-    if options.get("labels"):
-        options["labels"] = _labels(file, options["labels"])
+    chosen = Chosen(file, options.pop("missing_ok", False))
+    for name, choose in (("channels", chosen.columns), ("electrodes", chosen.electrodes), ("labels", chosen.labels)):
+        if options.get(name):
+            options[name] = choose(options[name])
+    if options.get("exclude"):
+        options["exclude"] = chosen.excluded(options["exclude"])
     if options.get("segments"):
         if continuous is None and not hasattr(file, "segments"):
             raise UnusableInput(f"{file.path}: no continuous file beside it; leave out --segments")
-        options["segments"] = _indices(options["segments"], len((continuous or file).segments))
+        options["segments"] = indices(options["segments"], len((continuous or file).segments))
     return options | tick_range(file, arguments) | {"progress": progress(total_text)}
-
-
-def _columns(ns: NsxFile, slices: list[slice]) -> list[int]:
-    """Columns that slices select; warns where they go beyond the last one."""
-    last = max(part.stop or 0 for part in slices)
-    if last > ns.n_channels:
-        print_message(f"warning: --channels goes to {last}, and the file has {ns.n_channels} channels")
-    return _indices(slices, ns.n_channels)
-
-
-def _labels(ns: NsxFile, labels: list[str]) -> list[str]:
-    """Labels without the apostrophes around them, which cmd.exe leaves, unless the file has such labels."""
-    if any("'" in channel.label for channel in ns.channels):
-        return labels
-    unquoted = [label[1:-1] if len(label) > 1 and label[0] == label[-1] == "'" else label for label in labels]
-    if any("'" in label for label in unquoted):
-        raise UnusableInput(f"no label of {ns.path} has an apostrophe; put labels in double quotes")
-    return unquoted
-
-
-def _indices(slices: list[slice], n: int) -> list[int]:
-    return [index for part in slices for index in range(n)[part]]
 
 
 def _events(arguments: argparse.Namespace) -> int:

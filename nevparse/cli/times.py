@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from argparse import Namespace
 from datetime import datetime, timezone
 from fractions import Fraction
@@ -15,13 +16,23 @@ if TYPE_CHECKING:
     from ..nev.file import NevFile
     from ..nsx.file import NsxFile
 
+_UNITS_S = {"h": Fraction(3600), "min": Fraction(60), "m": Fraction(60), "sec": Fraction(1), "s": Fraction(1)}
+_UNITS_S |= {"ms": Fraction(1, 1000), "us": Fraction(1, 10**6), "µs": Fraction(1, 10**6)}
 Time = int | Fraction | datetime  # a tick, seconds after the recording's first sample, or a date
 
 
 def time(text: str) -> Time:
-    """Read a time: ``375000t`` is a tick, ``12.5`` are seconds, ``2024-05-06T07:08:09`` is a date."""
+    """Read a time: ``375000t`` is a tick, ``12.5`` are seconds, ``2024-05-06T07:08:09`` is a date.
+
+    Seconds may have a unit (``5s``, ``500ms``, ``2min``) or be of a clock (``00:01:30.5``, ``1:30``).
+    """
     if text.endswith("t"):
         return int(text[:-1])
+    if clock := re.fullmatch(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)", text):
+        hours, minutes, seconds = clock.groups()
+        return Fraction(int(hours or 0) * 3600 + int(minutes) * 60) + Fraction(seconds)
+    if unit := re.fullmatch(r"(.*\d\.?) ?(ms|us|µs|s|sec|min|m|h)", text):
+        return Fraction(unit[1]) * _UNITS_S[unit[2]]
     try:
         if len(text.lower().partition("e")[2]) > 4:
             raise ValueError(text)  # as an exact number it would fill the memory

@@ -194,7 +194,7 @@ def test_bin_overwrites_only_where_allowed(main: Command, recording: str, tmp_pa
         (["--start", "nan"], 2, "--start"),
         (["--start", "1e999999999"], 2, "--start"),
         (["--start", "50"], 1, "expected ticks that hold samples"),
-        (["--unknown"], 2, "unrecognized arguments"),
+        (["--unknown"], 2, "unknown option --unknown"),
         ([], 0, ""),
     ],
 )

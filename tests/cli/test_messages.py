@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""What a tired person types, and what they are told: in the words that they typed, with what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import nev as nb
+from builders import nsx as b
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nevparse as nv
+from nevparse.cli import commands as cli
+from nevparse.cli.times import time
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with ``s.ns5`` of 96 electrodes and 2 analog inputs, and ``s.nev``."""
+    heads = [b.channel(k + 1) for k in range(96)] + [b.analog_input(1), b.analog_input(2)]
+    (tmp_path / "s.ns5").write_bytes(b.nsx([(1000, b.ramp(3000, 98))], channels=heads))
+    spikes = [nb.V2.spike(1000 + 100 * k, 1 + k % 3, 0) for k in range(30)]
+    labels = [nb.lbl(k, f"elec{k}".encode()) for k in (1, 2, 3)]
+    (tmp_path / "s.nev").write_bytes(nb.nev(spikes, [*(nb.wav(k) for k in (1, 2, 3)), *labels]))
+    (tmp_path / "map.cmp").write_text("no map")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit code, and what is on the last line of standard error."""
+    try:
+        code = cli.main(arguments)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    lines = capsys.readouterr().err.splitlines()
+    return code, lines[-1] if lines else ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("--channels 0-15", "columns 0 to 15 are 0:16, electrodes 0-15 are --electrodes 0-15"),
+        ("--channels elec1", "names of channels are for --labels"),
+        ("--channels 1.5", "numpy's slices, such as 0:128,130, found '1.5'"),
+        ("--channels 0,5,200", "no columns 200; the file has 98, from 0"),
+        ("--channels=0,-99", "no columns -99; the file has 98, from 0"),
+        ("--channels -2:", "a value that begins with - is joined to it: --channels=-"),
+        ("--electrodes 1:32", "electrodes 1 to 32 are 1-32, columns 1:32 are --channels 1:32"),
+        ("--electrodes elec1", "names of electrodes are for --labels"),
+        ("--electrodes 5-1", "such as 1-96,129, found '5-1'"),
+        ("--electrodes 1,200", "no electrode 200; the file has electrodes 1-96, 129-130"),
+        ("--labels Elec1", "no label 'Elec1': did you mean 'elec1'; the file has labels elec1 to ainp2, 98 in all"),
+        ("--labels elec1,elec200", "no label 'elec200': did you mean"),
+        ("--exclude elek1", "did you mean 'elec1'"),
+        ("--exclude 500", "no electrode 500"),
+        ("--start 5x", "500ms, 00:01:30, 375000t (ticks), 2024-05-06T07:08:09 (UTC), found '5x'"),
+        ("--start soon", "found 'soon'"),
+        ("--fill held", "expected a number, or the word hold, found 'held'"),
+        ("--max-fill nan", "expected a number of 0 or more, found 'nan'"),
+        ("--timeout nan", "expected a number of seconds, found 'nan'"),
+        ("--gaps fil", "invalid choice: 'fil'"),
+        ("--chanels 0", "unknown option --chanels; did you mean --channels?"),
+        ("--stat 3", "unknown option --stat; did you mean --start?"),
+        ("--labels=elec1 --neural", "not allowed with argument"),
+    ],
+)
+def test_a_mistake_is_answered_with_what_would_be_right(
+    here: Path, capsys: pytest.CaptureFixture[str], typed: str, answer: str
+) -> None:
+    code, message = told(capsys, "bin", "s.ns5", "o.bin", *typed.split())
+    assert code in (1, 2)
+    assert answer in message
+    assert "_" not in message.replace("_of_", "")
+    assert sorted(path.name for path in here.iterdir()) == ["map.cmp", "s.nev", "s.ns5"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("bin --labels elec1 elec2 s.ns5 o.bin", "--labels took elec1, elec2, s.ns5, o.bin: put it last, or"),
+        ("sorter --cmp map.cmp s.ns5 folder", "--cmp took map.cmp, s.ns5, folder: put it last, or"),
+        ("cut s.ns5 o.ns5 --segmnts 0", "unknown option --segmnts; did you mean --segments?"),
+        ("inof s.ns5", "invalid choice: 'inof'"),
+    ],
+)
+def test_swallowed_files_and_mistyped_commands_are_named(
+    here: Path, capsys: pytest.CaptureFixture[str], typed: str, answer: str
+) -> None:
+    code, message = told(capsys, *typed.split())
+    assert (code, answer in message) == (2, True), message
+
+
+def test_a_mistyped_option_shows_the_usage_of_its_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["cut", "s.ns5", "o.ns5", "--segmnts", "0"])
+    assert capsys.readouterr().err.startswith("usage: nevparse cut ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "columns"),
+    [
+        (["--labels", "elec1,elec3"], [0, 2]),
+        (["--labels", "elec1", "elec3"], [0, 2]),
+        (["--labels", "elec1", "--labels", "elec3"], [0, 2]),
+        (["--electrodes", "1-4", "--exclude", "2,elec3"], [0, 3]),
+        (["--neural", "--exclude", "1-94"], [94, 95]),
+        (["--exclude", "elec*"], [96, 97]),
+        (["--electrodes", "95-300", "--missing-ok"], [94, 95, 96, 97]),
+        (["--labels", "elec1,elec100", "--missing-ok"], [0]),
+        (["--channels", "1,2000", "--missing-ok"], [1]),
+        (["--electrodes", "1-3", "--exclude", "3,700", "--missing-ok"], [0, 1]),
+    ],
+)
+def test_channels_are_chosen_and_left_out_as_typed(
+    here: Path, capsys: pytest.CaptureFixture[str], typed: list[str], columns: list[int]
+) -> None:
+    code, message = told(capsys, "bin", "s.ns5", "o.bin", *typed)
+    assert code == 0, message
+    assert nv.read_sidecar("o.bin").contents["columns"] == columns
+    assert ("skipped" in message) == ("--missing-ok" in typed)
+
+
+def test_electrodes_of_a_nev_are_chosen_alike(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, "cut", "s.nev", "o.nev", "--labels", "elec*", "--exclude", "2")[0] == 0
+    with nv.open_nev("o.nev") as nev:
+        assert {int(number) for number in nev.spikes()["electrode_id"]} == {1, 3}
+
+
+def test_missing_ok_does_not_make_nothing_of_something(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, message = told(capsys, "bin", "s.ns5", "o.bin", "--electrodes", "500-600", "--missing-ok")
+    assert (code, "has none of the electrodes 500-600" in message) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5s", 5), ("500ms", 0.5), ("00:00:05", 5), ("1:30", 90), ("01:00:00.25", 3600.25), ("2min", 120), ("1e-1s", 0.1)],
+)
+def test_seconds_may_have_a_unit_or_be_of_a_clock(text: str, seconds: float) -> None:
+    value = time(text)
+    assert float(value) == seconds  # type: ignore[arg-type]
+
+
+@given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
+def test_times_of_a_clock_are_exact(h: int, m: int, s: int, ms: int) -> None:
+    value = time(f"{h:02}:{m:02}:{s:02}.{ms:03}")
+    assert value * 1000 == ((h * 60 + m) * 60 + s) * 1000 + ms  # type: ignore[operator]
+
+
+def test_times_with_units_cut_as_plain_seconds_do(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for stop in ("0.05", "50ms", "0:0.05", "2500t"):
+        assert told(capsys, "bin", "s.ns5", "o.bin", "--stop", stop, "--overwrite")[0] == 0
+        assert np.fromfile("o.bin", "<i2").size == 1500 * 98
