@@ -161,7 +161,11 @@ def convert_ticks(ticks: NDArray[np.int64], from_rate: int, to_rate: int) -> NDA
 
 def seconds_after(ticks: ArrayLike, zero_tick: int, tick_rate: int) -> NDArray[np.float64]:
     """Times in seconds after `zero_tick`, float64, of the shape of `ticks`; the differences are taken in integers."""
-    return np.asarray((integer_array(ticks, "ticks") - zero_tick) / tick_rate, np.float64)
+    wanted = integer_array(ticks, "ticks")
+    with np.errstate(over="ignore"):
+        after = wanted - zero_tick
+    fits = (after >= 0) == (wanted >= zero_tick)  # else they are more than 63 bits apart
+    return np.asarray(np.where(fits, after, wanted.astype(np.float64) - zero_tick) / tick_rate)
 
 
 def tick_after(seconds: float | Fraction, zero_tick: int, tick_rate: int) -> int:

@@ -59,10 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _info(arguments: argparse.Namespace) -> int:
     from .info import info_json, info_text, quality_json, quality_text
-    from .opening import open_named
+    from .opening import as_member, open_named
 
     for name in arguments.file:
-        with open_named(name) as opened:
+        with open_named(name) as typed, as_member(typed) as opened:
             if arguments.quality:
                 show = progress("{} windows".format)
                 lines = [json_text(each) for each in quality_json(opened, show)] if arguments.json else []
@@ -151,7 +151,7 @@ def _cut(arguments: argparse.Namespace) -> int:
     from ..export.native.cut_nsx import write_nsx
     from ..nev.file import NevFile
     from ..nsx.file import NsxFile
-    from .opening import as_member, open_continuous, open_named
+    from .opening import open_continuous, open_named, recording_of
 
     name, number = arguments.file, arguments.nsx
     with open_named(name) if number is None else open_continuous(name, number) as opened:
@@ -160,9 +160,11 @@ def _cut(arguments: argparse.Namespace) -> int:
             report: object = write_nsx(opened, arguments.out, **_options(opened, arguments, size_text))
         elif isinstance(opened, NevFile):
             _leave_out(arguments, f"{opened.path}: a NEV has no samples", "channels", "kind")
-            with as_member(opened) as member:
-                continuous = None if isinstance(member, NevFile) else member.fastest
-                report = write_nev(member, arguments.out, **_options(opened, arguments, size_text, continuous))
+            with recording_of(opened) as recording:
+                continuous = recording.fastest if recording else None
+                report = write_nev(
+                    recording or opened, arguments.out, **_options(opened, arguments, size_text, continuous)
+                )
         else:
             members = ", ".join(opened.members)
             raise UnusableInput(f"{name}: expected the name of one file, found a recording of {members}")

@@ -14,12 +14,15 @@ from ..format.channel import Channel
 from ..format.dates import date_text
 from ..format.tables import CHANNEL_KINDS
 from ..format.text import duration_text, printable, ranges_text, size_text
+from ..nev.epochs import Epoch
 from ..nev.file import NevFile
 from ..nsx.file import NsxFile
+from ..recording.epochs import epochs_of, match_epochs
 from ..recording.recording import Recording
 from .terminal import UnusableInput
 
 Progress = Callable[[int, int], None]
+_Spans = list[tuple[float, float]]
 _BAR_CELLS = 60
 _MAX_BUSY = 5
 _MAX_LISTED = 8  # gaps, resets and damaged places; further ones are only counted
@@ -67,12 +70,13 @@ def _continuous(opened: NsxFile | NevFile | Recording) -> list[NsxFile]:
 
 
 def _nsx_lines(ns: NsxFile) -> list[str]:
-    first = f", first tick {ns.segments[0].start_tick} at {ns.tick_rate} Hz" if ns.segments else ""
+    first = ns.segments[0].start_tick if ns.segments else None
+    start = f", first tick {first} at {ns.tick_rate} Hz, which is {_when(ns, first)}" if first is not None else ""
     duration, label = duration_text(ns.n_samples / ns.sampling_rate), f', "{printable(ns.label)}"' if ns.label else ""
     return [
         f"{_title(ns, 'NSx')}, {size_text(ns.size_bytes)}",
         f"  {_counted(range(ns.n_channels), 'channel')}, {ns.sampling_rate:g} Hz, {ns.dtype.name}{label}",
-        f"  {duration}, {ns.n_samples} samples in {_counted(ns.segments, 'segment')}{first}",
+        f"  {duration}, {ns.n_samples} samples in {_counted(ns.segments, 'segment')}{start}",
         *(f"  {line}" for line in _channel_lines(ns.channels)),
         *_listed("gap", [str(gap) for gap in ns.gaps]),
         *_damage_lines(ns),
@@ -128,8 +132,10 @@ def _filter_text(channel: Channel) -> str:
 
 
 def _nev_lines(nev: NevFile, units: bool) -> list[str]:
-    span, rate = nev.tick_span, nev.tick_rate
-    times = f", {span[0] / rate:.6g} s to {span[1] / rate:.6g} s (ticks {span[0]} to {span[1]})" if span else ""
+    span = nev.tick_span
+    zero = f"; 0 s is tick {nev.zero_tick}"
+    times = f", {_seconds_text(nev, *span)} (ticks {span[0]} to {span[1]}{zero})" if span else ""
+    epochs = [f"{n}: {_seconds_text(nev, *e)} (ticks {e.start_tick} to {e.stop_tick})" for n, e in _epochs(nev)]
     kinds = [f"{kind} {count}" for kind, count in nev.kinds().items()]
     resets = [f"at packet {r.packet}: from tick {r.tick_before} to {r.tick_after}" for r in nev.resets]
     return [
@@ -138,8 +144,25 @@ def _nev_lines(nev: NevFile, units: bool) -> list[str]:
         f"  events: {', '.join(kinds) or 'none'}",
         *(_unit_lines(nev) if units else _spike_lines(nev)),
         *(_listed("clock reset", resets) if resets else []),
+        *(_listed("epoch", epochs) if epochs else []),
         *_damage_lines(nev),
     ]
+
+
+def _seconds_text(file: NsxFile | NevFile, first_tick: int, last_tick: int) -> str:
+    return f"{file.seconds(first_tick):.6g} s to {file.seconds(last_tick):.6g} s"
+
+
+def _when(file: NsxFile | NevFile, tick: int) -> str:
+    """Seconds of a tick, and the tick that is 0 s where that is another."""
+    zero = "" if tick == file.zero_tick else f" (0 s is tick {file.zero_tick})"
+    return f"{file.seconds(tick):.6g} s{zero}"
+
+
+def _epochs(nev: NevFile) -> list[tuple[int, Epoch]]:
+    """The epochs of a NEV with their numbers; none where the clock was never set anew."""
+    epochs = nev.epochs
+    return list(enumerate(epochs)) if len(epochs) > 1 else []
 
 
 def _spike_lines(nev: NevFile) -> list[str]:
@@ -185,23 +208,61 @@ def _unit_lines(nev: NevFile) -> list[str]:
 
 def _recording_lines(recording: Recording, units: bool) -> list[str]:
     """Every file of a recording, and a bar for each that shows when it has data."""
-    spans = {suffix: _spans_s(file) for suffix, file in recording.files.items()}
-    ends = [end for parts in spans.values() for part in parts for end in part]
-    first, last = (min(ends), max(ends)) if ends else (0.0, 0.0)
+    epochs = _spans_by_epoch(recording)
     return [
         *(line for file in recording.files.values() for line in info_text(file, units=units)),
-        f"{printable(recording.base)}: {first:.6g} s to {last:.6g} s by the recorder's clock",
-        *(f"  {suffix}  |{_bar(parts, first, last)}|" for suffix, parts in spans.items()),
+        *(
+            line
+            for number, spans in enumerate(epochs)
+            for line in _timeline(recording.base, spans, f"epoch {number}, " if len(epochs) > 1 else "")
+        ),
         *(f"  {suffix}  could not be read: {printable(str(error))}" for suffix, error in recording.failed.items()),
     ]
 
 
-def _spans_s(file: NsxFile | NevFile) -> list[tuple[float, float]]:
-    spans = [file.tick_span] if isinstance(file, NevFile) else [(s.start_tick, s.stop_tick) for s in file.segments]
-    return [(span[0] / file.tick_rate, span[1] / file.tick_rate) for span in spans if span]
+def _timeline(base: str, spans: dict[str, _Spans], epoch: str) -> list[str]:
+    """A bar for each file of an epoch."""
+    ends = [end for parts in spans.values() for part in parts for end in part]
+    first, last = (min(ends), max(ends)) if ends else (0.0, 0.0)
+    return [
+        f"{printable(base)}: {epoch}{first:.6g} s to {last:.6g} s by the recorder's clock",
+        *(f"  {suffix}  |{_bar(parts, first, last)}|" for suffix, parts in spans.items()),
+    ]
 
 
-def _bar(spans: list[tuple[float, float]], first: float, last: float) -> str:
+def _spans_by_epoch(recording: Recording) -> list[dict[str, _Spans]]:
+    """Seconds at which each file has data, epoch by epoch; in one where there are too many."""
+    epochs = recording.epochs
+    epochs = epochs if len(epochs) <= _MAX_LISTED else epochs[:1]
+    found: list[dict[str, _Spans]] = [{} for _ in epochs]
+    for suffix, file in recording.files.items():
+        spans = _nev_spans(file, len(epochs)) if isinstance(file, NevFile) else _nsx_spans(file, epochs, recording)
+        for of_epoch, ticks in zip(found, spans, strict=True):
+            of_epoch[suffix] = [(float(file.seconds(a)), float(file.seconds(b))) for a, b in ticks]
+    return found
+
+
+def _nev_spans(nev: NevFile, n_epochs: int) -> list[list[tuple[int, int]]]:
+    """First and last tick of each epoch's packets."""
+    if n_epochs == 1:
+        return [[nev.tick_span] if nev.tick_span else []]
+    known = nev._packets.with_known_kind()
+    ticks, numbers = nev._packets.heads.tick[known], nev.packet_epochs.epoch[known]
+    of_epochs = (ticks[numbers == number] for number in range(n_epochs))
+    return [[(int(of_epoch.min()), int(of_epoch.max()))] if of_epoch.size else [] for of_epoch in of_epochs]
+
+
+def _nsx_spans(ns: NsxFile, epochs: Sequence[Epoch], recording: Recording) -> list[list[tuple[int, int]]]:
+    """Ticks of each epoch's segments."""
+    rate = recording.nev.tick_rate if recording.nev else None
+    numbers = match_epochs(epochs_of(ns, rate), epochs) if len(epochs) > 1 else [0] * len(ns.epochs)
+    spans: list[list[tuple[int, int]]] = [[] for _ in epochs]
+    for number, segments in zip(numbers, ns.epochs, strict=True):
+        spans[number] += [(ns.segments[each].start_tick, ns.segments[each].stop_tick) for each in segments]
+    return spans
+
+
+def _bar(spans: _Spans, first: float, last: float) -> str:
     """A line of time: ``#`` where there is data, ``.`` where there is none."""
     cells, per_s = ["."] * _BAR_CELLS, (_BAR_CELLS - 1) / ((last - first) or 1)
     for begin, end in spans:
@@ -227,7 +288,7 @@ def _nsx_values(ns: NsxFile) -> dict[str, Any]:
         "dtype": ns.dtype.str,
         "duration_s": ns.n_samples / ns.sampling_rate,
         "segments": [_attributes(segment, "start_tick", "n_samples", "n_blocks") for segment in ns.segments],
-        **_attributes(ns, "n_channels", "n_samples", "missing_bytes", "gaps", "damage"),
+        **_attributes(ns, "zero_tick", "n_channels", "n_samples", "missing_bytes", "gaps", "damage"),
         "channels": [vars(channel) for channel in ns.channels],
     }
 
@@ -241,7 +302,7 @@ def _nev_values(nev: NevFile) -> dict[str, Any]:
         **_attributes(nev, "time_origin", "time_origin_note", "time_origin_tick"),
         "tick_rate_hz": nev.tick_rate,
         "sample_rate_hz": nev.sample_rate,
-        **_attributes(nev, "packet_bytes", "n_packets", "missing_bytes", "resets", "damage"),
+        **_attributes(nev, "zero_tick", "packet_bytes", "n_packets", "missing_bytes", "resets", "epochs", "damage"),
         "first_tick": first_tick,
         "last_tick": last_tick,
         "kinds": nev.kinds(),

@@ -31,7 +31,7 @@ def open_continuous(name: str, number: int | None) -> Iterator[NsxFile]:
         if isinstance(opened, NsxFile) and number is None:
             yield opened
             return
-        with _recording_of(opened) as recording:
+        with _whole_recording(opened) as recording:
             ns = _choose_nsx(recording, number)
             print_message(f"{ns.path} ({ns.sampling_rate:g} Hz)")
             yield ns
@@ -42,10 +42,10 @@ def open_events(name: str) -> Iterator[tuple[NevFile, Recording | None]]:
     """Open the NEV of this name, or that of its recording; and the recording, where it has continuous data."""
     with open_named(name) as opened:
         if isinstance(opened, NevFile):
-            with as_member(opened) as member:
-                yield (member, None) if isinstance(member, NevFile) else (member.require_nev(), member)
+            with recording_of(opened) as recording:
+                yield (recording.require_nev() if recording else opened), recording
             return
-        with _recording_of(opened) as recording:
+        with _whole_recording(opened) as recording:
             if recording.nev is None:
                 raise UnusableInput(f"{recording.base}: expected a .nev, found {', '.join(recording.members)}")
             yield recording.nev, recording if recording.has_samples else None
@@ -66,11 +66,19 @@ def _has_members(base: str) -> bool:
 
 
 @contextmanager
-def as_member(nev: NevFile) -> Iterator[NevFile | Recording]:
-    """The recording that a NEV is a member of; the NEV itself where no continuous file is beside it."""
-    recording = recording_beside(nev)
+def as_member(opened: NsxFile | NevFile | Recording) -> Iterator[NsxFile | NevFile | Recording]:
+    """A file as the member of its recording that it is, which has the recording's seconds and epochs."""
+    with recording_of(opened) as recording:
+        suffix = "" if isinstance(opened, Recording) else os.path.splitext(opened.path)[1][1:].lower()
+        yield recording.files.get(suffix, opened) if recording else opened
+
+
+@contextmanager
+def recording_of(opened: NsxFile | NevFile | Recording) -> Iterator[Recording | None]:
+    """The recording that a file is a member of; None where it has no samples."""
+    recording = None if isinstance(opened, Recording) else recording_beside(opened)
     if recording is None:
-        yield nev
+        yield opened if isinstance(opened, Recording) else None
         return
     with recording:
         yield recording
@@ -90,7 +98,7 @@ def recording_beside(file: NsxFile | NevFile) -> Recording | None:
     return None
 
 
-def _recording_of(opened: NsxFile | NevFile | Recording) -> Recording:
+def _whole_recording(opened: NsxFile | NevFile | Recording) -> Recording:
     if isinstance(opened, Recording):
         return opened
     with check_readable(opened.path):

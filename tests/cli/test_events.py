@@ -130,3 +130,31 @@ def test_timing_c57_real_events_of_both_epochs_are_told_apart(rows: Rows, real_f
     listed = rows(real_file("reset.nev"), "--kind", "spike")
     assert [sum(row["epoch"] == epoch for row in listed) for epoch in (0, 1)] == [5451, 7628]
     assert [sum(row["segment"] == segment for row in listed) for segment in (0, 1)] == [5451, 7628]
+
+
+def test_timing_c58_info_says_when_0_s_is_and_draws_epochs_apart(tmp_path: Path, capsys: Any) -> None:
+    path = two_epochs(tmp_path)
+    assert cli.main(["info", str(path)]) == 0
+    alone = capsys.readouterr().out
+    assert f"{70 / 30_000:.6g} s to {7_870 / 30_000:.6g} s (ticks 100 to 7900; 0 s is tick 30)" in alone
+    assert "    1: -0.000666667 s to 0.272367 s (ticks 10 to 8201)" in alone
+    assert cli.main(["info", str(tmp_path / "s")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.endswith("first tick 30 at 30000 Hz, which is 0 s") for line in lines)
+    bars = [(line.split()[0], line.count("#")) for line in lines if line.endswith("|")]
+    assert bars == [("nev", 58), ("ns5", 60), ("nev", 57), ("ns5", 60)]
+    assert [line.split(": ")[1].split(",")[0] for line in lines if "recorder's clock" in line] == ["epoch 0", "epoch 1"]
+    assert cli.main(["info", str(path), "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert (described["zero_tick"], [epoch["start_tick"] for epoch in described["epochs"]]) == (30, [30, 10])
+
+
+def test_timing_c58_a_slow_file_counts_from_the_recordings_first_sample(tmp_path: Path, capsys: Any) -> None:
+    Folder(tmp_path).write(s__ns2=nsx((60, 100), period=30), s__ns5=nsx((30, 9_000)))
+    assert cli.main(["info", str(tmp_path / "s.ns2")]) == 0
+    assert "first tick 60 at 30000 Hz, which is 0.001 s (0 s is tick 30)" in capsys.readouterr().out
+    for suffix, n_samples in ("ns2", 10), ("ns5", 300):
+        out = tmp_path / f"cut.{suffix}"
+        assert cli.main(["cut", str(tmp_path / f"s.{suffix}"), str(out), "--start", "0.01", "--stop", "0.02"]) == 0
+        with nv.open_nsx(out) as ns:
+            assert (ns.zero_tick, ns.n_samples) == (330, n_samples)
