@@ -170,7 +170,7 @@ def test_electrodes_and_units_are_integers_and_nothing_else(files: Files, wrong:
         lambda: files.blocks.read(electrodes=wrong),
         lambda: nv.write_nsx(files.blocks, files.new_folder() / "x", segments=wrong),
     ):
-        with pytest.raises(ValueError, match="integer"):
+        with pytest.raises(TypeError, match="integer"):
             refused()
 
 
@@ -180,10 +180,11 @@ def test_rows_and_ticks_are_whole(files: Files) -> None:
         lambda: sidecar.row_to_tick([0.5]),
         lambda: sidecar.tick_to_row(np.array([10.5])),
         lambda: files.blocks.locate([10.5]),
+        lambda: files.blocks.locate(1.5),
         lambda: files.blocks.locate(["10"]),
         lambda: files.blocks.segments[0].find(10.5),  # type: ignore[arg-type]
     ):
-        with pytest.raises(ValueError, match="integer"):
+        with pytest.raises(TypeError, match="integer"):
             refused()
     assert sidecar.row_to_tick(np.array([1.0, 2.0])).tolist() == [11, 12]
 

@@ -189,6 +189,11 @@ def _options(
     from .choice import Chosen, indices
 
     options = {name: value for name, value in vars(arguments).items() if name not in _NOT_OPTIONS}
+    for name in ("fill", "max_fill"):
+        if options.get(name) is None:
+            options.pop(name, None)
+        elif options["gaps"] != "fill":
+            raise UnusableInput(f"--{name.replace('_', '-')} requires --gaps fill")
     chosen = Chosen(file, options.pop("missing_ok", False))
     for name, choose in (("channels", chosen.columns), ("electrodes", chosen.electrodes), ("labels", chosen.labels)):
         if options.get(name):

@@ -6,11 +6,12 @@ from __future__ import annotations
 import os
 import re
 from argparse import Namespace
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from .terminal import print_message
+from .terminal import UnusableInput, print_message
 
 if TYPE_CHECKING:
     from ..nev.file import NevFile
@@ -51,7 +52,36 @@ def tick_range(file: NsxFile | NevFile, arguments: Namespace) -> dict[str, int |
     has_seconds = any(isinstance(time, Fraction) for time in times.values())
     if has_seconds and file._zero_tick is None and not count_from_recording(file):
         print_message(f"no samples beside {file.path}: seconds count from its first event")
-    return {name: _tick(time, file) for name, time in times.items()}
+    ticks = {name: _tick(time, file) for name, time in times.items()}
+    _check_range(file, times["start_tick"], ticks, is_following=getattr(arguments, "follow", False))
+    return ticks
+
+
+def _check_range(
+    file: NsxFile | NevFile, start: Time | None, ticks: Mapping[str, int | None], *, is_following: bool
+) -> None:
+    """Refuse a start below 0 before all that was recorded, and say where a range goes beyond that."""
+    span, start_tick, stop_tick = _recorded_span(file), ticks["start_tick"], ticks["stop_tick"]
+    if span is None:
+        return
+    first_s, last_s = file.seconds(span).tolist()
+    if start_tick is not None and start_tick < span[0]:
+        if isinstance(start, datetime):
+            print_message(f"--start is before the beginning of {file.path}; taken from there on")
+        elif start is not None and start < 0:
+            raise UnusableInput(f"--start is below 0, and {file.path} begins at {first_s:.6g} s (tick {span[0]})")
+    if stop_tick is not None and stop_tick > span[1] and not is_following:
+        print_message(f"--stop is beyond the end of {file.path}, {last_s:.6g} s (tick {span[1]}); taken up to there")
+
+
+def _recorded_span(file: NsxFile | NevFile) -> tuple[int, int] | None:
+    """The first tick of a file, and the first after its last; None where it has none."""
+    from ..nsx.file import NsxFile
+
+    if isinstance(file, NsxFile):
+        ends = [(segment.start_tick, segment.stop_tick) for segment in file.segments]
+        return (min(start for start, _ in ends), max(stop for _, stop in ends)) if ends else None
+    return (file.tick_span[0], file.tick_span[1] + 1) if file.tick_span else None
 
 
 def count_from_recording(file: NsxFile | NevFile) -> bool:
@@ -68,16 +98,16 @@ def count_from_recording(file: NsxFile | NevFile) -> bool:
 
 
 def _tick(time: Time | None, file: NsxFile | NevFile) -> int | None:
-    """The tick of a time; a second or a date before tick 0 is tick 0."""
+    """The tick of a time."""
     from ..clock import tick_after
 
     base = file.time_base
     if isinstance(time, Fraction):
-        return max(0, tick_after(time, file.zero_tick, file.tick_rate))
+        return tick_after(time, file.zero_tick, file.tick_rate)
     if not isinstance(time, datetime):
         return time
     if base.origin is None:
         raise ValueError(f"{file.path}: the file has no date; give --start and --stop in seconds or ticks")
     since = time - _utc(base.origin)
     microseconds = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
-    return max(0, base.origin_tick + microseconds * base.tick_rate // 1_000_000)
+    return base.origin_tick + microseconds * base.tick_rate // 1_000_000

@@ -159,6 +159,8 @@ def write_bin(
     """
     if follow and not isinstance(ns, NsxFile):
         raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
+    if not follow and (timeout_s, stop) != (None, None):
+        raise ValueError("expected timeout_s and stop with follow=True: without it the export ends by itself")
     recording = _as_one_recording(ns, gaps == "fill", sort)
     span = requested_ticks(recording, start_tick, stop_tick, start_s, stop_s)
     options = checked_options(PlanOptions(*span, gaps, fill, max_fill, resample, sort), recording.dtype)

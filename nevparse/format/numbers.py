@@ -18,11 +18,11 @@ NO_TICK = INT64_MAX  # nothing is recorded at the last tick: segments end before
 
 
 def integer(value: Any, what: str) -> int:
-    """An integer of any kind as Python's; ValueError where it is none."""
+    """An integer of any kind as Python's; TypeError for anything else."""
     try:
         return index(value)
     except TypeError:
-        raise ValueError(f"expected {what} as an integer, found {value!r}") from None
+        raise TypeError(f"expected {what} as an integer, found {value!r}") from None
 
 
 def optional_integer(value: Any, what: str) -> int | None:
@@ -47,7 +47,7 @@ def clock_tick(value: Any, what: str) -> int:
 
 
 def integers(values: Any, what: str) -> list[int]:
-    """One integer or several as a list; ValueError for text, fractions and anything else."""
+    """One integer or several as a list; TypeError for text, fractions and anything else."""
     return [integer(value, what) for value in one_or_more(values)]
 
 
@@ -66,7 +66,7 @@ def number(value: Any) -> float:
 
 
 def integer_array(values: ArrayLike, what: str) -> NDArray[np.int64]:
-    """Integers as int64, of the same shape; ValueError where one has a fraction or does not fit."""
+    """Integers as int64, of the same shape; TypeError where one has a fraction, ValueError where it does not fit."""
     found = _whole_numbers(values, what)
     if found.size and not (found.min() >= ~INT64_MAX and found.max() <= INT64_MAX):
         raise ValueError(f"expected {what} of 64 bits, found {found.min()} to {found.max()}")
@@ -101,7 +101,7 @@ def _whole_numbers(values: ArrayLike, what: str) -> NDArray[Any]:
     if found.dtype.kind in "iu":
         return found
     if found.dtype.kind not in "fO":
-        raise ValueError(f"expected {what} as integers, found {found.dtype}")
+        raise TypeError(f"expected {what} as integers, found {found.dtype}")
     if found.dtype.kind == "f" and (np.abs(found) < 1 << 53).all() and (found == np.floor(found)).all():
         return found.astype(np.int64)
     whole = np.array([_whole(value, what) for value in found.ravel().tolist()], object)

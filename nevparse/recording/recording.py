@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..clock import convert_ticks
 from ..errors import DamagedFile, FormatError
 from ..format.notebook import summary_html
-from ..format.numbers import integer, tick_values
+from ..format.numbers import integer, integer_array, tick_values
 from ..format.text import duration_text
 from ..nev.epochs import MOST_EPOCHS, Epoch, PacketEpochs, warn_of_ambiguous
 from ..nev.file import NevFile, open_nev
@@ -197,7 +197,7 @@ class Recording:
         wanted = convert_ticks(wanted, nev.tick_rate, file.tick_rate)
         if packets is None or (self.is_one_epoch and len(file.epochs) == 1):
             return file.locate(wanted)
-        chosen, epochs = np.asarray(packets, np.intp), nev.epochs
+        chosen, epochs = integer_array(packets, "packets"), nev.epochs
         warn_of_ambiguous(self.base, nev.packet_epochs, chosen, stacklevel=2)  # who called locate
         numbers = nev.packet_epochs.epoch[chosen]
         if len(epochs) > MOST_EPOCHS:

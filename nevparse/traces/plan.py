@@ -105,6 +105,10 @@ def checked_options(options: PlanOptions, dtype: np.dtype[Any]) -> PlanOptions:
     max_fill = number(options.max_fill)
     if not max_fill >= 0:  # NaN is no limit at all
         raise ValueError(f"expected max_fill to be 0 or more, found {max_fill}")
+    if options.gaps != "fill" and fill != PlanOptions().fill:
+        raise ValueError(
+            f"expected fill with gaps='fill', found {fill!r} with gaps={options.gaps!r}, which fills nothing"
+        )
     start_tick = optional_integer(options.start_tick, "start_tick")
     stop_tick = optional_integer(options.stop_tick, "stop_tick")
     return options._replace(start_tick=start_tick, stop_tick=stop_tick, fill=fill, max_fill=max_fill)

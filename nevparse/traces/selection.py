@@ -89,7 +89,9 @@ def _by_column(channels: Sequence[Channel], wanted: ChannelChoice) -> NDArray[np
     columns = np.asarray(one_or_more(wanted))
     if columns.size == 0:
         return every[:0]
-    if columns.dtype.kind not in "biu" or (columns.dtype == bool and columns.size != n_channels):
+    if columns.dtype.kind not in "biuO":
+        raise TypeError(f"expected columns as integers or a mask of {n_channels}, found {columns.dtype}")
+    if columns.dtype == bool and columns.size != n_channels:
         raise ValueError(f"expected columns as integers or a mask of {n_channels}, found {columns.dtype}")
     try:
         chosen: NDArray[np.intp] = every[columns]

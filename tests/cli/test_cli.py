@@ -155,7 +155,6 @@ def test_bin_writes_the_selected_channels(main: Command, recording: str, tmp_pat
         (["--stop", "0.01"], slice(None, 300)),
         (["--start", "0.05", "--stop", "0.0500333333"], slice(1500, 1501)),
         (["--start", "1/30000", "--stop", "1"], slice(1, None)),
-        (["--start", "-5"], slice(None)),
     ],
 )
 def test_bin_takes_seconds_from_the_first_sample(main: Command, recording: str, tmp_path: Path, options, rows) -> None:

@@ -37,7 +37,7 @@ def test_growing_c14_a_live_export_is_the_later_export(
 ) -> None:
     folder, now = tmp_path_factory.mktemp("live"), Time()
     steps = ends(data.draw, made.start, len(made.data))
-    fill = data.draw(st.sampled_from([7, "hold"]))
+    fill = data.draw(st.sampled_from([7, "hold"])) if gaps == "fill" else 0
     options: dict[str, Any] = {"gaps": gaps, "max_fill": 1e9, "channels": [0], "fill": fill}
     (folder / "out").mkdir()
     with Recorder(folder / "s.ns5", made.data, made.blocks, counts) as recorder, pytest.MonkeyPatch.context() as patch:

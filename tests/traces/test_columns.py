@@ -34,7 +34,8 @@ def test_microvolts_of_scattered_columns_are_those_of_all(opened: Opened) -> Non
     [
         ({"electrodes": [1, 77, 80]}, KeyError, "no electrode 77, 80; the file has electrodes 1-3"),
         ({"channels": [3]}, ValueError, "expected columns 0 to 2"),
-        ({"channels": [0.5]}, ValueError, "expected columns as integers"),
+        ({"electrodes": [1.7]}, TypeError, "expected an electrode as an integer, found 1.7"),
+        ({"channels": [0.5]}, TypeError, "expected columns as integers"),
         ({"channels": [True]}, ValueError, "expected columns as integers or a mask of 3"),
         ({"channels": [2**70]}, ValueError, "expected columns"),
         ({"channels": [0], "electrodes": [1]}, ValueError, "expected one way to choose columns"),
