@@ -44,12 +44,21 @@ def stream(batches: Iterable[Batch], file: FileIO) -> Generator[int, None, None]
         for _ in range(n_waiting):
             yield _n_rows_of_next(written)
     finally:
-        with suppress(Empty):  # after an error or Ctrl-C only the batch that is being written is completed
-            while True:
-                to_write.get_nowait()
-        to_write.put(None)
-        while writer.is_alive():
-            writer.join(_WAIT_S)
+        try:
+            _end(writer, to_write)
+        except KeyboardInterrupt:  # the second one: the file must not be closed while it is written to
+            _end(writer, to_write)
+            raise
+
+
+def _end(writer: Thread, to_write: SimpleQueue[Batch | None]) -> None:
+    """End the thread; after an error or Ctrl-C only the batch that is being written is completed."""
+    with suppress(Empty):
+        while True:
+            to_write.get_nowait()
+    to_write.put(None)
+    while writer.is_alive():
+        writer.join(_WAIT_S)
 
 
 def _n_rows_of_next(written: SimpleQueue[int | BaseException]) -> int:

@@ -280,6 +280,35 @@ def test_the_writing_thread_ends_before_the_export_is_cleared_up(
     assert left_in(out.parent) == []
 
 
+@pytest.mark.usefixtures("many_steps")
+def test_a_second_ctrl_c_waits_for_what_is_being_written(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the thread would go on with a file that is closed."""
+    real, interrupted = threading.Thread.join, list[threading.Thread]()
+
+    def join(self: threading.Thread, timeout: float | None = None) -> None:
+        if self.name == "nevparse-write" and not interrupted:
+            interrupted.append(self)
+            raise KeyboardInterrupt
+        real(self, timeout)
+
+    class Slow(FileIO):
+        def write(self, data: Any) -> int:
+            time.sleep(0.01)
+            return super().write(data)
+
+    def ctrl_c(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "join", join)
+    monkeypatch.setattr(output_files, "FileIO", Slow)
+    with pytest.raises(KeyboardInterrupt):
+        nv.write_bin(opened(b.plausible("2.3", 2, (5000,))[0]), out, progress=ctrl_c)
+    assert [thread.is_alive() for thread in interrupted] == [False]
+    assert left_in(out.parent) == []
+
+
 @pytest.mark.parametrize(
     "n_batches", [1, packing.BUFFERS, pytest.param(4 * packing.BUFFERS, marks=pytest.mark.thorough)]
 )
