@@ -263,6 +263,11 @@ def counts_from_1970(tick_rate: int, first_tick: int) -> bool:
     return tick_rate == _NANOSECOND_HZ and first_tick >= _SINCE_1970_TICK
 
 
+def dated_ticks(tick_rate: int, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of some ticks that are nanoseconds since 1970."""
+    return ticks[ticks >= _SINCE_1970_TICK] if tick_rate == _NANOSECOND_HZ else ticks[:0]
+
+
 def find_time_base(origin: datetime | None, tick_rate: int, first_tick: int, origin_tick: int, note: str) -> TimeBase:
     """Find out what kind of clock a file has, from the header's date `origin` and the file's first tick.
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 
 def date_of_systemtime(words: tuple[int, ...]) -> datetime | None:
@@ -25,6 +25,14 @@ def systemtime_of_date(moment: datetime | None) -> tuple[int, ...]:
     utc = moment.astimezone(timezone.utc) if moment.tzinfo else moment
     sunday_is_0 = utc.isoweekday() % 7
     return utc.year, utc.month, sunday_is_0, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond // 1000
+
+
+def nearest_ms(moment: datetime | None) -> datetime | None:
+    """A moment half a millisecond later, so that the millisecond below it is the nearest one."""
+    try:
+        return moment and moment + timedelta(microseconds=500)
+    except OverflowError:
+        return moment
 
 
 def date_text(date: datetime | None) -> str:

@@ -1,20 +1,32 @@
 # SPDX-License-Identifier: MIT
-"""Removes from headers what identifies a subject: dates, comments, applications, and labels on request."""
+"""Removes what identifies a subject: dates, comments, applications, labels on request, and what no field owns."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from ...clock import counts_from_1970
+import numpy as np
+from numpy.typing import NDArray
+
+from ...clock import counts_from_1970, dated_ticks
 from ...format import tables
-from ...format.dates import systemtime_of_date
+from ...format.dates import nearest_ms, systemtime_of_date
 from ...format.layout import Layout
+from ...nev.packets import CONTINUED, KIND_CODES
+from ...nev.spikes import N_IDS
+
+if TYPE_CHECKING:
+    from ...nev.file import NevFile
+    from ...nev.packets import PacketNumbers
 
 LABELS = "labels"  # the value of `anonymise` that removes labels too
 NEUTRAL_DATE = datetime(2000, 1, 1)  # a valid date: some readers fail without one
 _NAME_FIELDS = ("label", "name")
+# The field where free text, or what no document explains, starts in a packet of a kind
+_TEXT_FIELD = {"comment": "text", "log": "application", "config": "text", "unknown": "payload"}
+_NO_END = 1 << 32  # of a waveform, without a header that says how long it is
 
 
 def check_anonymise(anonymise: bool | str) -> None:
@@ -23,11 +35,14 @@ def check_anonymise(anonymise: bool | str) -> None:
         raise ValueError(f"expected anonymise to be True, False or {LABELS!r}, found {anonymise!r}")
 
 
-def check_dates_removed(path: str, tick_rate: int, ticks: Sequence[int], anonymise: bool | str, base_tick: int) -> None:
+def check_dates_removed(
+    path: str, tick_rate: int, ticks: NDArray[np.int64], anonymise: bool | str, base_tick: int
+) -> None:
     """Raise ValueError if timestamps would still reveal the date, or become negative."""
-    first, last = min(ticks, default=0), max(ticks, default=0)
-    if base_tick and not (anonymise and counts_from_1970(tick_rate, last)):
+    dated = dated_ticks(tick_rate, ticks)
+    if base_tick and not (anonymise and dated.size):
         raise ValueError(f"{path}: base_tick (--base-tick) is for anonymising clocks that count from 1970")
+    first, last = (int(dated.min()), int(dated.max())) if dated.size else (0, 0)
     if base_tick > first or base_tick < 0:
         raise ValueError(f"{path}: expected a base_tick of 0 to {first}, the first timestamp, found {base_tick}")
     if anonymise and counts_from_1970(tick_rate, last - base_tick):
@@ -38,12 +53,18 @@ def check_dates_removed(path: str, tick_rate: int, ticks: Sequence[int], anonymi
         )
 
 
-def anonymous_basic(version: tables.NsxVersion | tables.NevVersion, raw: bytes, anonymise: bool | str) -> bytes:
-    """A basic header without its date, comment and application."""
+def anonymous_basic(
+    version: tables.NsxVersion | tables.NevVersion, raw: bytes, anonymise: bool | str, tick: int, tick_rate: int
+) -> bytes:
+    """A basic header without its comment and application; its date is that of `tick` if tick 0 is in the year 2000."""
     application = (
         tables.RIPPLE_NEUTRAL_APPLICATION if version.vendor == "ripple" else b""
     )  # it identifies Ripple's layout
-    values = {"time_origin": systemtime_of_date(NEUTRAL_DATE), "comment": b"", "application": application}
+    try:
+        date = NEUTRAL_DATE + timedelta(microseconds=tick * 1_000_000 // tick_rate)
+    except OverflowError:
+        date = NEUTRAL_DATE
+    values = {"time_origin": systemtime_of_date(nearest_ms(date)), "comment": b"", "application": application}
     if anonymise == LABELS:
         values["label"] = b""
     return version.basic.with_values(_without_remnants(version.basic, raw), **values)
@@ -69,3 +90,63 @@ def _without_remnants(layout: Layout, raw: bytes) -> bytes:
         elif code.endswith("s"):
             out[offset:stop] = bytes(out[offset:stop]).split(b"\0")[0].ljust(stop - offset, b"\0")
     return bytes(out)
+
+
+class PacketBlanks:
+    """Which bytes of packets are blanked: texts, and all that no field owns, as behind the end of a waveform."""
+
+    def __init__(self, nev: NevFile) -> None:
+        self._kind, size = nev._packets.heads.kind, nev.packet_bytes
+        self._reserved = np.zeros((len(KIND_CODES) + 1, size), np.bool_)  # inside of a kind's fields
+        by_code = np.zeros(len(KIND_CODES) + 1, np.int64)
+        for kind, code in KIND_CODES.items():
+            layout = nev._packets.layout(kind)
+            by_code[code] = layout.offsets[_TEXT_FIELD[kind]] if kind in _TEXT_FIELD else layout.size
+            for offset, field, width in layout.rows:
+                if not field and width != "*x":
+                    self._reserved[code, offset : offset + struct.calcsize("<" + width)] = True
+        stops = by_code[self._kind]
+        _add_waveforms(nev, stops)
+        _add_points(nev, stops)
+        _continue(stops, self._kind, size, nev._version.any_packet.offsets["packet_id"])
+        self._stops, self._columns = stops, np.arange(size)
+
+    def of(self, packets: PacketNumbers) -> NDArray[np.bool_]:
+        """For each byte of some packets whether it is blanked, ``(n_packets, packet_bytes)``."""
+        return self._reserved[self._kind[packets]] | (self._columns >= self._stops[packets, np.newaxis])
+
+
+def _add_waveforms(nev: NevFile, stops: NDArray[np.int64]) -> None:
+    """Move the ends of spikes and stimuli behind their waveforms."""
+    n_bytes = np.full(N_IDS, _NO_END, np.int64)
+    stops[nev._packets.numbers_of("stim")] += _NO_END
+    for electrode in nev.electrodes.values():
+        if electrode.header_points:
+            n_bytes[electrode.electrode_id] = electrode.header_points * electrode.dtype.itemsize
+    spikes = nev._packets.numbers_of("spike")
+    stops[spikes] += n_bytes[nev._packets.heads.packet_id[spikes]]
+
+
+def _add_points(nev: NevFile, stops: NDArray[np.int64]) -> None:
+    """Move the ends of tracking packets behind their points."""
+    layout, numbers = nev._packets.layout("tracking"), nev._packets.numbers_of("tracking")
+    if numbers.size and layout.size <= nev.packet_bytes:
+        fields = nev._packets.raw.view(layout.dtype(nev.packet_bytes))[numbers]
+        n_bytes = np.full(1 << 16, _bytes_of_point(*tables.POINT_CODE), np.int64)
+        for trackable in nev.trackables:
+            code = tables.POINT_CODES.get(trackable.type, tables.POINT_CODE)
+            n_bytes[trackable.trackable_id - 1] = _bytes_of_point(*code)
+        stops[numbers] += n_bytes[fields["node_id"]] * fields["n_points"]
+
+
+def _bytes_of_point(code: str, n_numbers: int) -> int:
+    return np.dtype(code).itemsize * n_numbers
+
+
+def _continue(stops: NDArray[np.int64], kind: NDArray[np.uint8], size: int, start: int) -> None:
+    """Set the ends of continuing packets, whose payload from `start` on belongs to the packet before them."""
+    continued = np.maximum.accumulate(np.where(kind == CONTINUED, -1, np.arange(kind.size)))
+    numbers = np.flatnonzero(kind == CONTINUED)
+    first = continued[numbers]
+    left = stops[first] - size - (numbers - first - 1) * (size - start)
+    stops[numbers] = start + np.where(first < 0, 0, np.clip(left, 0, size - start))

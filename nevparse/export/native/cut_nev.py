@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...clock import requested_ticks
 from ...errors import ExportError
 from ...format import tables
-from ...format.dates import systemtime_of_date
+from ...format.dates import nearest_ms, systemtime_of_date
 from ...format.header import read_extended_headers
 from ...format.numbers import integer, optional_integer
 from ...format.text import size_text
@@ -27,15 +27,12 @@ from ...recording.recording import Recording
 from ...traces.packing import BUFFER_BYTES, BUFFERS
 from ...traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice
 from ..inputs import check_not_shrunk, readinto_of
-from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
+from .anonymise import PacketBlanks, anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .cut_nsx import segment_numbers
 from .file_plan import FilePlan, Progress, copy_bytes, write_file
 
 if TYPE_CHECKING:
     from ...nev.file import NevFile
-
-# The field where free text, or what no document explains, starts in a packet of a kind
-_TEXT_FIELD = {"comment": "text", "log": "application", "config": "text", "unknown": "payload"}
 
 
 class _Times(NamedTuple):
@@ -165,11 +162,9 @@ def _plan(
 ) -> FilePlan:
     heads = nev._packets.heads
     kind = heads.kind[packets]
+    check_dates_removed(nev.path, nev.tick_rate, heads.tick[packets[kind != CONTINUED]], anonymise, base_tick)
     timed = packets[(kind != KIND_CODES["unknown"]) & (kind != CONTINUED)]  # timestamps of other packets mean nothing
-    ticks = heads.tick[timed]
-    ends = [int(ticks.min()), int(ticks.max())] if ticks.size else []
-    check_dates_removed(nev.path, nev.tick_rate, ends, anonymise, base_tick)
-    head = _head(nev, electrodes, anonymise, _date_tick(nev, timed))
+    head = _head(nev, electrodes, anonymise, _date_tick(nev, timed), base_tick)
     n_bytes = len(head) + packets.size * nev.packet_bytes
     return FilePlan(head, n_bytes, _iter_packets(nev, packets, anonymise, base_tick))
 
@@ -269,7 +264,7 @@ def _iter_packets(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, b
     step = max(1, BUFFER_BYTES // size)
     buffers = deque(np.empty(min(step, packets.size), f"V{size}") for _ in range(BUFFERS))
     raw = np.empty(step, f"V{size}")  # read by position: a map of a file that shrinks ends the process
-    text_starts = _text_starts(nev) if anonymise else None
+    blanks = PacketBlanks(nev) if anonymise else None
     for some in np.split(packets, np.flatnonzero(np.diff(packets // step)) + 1):
         if not some.size:
             continue
@@ -279,10 +274,8 @@ def _iter_packets(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, b
             raise ExportError(f"{nev.path}: the input ends too early: it has become shorter since it was opened")
         taken = np.take(in_file, some - first, out=buffers[0][: some.size], mode="clip")
         taken = taken.view(np.uint8).reshape(-1, size)
-        if text_starts is not None:
-            starts = text_starts[some]
-            for start in np.unique(starts).tolist():
-                taken[starts == start, start:] = 0
+        if blanks is not None:
+            taken[blanks.of(some)] = 0
         if base_tick:
             ticks = taken.reshape(-1).view(nev._version.any_packet.dtype(size))["tick"]
             is_time = (ticks >= base_tick) & (ticks != np.iinfo(ticks.dtype).max)  # all ones: a continuing packet
@@ -291,44 +284,31 @@ def _iter_packets(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, b
         buffers.rotate()
 
 
-def _text_starts(nev: NevFile) -> NDArray[np.intp]:
-    """For each packet its first byte of text, reserved bytes or unknown content; its end if it has none of them."""
-    heads, continued = nev._packets.heads, _continued_packets(nev)
-    by_code = np.full(len(KIND_CODES) + 1, nev.packet_bytes, np.intp)
-    for kind, code in KIND_CODES.items():
-        layout = nev._packets.layout(kind)
-        offset, _, last = layout.rows[-1]
-        if kind in _TEXT_FIELD:
-            by_code[code] = layout.offsets[_TEXT_FIELD[kind]]
-        elif last == "*x":
-            by_code[code] = offset
-    has_text = by_code < nev.packet_bytes
-    starts = by_code[heads.kind]
-    continues_text = (heads.kind == CONTINUED) & ((continued < 0) | has_text[heads.kind[continued]])
-    starts[continues_text] = nev._version.any_packet.offsets["packet_id"]
-    return starts
-
-
-def _date_tick(nev: NevFile, timed: PacketNumbers) -> int | None:
-    """The tick of the date in the new header; None if the date stays the same."""
-    if not nev._version.origin_at_first or timed.size == 0:
-        return None
+def _date_tick(nev: NevFile, timed: PacketNumbers) -> int:
+    """The tick of the date in the new header."""
     heads = nev._packets.heads
+    if not timed.size:
+        return nev.time_origin_tick
+    if not nev._version.origin_at_first:  # rolled over before the first packet, which a reader cannot see
+        in_file = heads.tick[timed] % nev._version.any_packet.n_ticks
+        return int((heads.tick[timed] - in_file).min())
     starts = timed[heads.kind[timed] == KIND_CODES["recording"]]
-    tick = int(heads.tick[starts[0]]) if starts.size else nev._packets.first_tick(timed)
-    return tick if tick != nev.time_origin_tick else None
+    return int(heads.tick[starts[0]]) if starts.size else nev._packets.first_tick(timed)
 
 
-def _head(nev: NevFile, electrodes: list[int] | None, anonymise: bool | str, date_tick: int | None) -> bytes:
+def _head(
+    nev: NevFile, electrodes: list[int] | None, anonymise: bool | str, date_tick: int | None, base_tick: int = 0
+) -> bytes:
+    """The new headers, with the date of a tick; None leaves the date as it is."""
     version, width = nev._version, tables.EXTENDED_BYTES
     raw = nev._source.read(version.basic.size, 0, version.basic.name)
     records = read_extended_headers(nev._source, version, version.basic.unpack(raw))
     every = [records[at : at + width] for at in range(0, len(records), width)]
     extended = list(_chosen_headers(version, every, electrodes, anonymise))
     if anonymise:
-        raw = anonymous_basic(version, raw, anonymise)
-    elif date_tick is not None and nev.time_origin is not None:
-        raw = version.basic.with_values(raw, time_origin=systemtime_of_date(nev.datetime(date_tick)))
+        raw = anonymous_basic(version, raw, anonymise, (date_tick or 0) - base_tick, nev.tick_rate)
+    elif date_tick not in (None, nev.time_origin_tick) and nev.time_origin is not None:
+        raw = version.basic.with_values(raw, time_origin=systemtime_of_date(nearest_ms(nev.datetime(date_tick))))
     n_bytes = version.basic.size + width * len(extended)
     return version.basic.with_values(raw, header_bytes=n_bytes, n_extended=len(extended)) + b"".join(extended)
 

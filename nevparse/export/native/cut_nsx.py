@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...clock import requested_ticks
-from ...format.dates import systemtime_of_date
+from ...format.dates import nearest_ms, systemtime_of_date
 from ...format.numbers import integer, integers, optional_integer, signed_ticks
 from ...format.text import ranges_text
 from ...nev.epochs import check_one_epoch, checked_epoch
@@ -180,7 +180,7 @@ def _plan(
         return FilePlan(head, ns.size_bytes, copy_bytes(readinto_of(ns), start, ns.size_bytes))
     ends = [(span, span.start + min(span.n_rows, 2 * N_NEIGHBOURS)) for span in spans]  # packets may be shuffled
     earliest = [int(ns.segments[span.segment].ticks(span.start, stop).min()) for span, stop in ends]
-    check_dates_removed(ns.path, ns.tick_rate, earliest, anonymise, base_tick)
+    check_dates_removed(ns.path, ns.tick_rate, np.array(earliest, np.int64), anonymise, base_tick)
     n_samples, layout = sum(span.n_rows for span in spans), ns._version.block
     if ns.has_sample_timestamps:
         n_headers, rollover, body = n_samples, 0, _iter_packets(ns, columns, spans, base_tick)
@@ -188,32 +188,33 @@ def _plan(
         blocks = [block for span in spans for block in _blocks_of(ns, span)]
         rollover, body = _rollover_ticks(ns, blocks), _iter_blocks(ns, columns, blocks, base_tick)
         n_headers = len(blocks)
-    head = _head(ns, columns, anonymise, _date_tick(ns, spans, rollover))
+    head = _head(ns, columns, anonymise, _date_tick(ns, spans, rollover), base_tick)
     n_bytes = n_samples * columns.size * ns.dtype.itemsize + n_headers * (layout.size if layout else 0)
     return FilePlan(head, len(head) + n_bytes, body)
 
 
-def _date_tick(ns: NsxFile, spans: Sequence[SampleRows], rollover: int) -> int | None:
-    """The tick of the date in the new header; None if the date stays the same."""
+def _date_tick(ns: NsxFile, spans: Sequence[SampleRows], rollover: int) -> int:
+    """The tick of the date in the new header."""
     if not ns._version.origin_at_first:
-        return rollover or None
-    first_tick = int(ns.segments[spans[0].segment].ticks(spans[0].start, spans[0].start + 1)[0]) if spans else None
-    return first_tick if spans and first_tick != ns.segments[0].start_tick else None
+        return rollover
+    first = spans[0] if spans else None
+    return int(ns.segments[first.segment].ticks(first.start, first.start + 1)[0]) if first else 0
 
 
-def _head(ns: NsxFile, columns: Columns, anonymise: bool | str, date_tick: int | None) -> bytes:
-    """The new headers; the date is that of a tick, or with None stays the same."""
+def _head(ns: NsxFile, columns: Columns, anonymise: bool | str, date_tick: int, base_tick: int) -> bytes:
+    """The new headers, with the date of a tick."""
     version = ns._version
     size, width = version.basic.size, version.channel.size
     raw = ns._source.read(ns._headers.start, 0, "headers")
     basic = raw[:size]
     channels = [raw[size + width * column : size + width * (column + 1)] for column in columns.tolist()]
     undocumented = raw[size + width * ns.n_channels :]
+    former_tick = ns.segments[0].start_tick if version.origin_at_first and ns.segments else 0
     if anonymise:
-        basic, undocumented = anonymous_basic(version, basic, anonymise), b""
+        basic, undocumented = anonymous_basic(version, basic, anonymise, date_tick - base_tick, ns.tick_rate), b""
         channels = [anonymous_record(version.channel, channel, anonymise) for channel in channels]
-    elif date_tick is not None and ns.time_origin is not None:
-        basic = version.basic.with_values(basic, time_origin=systemtime_of_date(ns.datetime(date_tick)))
+    elif ns.time_origin is not None and date_tick != former_tick:
+        basic = version.basic.with_values(basic, time_origin=systemtime_of_date(nearest_ms(ns.datetime(date_tick))))
     n_bytes = size + width * len(channels) + len(undocumented)
     basic = version.basic.with_values(basic, n_channels=len(channels), header_bytes=n_bytes)
     return basic + b"".join(channels) + undocumented

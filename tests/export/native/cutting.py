@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import struct
 import warnings
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from builders import nsx as b
@@ -24,7 +24,8 @@ every_nev = pytest.mark.parametrize(("version", "ripple"), NEV_VERSIONS, ids=str
 
 
 def words(moment):
-    """A SYSTEMTIME."""
+    """A SYSTEMTIME, to the nearest millisecond."""
+    moment += timedelta(microseconds=500)
     clock = (moment.hour, moment.minute, moment.second, moment.microsecond // 1000)
     return (moment.year, moment.month, moment.isoweekday() % 7, moment.day, *clock)
 
