@@ -17,6 +17,8 @@ from .format.numbers import INT64_MAX, NO_TICK, integer_array, number, tick_numb
 from .format.text import duration_text
 
 Block = tuple[int, int, int]  # offset of the first row, tick, samples
+SampleRange = tuple[int, int]  # first sample, and the sample after the last
+LONGEST_GROUP = 20  # samples of hub firmware 7.6.0 to 7.6.1.1 that are out of order among each other, and no others
 
 PAUSE_S = 0.1  # nobody pauses and resumes a recording faster; a shorter hole is a loss
 _NANOSECOND_HZ = 1_000_000_000
@@ -27,6 +29,7 @@ _AGREE_S = 10  # header dates are written within seconds of the first sample
 _BEYOND_DATES_S = 1 << 40
 _MAX_S = (1 << 63) // _NANOSECOND_HZ - 2  # seconds from 1970 that 64 bits of nanoseconds hold
 _ROLLOVER = 1 << 32
+_TICKS_AT_ONCE = 1 << 14
 _ROLLOVER_NEAR_S = 3600  # a recording that ran over 32 bits came this near to their end
 
 
@@ -352,6 +355,30 @@ def last_not_after(
         high[unsettled[after]] = middle[after]
         low[unsettled[~after]] = middle[~after] + 1
     return (low - 1).reshape(shape)
+
+
+def last_nearby_not_after(
+    clock: Clock,
+    timestamps: NDArray[np.int64],
+    ticks: NDArray[np.int64],
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """The same where timestamps may be out of order among `LONGEST_GROUP` neighbours: the latest that is not after."""
+    found = last_not_after(timestamps, ticks, low, high)
+    flat, last, first, stop = ticks.ravel(), found.ravel(), low.ravel(), high.ravel()
+    n_sure = max(0, clock.break_steps()[0])  # any other timestamp of the segment is further away than that
+    after = flat - timestamps[np.maximum(last, 0)]
+    unsure = np.flatnonzero((last < first) | (after > n_sure))
+    for part in np.array_split(unsure, -(-unsure.size // _TICKS_AT_ONCE) or 1):
+        near = last[part, np.newaxis] + np.arange(LONGEST_GROUP, -LONGEST_GROUP, -1)
+        is_inside = (near >= first[part, np.newaxis]) & (near < stop[part, np.newaxis])
+        times = timestamps[np.where(is_inside, near, last[part, np.newaxis].clip(0)).ravel()].reshape(near.shape)
+        is_before = is_inside & (times <= flat[part, np.newaxis])
+        best = np.argmax(np.where(is_before, times, ~INT64_MAX), axis=1)  # of equal ones the last
+        rows = np.arange(part.size)
+        last[part] = np.where(is_before[rows, best], near[rows, best], last[part])
+    return last.reshape(found.shape)
 
 
 def tick_array(ticks: Iterable[int]) -> NDArray[np.int64]:

@@ -115,7 +115,7 @@ CALLS: Mapping[str, Callable[[Files, Integer, int, int, int], Any]] = {
     "unit_class": lambda f, i, a, z, k: nv.NevFile.unit_class(i(a)),
     "row_to_tick": lambda f, i, a, z, k: [s.row_to_tick([i(a % 80), i(z % 80)]) for s in f.sidecars],
     "tick_to_row": lambda f, i, a, z, k: [s.tick_to_row([i(a), i(z)]) for s in f.sidecars],
-    "sample_to_row": lambda f, i, a, z, k: [s.sample_to_row([i(k)], [i(a)]) for s in f.sidecars],
+    "tick_to_row of an epoch": lambda f, i, a, z, k: [s.tick_to_row([i(a)], epoch=i(k)) for s in f.sidecars],
     "sidecar seconds": lambda f, i, a, z, k: [s.seconds([i(a % 80)], origin_tick=i(z)) for s in f.sidecars],
     "spike_rows": lambda f, i, a, z, k: f.sidecars[0].spike_rows(f.recording, [i(a), i(z)]),
     "write_bin split": lambda f, i, a, z, k: exported(f, f.blocks, start_tick=i(a), stop_tick=i(z), gaps="split"),

@@ -23,7 +23,7 @@ from ..nsx.file import NsxFile
 from ..nsx.packets import FullScanNeeded
 from ..recording.instruments import CombinedInstruments, Continuous, InstrumentChanges, combine_instruments
 from ..source.growth import POLL_S, FollowOptions
-from ..traces.plan import FilledRows, GapPolicy, PlanOptions, checked_options, plan_rows
+from ..traces.plan import GapPolicy, PlanOptions, checked_options, count_changes, plan_rows
 from ..traces.selection import ChannelChoice, ChannelKind, ElectrodeChoice, ExcludeChoice, LabelChoice
 from .inputs import check_not_shrunk, files_of, raise_if_changed
 from .job import BinFile, ExportJob, Progress, bin_file, bin_outputs
@@ -161,15 +161,16 @@ def write_bin(
         raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
     if not follow and (timeout_s, stop) != (None, None):
         raise ValueError("expected timeout_s and stop with follow=True: without it the export ends by itself")
-    recording = _as_one_recording(ns, gaps == "fill", sort)
+    recording = _as_one_recording(ns, gaps == "fill")
     span = requested_ticks(recording, start_tick, stop_tick, start_s, stop_s)
     options = checked_options(PlanOptions(*span, gaps, fill, max_fill, resample, sort), recording.dtype)
+    options = options._replace(sort=options.sort or isinstance(recording, CombinedInstruments))  # they are on a grid
     columns = recording.columns(channels, electrodes, labels, kind, exclude)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {recording.path} has {recording.n_channels}")
     follow_options = FollowOptions(poll_s, timeout_s, stop) if follow else None
     export = partial(_export, os.fspath(path), columns, options, overwrite, progress, follow_options)
-    recording = recording.fully_scanned() if sort or resample else recording
+    recording = recording.fully_scanned() if options.sort else recording
     while True:
         try:
             return export(recording)
@@ -177,12 +178,12 @@ def write_bin(
             recording = recording.fully_scanned()
 
 
-def _as_one_recording(ns: Continuous | Iterable[NsxFile], of_any: bool, sort: bool) -> Continuous:
+def _as_one_recording(ns: Continuous | Iterable[NsxFile], of_any: bool) -> Continuous:
     """A file as it is; several instruments' files as one recording."""
     if isinstance(ns, NsxFile):
         return ns
     several = ns if isinstance(ns, CombinedInstruments) else combine_instruments(ns)
-    return several.arranged(of_any, sort)
+    return several.arranged(of_any)
 
 
 def _export(
@@ -212,13 +213,13 @@ def _export(
         warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=3)
     rows = [part for file in files for part in file.rows]
     changes = ns.changes(rows, options.start_tick, options.stop_tick) if isinstance(ns, CombinedInstruments) else []
-    filled = (part.n_rows for part in rows if isinstance(part, FilledRows))
+    of_rows = count_changes(rows)
     return BinReport(
         **vars(files[0]) | {"n_samples": sum(file.n_samples for file in files)},
         files=tuple(files),
-        n_filled=sum(filled) + sum(of_one.n_filled for of_one in changes),
-        n_dropped=plan.n_dropped + sum(of_one.n_dropped for of_one in changes),
-        n_repeated=plan.n_repeated + sum(of_one.n_repeated for of_one in changes),
+        n_filled=of_rows.n_filled + sum(of_one.n_filled for of_one in changes),
+        n_dropped=of_rows.n_dropped + sum(of_one.n_dropped for of_one in changes),
+        n_repeated=of_rows.n_repeated + sum(of_one.n_repeated for of_one in changes),
         n_out_of_order=job.n_out_of_order,
         instruments=tuple(changes),
     )

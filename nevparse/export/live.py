@@ -23,8 +23,6 @@ class GrowingRows:
     attributes are those of the newest `RowPlan`.
     """
 
-    n_dropped = n_repeated = 0
-
     def __init__(self, ns: NsxFile, options: PlanOptions, follow: FollowOptions) -> None:
         if options.gaps not in ("join", "fill") or options.resample:
             found = f"gaps={options.gaps!r}, resample={options.resample!r}"
@@ -58,7 +56,7 @@ class GrowingRows:
         if self._ns.has_sample_timestamps != self._has_sample_timestamps:
             raise FullScanNeeded  # short blocks were taken for packets
         try:
-            self.files = plan_rows(self._ns, self._options, may_be_empty=True).files
+            self.files = plan_rows(self._ns, self._options, is_growing=True).files
         except GapError as error:  # a gap may be too long to fill until more is recorded
             if is_last or any(gap.missing_samples < 0 and self._is_final(gap) for gap in error.gaps):
                 raise

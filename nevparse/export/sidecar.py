@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from itertools import chain, pairwise
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby, pairwise
 from math import isfinite
 from typing import Any
 
@@ -17,11 +18,13 @@ from ..errors import FormatError
 from ..format.notebook import summary_html
 from ..format.numbers import clock_tick, tick_values
 from ..format.text import duration_text
-from ..recording.instruments import CombinedInstruments, Continuous
+from ..nev.epochs import Epoch, warn_of_ambiguous
+from ..recording.epochs import match_epochs
+from ..recording.instruments import CombinedInstruments, Continuous, InstrumentChanges
 from ..recording.recording import Recording
 from ..source.file import FileSource
-from ..traces.plan import FilledRows, PlanOptions, PlanRow, RowPlan, count_rows
-from ..traces.row_times import RowTimes
+from ..traces.plan import Changes, FilledRows, PlanOptions, PlanRow, RowPlan, SampleRows, count_changes, count_rows
+from ..traces.row_times import NO_ROW, RowTimes
 from .live import GrowingRows
 
 SIDECAR_VERSION = 1
@@ -73,7 +76,9 @@ def describe(
     """The content of the sidecar of one ``.bin``."""
     channels = [ns.channels[column] for column in columns]
     n_rows, fill = count_rows(rows), options.fill
-    changes = ns.changes(rows) if isinstance(ns, CombinedInstruments) else []
+    changes: list[Changes | InstrumentChanges] = [count_changes(rows)]
+    if isinstance(ns, CombinedInstruments):
+        changes += ns.changes(rows)
     return {
         "sidecar_version": SIDECAR_VERSION,
         "bin": os.path.basename(path),
@@ -88,9 +93,10 @@ def describe(
         "gaps": options.gaps,
         "fill": (fill if isinstance(fill, str) or isfinite(fill) else str(fill)) if options.gaps == "fill" else None,
         "resample": options.resample,
-        "dropped_samples": plan.n_dropped + sum(of_one.n_dropped for of_one in changes),
-        "repeated_samples": plan.n_repeated + sum(of_one.n_repeated for of_one in changes),
-        "stretches": [_range_of_rows(ns, part, options.sort) for part in rows],
+        "dropped_samples": sum(of_one.n_dropped for of_one in changes),
+        "repeated_samples": sum(of_one.n_repeated for of_one in changes),
+        "epochs": [[epoch.start_tick, epoch.stop_tick] for epoch in _epochs(ns)],
+        "stretches": list(_ranges_of_rows(ns, rows, options.sort)),
         "ticks_file": os.path.basename(companions(path)[1]) if ns.has_sample_timestamps else None,
         "columns": columns.tolist(),
         "electrode_ids": [channel.electrode_id for channel in channels],
@@ -115,27 +121,54 @@ def _number(value: float) -> float | None:
     return value if isfinite(value) else None  # JSON has no NaN
 
 
-def _range_of_rows(ns: Continuous, part: PlanRow, sort: bool) -> dict[str, Any]:
-    """A range of rows and its anchors, as `RowTimes` takes them."""
-    stop_row = part.row + part.n_rows
-    if isinstance(part, FilledRows):
-        return {"segment": None, "start_row": part.row, "stop_row": stop_row, "anchors": [[part.row, part.tick]]}
-    segment, sample, row, anchors = ns.segments[part.segment], part.start, part.row, []
-    if ns.has_sample_timestamps:
-        anchors = [[row, int(segment.ticks(sample, sample + 1, sort=sort)[0])]]
-    else:
-        for extent in segment.extents(sample, sample + part.n_rows):  # each block has a timestamp
-            before = extent.n_before % ns.clock.den  # an anchor is at a row whose time is an exact tick
-            tick = int(segment.ticks(sample, sample + 1)[0]) - before * ns.clock.num // ns.clock.den
-            anchors.append([row - before, tick])
-            sample, row = sample + extent.n_rows, row + extent.n_rows
-    return {
-        "segment": part.segment,
-        "start_row": part.row,
-        "stop_row": stop_row,
-        "start_sample": part.start,
-        "anchors": anchors,
-    }
+def _epochs(ns: Continuous) -> list[Epoch]:
+    """Ticks of the recording from each setting of its clock to the next."""
+    edges = [0, *(number + 1 for number in _resets(ns)), len(ns.segments)]
+    parts = [ns.segments[a:b] for a, b in pairwise(edges)]
+    return [Epoch(min(s.start_tick for s in part), max(s.stop_tick for s in part)) for part in parts if part]
+
+
+def _resets(ns: Continuous) -> list[int]:
+    """Segments behind which the clock was set back."""
+    return [gap.after_segment for gap in ns.gaps if gap.kind == "reset"]
+
+
+def _ranges_of_rows(ns: Continuous, rows: Sequence[PlanRow], sort: bool) -> Iterator[dict[str, Any]]:
+    """Ranges of rows and their anchors, as `RowTimes` takes them.
+
+    Where rows have timestamps of their own, a range is all that follows of a segment; else it ends where samples are
+    dropped or repeated.
+    """
+    resets = _resets(ns)
+    for part in _joined_parts(rows) if ns.has_sample_timestamps else rows:
+        described = {"start_row": part.row, "stop_row": part.row + part.n_rows}
+        if isinstance(part, FilledRows):
+            yield {"segment": None, **described, "anchors": [[part.row, part.tick]]}
+            continue
+        if ns.has_sample_timestamps:
+            tick = ns.segments[part.segment].ticks(part.start, part.start + 1, sort=sort)[0]
+            anchors = [[part.row, int(tick)]]
+        else:
+            anchors = list(_anchors(ns, part))
+        described |= {"start_sample": part.start, "epoch": bisect_left(resets, part.segment)}
+        yield {"segment": part.segment, **described, "anchors": anchors}
+
+
+def _joined_parts(rows: Sequence[PlanRow]) -> Iterator[PlanRow]:
+    """Parts of one segment that follow each other as one, from the first one's first sample on."""
+    for _, parts in groupby(rows, lambda part: part.segment if isinstance(part, SampleRows) else None):
+        first, *others = parts
+        yield first._replace(n_rows=sum((part.n_rows for part in others), first.n_rows))
+
+
+def _anchors(ns: Continuous, part: SampleRows) -> Iterator[list[int]]:
+    """A row and its tick for each block, from which rows count; the row is where the tick is exact."""
+    segment, sample, row = ns.segments[part.segment], part.start, part.row
+    for extent in segment.extents(sample, sample + part.n_rows):
+        before = extent.n_before % ns.clock.den
+        tick = int(segment.ticks(sample, sample + 1)[0]) - before * ns.clock.num // ns.clock.den
+        yield [row - before, tick]
+        sample, row = sample + extent.n_rows, row + extent.n_rows
 
 
 def _instruments(
@@ -203,11 +236,13 @@ class Sidecar(RowTimes):
                 n_ticks = self._ticks_file.size / _TICK.itemsize
                 raise ValueError(f"{n_ticks:g} timestamps of {self.n_samples} rows in {ticks_file}")
         num, den = contents["ticks_per_sample"]
+        self._epochs = [(int(start), int(stop)) for start, stop in contents.get("epochs", [])]  # 0.1.0 wrote none
         super().__init__(
             Clock(num, den, self.tick_rate),
             self.n_samples,
             contents["stretches"],
             self._row_ticks if ticks_file else None,
+            is_sorted=bool(contents["sorted"]),
         )
 
     def _row_ticks(self) -> NDArray[np.int64]:
@@ -270,12 +305,17 @@ class Sidecar(RowTimes):
         numpy.ndarray
             int64, of the shape of `ticks`; -1 where no row was recorded then.
         """
-        nev = recording.require_nev()
-        if packets is not None and not recording.is_one_epoch:
-            file = recording.file_named(self.source_name)
-            return self.sample_to_row(*recording.locate(ticks, file, packets=packets))
-        converted = convert_ticks(tick_values(ticks), nev.tick_rate, self.tick_rate)
-        return self.tick_to_row(converted + clock_tick(self._offset_of(recording), "offset_ticks"))
+        nev, offset = recording.require_nev(), clock_tick(self._offset_of(recording), "offset_ticks")
+        wanted = convert_ticks(tick_values(ticks), nev.tick_rate, self.tick_rate) + offset
+        if packets is None or recording.is_one_epoch or not self._epochs:
+            return self.tick_to_row(wanted)
+        chosen, rows = np.asarray(packets, np.intp), np.full(wanted.shape, NO_ROW, np.int64)
+        warn_of_ambiguous(recording.base, nev.packet_epochs, chosen, stacklevel=2)  # who called spike_rows
+        to_nev = [Epoch(*((tick - offset) * nev.tick_rate // self.tick_rate for tick in ends)) for ends in self._epochs]
+        for epoch, number in enumerate(match_epochs(to_nev, nev.epochs)):
+            in_epoch = nev.packet_epochs.epoch[chosen] == number
+            rows[in_epoch] = self.tick_to_row(wanted[in_epoch], epoch=epoch)
+        return rows
 
     def _offset_of(self, recording: Recording) -> int:
         """What brings ticks of a recording to the clock of the instruments side by side, of which it is one."""

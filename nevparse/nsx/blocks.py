@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Block, Clock, SegmentSpan, last_not_after, tick_array
+from ..clock import Block, Clock, SampleRange, SegmentSpan, last_not_after, tick_array
 from ..errors import Damage, TruncatedFile
 from ..format import tables
 from ..format.layout import Layout
@@ -210,6 +210,12 @@ class BlockIndex:
         steps = max(0, self.clock.den * (tick - self.start_ticks[block]))
         within_block = min(self.counts[block], -(-steps // self.clock.num))
         return min(span.n_samples, int(self.starts[block] - self.starts[span.first_record]) + within_block)
+
+    def within(self, span: SegmentSpan, start_tick: int | None, stop_tick: int | None, sort: bool) -> list[SampleRange]:  # noqa: ARG002 - is sorted
+        """The samples of a segment in a range of ticks."""
+        start = 0 if start_tick is None else self.find(span, start_tick)
+        stop = span.n_samples if stop_tick is None else self.find(span, stop_tick)
+        return [(start, stop)] if start < stop else []
 
     def locate(self, ticks: NDArray[np.int64], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
         """The sample that each tick falls in, counted from block `first`, among blocks `first` to `stop`."""

@@ -16,12 +16,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clock import Clock
+from ..clock import LONGEST_GROUP, Clock
 
 PROBE_STRIDE = 16384  # packets from one probe to the next: half a second at 30 kHz
 _SHUFFLED = 10  # packets: hub firmware 7.6.0 to 7.6.1.1 moves groups of 1 to 5 past each other
-_LONGEST_GROUP = 2 * _SHUFFLED  # packets out of order without one between them that all before it precede
-N_NEIGHBOURS = 2 * _LONGEST_GROUP + 2 * _SHUFFLED + 2  # packets on either side without which a step cannot be judged
+N_NEIGHBOURS = 2 * LONGEST_GROUP + 2 * _SHUFFLED + 2  # packets on either side without which a step cannot be judged
 _FAR = 256  # samples: more than steps back can add up to among the neighbours of a packet
 _FAR_TICKS = 1 << 44  # this many in `_FAR` samples, and sums of them fit 64 bits; no such clock is known
 _READ_PACKETS = 64  # a range this short is read, not probed
@@ -100,7 +99,7 @@ def _sort_groups(times: NDArray[np.int64], low: int, high: int) -> tuple[PacketN
     order, packets = np.arange(times.size), np.flatnonzero(np.repeat(sizes > 1, sizes))
     groups = np.repeat(np.arange(starts.size), sizes)[packets]
     order[packets] = packets[np.lexsort((times[packets], groups))]
-    is_long = np.repeat(sizes > _LONGEST_GROUP, sizes)
+    is_long = np.repeat(sizes > LONGEST_GROUP, sizes)
     steps = np.diff(times[order])
     n_broken = np.concatenate([[0], np.cumsum((steps <= low) | (steps >= high) | is_long[:-1] | is_long[1:])])
     near = np.clip([starts - 1 - _SHUFFLED, stops + _SHUFFLED], 0, times.size - 1)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Clock, SegmentSpan, last_not_after
+from ..clock import LONGEST_GROUP, Clock, SampleRange, SegmentSpan, last_nearby_not_after, last_not_after
 from ..format import tables
 from ..format.layout import Layout
 from ..format.numbers import signed_tick, signed_ticks
@@ -240,9 +240,41 @@ class PacketIndex:
         ticks = self.packets.ticks(first, min(span.stop_record, near + N_NEIGHBOURS)).tolist()
         return first - span.first_record + sum(1 for other in ticks if other < tick)
 
+    def within(self, span: SegmentSpan, start_tick: int | None, stop_tick: int | None, sort: bool) -> list[SampleRange]:
+        """The samples of a segment in a range of ticks: several parts where it cuts a shuffled group that stays so."""
+        start = 0 if start_tick is None else self.find(span, start_tick)
+        stop = span.n_samples if stop_tick is None else self.find(span, stop_tick)
+        if sort or start > stop:
+            return [(start, stop)] if start < stop else []
+        first, last = max(0, start - LONGEST_GROUP), min(span.n_samples, stop + LONGEST_GROUP)
+        edges = sorted({first, min(last, start + LONGEST_GROUP), max(first, stop - LONGEST_GROUP), last})
+        parts: list[SampleRange] = []
+        for a, b in pairwise(edges):
+            is_sure = start + LONGEST_GROUP <= a and b <= stop - LONGEST_GROUP
+            for i, j in [(a, b)] if is_sure else self._runs_within(span, a, b, start_tick, stop_tick):
+                joins = bool(parts) and parts[-1][1] == i
+                parts.append((parts.pop()[0] if joins else i, j))
+        return parts
+
+    def _runs_within(
+        self, span: SegmentSpan, a: int, b: int, start_tick: int | None, stop_tick: int | None
+    ) -> list[SampleRange]:
+        """Unbroken parts of samples `a` to `b` that are in a range of ticks."""
+        ticks = self.packets.ticks(span.first_record + a, span.first_record + b)
+        is_inside = np.ones(ticks.size, np.bool_)
+        if start_tick is not None:
+            is_inside &= ticks >= start_tick
+        if stop_tick is not None:
+            is_inside &= ticks < stop_tick
+        edges = np.flatnonzero(np.diff(is_inside, prepend=False, append=False)) + a
+        return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
     def locate(self, ticks: NDArray[np.int64], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
         """The sample that each tick falls in, counted from packet `first`, among packets `first` to `stop`."""
-        return last_not_after(self.packets.searchable_ticks(), ticks, first, stop) - first
+        timestamps = self.packets.searchable_ticks()
+        if self.is_fully_scanned and not self.steps.shuffled.size:
+            return last_not_after(timestamps, ticks, first, stop) - first
+        return last_nearby_not_after(self.clock, timestamps, ticks, first, stop) - first
 
     def last_timestamp(self, span: SegmentSpan) -> tuple[int, int]:
         """Tick of the last timestamp of a segment, and the samples from it on."""

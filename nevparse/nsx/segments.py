@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -133,6 +133,14 @@ class Segment:
     def find(self, tick: int) -> int:
         """First sample that is not before `tick`; `n_samples` where all are."""
         return self._samples.index.find(self._span, integer(tick, "a tick"))
+
+    def within(self, start_tick: int | None, stop_tick: int | None, *, sort: bool = False) -> Sequence[tuple[int, int]]:
+        """First and last sample of each unbroken part whose timestamps are in a half-open range, in file order.
+
+        There are several where the range begins or ends among samples that are out of order, which `sort` puts in
+        order.
+        """
+        return self._samples.index.within(self._span, start_tick, stop_tick, sort)
 
     @property
     def n_blocks(self) -> int:

@@ -8,11 +8,10 @@ apart: now and then a sample is dropped or repeated, and counted.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple, NoReturn
 
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Clock, Gap, tick_after
+from ..clock import Gap, tick_after
 from ..errors import GapError
 from ..format.channel import Channel
 from ..format.numbers import integers
@@ -28,12 +27,13 @@ from ..nsx.file import NsxFile
 from ..traces.extents import Extent
 from ..traces.plan import (
     FilledRows,
+    Grid,
     PlanRow,
-    Resampled,
     SampleRows,
     check_fill,
-    nearest_row,
-    resample_to_nominal,
+    count_changes,
+    count_rows,
+    place_on_grid,
     rows_between,
     select_samples,
 )
@@ -52,17 +52,6 @@ from .belonging import (
 SAME_CLOCK = "same"
 _ENDLESS = 1 << 62
 _RowRange = tuple[int, int]  # first row, and the row after the last
-
-
-class Grid(NamedTuple):
-    """Rows at the sampling rate of the instruments; row 0 is at `origin_tick`."""
-
-    origin_tick: int
-    clock: Clock
-
-    def tick(self, row: int) -> int:
-        """Time of a row, rounded down."""
-        return self.origin_tick + row * self.clock.num // self.clock.den
 
 
 class InstrumentChanges(NamedTuple):
@@ -109,42 +98,13 @@ class InstrumentTrack:
     `grid` is that of all instruments, by the ticks of this one.
     """
 
-    def __init__(self, file: NsxFile, name: str, grid: Grid, sort: bool) -> None:
+    def __init__(self, file: NsxFile, name: str, grid: Grid) -> None:
         self.file, self.name = file.fully_scanned() if file.has_sample_timestamps else file, name
-        self._dropped: list[int] = []  # rows in whose place, or before which, samples were left out
-        self._repeated: list[int] = []
-        self.rows = list(self._place_segments(grid, sort))
-        self.recorded = [(part.row, part.row + part.n_rows) for part in self.rows if isinstance(part, SampleRows)]
-
-    def _place_segments(self, grid: Grid, sort: bool) -> Iterator[PlanRow]:
-        end = 0
-        for span in select_samples(self.file.segments, None, None):
-            row = nearest_row(self.file.segments[span.segment].start_tick - grid.origin_tick, grid.clock)
-            if row < end - 1:
-                problem = f"segment {span.segment} starts before segment {span.segment - 1} ends"
-                advice = "export instruments one by one, or cut each to the segments of one epoch (cut --segments)"
-                raise GapError(f"{self.file.path}: {problem}: {advice}", self.file.gaps)
-            if row > end:
-                yield FilledRows(end, row - end, grid.tick(end))
-            placed = resample_to_nominal(self.file, span, sort, grid.tick(row))
-            n_overlap = max(0, end - row)  # rounding can put the first sample into the row of the last
-            self._dropped += [row + n_overlap] * n_overlap
-            self._note_changes(placed, row)
-            for part in placed.rows:
-                yield SampleRows(row + n_overlap, part.n_rows - n_overlap, part.segment, part.start + n_overlap)
-                row = end = row + part.n_rows
-                n_overlap = 0
-        yield FilledRows(end, _ENDLESS, grid.tick(end))
-
-    def _note_changes(self, placed: Resampled, row: int) -> None:
-        """Note where samples of a segment, placed from `row` on, were dropped and repeated."""
-        n_dropped = 0
-        for before, after in pairwise(placed.rows):
-            row += before.n_rows
-            n_skipped = after.start - before.start - before.n_rows
-            (self._dropped if n_skipped > 0 else self._repeated).extend([row] * abs(n_skipped))
-            n_dropped += max(0, n_skipped)
-        self._dropped += [row + placed.rows[-1].n_rows - 1] * (placed.n_dropped - n_dropped)  # behind the last row
+        advice = "Export instruments one by one, or cut each to the segments of one epoch (cut --segments)."
+        placed = place_on_grid(self.file, select_samples(self.file.segments, None, None), grid, advice)
+        end = count_rows(placed)
+        self.rows: list[PlanRow] = [*placed, FilledRows(end, _ENDLESS, grid.tick(end))]
+        self.recorded = _joined((part.row, part.row + part.n_rows) for part in placed if isinstance(part, SampleRows))
 
     def n_recorded(self, ranges: Sequence[_RowRange]) -> int:
         """How many of these rows of the grid hold a sample."""
@@ -152,12 +112,9 @@ class InstrumentTrack:
 
     def changes_within(self, ranges: Sequence[_RowRange], n_left_out: int) -> InstrumentChanges:
         """What was done to samples of these rows of the grid."""
-        n_dropped, n_repeated = (
-            sum(bisect_left(rows, stop) - bisect_left(rows, first) for first, stop in ranges)
-            for rows in (self._dropped, self._repeated)
-        )
-        n_filled = sum(stop - first for first, stop in ranges) - self.n_recorded(ranges)
-        return InstrumentChanges(self.name, n_filled, n_dropped, n_repeated, n_left_out, self.rate_ppm)
+        changes = count_changes(chain.from_iterable(rows_between(self.rows, *some, self.file.clock) for some in ranges))
+        n_dropped, n_repeated = changes.n_dropped, changes.n_repeated
+        return InstrumentChanges(self.name, changes.n_filled, n_dropped, n_repeated, n_left_out, self.rate_ppm)
 
     @cached_property
     def rate_ppm(self) -> float | None:
@@ -211,6 +168,12 @@ class GridSegment:
         first, end, _ = slice(start, stop).indices(self.n_samples)
         return self.grid.clock.ticks(self.grid.origin_tick, self.first_row + first, self.first_row + max(first, end))
 
+    def within(self, start_tick: int | None, stop_tick: int | None, *, sort: bool = False) -> list[tuple[int, int]]:  # noqa: ARG002 - rows are in order
+        """First and last row of a range of ticks; none where it has no row."""
+        start = 0 if start_tick is None else self.find(start_tick)
+        stop = self.n_samples if stop_tick is None else self.find(stop_tick)
+        return [(start, stop)] if start < stop else []
+
     def extents(self, start: int, stop: int) -> Iterator[Extent]:
         """The rows as one extent, whose time is counted from row 0 of the grid."""
         yield Extent(0, stop - start, 0, n_before=self.first_row + start)
@@ -241,12 +204,11 @@ class CombinedInstruments:
         offsets: Sequence[int],
         clock_note: str,
         of_any: bool = False,
-        sort: bool = False,
     ) -> None:
         first = files[0]
         self.files, self.offsets, self.clock_note = tuple(files), tuple(offsets), clock_note
         self.names = unique_names([file.path for file in files])
-        self._of_any, self._sort = of_any, sort
+        self._of_any = of_any
         self.path, self.spec, self.vendor = first.path, first.spec, first.vendor
         self.dtype, self.clock, self.tick_rate = first.dtype, first.clock, first.tick_rate
         self.sampling_rate, self.time_origin, self.time_base = first.sampling_rate, first.time_origin, first.time_base
@@ -263,11 +225,11 @@ class CombinedInstruments:
         counts = Counter(electrode_id for file in self.files for electrode_id in set(file.electrode_ids.tolist()))
         return sorted(electrode_id for electrode_id, n in counts.items() if n > 1)
 
-    def arranged(self, of_any: bool, sort: bool) -> CombinedInstruments:
-        """The same instruments with the rows of all of them, or `of_any`, and their samples sorted by time or not."""
-        if (of_any, sort) == (self._of_any, self._sort):
+    def arranged(self, of_any: bool) -> CombinedInstruments:
+        """The same instruments with the rows of all of them, or `of_any`."""
+        if of_any == self._of_any:
             return self
-        return CombinedInstruments(self.files, self.offsets, self.clock_note, of_any, sort)
+        return CombinedInstruments(self.files, self.offsets, self.clock_note, of_any)
 
     @cached_property
     def grid(self) -> Grid:
@@ -283,7 +245,7 @@ class CombinedInstruments:
     def tracks(self) -> tuple[InstrumentTrack, ...]:
         """The samples of each instrument on the grid."""
         return tuple(
-            InstrumentTrack(file, name, self.grid._replace(origin_tick=self.grid.origin_tick - offset), self._sort)
+            InstrumentTrack(file, name, self.grid._replace(origin_tick=self.grid.origin_tick - offset))
             for file, name, offset in zip(self.files, self.names, self.offsets, strict=True)
         )
 
@@ -504,6 +466,16 @@ def _raise_no_common_time(files: Sequence[NsxFile], offsets: Sequence[int]) -> N
         for file, offset in zip(files, offsets, strict=True)
     )
     raise GapError(f"expected instruments that recorded at the same time, found {'; '.join(ends)}")
+
+
+def _joined(ranges: Iterable[_RowRange]) -> list[_RowRange]:
+    """Ranges in order, those that adjoin as one."""
+    joined: list[_RowRange] = []
+    for first, stop in ranges:
+        if joined and joined[-1][1] == first:
+            first = joined.pop()[0]
+        joined.append((first, stop))
+    return joined
 
 
 def _covered(ranges: Sequence[_RowRange], min_ranges: int) -> list[_RowRange]:

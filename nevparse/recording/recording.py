@@ -238,13 +238,6 @@ class Recording:
             raise KeyError(f"{self.base}: no .ns{digit}; the recording has {', '.join(self.members)}")
         return self.nsx[digit]
 
-    def file_named(self, name: str) -> NsxFile:
-        """The continuous file of a name, such as the source of an export."""
-        for file in (*self.nsx.values(), *self.nfx.values()):
-            if os.path.basename(file.path) == name:
-                return file
-        raise KeyError(f"{self.base}: no {name}; the recording has {', '.join(self.members)}")
-
     def require_nev(self) -> NevFile:
         """The NEV; ValueError without one."""
         if self.nev is None:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import accumulate, chain, pairwise
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain, groupby, pairwise
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..clock import Clock, Gap
 from ..errors import GapError
 from ..format.numbers import number, optional_integer
 from ..format.text import size_text
+from .extents import Extent
 
 GapPolicy = Literal["error", "split", "join", "fill"]
 POLICIES = get_args(GapPolicy)
@@ -22,15 +24,22 @@ NOMINAL = "nominal"
 _MAX_LISTED = 5
 _MAX_OFF = 0.6  # samples that a row may be off before it is corrected; above a half, so that jitter corrects none
 _RESAMPLED_ROWS = 1 << 16  # at a time
+_TRIED_ROWS = 64
+_ROUNDING = 1e-9  # of samples, in float64
 
 
 class SampleRows(NamedTuple):
-    """Rows from `row` on, which are the samples from `start` on of a segment."""
+    """Rows from `row` on, which are the samples from `start` on of a segment.
+
+    Behind them `n_dropped` samples are left out, and `n_repeated` of them repeat a sample, to keep the nominal rate.
+    """
 
     row: int
     n_rows: int
     segment: int
     start: int
+    n_dropped: int = 0
+    n_repeated: int = 0
 
 
 class FilledRows(NamedTuple):
@@ -45,11 +54,25 @@ PlanRow = SampleRows | FilledRows
 
 
 class RowPlan(NamedTuple):
-    """The rows of each file, keyed by the suffix added to the file's stem; and samples dropped and repeated in all."""
+    """The rows of each file, keyed by the suffix added to the file's stem."""
 
     files: dict[str, list[PlanRow]]
-    n_dropped: int = 0
-    n_repeated: int = 0
+
+
+class Changes(NamedTuple):
+    """Rows that were filled, and samples that were dropped and repeated."""
+
+    n_filled: int
+    n_dropped: int
+    n_repeated: int
+
+
+def count_changes(rows: Iterable[PlanRow]) -> Changes:
+    """What is done to samples in planned rows."""
+    rows = list(rows)
+    samples = [part for part in rows if isinstance(part, SampleRows)]
+    n_filled = sum(part.n_rows for part in rows if isinstance(part, FilledRows))
+    return Changes(n_filled, sum(part.n_dropped for part in samples), sum(part.n_repeated for part in samples))
 
 
 class _Segment(Protocol):
@@ -64,6 +87,10 @@ class _Segment(Protocol):
     @property
     def n_samples(self) -> int: ...
     def find(self, tick: int) -> int: ...
+    def within(
+        self, start_tick: int | None, stop_tick: int | None, *, sort: bool = ...
+    ) -> Sequence[tuple[int, int]]: ...
+    def extents(self, start: int, stop: int) -> Iterator[Extent]: ...
     def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = ...) -> NDArray[np.int64]: ...
 
 
@@ -79,6 +106,8 @@ class _Continuous(Protocol):
     def has_sample_timestamps(self) -> bool: ...
     @property
     def segments(self) -> Sequence[_Segment]: ...
+    @property
+    def gaps(self) -> Sequence[Gap]: ...
     def gap_between(self, before: int, after: int) -> Gap: ...
 
 
@@ -111,7 +140,8 @@ def checked_options(options: PlanOptions, dtype: np.dtype[Any]) -> PlanOptions:
         )
     start_tick = optional_integer(options.start_tick, "start_tick")
     stop_tick = optional_integer(options.stop_tick, "stop_tick")
-    return options._replace(start_tick=start_tick, stop_tick=stop_tick, fill=fill, max_fill=max_fill)
+    sort = options.sort or options.resample is not None  # a place on a grid is a place in time
+    return options._replace(start_tick=start_tick, stop_tick=stop_tick, fill=fill, max_fill=max_fill, sort=sort)
 
 
 def fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes | None:
@@ -124,39 +154,43 @@ def fill_row(fill: float | str, n_columns: int, dtype: np.dtype[Any]) -> bytes |
     return np.full(n_columns, fill, dtype).tobytes()
 
 
-def plan_rows(continuous: _Continuous, options: PlanOptions, may_be_empty: bool = False) -> RowPlan:
+def plan_rows(continuous: _Continuous, options: PlanOptions, is_growing: bool = False) -> RowPlan:
     """Decide which rows of one file, or with ``gaps="split"`` of a file for each segment, are which samples.
 
-    Raises a ValueError where no sample is in the range of ticks, unless the plan may be empty; a GapError where the
-    options do not resolve a gap.
+    Raises a ValueError where no sample is in the range of ticks; a GapError where the options do not resolve a gap. Of
+    a file that is growing, the plan may be empty, and its rows may be off their time as its clock drifts.
     """
-    chosen = select_samples(continuous.segments, options.start_tick, options.stop_tick)
-    if not chosen and not may_be_empty:
+    chosen = select_samples(continuous.segments, options.start_tick, options.stop_tick, options.sort)
+    if not chosen and not is_growing:
         raise_no_samples(continuous.segments, options.start_tick, options.stop_tick)
+    groups: list[list[PlanRow]] = [list(parts) for _, parts in groupby(chosen, lambda samples: samples.segment)]
     # not those of the file: segments that are outside the range may be between two that are inside
-    gaps = [continuous.gap_between(before.segment, after.segment) for before, after in pairwise(chosen)]
+    gaps = [continuous.gap_between(_segment_of(before), _segment_of(after)) for before, after in pairwise(groups)]
     if options.gaps == "error":
         problem = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in the samples to export"
         advice = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one segment by time (--start, --stop)."
         _check_gaps(continuous.path, gaps, problem, advice)
-    groups = [Resampled([samples]) for samples in chosen]
+    if options.gaps == "fill":
+        return RowPlan({"": _fill_gaps(continuous, options, chosen, gaps, is_growing)})
     if options.resample:
-        groups = [resample_to_nominal(continuous, samples, options.sort) for samples in chosen]
+        groups = [[*resample_to_nominal(continuous, samples)] for samples in chosen]
     if options.gaps == "split":
-        files = {f"-{group.rows[0].segment:03d}": _number_rows(group.rows) for group in groups}
-    else:
-        fills = _fill_gaps(continuous, options, chosen, gaps, groups) if options.gaps == "fill" else []
-        parts: Iterable[list[PlanRow]] = ([*group.rows, *fills[i : i + 1]] for i, group in enumerate(groups))
-        files = {"": _number_rows(chain.from_iterable(parts))}
-    return RowPlan(files, sum(group.n_dropped for group in groups), sum(group.n_repeated for group in groups))
+        return RowPlan({f"-{_segment_of(group):03d}": _number_rows(group) for group in groups})
+    return RowPlan({"": _number_rows(chain.from_iterable(groups))})
+
+
+def _segment_of(group: Sequence[PlanRow]) -> int:
+    return next(part.segment for part in group if isinstance(part, SampleRows))
 
 
 def _number_rows(parts: Iterable[PlanRow]) -> list[PlanRow]:
     """Put parts one behind the other."""
     rows: list[PlanRow] = []
+    row = 0
     for part in parts:
-        if part.n_rows > 0:
-            rows.append(part._replace(row=count_rows(rows)))
+        if part.n_rows:
+            rows.append(part._replace(row=row))
+            row += part.n_rows
     return rows
 
 
@@ -165,28 +199,36 @@ def count_rows(rows: Sequence[PlanRow]) -> int:
     return rows[-1].row + rows[-1].n_rows if rows else 0
 
 
-def rows_between(rows: Iterable[PlanRow], begin: int, end: int, clock: Clock) -> list[PlanRow]:
+def rows_between(rows: Sequence[PlanRow], begin: int, end: int, clock: Clock) -> list[PlanRow]:
     """Rows `begin` to `end` of a plan."""
     chosen: list[PlanRow] = []
-    for part in rows:
+    for place in range(max(0, bisect_right(rows, begin, key=lambda part: part.row) - 1), len(rows)):
+        part = rows[place]
+        if part.row >= end:
+            break
         a, b = max(part.row, begin), min(part.row + part.n_rows, end)
         skipped = a - part.row
         if a < b and isinstance(part, SampleRows):
-            chosen.append(SampleRows(a, b - a, part.segment, part.start + skipped))
+            n_dropped = part.n_dropped if b == part.row + part.n_rows else 0
+            chosen.append(part._replace(row=a, n_rows=b - a, start=part.start + skipped, n_dropped=n_dropped))
         elif a < b and isinstance(part, FilledRows):
             chosen.append(FilledRows(a, b - a, int(clock.ticks(part.tick, skipped, skipped + 1)[0])))
     return chosen
 
 
-def select_samples(segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None) -> list[SampleRows]:
-    """The samples of each segment whose timestamps are in a half-open range; their rows are not numbered yet."""
-    chosen = []
-    for segment in segments:
-        start = 0 if start_tick is None else segment.find(start_tick)
-        stop = segment.n_samples if stop_tick is None else segment.find(stop_tick)
-        if start < stop:
-            chosen.append(SampleRows(0, stop - start, segment.index, start))
-    return chosen
+def select_samples(
+    segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None, sort: bool = False
+) -> list[SampleRows]:
+    """The samples of each segment whose timestamps are in a half-open range; their rows are not numbered yet.
+
+    Where a range begins or ends among samples that are out of order, those inside are several parts, unless they are
+    sorted.
+    """
+    return [
+        SampleRows(0, stop - start, segment.index, start)
+        for segment in segments
+        for start, stop in segment.within(start_tick, stop_tick, sort=sort)
+    ]
 
 
 def raise_no_samples(segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None) -> None:
@@ -214,83 +256,207 @@ def check_fill(path: str, n_filled: int, n_recorded: int, max_fill: float, row_b
 
 
 def _fill_gaps(
-    continuous: _Continuous, options: PlanOptions, chosen: list[SampleRows], gaps: list[Gap], groups: list[Resampled]
-) -> list[FilledRows]:
-    """The rows that fill each gap; none where a gap is shorter than half a sample."""
+    continuous: _Continuous,
+    options: PlanOptions,
+    chosen: Sequence[SampleRows],
+    gaps: Sequence[Gap],
+    is_growing: bool,
+) -> list[PlanRow]:
+    """Rows with every gap filled; those that are shorter than half a sample are not."""
     backwards = [gap for gap in gaps if gap.missing_samples < 0]
     problem = "time goes backwards, which cannot be filled"
     _check_gaps(continuous.path, backwards, problem, "Use gaps='split' (--gaps split).")
-    segments = [continuous.segments[samples.segment] for samples in chosen]
-    if options.resample and continuous.has_sample_timestamps:
-        starts = [int(s.ticks(rows.start, rows.start + 1)[0]) for s, rows in zip(segments, chosen, strict=True)]
-        counts = _fill_on_grid(starts, groups, continuous.clock)
+    grid = _grid_from_first(continuous, chosen, options.sort)
+    if options.resample:
+        rows = place_on_grid(continuous, chosen, grid)
     else:
-        missing = accumulate(gap.missing_samples_exact for gap in gaps)
-        counts = [b - a for a, b in pairwise([0, *map(round, missing)])]  # so that rounding never adds up
+        rows = _number_rows(_with_filled(continuous, chosen, gaps))
     row_bytes = continuous.n_channels * continuous.dtype.itemsize
-    check_fill(continuous.path, sum(counts), sum(rows.n_rows for rows in chosen), options.max_fill, row_bytes, gaps)
-    return [FilledRows(0, n, segment.stop_tick) for n, segment in zip(counts, segments, strict=False)]
+    n_filled, n_recorded = count_changes(rows).n_filled, sum(samples.n_rows for samples in chosen)
+    check_fill(continuous.path, n_filled, n_recorded, options.max_fill, row_bytes, gaps)
+    if not (options.resample or continuous.has_sample_timestamps or is_growing):
+        _check_on_time(continuous, rows, grid, gaps)
+    return rows
 
 
-def _fill_on_grid(start_ticks: Sequence[int], groups: Sequence[Resampled], clock: Clock) -> list[int]:
-    """Rows to fill so that every group starts where its first timestamp belongs on one grid."""
-    counts, row = [], 0
-    for start_tick, group in zip(start_ticks, groups, strict=True):
-        counts.append(max(0, nearest_row(start_tick - start_ticks[0], clock) - row))
-        row += counts[-1] + sum(part.n_rows for part in group.rows)
-    return counts[1:]
+def _with_filled(continuous: _Continuous, chosen: Sequence[SampleRows], gaps: Sequence[Gap]) -> Iterator[PlanRow]:
+    """The samples of each segment, and the rows that fill the gap behind it."""
+    clock, segments = continuous.clock, continuous.segments
+    missing = [0, *accumulate(gap.missing_samples_exact for gap in gaps)]
+    counts = {gap.after_segment: round(b) - round(a) for gap, (a, b) in zip(gaps, pairwise(missing), strict=True)}
+    for samples, following in zip(chosen, [*chosen[1:], None], strict=True):
+        yield samples
+        if following is not None and following.segment != samples.segment:
+            n_rows, next_tick = counts[samples.segment], segments[following.segment].start_tick
+            latest = next_tick - n_rows * clock.num // clock.den  # rounding up must not put them behind what follows
+            yield FilledRows(0, n_rows, min(segments[samples.segment].stop_tick, latest))
 
 
-class Resampled(NamedTuple):
-    """Samples on a grid at the nominal rate, and the number dropped and repeated for that."""
+def _check_on_time(continuous: _Continuous, rows: Sequence[PlanRow], grid: Grid, gaps: Sequence[Gap]) -> None:
+    """Raise a GapError where a block is more than half a sample from the time that its row stands for."""
+    clock = continuous.clock
+    for part in rows:
+        if not isinstance(part, SampleRows):
+            continue
+        for samples, ticks in _timestamps(continuous, part):
+            late = grid.rows_exact(ticks) - (part.row + samples - part.start)
+            most = int(np.abs(late).argmax())
+            if abs(late[most]) > 0.5 + clock.den / clock.num:
+                off = f"sample {samples[most]} of segment {part.segment} is {abs(late[most]):.1f} samples"
+                direction = "later" if late[most] > 0 else "earlier"
+                problem = f"the clock drifts, and {off} {direction} than its row would be"
+                advice = "Use resample='nominal' (--resample nominal), or gaps='split'"
+                raise GapError(f"{continuous.path}: {problem}. {advice}.", gaps)
 
-    rows: list[SampleRows]
-    n_dropped: int = 0
-    n_repeated: int = 0
+
+class Grid(NamedTuple):
+    """Rows at the nominal rate; row 0 is at `origin_tick`."""
+
+    origin_tick: int
+    clock: Clock
+
+    def tick(self, row: int) -> int:
+        """Time of a row, rounded down."""
+        return self.origin_tick + row * self.clock.num // self.clock.den
+
+    def nearest_row(self, tick: int) -> int:
+        """The row that is nearest to a time."""
+        scaled = (tick - self.origin_tick) * self.clock.den
+        return (2 * scaled + self.clock.num) // (2 * self.clock.num)
+
+    def rows_exact(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Times as rows and fractions of them."""
+        after = ticks - ticks[:1] + float(int(ticks[0]) - self.origin_tick)  # which int64 need not hold
+        return np.asarray(after * (self.clock.den / self.clock.num), np.float64)
 
 
-def nearest_row(ticks: int, clock: Clock) -> int:
-    """The row of a grid at the nominal rate that is nearest to `ticks` after row 0."""
-    return (2 * ticks * clock.den + clock.num) // (2 * clock.num)
+def _grid_from_first(continuous: _Continuous, chosen: Sequence[SampleRows], sort: bool) -> Grid:
+    if not chosen:
+        return Grid(0, continuous.clock)
+    first = chosen[0]
+    tick = continuous.segments[first.segment].ticks(first.start, first.start + 1, sort=sort)[0]
+    return Grid(int(tick), continuous.clock)
+
+
+def place_on_grid(
+    continuous: _Continuous, chosen: Iterable[SampleRows], grid: Grid, advice: str = "Use gaps='split' (--gaps split)."
+) -> list[PlanRow]:
+    """Rows of a grid from row 0 on: each sample in the row nearest to its time, and rows between segments filled.
+
+    Raises a GapError with `advice` where a segment starts before the one before it ends.
+    """
+    rows: list[PlanRow] = []
+    end = 0
+    for samples in chosen:
+        tick = int(continuous.segments[samples.segment].ticks(samples.start, samples.start + 1, sort=True)[0])
+        row = grid.nearest_row(tick)
+        n_overlap = max(0, end - row)
+        if n_overlap > 1:
+            problem = f"segment {samples.segment} starts before segment {_segment_of(rows[-1:])} ends"
+            raise GapError(f"{continuous.path}: {problem}. {advice}", continuous.gaps)
+        if row > end:
+            end += _append(rows, FilledRows(0, row - end, grid.tick(end)), end)
+        placed = resample_to_nominal(continuous, samples, grid.tick(row))
+        if n_overlap:  # rounding can put the first sample into the row of the last one
+            first = placed[0]
+            placed[:1] = [SampleRows(0, 0, first.segment, first.start, 1), _without_first(first)]
+        for part in placed:
+            end += _append(rows, part, end)
+    return rows
+
+
+def _append(rows: list[PlanRow], part: PlanRow, row: int) -> int:
+    """Add a part at a row; of one without rows only what is dropped. Returns its number of rows."""
+    if part.n_rows:
+        rows.append(part._replace(row=row))
+    elif rows and isinstance(part, SampleRows) and isinstance(last := rows[-1], SampleRows):
+        rows[-1] = last._replace(n_dropped=last.n_dropped + part.n_dropped)
+    return part.n_rows
+
+
+def _without_first(samples: SampleRows) -> SampleRows:
+    return samples._replace(n_rows=samples.n_rows - 1, start=samples.start + 1)
 
 
 def resample_to_nominal(
-    continuous: _Continuous, samples: SampleRows, sort: bool, origin_tick: int | None = None
-) -> Resampled:
-    """Put samples on a grid at the nominal rate: each row is the nearest sample.
+    continuous: _Continuous, samples: SampleRows, origin_tick: int | None = None
+) -> list[SampleRows]:
+    """Put samples, in order of time, on a grid at the nominal rate: each row is the nearest sample.
 
     Where the recorder's clock is ahead or behind by more than 0.6 of a sample, one is dropped or repeated. The first
-    row is at `origin_tick`, or at the first sample where that is not given. Samples without timestamps of their own
-    are at the nominal rate already.
+    row is at `origin_tick`, or at the first sample where that is not given.
     """
-    if not continuous.has_sample_timestamps:
-        return Resampled([samples])
-    segment = continuous.segments[samples.segment]
     rows: list[SampleRows] = []
-    shift = n_dropped = n_repeated = 0
-    begin, end = samples.start, samples.start + samples.n_rows
-    origin = int(segment.ticks(begin, begin + 1, sort=sort)[0]) if origin_tick is None else origin_tick
-    for a in range(begin, end, _RESAMPLED_ROWS):
-        b = min(a + _RESAMPLED_ROWS, end)
-        late = _lateness(segment.ticks(a, b, sort=sort), origin, a - samples.start, continuous.clock)
-        i = 0
-        while (i := _next_off(late, shift, i)) < b - a:
-            rows.append(SampleRows(0, a + i - begin, segment.index, begin))
-            if late[i] > shift:  # a row has no sample of its own: the sample before is nearest
-                rows.append(SampleRows(0, 1, segment.index, a + i - 1))
-                begin, shift, n_repeated = a + i, shift + 1, n_repeated + 1
-            else:
-                begin, shift, n_dropped, i = a + i + 1, shift - 1, n_dropped + 1, i + 1
-    rows.append(SampleRows(0, end - begin, segment.index, begin))
-    return Resampled([part for part in rows if part.n_rows], n_dropped, n_repeated)
+    begin, end, segment = samples.start, samples.start + samples.n_rows, samples.segment
+    for sample, n_moved in _corrections(continuous, samples, origin_tick):
+        if n_moved > 0:  # a row has no sample of its own: the sample before is nearest
+            rows.append(SampleRows(0, sample - begin, segment, begin))
+            rows += [SampleRows(0, 1, segment, sample - 1, n_repeated=1)] * n_moved
+            begin = sample
+        else:
+            first = max(begin, sample)
+            rows.append(SampleRows(0, first - begin, segment, begin, min(-n_moved, end - first)))
+            begin = min(first - n_moved, end)
+    rows.append(SampleRows(0, end - begin, segment, begin))
+    return _without_empty(rows)
 
 
-def _lateness(ticks: NDArray[np.int64], origin: int, first: int, clock: Clock) -> NDArray[np.float64]:
-    """Samples by which each timestamp is later than its place at the nominal rate."""
-    after = ticks - ticks[0] + float(int(ticks[0]) - origin)  # the row of `origin` may be beyond the last tick of int64
-    return np.asarray(after * (clock.den / clock.num) - np.arange(first, first + ticks.size), np.float64)
+def _without_empty(rows: list[SampleRows]) -> list[SampleRows]:
+    """The parts that have rows, each with what is dropped up to the next."""
+    kept: list[SampleRows] = []
+    for part in rows:
+        if part.n_rows or not kept:
+            kept.append(part)
+        elif part.n_dropped:
+            kept[-1] = kept[-1]._replace(n_dropped=kept[-1].n_dropped + part.n_dropped)
+    return kept
 
 
-def _next_off(late: NDArray[np.float64], shift: int, start: int) -> int:
-    off = np.flatnonzero(np.abs(late[start:] - shift) > _MAX_OFF)
-    return start + int(off[0]) if off.size else late.size
+def _corrections(continuous: _Continuous, samples: SampleRows, origin_tick: int | None) -> Iterator[tuple[int, int]]:
+    """Samples before which rows are repeated (above 0) or from which on samples are dropped (below 0), and how many."""
+    shift, clock = 0, continuous.clock
+    most_off = max(_MAX_OFF, clock.den / clock.num + _MAX_OFF - 0.5)  # where a tick is longer than a sample
+    for numbers, ticks in _timestamps(continuous, samples):
+        origin_tick = int(ticks[0]) if origin_tick is None else origin_tick
+        late = Grid(origin_tick, clock).rows_exact(ticks) - (numbers - samples.start)
+        shifts = _follow(late, shift, most_off)
+        moved = np.diff(shifts, prepend=shift)
+        at = np.flatnonzero(moved)
+        yield from zip(numbers[at].tolist(), moved[at].tolist(), strict=True)
+        shift = int(shifts[-1])
+
+
+def _timestamps(continuous: _Continuous, samples: SampleRows) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Samples that have a timestamp in the file, in order of time, and the timestamps; some at a time.
+
+    In files of blocks these are the first sample of each block, and of the part that is asked for.
+    """
+    segment, start, stop = continuous.segments[samples.segment], samples.start, samples.start + samples.n_rows
+    if continuous.has_sample_timestamps:
+        for a in range(start, stop, _RESAMPLED_ROWS):
+            b = min(a + _RESAMPLED_ROWS, stop)
+            yield np.arange(a, b, dtype=np.int64), segment.ticks(a, b, sort=True)
+        return
+    counts = [extent.n_rows for extent in segment.extents(start, stop)]
+    firsts = list(accumulate(counts, initial=start))[:-1]
+    yield np.array(firsts, np.int64), np.concatenate([segment.ticks(first, first + 1) for first in firsts])
+
+
+def _follow(late: NDArray[np.float64], shift: int, most_off: float) -> NDArray[np.int64]:
+    """By how many rows samples are moved: no more than is needed to stay within `most_off` of `late`."""
+    most_off += _ROUNDING
+    lowest, highest = np.ceil(late - most_off).astype(np.int64), np.floor(late + most_off).astype(np.int64)
+    shifts, done, n_tried = np.empty(late.size, np.int64), 0, late.size
+    while done < late.size:  # as far as the clock strays to one side, then to the other
+        low, high = lowest[done : done + n_tried], highest[done : done + n_tried]
+        rising, falling = np.maximum.accumulate(np.maximum(low, shift)), np.minimum.accumulate(np.minimum(high, shift))
+        n_rising, n_falling = _n_before(rising > high), _n_before(falling < low)
+        n_followed = max(n_rising, n_falling)
+        shifts[done : done + n_followed] = (rising if n_rising >= n_falling else falling)[:n_followed]
+        done, shift, n_tried = done + n_followed, int(shifts[done + n_followed - 1]), max(_TRIED_ROWS, 2 * n_followed)
+    return shifts
+
+
+def _n_before(is_wrong: NDArray[np.bool_]) -> int:
+    """Number of elements before the first that is true."""
+    return int(is_wrong.argmax()) if is_wrong.any() else is_wrong.size

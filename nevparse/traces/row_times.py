@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..clock import Clock, SegmentSpan, TickIntervals, last_not_after
+from ..clock import LONGEST_GROUP, Clock, SegmentSpan, TickIntervals, last_nearby_not_after, last_not_after
 from ..format.numbers import clock_tick, integer_array, tick_values
 
 NO_ROW = -1
@@ -19,9 +19,9 @@ NO_ROW = -1
 class RowTimes:
     """Rows as ticks of the recording's clock, and ticks as rows.
 
-    `ranges` are as in a sidecar: `segment` (None where rows were filled), `start_row`, `stop_row`, `start_sample`, and
+    `ranges` are as in a sidecar: `segment` (None where rows were filled), `start_row`, `stop_row`, `epoch`, and
     `anchors`: pairs of a row and its tick, from which time goes on at the nominal rate. Where each row has a timestamp
-    of its own, `row_ticks` gives them.
+    of its own, `row_ticks` gives them, in order of time within each range if they are sorted.
     """
 
     def __init__(
@@ -30,15 +30,19 @@ class RowTimes:
         n_rows: int,
         ranges: Sequence[Mapping[str, Any]],
         row_ticks: Callable[[], NDArray[np.int64]] | None,
+        is_sorted: bool = False,
     ) -> None:
-        self._clock, self._n_rows, self._ranges, self._row_ticks = clock, n_rows, ranges, row_ticks
+        self._clock, self._n_rows, self._row_ticks, self._is_sorted = clock, n_rows, row_ticks, is_sorted
         anchors = [(*anchor, item["start_row"], item["segment"]) for item in ranges for anchor in item["anchors"]]
         rows, ticks, start_rows, segments = zip(*anchors, strict=True)
         self._anchor_rows, self._anchor_ticks = np.array(rows, np.int64), np.array(ticks, np.int64)
         self._starts = np.maximum(self._anchor_rows, start_rows)  # an anchor may be before its first row
         self._stops = np.append(self._starts[1:], n_rows)
+        self._start_ticks = self.row_to_tick(self._starts)
         spans, ends = zip(*self._recorded(segments), strict=True)
-        self._intervals, self._n_spans = TickIntervals(spans, ends), len(spans)
+        self._intervals = TickIntervals(spans, ends)
+        epoch_of = {item["segment"]: int(item.get("epoch", 0)) for item in ranges}
+        self._span_epochs = np.array([epoch_of[segment] for segment, _ in groupby(segments) if segment is not None])
 
     def _recorded(self, segments: Sequence[int | None]) -> Iterator[tuple[SegmentSpan, int]]:
         """Anchors of rows that were recorded without a gap, and the first tick after them."""
@@ -51,8 +55,10 @@ class RowTimes:
             if self._row_ticks is None:
                 end = self._clock.end(int(self._anchor_ticks[stop - 1]), stop_row - int(self._anchor_rows[stop - 1]))
             else:
-                end = self._clock.end(int(self._row_ticks()[stop_row - 1]), 1)
-            yield SegmentSpan(first, stop, int(self.row_to_tick(start_row)), stop_row - start_row), end
+                n_near = min(LONGEST_GROUP, stop_row - start_row)  # among them rows may be out of order
+                end = self._clock.end(int(self._row_ticks()[stop_row - n_near : stop_row].max()), 1)
+            start_tick = int(self.row_to_tick(range(start_row, min(stop_row, start_row + LONGEST_GROUP))).min())
+            yield SegmentSpan(first, stop, start_tick, stop_row - start_row), end
 
     def row_to_tick(self, rows: ArrayLike) -> NDArray[np.int64]:
         """Timestamps of rows, in the recording's clock.
@@ -81,13 +87,15 @@ class RowTimes:
         elapsed = self._clock.duration_ticks(wanted - self._anchor_rows[anchor])
         return np.asarray(self._anchor_ticks[anchor] + elapsed)
 
-    def tick_to_row(self, ticks: ArrayLike) -> NDArray[np.int64]:
+    def tick_to_row(self, ticks: ArrayLike, *, epoch: int | None = None) -> NDArray[np.int64]:
         """Rows that were recorded at given times.
 
         Parameters
         ----------
         ticks : array_like of int
             Times in the recording's clock.
+        epoch : int, optional
+            Search only what was recorded between two settings of the clock, numbered as in the sidecar.
 
         Returns
         -------
@@ -96,27 +104,21 @@ class RowTimes:
             (a pause, a filled row). Where a time occurs twice, in the segment that starts last before it.
         """
         wanted = tick_values(ticks)
-        _, is_recorded, first, stop = self._intervals.find(wanted, np.arange(self._n_spans))
+        among = np.flatnonzero((self._span_epochs == epoch) | (epoch is None))
+        if not among.size:
+            return np.full(wanted.shape, NO_ROW, np.int64)
+        _, is_recorded, first, stop = self._intervals.find(wanted, among)
         if self._row_ticks is None:
-            anchor = last_not_after(self._anchor_ticks, wanted, first, stop)
+            anchor = last_not_after(self._start_ticks, wanted, first, stop)
             rows = self._anchor_rows[anchor] + self._clock.samples(wanted, self._anchor_ticks[anchor])
         else:
             anchor = stop - 1
-            rows = last_not_after(self._row_ticks(), wanted, self._starts[first], self._stops[anchor])
+            low, high = self._starts[first], self._stops[anchor]
+            if self._is_sorted:
+                rows = last_not_after(self._row_ticks(), wanted, low, high)
+            else:
+                rows = last_nearby_not_after(self._clock, self._row_ticks(), wanted, low, high)
         return np.where(is_recorded, np.minimum(rows, self._stops[anchor] - 1), NO_ROW)
-
-    def sample_to_row(self, segment: ArrayLike, sample: ArrayLike) -> NDArray[np.int64]:
-        """Rows of samples of the recording's segments, int64; -1 for those that were not exported.
-
-        A sample that was repeated to keep the nominal rate has its first row.
-        """
-        segments, samples = integer_array(segment, "segments"), integer_array(sample, "samples")
-        rows = np.full(segments.shape, NO_ROW, np.int64)
-        for item in reversed([item for item in self._ranges if item["segment"] is not None]):
-            row = item["start_row"] + samples - item["start_sample"]
-            inside = (segments == item["segment"]) & (row >= item["start_row"]) & (row < item["stop_row"])
-            rows[inside] = row[inside]
-        return rows
 
     def seconds(self, rows: ArrayLike, *, origin_tick: int = 0) -> NDArray[np.float64]:
         """Times of rows in seconds after `origin_tick` of the recording's clock, float64."""

@@ -85,7 +85,7 @@ def test_the_sidecar_describes_columns_and_rows(opened: Opened, out: Path) -> No
     }  # fmt: skip
     assert {key: contents[key] for key in expected} == expected
     assert contents["stretches"] == [
-        {"segment": 0, "start_row": 0, "stop_row": 5, "start_sample": 2, "anchors": [[0, 1030]]}
+        {"segment": 0, "start_row": 0, "stop_row": 5, "start_sample": 2, "epoch": 0, "anchors": [[0, 1030]]}
     ]
 
 

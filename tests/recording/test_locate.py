@@ -222,5 +222,5 @@ def test_samples_that_were_not_exported_have_no_row(tmp_path: Path) -> None:
     (tmp_path / "r.ns5").write_bytes(b.nsx([(0, b.ramp(50, 1)), (500, b.ramp(50, 1))]))
     with nv.open_nsx(tmp_path / "r.ns5") as ns:
         report = nv.write_bin(ns, tmp_path / "o.bin", gaps="fill", max_fill=100, start_tick=10, stop_tick=540)
-    rows = nv.read_sidecar(report.path).sample_to_row([0, 0, 0, 1, 1, -1], [9, 10, 49, 0, 40, -1])
-    assert rows.tolist() == [-1, 0, 39, 490, -1, -1]
+    rows = nv.read_sidecar(report.path).tick_to_row([9, 10, 49, 50, 500, 539, 540])
+    assert rows.tolist() == [-1, 0, 39, -1, 490, 529, -1]
