@@ -366,11 +366,14 @@ def last_nearby_not_after(
 ) -> NDArray[np.int64]:
     """The same where timestamps may be out of order among `LONGEST_GROUP` neighbours: the latest that is not after."""
     found = last_not_after(timestamps, ticks, low, high)
+    if not found.size:
+        return found
     flat, last, first, stop = ticks.ravel(), found.ravel(), low.ravel(), high.ravel()
     n_sure = max(0, clock.break_steps()[0])  # any other timestamp of the segment is further away than that
     after = flat - timestamps[np.maximum(last, 0)]
     unsure = np.flatnonzero((last < first) | (after > n_sure))
-    for part in np.array_split(unsure, -(-unsure.size // _TICKS_AT_ONCE) or 1):
+    for start in range(0, unsure.size, _TICKS_AT_ONCE):
+        part = unsure[start : start + _TICKS_AT_ONCE]
         near = last[part, np.newaxis] + np.arange(LONGEST_GROUP, -LONGEST_GROUP, -1)
         is_inside = (near >= first[part, np.newaxis]) & (near < stop[part, np.newaxis])
         times = timestamps[np.where(is_inside, near, last[part, np.newaxis].clip(0)).ravel()].reshape(near.shape)

@@ -39,6 +39,7 @@ SEGMENT_CALLS = {
     "ticks": lambda segment: segment.ticks(1, 5),
     "seconds": lambda segment: segment.seconds(origin_tick=segment.start_tick),
     "find": lambda segment: segment.find(segment.start_tick + 2),
+    "within": lambda segment: segment.within(segment.start_tick + 2, None),
     "extents": lambda segment: list(segment.extents(0, segment.n_samples)),
 }
 
