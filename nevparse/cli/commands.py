@@ -45,48 +45,69 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
-        message, code = "interrupted; nothing was left behind", INTERRUPTED
-    except UnusableInput as error:
-        message, code = str(error), UNUSABLE
-    except (NevParseError, ValueError, KeyError, OSError, MemoryError) as error:
-        text = str(error.args[0] if isinstance(error, KeyError) else error)
-        message, code = text or type(error).__name__, REFUSED
+        print_message("interrupted; nothing was left behind")
+        return INTERRUPTED
     except Exception as error:  # a user never sees a traceback
-        message, code = f"internal error, please report it: {type(error).__name__}: {error}", UNUSABLE
-    print_message(message)
+        return _print_failure(error)
+
+
+def _print_failure(error: Exception) -> int:
+    """Print why a command, or one of its files, failed; returns the exit code."""
+    text, code = str(error.args[0] if isinstance(error, KeyError) and error.args else error), REFUSED
+    if isinstance(error, UnusableInput):
+        code = UNUSABLE
+    elif not isinstance(error, (NevParseError, ValueError, KeyError, OSError, MemoryError)):
+        text, code = f"internal error, please report it: {type(error).__name__}: {error}", UNUSABLE
+    print_message(text or type(error).__name__)
     return code
+
+
+def _for_each(names: Sequence[str], run: Callable[[str], int]) -> int:
+    """Do something with each of several files, going on behind one that fails; returns the worst exit code."""
+    worst = DONE
+    for name in names:
+        try:
+            code = run(name)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            code = _print_failure(error)
+        worst = max(worst, code)
+    return worst
 
 
 def _info(arguments: argparse.Namespace) -> int:
     from .info import info_json, info_text, quality_json, quality_text
     from .opening import as_member, open_named
 
-    for name in arguments.file:
+    def show(name: str) -> int:
         with open_named(name) as typed, as_member(typed) as opened:
             if arguments.quality:
-                show = progress("{} windows".format)
-                lines = [json_text(each) for each in quality_json(opened, show)] if arguments.json else []
-                lines = lines or quality_text(opened, show)
+                shown = progress("{} windows".format)
+                lines = [json_text(each) for each in quality_json(opened, shown)] if arguments.json else []
+                lines = lines or quality_text(opened, shown)
                 print_report([])
             else:
                 lines = [json_text(info_json(opened))] if arguments.json else info_text(opened, units=arguments.units)
         print("\n".join(lines if arguments.json else map(colored, lines)), flush=True)
-    return DONE
+        return DONE
+
+    return _for_each(arguments.file, show)
 
 
 def _check(arguments: argparse.Namespace) -> int:
     from ..recording.check import NOTE, check
 
-    code = DONE
-    for name in arguments.file:
+    def show(name: str) -> int:
         with check_readable(name):
             findings = check(name)
         for finding in findings:
             print(json_text(finding._asdict()) if arguments.json else printable(str(finding)))
         if not findings and not arguments.json:
             print(printable(f"{name}: sound"))
-        code = REFUSED if any(finding.level != NOTE for finding in findings) else code
-    return code
+        return REFUSED if any(finding.level != NOTE for finding in findings) else DONE
+
+    return _for_each(arguments.file, show)
 
 
 def _bin(arguments: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from .terminal import UnusableInput, check_readable, print_message
 def open_named(name: str) -> NsxFile | NevFile | Recording:
     """Open the file of this name, or all files of the recording of this base name."""
     with check_readable(name):
-        if not os.path.exists(name) or os.path.isdir(name):
+        if not os.path.lexists(name) or os.path.isdir(name):
             return open_recording(name)
         return open_nev(name) if is_nev(name) else open_nsx(name)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ..errors import Damage, FormatError, UnknownVersion, UnsupportedVersion
 from ..source.base import Source
-from ..source.objects import Openable, open_source
+from ..source.objects import Openable, display_name, open_source
 from . import tables
 from .text import decode_text
 
@@ -21,13 +21,25 @@ _NSX, _NEV = "an NSx file", "a NEV file"
 _FAMILIES = dict.fromkeys((magic for magic, _ in tables.NSX_VERSIONS), _NSX)
 _FAMILIES |= dict.fromkeys((magic for magic, _ in tables.NEV_VERSIONS), _NEV)
 _OPENERS = {_NSX: "open_nsx", _NEV: "open_nev"}
-_NEURALYNX = b"########"
+# What other files begin with that have the name of a recording, or took its place, and what to do
+_OTHERS = {
+    b"########": "a Neuralynx file (Neuralynx also uses .nev)",
+    b"\0\5\x16\7": "what macOS keeps about a file beside it (AppleDouble); the recording is the file without ._",
+    b"version ": "a git-lfs pointer in its place; git lfs pull fetches the file",
+    b"/annex/": "a git-annex pointer in its place; git annex get fetches the file",
+    b"../.git/": "a git-annex link as text in its place; git annex get fetches the file",
+    b".git/ann": "a git-annex link as text in its place; git annex get fetches the file",
+    b"\x1f\x8b": "a gzip file; decompress it, or give what gzip.open returns",
+    b"PK\3\4": "a zip file; extract it, or give what zipfile opens",
+    bytes(tables.MAGIC_BYTES): "zeros: the file was made, and not written or not copied",
+}
 
 
 def is_nev(openable: Openable) -> bool:
-    """Whether a file is a NEV, by its first bytes."""
+    """Whether a file is a NEV, by its first bytes; where these are of no recording, whether its name is that of one."""
     with closing(open_source(openable)) as source:
-        return _FAMILIES.get(source.peek(tables.MAGIC_BYTES, 0)) == _NEV
+        family = _FAMILIES.get(source.peek(tables.MAGIC_BYTES, 0))
+    return family == _NEV or (family is None and display_name(openable).lower().endswith(".nev"))
 
 
 def begins_as_recording(path: str) -> bool:
@@ -84,10 +96,10 @@ def _nearest_number(path: str, number: _Number, known: list[_Number]) -> _Number
 def _describe_magic(magic: bytes, size: int) -> str:
     if size == 0:
         return "an empty file"
-    if magic == _NEURALYNX:
-        return "a Neuralynx file (Neuralynx also uses .nev)"
     family = _FAMILIES.get(magic)
-    return f"{family} (use {_OPENERS[family]})" if family else f"{magic!r}"
+    if family:
+        return f"{family} (use {_OPENERS[family]})"
+    return next((other for start, other in _OTHERS.items() if magic.startswith(start)), repr(magic))
 
 
 def header_text(header: Mapping[str, Any], name: str) -> str:

@@ -126,7 +126,7 @@ def check(path: Openable) -> tuple[Finding, ...]:
     FormatError
         Where the file cannot be read at all.
     """
-    name, is_one_file = display_name(path), not is_path(path) or os.path.isfile(path)
+    name, is_one_file = display_name(path), not is_path(path) or (os.path.lexists(path) and not os.path.isdir(path))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         findings = tuple(_check_file(path) if is_one_file else _check_recording(name))

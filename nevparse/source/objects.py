@@ -62,6 +62,13 @@ def _open_path(path: str | os.PathLike[str]) -> FileSource:
             raise
         reason = "it is held open by another program that does not share it"
         raise PermissionError(errno.EACCES, reason, os.fspath(path)) from error
+    except FileNotFoundError as error:
+        if not os.path.islink(path):
+            raise
+        target = os.path.realpath(path)
+        advice = "; git annex get fetches it" if "annex" in target else ""
+        reason = f"it is a link to {target}, which is not there{advice}"
+        raise FileNotFoundError(errno.ENOENT, reason, os.fspath(path)) from error
 
 
 def _is_held_open(path: str) -> bool:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,57 @@ def test_the_library_refuses_options_that_would_do_nothing(tmp_path: Path) -> No
         ):
             with pytest.raises(ValueError, match=why):
                 refused()
+
+
+# ----------------------------------------------------------------------------- several files, and what is no recording
+
+OTHERS = {
+    "neuralynx.nev": (b"######## Neuralynx Data File Header\r\n" * 500, "expected a NEV file.* found a Neuralynx file"),
+    "._s.ns5": (b"\0\5\x16\7\0\2\0\0Mac OS X" + bytes(500), r"AppleDouble.*; the recording is the file without \._"),
+    "empty.ns5": (b"", "expected an NSx file.* found an empty file"),
+    "empty.nev": (b"", "expected a NEV file.* found an empty file"),
+    "lfs.ns5": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull fetches the file"),
+    "annex.ns5": (b"/annex/objects/SHA256E-s446--0.ns5\n", "git annex get fetches the file"),
+    "windows.ns5": (b"../.git/annex/objects/pX/W6/SHA256E-s446--0.ns5", "git annex get fetches the file"),
+    "packed.ns5": (b"\x1f\x8b\x08\0" + bytes(50), "found a gzip file; decompress it"),
+    "zeros.ns5": (bytes(500), "found zeros: the file was made, and not written"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("command", ["info", "check"])
+def test_a_file_that_is_no_recording_is_named_for_what_it_is(main: Command, command: str, name: str) -> None:
+    data, found = OTHERS[name]
+    code, out, err = main(command, write(name, data))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.match(rf"nevparse: {re.escape(name)}, byte 0: .*{found}", err)
+
+
+@pytest.mark.parametrize("command", ["info", "check"])
+def test_a_bad_file_is_one_line_and_the_next_follows(main: Command, command: str) -> None:
+    write("a.ns5", SAMPLES)
+    write("z.nev", n.nev([n.V2.digital(5, 1, 1)]))
+    for name, (data, _) in OTHERS.items():
+        write(name, data)
+    code, out, err = main(command, "a.ns5", *OTHERS, "none.ns5", "z.nev")
+    assert code == 2
+    assert err.count("\n") == len(OTHERS) + 1
+    assert "none.ns5: no such file; of this recording there is nothing" in err
+    assert [line.split(":")[0] for line in out.splitlines() if not line.startswith(" ")] == ["a.ns5", "z.nev"]
+
+
+def test_a_finding_before_a_bad_file_leaves_the_worst_exit_code(main: Command) -> None:
+    write("cut.ns5", SAMPLES[:-1])
+    assert main("check", "cut.ns5")[0] == 1
+    assert main("check", "cut.ns5", "none.ns5", "cut.ns5")[0] == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets only some make links")
+def test_a_link_whose_file_was_not_fetched_is_named(main: Command) -> None:
+    os.symlink(".git/annex/objects/x.ns5", "s.ns5")
+    write("s.ns2", SAMPLES)
+    for command in (["info"], ["check"]):
+        code, out, err = main(*command, "s.ns5")
+        assert (code, out) == (2, "")
+        target = os.path.realpath("s.ns5")
+        assert err == f"nevparse: s.ns5: it is a link to {target}, which is not there; git annex get fetches it\n"
