@@ -17,6 +17,7 @@ from .values import excluded, factor, fill, ids, moment, offsets, seconds, slice
 
 _GREEDY = ("--labels", "--cmp", "--kinds")  # they take as many values as follow
 _ANY_FILE = "a file, or the base name of a recording for all of it"
+_OR_FOLDER = "; of a folder a line for each recording in it"
 _CONTINUOUS = "an NSx file, or any member or the base name of a recording"
 
 
@@ -62,11 +63,12 @@ def parser() -> argparse.ArgumentParser:
     """Every command with its options; ``command`` is the name of the one that was given."""
     top = _Parser("nevparse", description="Read Blackrock and Ripple recordings.")
     top.add_argument("--version", action="version", version=f"nevparse {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
     info = commands.add_parser("info", help="what a file is: when, how long, which channels, gaps, events, damage")
-    info.add_argument("file", nargs="+", metavar="F", help=_ANY_FILE)
+    info.add_argument("file", nargs="+", metavar="F", help=_ANY_FILE + _OR_FOLDER)
     info.add_argument("--json", action="store_true", help="everything as JSON, one line for each file")
     info.add_argument("--units", action="store_true", help="of a NEV: the spikes of each unit, a line an electrode")
+    info.add_argument("--channels", action="store_true", help="a table of the channels, a line for each")
     quality = "how good the channels are: those that are not, and why; with --json all"
     info.add_argument("--quality", action="store_true", help=quality)
     _add_bin(commands.add_parser("bin", help="write chosen channels to a flat .bin, and a .bin.json that describes it"))
@@ -80,8 +82,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_bin(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", nargs="+", metavar="F", help=f"{_CONTINUOUS}; of several instruments one each")
-    command.add_argument("out", metavar="OUT", help="the .bin to write")
+    several = "of several instruments one each, and behind them the .bin to write"
+    command.add_argument("file", nargs="+", metavar="F", help=f"{_CONTINUOUS}; {several}")
+    command.usage = "%(prog)s [options] F [F ...] OUT\n       %(prog)s [options] F [F ...] --out-dir FOLDER"
+    each = "write each recording to a .bin of its own name in this folder, and go on behind one that is bad"
+    command.add_argument("--out-dir", metavar="FOLDER", help=each)
+    done = "with --out-dir: leave out recordings whose .bin is there and whole"
+    command.add_argument("--skip-done", action="store_true", help=done)
+    _add_report(command)
     _add_channels(command, has_neural=True)
     _add_export(command)
     clock = command.add_mutually_exclusive_group()
@@ -97,6 +105,7 @@ def _add_bin(command: argparse.ArgumentParser) -> None:
 def _add_sorter(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="F", help=_CONTINUOUS)
     command.add_argument("folder", metavar="FOLDER", help="the folder to make")
+    _add_report(command)
     maps = "the array's map; of several arrays or headstages one each. A plain grid otherwise"
     command.add_argument("--cmp", nargs="+", action="extend", metavar="MAP", help=maps)
     command.add_argument("--first-bank", metavar="AE", help="the bank that bank A of each map is plugged into")
@@ -111,6 +120,7 @@ def _add_sorter(command: argparse.ArgumentParser) -> None:
 def _add_cut(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="F", help="an NSx or NEV file; with --nsx any member or the base name")
     command.add_argument("out", metavar="OUT", help="the file to write")
+    _add_report(command)
     _add_channels(command, has_neural=True)
     _add_times(command)
     segments = "unbroken segments, from 0; of a NEV the times of those of its continuous file"
@@ -124,6 +134,12 @@ def _add_cut(command: argparse.ArgumentParser) -> None:
     base = "what to subtract from timestamps that count from 1970, the same for every file of a recording"
     command.add_argument("--base-tick", type=int, default=0, metavar="TICK", help=base)
     command.add_argument("--overwrite", action="store_true", help="replace a file of the same name, but no recording")
+
+
+def _add_report(command: argparse.ArgumentParser) -> None:
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="what was written as JSON, in one line")
+    form.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
 
 
 def _add_channels(command: argparse.ArgumentParser, has_neural: bool = False) -> None:

@@ -15,9 +15,9 @@ from contextlib import ExitStack
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NevParseError
 from ..format.text import json_text, printable, ranges_text, size_text
 from .arguments import parser
+from .many import DONE, INTERRUPTED, REFUSED, expanded, failure, for_each
 from .terminal import UnusableInput, check_readable, colored, print_message, print_report, progress, show_warnings
 from .times import tick_range
 
@@ -25,19 +25,25 @@ if TYPE_CHECKING:
     from ..nsx.file import NsxFile
     from ..recording.instruments import CombinedInstruments
 
-DONE, REFUSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 # options of the command line alone; others are the library's
 _NOT_OPTIONS = {"command", "file", "out", "folder", "nsx", "first_bank", "start", "stop", "clock", "offsets"}
+_NOT_OPTIONS |= {"json", "quiet", "out_dir", "skip_done"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has a µ, which --help prints too
-    arguments = parser().parse_args(argv)
+    top = parser()
+    arguments = top.parse_args(argv)
+    if arguments.command is None:
+        top.print_help()
+        return DONE
     try:
         with warnings.catch_warnings():
             show_warnings()
+            if isinstance(getattr(arguments, "file", None), list):
+                arguments.file = expanded(arguments.file)
             code = _COMMANDS[arguments.command](arguments)
             print(end="", flush=True)  # a pipe that nobody reads is noticed here, not at exit
             return code
@@ -45,60 +51,42 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
-        print_message("interrupted; nothing was left behind")
-        return INTERRUPTED
+        message, code = "interrupted; nothing was left behind", INTERRUPTED
     except Exception as error:  # a user never sees a traceback
-        return _print_failure(error)
-
-
-def _print_failure(error: Exception) -> int:
-    """Print why a command, or one of its files, failed; returns the exit code."""
-    text, code = str(error.args[0] if isinstance(error, KeyError) and error.args else error), REFUSED
-    if isinstance(error, UnusableInput):
-        code = UNUSABLE
-    elif not isinstance(error, (NevParseError, ValueError, KeyError, OSError, MemoryError)):
-        text, code = f"internal error, please report it: {type(error).__name__}: {error}", UNUSABLE
-    print_message(text or type(error).__name__)
+        message, code = failure(error)
+    print_message(message)
     return code
-
-
-def _for_each(names: Sequence[str], run: Callable[[str], int]) -> int:
-    """Do something with each of several files, going on behind one that fails; returns the worst exit code."""
-    worst = DONE
-    for name in names:
-        try:
-            code = run(name)
-        except BrokenPipeError:
-            raise
-        except Exception as error:
-            code = _print_failure(error)
-        worst = max(worst, code)
-    return worst
 
 
 def _info(arguments: argparse.Namespace) -> int:
     from .info import info_json, info_text, quality_json, quality_text
-    from .opening import as_member, open_named
+    from .listing import channel_table, folder_table
+    from .opening import as_member, is_folder, open_named
 
-    def show(name: str) -> int:
+    def print_info(name: str) -> int:
+        if is_folder(name):
+            print("\n".join(folder_table(name)), flush=True)
+            return DONE
         with open_named(name) as typed, as_member(typed) as opened:
             if arguments.quality:
                 shown = progress("{} windows".format)
                 lines = [json_text(each) for each in quality_json(opened, shown)] if arguments.json else []
                 lines = lines or quality_text(opened, shown)
                 print_report([])
+            elif arguments.channels:
+                lines = channel_table(opened)
             else:
                 lines = [json_text(info_json(opened))] if arguments.json else info_text(opened, units=arguments.units)
         print("\n".join(lines if arguments.json else map(colored, lines)), flush=True)
         return DONE
 
-    return _for_each(arguments.file, show)
+    return for_each(arguments.file, print_info)
 
 
 def _check(arguments: argparse.Namespace) -> int:
     from ..recording.check import NOTE, check
 
-    def show(name: str) -> int:
+    def print_findings(name: str) -> int:
         with check_readable(name):
             findings = check(name)
         for finding in findings:
@@ -107,21 +95,45 @@ def _check(arguments: argparse.Namespace) -> int:
             print(printable(f"{name}: sound"))
         return REFUSED if any(finding.level != NOTE for finding in findings) else DONE
 
-    return _for_each(arguments.file, show)
+    return for_each(arguments.file, print_findings)
 
 
 def _bin(arguments: argparse.Namespace) -> int:
-    from ..export.bin import write_bin
-    from .opening import check_output_name, open_continuous
-    from .terminal import stop_on_signal
+    from .many import is_done, outputs_in
+    from .opening import check_output_name
 
     if arguments.timeout_s is not None and not arguments.follow:
         raise UnusableInput("--timeout requires --follow")
-    check_output_name(arguments.out)
-    if len(arguments.file) == 1 and (arguments.clock or arguments.offsets):
+    if arguments.out_dir is not None:
+        outputs = outputs_in(arguments.out_dir, arguments.file)
+        os.makedirs(arguments.out_dir, exist_ok=True)
+
+        def export(name: str) -> int:
+            if arguments.skip_done and is_done(outputs[name], name, arguments.nsx):
+                print_message(f"{outputs[name]} is done, skipped")
+                return DONE
+            return _write_bin([name], outputs[name], arguments)
+
+        return for_each(arguments.file, export)
+    if arguments.skip_done:
+        raise UnusableInput("--skip-done requires --out-dir")
+    if len(arguments.file) < 2:
+        raise UnusableInput(f"expected a recording and the .bin to write, found only {arguments.file[0]}")
+    *names, out = arguments.file
+    check_output_name(out)
+    if len(names) == 1 and (arguments.clock or arguments.offsets):
         raise UnusableInput("--same-clock and --offsets require the files of several instruments")
+    return _write_bin(names, out, arguments)
+
+
+def _write_bin(names: Sequence[str], out: str, arguments: argparse.Namespace) -> int:
+    """Export a recording, or several instruments as one."""
+    from ..export.bin import write_bin
+    from .opening import open_continuous
+    from .terminal import stop_on_signal
+
     with ExitStack() as stack:
-        files = [stack.enter_context(open_continuous(name, arguments.nsx)) for name in arguments.file]
+        files = [stack.enter_context(open_continuous(name, arguments.nsx)) for name in names]
         ns = files[0]
         is_timed = (arguments.start, arguments.stop) != (None, None)
         if arguments.follow and is_timed and not ns.n_samples:
@@ -131,9 +143,18 @@ def _bin(arguments: argparse.Namespace) -> int:
         stop = stack.enter_context(stop_on_signal()) if arguments.follow else None
         is_refused = arguments.follow and len(files) > 1
         recording = files if is_refused else _combined(files, arguments)
-        report = write_bin(recording, arguments.out, stop=stop, **options)
-    print_report([*report.lines(), f"{report.sidecar_path}: what each column and row is"])
+        report = write_bin(recording, out, stop=stop, **options)
+    _print_written(arguments, report, [*report.lines(), f"{report.sidecar_path}: what each column and row is"])
     return DONE
+
+
+def _print_written(arguments: argparse.Namespace, report: Any, lines: Sequence[str]) -> None:
+    """What was written: for people, as JSON, or nothing."""
+    if arguments.json:
+        from .listing import report_json
+
+        lines = [json_text(report_json(report))]
+    print_report([] if arguments.quiet else lines)
 
 
 def _combined(files: Sequence[NsxFile], arguments: argparse.Namespace) -> CombinedInstruments | NsxFile:
@@ -163,7 +184,7 @@ def _sorter(arguments: argparse.Namespace) -> int:
             arrays = read_cmp(arguments.cmp, first_bank=arguments.first_bank)
     with open_continuous(arguments.file, arguments.nsx) as ns:
         report = write_sorter(ns, arguments.folder, **_options(ns, arguments, "{} samples".format) | {"cmp": arrays})
-    print_report(report.lines())
+    _print_written(arguments, report, report.lines())
     return DONE
 
 
@@ -189,7 +210,7 @@ def _cut(arguments: argparse.Namespace) -> int:
         else:
             members = ", ".join(opened.members)
             raise UnusableInput(f"{name}: expected the name of one file, found a recording of {members}")
-    print_report([str(report)])
+    _print_written(arguments, report, [str(report)])
     return DONE
 
 
@@ -225,7 +246,9 @@ def _options(
         if continuous is None and not hasattr(file, "segments"):
             raise UnusableInput(f"{file.path}: no continuous file beside it; leave out --segments")
         options["segments"] = indices(options["segments"], len((continuous or file).segments))
-    return options | tick_range(file, arguments) | {"progress": progress(total_text)}
+    row_bytes = file.n_channels * file.dtype.itemsize if total_text is not size_text else 1
+    show = None if arguments.quiet else progress(total_text, row_bytes)
+    return options | tick_range(file, arguments) | {"progress": show}
 
 
 def _events(arguments: argparse.Namespace) -> int:

@@ -65,6 +65,11 @@ def _has_members(base: str) -> bool:
         return False
 
 
+def is_folder(name: str) -> bool:
+    """Whether a name is that of a folder, and not of a recording as well."""
+    return os.path.isdir(name) and not _has_members(name)
+
+
 @contextmanager
 def as_member(opened: NsxFile | NevFile | Recording) -> Iterator[NsxFile | NevFile | Recording]:
     """A file as the member of its recording that it is, which has the recording's seconds and epochs."""

@@ -9,10 +9,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from ..errors import NevParseError
-from ..format.text import printable
+from ..format.text import duration_text, printable
 
 # What a line begins with, and the terminal's code for its colour: bold, red, yellow, green
 _COLORS = {
@@ -22,6 +23,9 @@ _COLORS = {
     r"  no (gaps|damaged places)$": "32",
     "": "",
 }
+
+
+_SURE_S = 1.0  # before a speed says anything
 
 
 class UnusableInput(Exception):
@@ -40,7 +44,30 @@ def check_readable(path: str) -> Iterator[None]:
 
 def print_message(message: str) -> None:
     """Print one line on standard error."""
+    PROGRESS_LINE.end()
     print(f"nevparse: {printable(message)}", file=sys.stderr)
+
+
+class ProgressLine:
+    """The line of standard error that shows progress, until something else is printed."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+
+    def show(self, text: str) -> None:
+        """Replace what the line shows."""
+        if text != self._shown:
+            print(f"\r{text:<{len(self._shown)}}", end="", file=sys.stderr, flush=True)
+            self._shown = text
+
+    def end(self) -> None:
+        """Begin a new line, if this one shows anything."""
+        if self._shown:
+            print(file=sys.stderr)
+        self._shown = ""
+
+
+PROGRESS_LINE = ProgressLine()
 
 
 def show_warnings() -> None:
@@ -65,19 +92,27 @@ def colored(line: str) -> str:
     return f"\x1b[{code}m{line}\x1b[0m" if code else line
 
 
-def progress(total_text: Callable[[int], str]) -> Callable[[int, int], None] | None:
-    """A function that shows an export's progress on standard error; None if that is no terminal."""
+def progress(total_text: Callable[[int], str], unit_bytes: int = 0) -> Callable[[int, int], None] | None:
+    """A function that shows how far a command is, how fast and how long still; None if nobody sees standard error.
+
+    `unit_bytes` are those of what is counted, 0 where it is no part of a file.
+    """
+    started_s = monotonic()
 
     def show(done: int, total: int) -> None:
-        print(f"\r{100 * done // total:3d} % of {total_text(total)}", end="", file=sys.stderr, flush=True)
+        text = f"{100 * done // max(total, 1):3d} % of {total_text(total)}"
+        elapsed_s = monotonic() - started_s
+        if done and elapsed_s > _SURE_S:
+            speed = f", {done * unit_bytes / elapsed_s / 1e6:.0f} MB/s" if unit_bytes else ""
+            text += f"{speed}, {duration_text(elapsed_s * (total - done) / done)} left" if done < total else speed
+        PROGRESS_LINE.show(text)
 
     return show if sys.stderr.isatty() else None
 
 
 def print_report(lines: Sequence[str]) -> None:
     """Print what a command wrote, on a line below its progress."""
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+    PROGRESS_LINE.end()
     for line in lines:
         print(printable(line))
 

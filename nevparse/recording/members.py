@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from errno import ENOENT
+from errno import EISDIR, ENOENT
 from unicodedata import normalize
 
 _SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
@@ -41,9 +41,18 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
         raise FileNotFoundError(
             ENOENT, f"no such file; of this recording there is {there or 'nothing'}", os.fspath(path)
         )
+    if not members and os.path.isdir(path):
+        there = ", ".join(map(os.path.basename, bases_in(path))) or "none"
+        raise IsADirectoryError(EISDIR, f"expected one recording, found a folder; the recordings in it: {there}", path)
     if not members:
         raise FileNotFoundError(ENOENT, "expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name", base)
     return dict(sorted(members.items()))
+
+
+def bases_in(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Base names of the recordings in a folder, in order."""
+    named = sorted(name for name in os.listdir(folder) if _SUFFIX.search(name))
+    return tuple(dict.fromkeys(os.path.join(os.fspath(folder), base_of(name)) for name in named))
 
 
 def _is_same_file(typed: str, path: str) -> bool:

@@ -268,6 +268,8 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
     ------
     FileNotFoundError
         Where no member exists.
+    IsADirectoryError
+        Where it is a folder; the message lists the recordings in it.
     TypeError
         Where it is not a path: bytes and file objects have no other members.
     FormatError, OSError

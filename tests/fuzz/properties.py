@@ -23,6 +23,7 @@ import numpy as np
 
 import nevparse as nv
 from nevparse.cli import commands as cli
+from nevparse.cli import many
 from nevparse.format import tables
 from nevparse.nev.file import NevFile
 from nevparse.nsx.file import NsxFile
@@ -408,7 +409,7 @@ def printed(arguments: tuple[str, ...], path: str | Path) -> str:
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = cli.main([*arguments, str(path)])
-    assert code in (cli.DONE, cli.REFUSED, cli.UNUSABLE)
+    assert code in (many.DONE, many.REFUSED, many.UNUSABLE)
     assert "internal error" not in err.getvalue(), err.getvalue()
     assert all(line.isprintable() for line in (out.getvalue() + err.getvalue()).replace("\r\n", "\n").split("\n"))
     if "--json" in arguments:

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""Several names on one command line: patterns that no shell expanded, and going on behind a file that is bad."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from glob import glob, has_magic
+
+from ..errors import NevParseError
+from .terminal import UnusableInput, print_message
+
+DONE, REFUSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
+
+def expanded(names: Iterable[str]) -> list[str]:
+    """The names, and for a pattern that is no name itself every file that it fits: cmd.exe leaves that to us."""
+    files: list[str] = []
+    for name in names:
+        if not has_magic(name) or os.path.exists(name):
+            files.append(name)
+        elif found := sorted(glob(name)):
+            files += found
+        else:
+            raise UnusableInput(f"no file fits the pattern {name}")
+    return files
+
+
+def failure(error: Exception) -> tuple[str, int]:
+    """The line and the exit code of a command that failed."""
+    if isinstance(error, UnusableInput):
+        return str(error), UNUSABLE
+    if isinstance(error, (NevParseError, ValueError, KeyError, OSError, MemoryError)):
+        text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+        return text or type(error).__name__, REFUSED
+    return f"internal error, please report it: {type(error).__name__}: {error}", UNUSABLE
+
+
+def for_each(names: Sequence[str], do: Callable[[str], int]) -> int:
+    """Do it for each name, with a line for each that fails; returns the worst exit code."""
+
+    def code_of(name: str) -> int:
+        try:
+            return do(name)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            message, code = failure(error)
+            print_message(message if name in message or len(names) == 1 else f"{name}: {message}")
+            return code
+
+    return max(map(code_of, names), default=DONE)
+
+
+def outputs_in(folder: str, names: Sequence[str]) -> dict[str, str]:
+    """The ``.bin`` of each recording in a folder, by the recording's name; two of the same name are refused."""
+    outputs: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    for name in names:
+        out = os.path.join(folder, os.path.splitext(os.path.basename(name))[0] + ".bin")
+        other = taken.setdefault(os.path.normcase(out), name)
+        if other != name:
+            raise UnusableInput(f"{other} and {name} would both become {out}: export one of them by itself")
+        outputs[name] = out
+    return outputs
+
+
+def is_done(out: str, name: str, number: int | None) -> bool:
+    """Whether an export of this recording, as it is now, is there: it is whole if it has its sidecar."""
+    from ..export.sidecar import read_sidecar
+    from .opening import open_continuous
+
+    stem, suffix = os.path.splitext(out)
+    for path in (out, f"{stem}-000{suffix}"):
+        try:
+            source = read_sidecar(path).contents["source"]
+        except (OSError, NevParseError, KeyError):
+            continue
+        with open_continuous(name, number) as ns:
+            return (source["name"], source["size_bytes"]) == (os.path.basename(ns.path), ns.size_bytes)
+    return False
