@@ -158,7 +158,7 @@ def test_no_file_names_the_machine_it_was_made_on() -> None:
 # What `os` has on Windows too, of what is used; anything else stands behind hasattr, and the way without it is tested
 EVERYWHERE = {
     *("O_WRONLY", "PathLike", "SEEK_END", "close", "devnull", "dup", "dup2", "environ", "fsdecode", "fspath", "fstat"),
-    *("fsync", "getpid", "link", "listdir", "lstat", "mkdir", "open", "path", "rename", "replace", "rmdir"),
+    *("fsync", "getpid", "link", "listdir", "lstat", "makedirs", "mkdir", "open", "path", "rename", "replace", "rmdir"),
     *("scandir", "sep", "stat", "strerror", "unlink"),
 }
 ONE_SYSTEMS = {"fcntl", "grp", "msvcrt", "posix", "pty", "pwd", "resource", "termios", "tty", "winreg"}  # modules

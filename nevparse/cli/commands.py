@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..format.text import json_text, printable, ranges_text, size_text
 from .arguments import parser
-from .many import DONE, INTERRUPTED, REFUSED, expanded, failure, for_each
+from .many import DONE, INTERRUPTED, REFUSED, UNUSABLE, expanded, failure, for_each
 from .terminal import UnusableInput, check_readable, colored, print_message, print_report, progress, show_warnings
 from .times import tick_range
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = top.parse_args(argv)
     if arguments.command is None:
         top.print_help()
-        return DONE
+        return UNUSABLE
     try:
         with warnings.catch_warnings():
             show_warnings()
