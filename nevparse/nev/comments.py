@@ -10,6 +10,7 @@ from ..format import tables
 from ..format.text import decode_text
 
 _TICK_BEHIND = 8  # letters
+_NEAR_S = 0.1  # from the packet of a comment's colour to that of its start: both are written when it is entered
 
 
 class Roi(NamedTuple):
@@ -85,18 +86,21 @@ def _started_tick(version: tables.NevVersion, tick_rate: int, tick: int, data: i
     return started_tick if 0 <= started_tick <= tick else None
 
 
-def merge_comments(comments: Iterable[Numbered]) -> list[Numbered]:
-    """Merge neighbours of the same text, of which one has the colour and the other the start."""
+def merge_comments(comments: Iterable[Numbered], tick_rate: int) -> list[Numbered]:
+    """Merge neighbours in time of the same text, of which the first has the colour and the second the start.
+
+    In no other order: a cut between the two packets of a comment would give the start to the next comment.
+    """
     merged: list[Numbered] = []
-    for numbered in comments:
-        merged[-1:] = _merge_pair(merged[-1], numbered) if merged else [numbered]
+    for number, comment in comments:
+        if merged and _is_pair(merged[-1][1], comment, tick_rate):
+            merged[-1] = merged[-1][0], merged[-1][1]._replace(started_tick=comment.started_tick)
+        else:
+            merged.append((number, comment))
     return merged
 
 
-def _merge_pair(one: Numbered, other: Numbered) -> list[Numbered]:
-    """One comment with the number and the tick of the coloured one; both where they are two comments."""
-    (number, colored), (_, started) = (one, other) if one[1].color is not None else (other, one)
-    same_text = (colored.text, colored.charset) == (started.text, started.charset)
-    if not same_text or colored.color is None or colored.started_tick is not None or started.started_tick is None:
-        return [one, other]
-    return [(number, colored._replace(started_tick=started.started_tick))]
+def _is_pair(colored: Comment, started: Comment, tick_rate: int) -> bool:
+    has_halves = colored.color is not None and colored.started_tick is None and started.started_tick is not None
+    is_near = abs(colored.tick - started.tick) <= _NEAR_S * tick_rate
+    return has_halves and is_near and (colored.text, colored.charset) == (started.text, started.charset)

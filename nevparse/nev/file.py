@@ -402,7 +402,7 @@ class NevFile:
         ----------
         merged : bool
             New systems write two packets for one comment: one with its colour, one with the time typing began.
-            True makes one comment of two such neighbours with the same text.
+            True makes one comment of two such neighbours, in this order, with the same text and at most 0.1 s apart.
 
         Raises
         ------
@@ -415,7 +415,11 @@ class NevFile:
         """All comments, and the packets that have their ticks."""
         packets, events = self.packets_of("comment"), self.events("comment").tolist()
         comments = list(enumerate(decode_comment(self._version, self.tick_rate, *event) for event in events))
-        places, kept = zip(*(merge_comments(comments) if merged else comments), strict=True) if comments else ((), ())
+        places, kept = (
+            zip(*(merge_comments(comments, self.tick_rate) if merged else comments), strict=True)
+            if comments
+            else ((), ())
+        )
         return kept, packets[list(places)]
 
     def spikes(

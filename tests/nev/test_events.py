@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from builders.nev import RIPPLE, V2, V3, Maker, extended, nev, trellis, wav
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nev.files import MAKERS, VERSIONS, Opener
 
@@ -137,15 +139,37 @@ def test_nev_c27_the_start_of_a_comment_is_read_by_version_and_clock(
     assert (comment.started_tick, comment.color) == (started, None)
 
 
-@pytest.mark.parametrize("order", [1, -1])
-def test_nev_c28_two_packets_of_one_comment_are_one(opened: Opener, order: int) -> None:
+def test_nev_c28_two_packets_of_one_comment_are_one(opened: Opener) -> None:
     pair = [V3.comment(100, b"hello", 0, 0, 0xFF), V3.comment(101, b"hello", 0, 1, 60)]
-    file = opened(nev([*pair[::order], V3.spike(101, 1, 0), V3.comment(200, b"hello", 0, 0, 7)], version=(3, 0)))
+    file = opened(nev([*pair, V3.spike(101, 1, 0), V3.comment(200, b"hello", 0, 0, 7)], version=(3, 0)))
     merged, apart = file.comments(), file.comments(merged=False)
     assert [(c.tick, c.color, c.started_tick) for c in merged] == [(100, (255, 0, 0, 0), 41), (200, (7, 0, 0, 0), None)]
-    assert sorted(c.tick for c in apart) == [100, 101, 200]
+    assert [c.tick for c in apart] == [100, 101, 200]
     assert file.kinds()["comment"] == 3
     assert len(file.events("comment")) == 3
+
+
+@pytest.mark.parametrize("rate", [30_000, 10**9])
+@pytest.mark.parametrize("gap_s", [0.09, 0.11, 299])
+def test_nev_c28_two_comments_at_different_times_are_two(opened: Opener, rate: int, gap_s: float) -> None:
+    packets = [V3.comment(rate, b"stim on", 0, 0, 5), V3.comment(rate + int(gap_s * rate), b"stim on", 0, 1, 5)]
+    found = opened(nev(packets, version=(3, 0), tick_rate=rate)).comments()
+    assert len(found) == (1 if gap_s < 0.1 else 2)
+
+
+@given(n=st.integers(1, 5), step=st.integers(0, 5000), data=st.data())
+def test_nev_c28_a_cut_gives_no_comment_another_ones_start(
+    opened: Opener, n: int, step: int, data: st.DataObject
+) -> None:
+    """Comments of the same text, one soon after the other; colour and start of each show which it is."""
+    halves = [(9000 + k * step, flag, k) for k in range(1, n + 1) for flag in (0, 1)]
+    first = data.draw(st.integers(0, 2 * n - 1))
+    packets = [V3.comment(tick, b"again", 0, flag, k) for tick, flag, k in halves[first:]]
+    found = opened(nev(packets, version=(3, 0))).comments()
+    assert len(found) == n - first // 2
+    for comment in found:
+        if comment.color is not None and comment.started_tick is not None:
+            assert comment.color[0] == comment.tick - comment.started_tick
 
 
 def test_nev_c28_comments_that_say_the_same_stay_apart(opened: Opener) -> None:
