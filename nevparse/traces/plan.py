@@ -168,8 +168,7 @@ def plan_rows(continuous: _Continuous, options: PlanOptions, is_growing: bool = 
     gaps = [continuous.gap_between(_segment_of(before), _segment_of(after)) for before, after in pairwise(groups)]
     if options.gaps == "error":
         problem = f"time is broken {len(gaps)} time{'s' if len(gaps) > 1 else ''} in the samples to export"
-        advice = "Use gaps='split', 'join' or 'fill' (--gaps), or choose one segment by time (--start, --stop)."
-        _check_gaps(continuous.path, gaps, problem, advice)
+        _check_gaps(continuous.path, gaps, problem, _advice(gaps))
     if options.gaps == "fill":
         return RowPlan({"": _fill_gaps(continuous, options, chosen, gaps, is_growing)})
     if options.resample:
@@ -237,6 +236,13 @@ def raise_no_samples(segments: Sequence[_Segment], start_tick: int | None, stop_
     more = f" and {len(segments) - _MAX_LISTED} more segments" if len(segments) > _MAX_LISTED else ""
     known = ", ".join(ends) + more if ends else "the file has none"
     raise ValueError(f"expected ticks that hold samples ({known}), found {start_tick} to {stop_tick}")
+
+
+def _advice(gaps: Sequence[Gap]) -> str:
+    """What resolves gaps; several segments have the same times where the clock was set back."""
+    if any(gap.kind == "reset" for gap in gaps):
+        return "Use gaps='split' or 'join' (--gaps), or cut one epoch first (write_nsx with epoch=, cut --epoch)."
+    return "Use gaps='split', 'join' or 'fill' (--gaps), or choose one segment by time (--start, --stop)."
 
 
 def _check_gaps(path: str, gaps: Sequence[Gap], problem: str, advice: str) -> None:

@@ -36,6 +36,16 @@ def test_timing_c20_only_gaps_inside_the_range_count(opened: Opened, out: Path) 
     assert refused.value.gaps == ns.gaps[1:]
 
 
+def test_timing_c20_behind_a_reset_no_choice_by_time_is_offered(opened: Opened, out: Path) -> None:
+    ns = opened(t.blocks([0, 116], [8_000, 9_000]))
+    for times in ({}, {"start_tick": 3_000, "stop_tick": 4_000}):
+        with pytest.raises(nv.GapError, match=r"gaps='split' or 'join' .*cut --epoch\)\.$"):
+            nv.write_bin(ns, out, **times)
+    nv.write_nsx(ns, out.with_name("one.ns5"), epoch=1)
+    with nv.open_nsx(out.with_name("one.ns5")) as one:
+        assert nv.write_bin(one, out, start_tick=3_000, stop_tick=4_000).n_samples == 1_000
+
+
 def test_timing_c21_split_gives_each_segment_its_file(opened: Opened, out: Path) -> None:
     raw, samples = paused()
     report = nv.write_bin(opened(raw), out, gaps="split")
