@@ -125,8 +125,8 @@ class Clock(NamedTuple):
     def unroll(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """Count on where 32 bits of ticks ran over (after 39.8 hours at 30 kHz).
 
-        That is where the recording came within an hour of the end of the range and then goes on within an hour; any
-        other timestamp smaller than the one before is a clock that was set back.
+        That is within a block, or where the recording came within an hour of the end of the range and then goes on
+        within an hour; any other timestamp smaller than the one before is a clock that was set back.
         """
         hour, step = _ROLLOVER_NEAR_S * self.tick_rate, -(-self.num // self.den)
         end = base = 0
@@ -134,8 +134,11 @@ class Clock(NamedTuple):
             rollover = base + _ROLLOVER
             if base + tick < end and rollover - end < hour and -step <= rollover + tick - end < hour:
                 base = rollover
+            elif base and base + tick - end >= _ROLLOVER - step:  # a step early, just before the clock ran over
+                base -= _ROLLOVER
             yield offset, base + tick, n_samples
             end = base + tick + n_samples * self.num // self.den
+            base = max(base, end - end % _ROLLOVER)
 
     def gap(self, segment: int, last: tuple[int, int], start_tick: int, next_tick: int) -> Gap:
         """The break between a segment that starts at `start_tick` and the next, which starts at `next_tick`.

@@ -37,7 +37,7 @@ from . import headers as nev_headers
 from .comments import Comment, decode_comment, merge_comments
 from .electrodes import Electrode, describe_electrodes
 from .epochs import Epoch, PacketEpochs, assign_by_resets, assign_packets, epochs_by_resets
-from .packets import KIND_CODES, PacketNumbers, Packets
+from .packets import KIND_CODES, PacketNumbers, Packets, no_epochs
 from .resets import Reset
 from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list
 
@@ -59,12 +59,13 @@ class RecordedPackets:
     start: int  # byte of the first packet
     n_packets: int
     missing_bytes: int
+    find_epochs: Callable[[], tuple[Epoch, ...] | None] = no_epochs
 
     @cached_property
     def packets(self) -> Packets:
         """The packets, mapped."""
         raw = self.source.view(np.dtype(f"V{self.packet_bytes}"), (self.n_packets,), self.start)
-        return Packets(self.source.path, self.version, self.tick_rate, raw)
+        return Packets(self.source.path, self.version, self.tick_rate, raw, self.find_epochs)
 
     @cached_property
     def spikes(self) -> Spikes:
@@ -151,7 +152,6 @@ class NevFile:
 
     def __init__(self, source: Source, zero_tick: int | None = None, epochs: tuple[Epoch, ...] | None = None) -> None:
         self._source, self.path, self._zero_tick = source, source.path, zero_tick
-        self._epochs: Callable[[], tuple[Epoch, ...] | None] = lambda: epochs  # of the recording's continuous files
         self._last_assigned: tuple[PacketEpochs | None, object, object] = None, None, None
         version, header = read_basic_header(source, tables.NEV_VERSIONS)
         self._version, self.spec, self.vendor = version, version.name, version.vendor
@@ -177,7 +177,9 @@ class NevFile:
         self.trackables = nev_headers.from_headers(nev_headers.Trackable, extended[b"TRACKOBJ"])
         self.nsasexev = nev_headers.triggers(extended)
         self.damage = tuple(damage)
-        self._recorded = RecordedPackets(source, version, self.tick_rate, self.electrodes, self.packet_bytes, *located)
+        self._recorded = RecordedPackets(
+            source, version, self.tick_rate, self.electrodes, self.packet_bytes, *located, find_epochs=lambda: epochs
+        )
         self._refreshing = Lock()
 
     def __enter__(self) -> NevFile:
@@ -190,7 +192,7 @@ class NevFile:
         if self._parent is not None:
             first = (self._recorded.start - self._headers_end) // self.packet_bytes
             return NevFile._part, (self._parent, first, first + self.n_packets)
-        make = partial(NevFile, zero_tick=self._zero_tick, epochs=self._epochs())
+        make = partial(NevFile, zero_tick=self._zero_tick, epochs=self._recorded.find_epochs())
         return partial(open_file, make=make, digest=self.digest), (self._source.reopen_argument(),)
 
     def __repr__(self) -> str:
@@ -312,13 +314,17 @@ class NevFile:
 
         A file that `open_recording` opened has the epochs of its continuous files; one alone those of its `resets`.
         """
-        epochs = self._epochs()
+        epochs = self._recorded.find_epochs()
         return epochs_by_resets(self._packets) if epochs is None else epochs
+
+    def _take_epochs(self, find_epochs: Callable[[], tuple[Epoch, ...] | None]) -> None:
+        """Take the epochs of the recording's continuous files, which are found when they are first needed."""
+        self._recorded = replace(self._recorded, find_epochs=find_epochs)
 
     @property
     def packet_epochs(self) -> PacketEpochs:
         """The epoch of every packet; of ambiguous ones two."""
-        packets, epochs = self._packets, self._epochs()
+        packets, epochs = self._packets, self._recorded.find_epochs()
         assigned, *of = self._last_assigned
         if assigned is None or of[0] is not packets or of[1] != epochs:  # it has grown
             assigned = assign_by_resets(packets) if epochs is None else assign_packets(packets, epochs)
@@ -669,7 +675,7 @@ class NevFile:
         if sort is None:
             return numbers
         ticks = self._packets.heads.tick[numbers]
-        if len(self._epochs() or (None, *self.resets)) == 1:
+        if len(self._recorded.find_epochs() or (None, *self.resets)) == 1:
             return numbers[np.argsort(ticks, kind="stable")]
         return numbers[np.lexsort((ticks, self.packet_epochs.epoch[numbers]))]
 

@@ -7,6 +7,7 @@ else is read from the mapped file on request.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -49,14 +50,22 @@ class PacketHeads(NamedTuple):
     kind: NDArray[np.uint8]
 
 
+def no_epochs() -> None:
+    """The epochs of continuous files where a NEV has none beside it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Packets:
-    """All packets of one file: `raw` are the file's own bytes, void ``(n_packets,)``."""
+    """All packets of one file: `raw` are the file's own bytes, void ``(n_packets,)``.
+
+    `find_epochs` finds the ticks of the continuous files of the recording, epoch by epoch; None without such files.
+    """
 
     path: str
     version: tables.NevVersion
     tick_rate: int
     raw: NDArray[np.void]
+    find_epochs: Callable[[], Sequence[tuple[int, int]] | None] = no_epochs
 
     @cached_property
     def heads(self) -> PacketHeads:
@@ -75,11 +84,20 @@ class Packets:
         all_ones = np.array([any_packet.n_ticks - 1], np.uint64).view(np.int64)
         kind[tick == all_ones] = CONTINUED
         if any_packet.n_ticks == ROLLOVER:
-            tick = unroll(tick, _with_known_kind(kind), self.tick_rate)
+            tick = self._unrolled(tick, _with_known_kind(kind))
         heads = PacketHeads(tick, packet_id, detail, kind)
         for field in heads:
             field.flags.writeable = False
         return heads
+
+    def _unrolled(self, ticks: NDArray[np.int64], known: PacketNumbers) -> NDArray[np.int64]:
+        """Count on where 32 bits ran over: by the times of the continuous files, else by the order of packets."""
+        epochs = self.find_epochs() or ()
+        start, stop = min((start for start, _ in epochs), default=0), max((stop for _, stop in epochs), default=0)
+        if stop <= ROLLOVER or stop - start >= ROLLOVER:
+            return unroll(ticks, known, self.tick_rate)
+        first = (start + stop - ROLLOVER) // 2  # of the only 32 bits around these times
+        return first + (ticks - first) % ROLLOVER
 
     def numbers_of(self, kind: str) -> PacketNumbers:
         """Indices of the packets of one kind, in file order."""

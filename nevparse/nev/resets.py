@@ -244,7 +244,8 @@ def unroll(ticks: Ticks, packets: NDArray[np.intp], tick_rate: int) -> Ticks:
     """Count on where a clock of 32 bits ran over; the same ticks where it never did.
 
     The clock ran over where `packets`, those of known kinds, came within an hour of the end of 32 bits and went on
-    within an hour of 0. A few packets near such a place may be late or early by 10 ms.
+    within an hour of 0. Where they go the other way, packets were regrouped, and those behind are from before it ran
+    over. A few packets near such a place may be late or early by 10 ms.
     """
     near, late = _HOUR_S * tick_rate, int(tick_rate * LATE_S)
     if near > ROLLOVER // 2:
@@ -254,13 +255,19 @@ def unroll(ticks: Ticks, packets: NDArray[np.intp], tick_rate: int) -> Ticks:
         return ticks
     strays = find_strays(known, near, late)
     kept, packets = np.delete(known, strays), np.delete(packets, strays)
-    rolled = packets[1:][(kept[:-1] >= ROLLOVER - near) & (kept[1:] < near)]
-    n_rollovers = np.searchsorted(rolled, np.arange(ticks.size), "right")
+    is_low, is_high = kept < near, kept >= ROLLOVER - near
+    rolled, back = packets[1:][is_high[:-1] & is_low[1:]], packets[1:][is_low[:-1] & is_high[1:]]
+    every = np.arange(ticks.size)
+    n_rollovers = np.searchsorted(rolled, every, "right") - np.searchsorted(back, every, "right")
+    n_rollovers -= n_rollovers.min(initial=0)
+    edges = np.sort(np.concatenate([[0, ticks.size], rolled, back]))
     for packet in rolled.tolist():
-        before, after = slice(max(0, packet - _FEW_NEAR), packet), slice(packet, packet + _FEW_NEAR)
+        place = np.searchsorted(edges, packet)
+        before = slice(max(edges[place - 1], packet - _FEW_NEAR), packet)
+        after = slice(packet, min(edges[place + 1], packet + _FEW_NEAR))
         n_rollovers[before] += ticks[before] < late
         n_rollovers[after] -= ticks[after] >= ROLLOVER - late
-    return ticks + n_rollovers * ROLLOVER if rolled.size else ticks
+    return ticks + n_rollovers * ROLLOVER
 
 
 def n_resets_before(resets: Sequence[Reset], packets: ArrayLike) -> NDArray[np.intp]:

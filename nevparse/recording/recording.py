@@ -66,7 +66,7 @@ class Recording:
         )
         self._count_seconds()
         if self.nev is not None:
-            self.nev._epochs = partial(_epochs_in_ticks, self._by_rate(), self.nev.tick_rate)
+            self.nev._take_epochs(partial(_epochs_in_ticks, self._by_rate(), self.nev.tick_rate))
 
     def _open(self, suffix: str) -> None:
         try:

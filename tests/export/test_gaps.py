@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,8 @@ def test_timing_c20_only_gaps_inside_the_range_count(opened: Opened, out: Path) 
 
 def test_timing_c20_behind_a_reset_no_choice_by_time_is_offered(opened: Opened, out: Path) -> None:
     ns = opened(t.blocks([0, 116], [8_000, 9_000]))
-    for times in ({}, {"start_tick": 3_000, "stop_tick": 4_000}):
+    every: list[dict[str, Any]] = [{}, {"start_tick": 3_000, "stop_tick": 4_000}]
+    for times in every:
         with pytest.raises(nv.GapError, match=r"gaps='split' or 'join' .*cut --epoch\)\.$"):
             nv.write_bin(ns, out, **times)
     nv.write_nsx(ns, out.with_name("one.ns5"), epoch=1)

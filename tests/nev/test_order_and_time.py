@@ -91,6 +91,17 @@ def test_nev_c48_ticks_count_on_where_a_clock_of_32_bits_ran_over(opened: Opener
     assert opened(nev([V2.spike(tick, 1, 0) for tick in (end - 9, end - 8, 0, end - 7, end - 6)])).resets == ()
 
 
+def test_nev_c48_regrouped_channels_run_over_each_by_itself(opened: Opener) -> None:
+    end = 1 << 32
+    ticks = [end - 60_000 + 300 * k for k in range(400)]
+    file = opened(nev([V2.spike(tick % end, channel, 0) for channel in (1, 2, 3) for tick in ticks]))
+    assert file.spikes(waveforms=False)["tick"].tolist() == ticks * 3
+    events = [V2.digital(tick % end, 1, 5) for tick in ticks[300:]]
+    file = opened(nev([*events, *(V2.spike(tick % end, 1, 0) for tick in ticks)]))
+    assert file.events("digital")["tick"].tolist() == ticks[300:], "of a kind that stands before all others"
+    assert file.spikes(waveforms=False)["tick"].tolist() == ticks
+
+
 def test_nev_c48_dates_and_cuts_count_on_too(opened: Opener, tmp_path: Path) -> None:
     end = 1 << 32
     ticks = [end - 90_000 + 3_000 * k for k in range(60)]

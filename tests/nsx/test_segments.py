@@ -190,6 +190,15 @@ def test_timing_c07_ticks_count_on_inside_a_block_and_across_a_pause(opened: Ope
     assert ns.gaps[0].seconds == pytest.approx(40 * 60, abs=1)
 
 
+def test_timing_c07_behind_a_block_that_ran_over_any_pause_and_any_reset_is_seen(opened: Opened) -> None:
+    ns = opened(t.blocks([END - 10, 2 * 3600 * 30_000], [50, 5]))
+    assert (shape(ns)[1], ns.gaps[0].kind) == ((END + 2 * 3600 * 30_000, 5), "pause")
+    ns = opened(t.blocks([END - 4_000, 90, 40_000], [30_000, 5, 5]))
+    assert shape(ns)[1:] == [(END + 90, 5), (END + 40_000, 5)]
+    assert [gap.kind for gap in ns.gaps] == ["reset", "pause"]
+    assert shape(opened(t.blocks([END - 50, END - 1, 49], [50, 50, 5]))) == [(END - 50, 50), (END - 1, 55)]
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [(END - 2 * 3600 * 30_000, 0), (END - 1000, 3601 * 30_000), (114_000, 0), (10**9, 10**9 - 30_000)],

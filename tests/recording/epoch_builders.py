@@ -10,6 +10,7 @@ from builders import nev as nb
 
 from recording.files import nsx
 
+ROLLOVER = 1 << 32
 STRAY = None  # the epoch of a packet whose timestamp means nothing
 
 
@@ -17,14 +18,15 @@ STRAY = None  # the epoch of a packet whose timestamp means nothing
 class Built:
     """A recording: the blocks of its NSx and the packets of its NEV, each with its true epoch."""
 
-    blocks: list[tuple[int, int]]
+    blocks: list[tuple[int, int]]  # ticks, which files have without what is beyond 32 bits, and samples
     packets: list[bytes] = field(default_factory=list)
     ticks: list[int] = field(default_factory=list)
     epochs: list[int | None] = field(default_factory=list)
 
     def add(self, tick: int, epoch: int | None, electrode: int = 1, *, is_digital: bool = False) -> None:
         make = nb.Maker(12)
-        self.packets.append(make.digital(tick, 1, 5) if is_digital else make.spike(tick, electrode, 0))
+        in_file = tick % ROLLOVER
+        self.packets.append(make.digital(in_file, 1, 5) if is_digital else make.spike(in_file, electrode, 0))
         self.ticks.append(tick)
         self.epochs.append(epoch)
 
@@ -35,7 +37,8 @@ class Built:
 
     @property
     def files(self) -> dict[str, bytes]:
-        return {"s__nev": nb.nev(self.packets), "s__ns5": nsx(*self.blocks)}
+        blocks = [(tick % ROLLOVER, n) for tick, n in self.blocks]
+        return {"s__nev": nb.nev(self.packets), "s__ns5": nsx(*blocks)}
 
 
 def two_epochs() -> Built:
@@ -48,16 +51,19 @@ def two_epochs() -> Built:
 
 
 def random_recording(seed: int) -> Built:
-    """Up to three resets, pauses, strays, kinds that are appended and channels that are regrouped."""
+    """Up to three resets, pauses, strays, a roll-over, kinds that are appended and channels that are regrouped."""
     rng = random.Random(seed)
     built = Built([])
     spikes: list[tuple[int, int, int]] = []
     digitals: list[tuple[int, int, int]] = []
+    origin = rng.choice([0, 0, 0, ROLLOVER])
     for epoch in range(rng.randint(1, 4)):
-        start = tick = 0 if epoch == 0 else rng.choice([0, 90, 116, 5_000])
+        start = tick = origin + (0 if epoch == 0 else rng.choice([0, 90, 116, 0 if origin else 5_000]))
         rate = rng.choice([150, 400, 3_000])
         for _ in range(rng.choice([1, 1, 2])):
             n = rng.choice([8_000, 30_000, 120_000, 400_000])
+            if origin and not built.blocks:
+                start = tick = origin - n // 4
             built.blocks.append((tick, n))
             for at in sorted(rng.randrange(tick, tick + n) for _ in range(n // rate)):
                 (spikes if rng.random() < 0.9 else digitals).append((at, epoch, len(spikes) + len(digitals)))
@@ -71,9 +77,10 @@ def random_recording(seed: int) -> Built:
         events.sort(key=lambda event: event[2])
     elif order == "channels":
         events.sort(key=lambda event: (event[4], event[3], event[2]))
-    stray_share, latest = rng.choice([0, 0.01, 0.05]), max(tick + n for tick, n in built.blocks)
+    stray_share, first = rng.choice([0, 0.01, 0.05]), min(tick for tick, _ in built.blocks)
+    latest = max(tick + n for tick, n in built.blocks)
     for tick, epoch, _, electrode, is_digital in events:
         if rng.random() < stray_share:
-            built.add(rng.choice([0, rng.randrange(latest)]), STRAY, electrode)
+            built.add(rng.choice([0, rng.randrange(first, latest)]), STRAY, electrode)
         built.add(tick, epoch, electrode, is_digital=is_digital)
     return built

@@ -94,6 +94,9 @@ def test_timing_c50_and_c54_every_packet_is_in_its_epoch_or_said_to_be_ambiguous
         numbers, others = rec.packet_epochs
         true = np.array([numbers[packet] if epoch is STRAY else epoch for packet, epoch in enumerate(built.epochs)])
         assert np.flatnonzero((numbers != true) & (numbers == others)).tolist() == []
+        assert rec.nev is not None
+        is_sure = np.array([epoch is not STRAY for epoch in built.epochs])
+        np.testing.assert_array_equal(rec.nev._packets.heads.tick[is_sure], np.array(built.ticks)[is_sure])
 
 
 @pytest.mark.parametrize(("name", "n_spikes"), [("reset", [5451, 7628]), ("pause", [5644, 5539])])

@@ -165,6 +165,16 @@ def test_timing_c39_ticks_of_the_nev_count_on_where_32_bits_ran_over(folder: Fol
     assert nv.read_sidecar(report.path).spike_rows(rec, spikes).tolist() == [10, 90, 105, 140, 160]
 
 
+@pytest.mark.parametrize("in_file", [[5, 700], [END - 90, 700, 720], [700, END - 90, 5], [END - 90, END - 10]])
+def test_timing_c39_a_nev_that_does_not_show_it_is_counted_on_by_its_continuous_files(
+    folder: Folder, in_file: list[int]
+) -> None:
+    rec = folder.write(s__nev=t.spike_nev(in_file), s__ns5=nsx((END - 100, 1_000))).open()
+    spikes = rec.nev.spikes(waveforms=False)["tick"].tolist()
+    assert spikes == [tick if tick > 10**6 else END + tick for tick in in_file]
+    assert located(rec, spikes, 5, packets=range(len(spikes))) == [(0, tick - END + 100) for tick in spikes]
+
+
 # ------------------------------------------------------------------------------------------------------- spike rows
 
 
