@@ -18,6 +18,7 @@ from .values import excluded, factor, fill, ids, moment, offsets, seconds, slice
 _GREEDY = ("--labels", "--cmp", "--kinds")  # they take as many values as follow
 _ANY_FILE = "a file, or the base name of a recording for all of it"
 _OR_FOLDER = "; of a folder a line for each recording in it"
+_OTHER_NEV = "a NEV of another name as that of the recording: a sorted one"
 _CONTINUOUS = "an NSx file, or any member or the base name of a recording"
 
 
@@ -66,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     info = commands.add_parser("info", help="what a file is: when, how long, which channels, gaps, events, damage")
     info.add_argument("file", nargs="+", metavar="F", help=_ANY_FILE + _OR_FOLDER)
+    info.add_argument("--nev", metavar="FILE", help=_OTHER_NEV)
     info.add_argument("--json", action="store_true", help="everything as JSON, one line for each file")
     info.add_argument("--units", action="store_true", help="of a NEV: the spikes of each unit, a line an electrode")
     info.add_argument("--channels", action="store_true", help="a table of the channels, a line for each")
@@ -180,6 +182,7 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="F", help="a NEV file, or any member or the base name of a recording")
     kind = "one kind of event; by default all except spike, stim and unknown"
     command.add_argument("--kind", choices=EVENT_KINDS, help=kind)
+    command.add_argument("--nev", metavar="FILE", help=_OTHER_NEV)
     _add_times(command)
     epoch = "only those between two settings of the clock, from 0"
     command.add_argument("--epoch", type=int, metavar="N", help=epoch)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
@@ -93,3 +95,18 @@ def _is_number(part: slice) -> bool:
 def indices(slices: Iterable[slice], n: int) -> list[int]:
     """What slices select of `n`."""
     return [index for part in slices for index in range(n)[part]]
+
+
+def has_choice(arguments: Namespace, neural: bool = False) -> Callable[[NsxFile], bool]:
+    """Whether a file has what was asked: electrodes, labels, neural channels; `neural` where nothing was."""
+    kind = arguments.kind if "kind" in arguments else None
+    if neural and not (arguments.channels or arguments.electrodes or arguments.labels):
+        kind = "neural"
+
+    def has(ns: NsxFile) -> bool:
+        with suppress(KeyError, ValueError, UnusableInput):
+            labels = Chosen(ns, missing_ok=False).labels(arguments.labels) if arguments.labels else None
+            return ns.columns(electrodes=arguments.electrodes, labels=labels, kind=kind).size > 0
+        return False
+
+    return has

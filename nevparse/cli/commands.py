@@ -63,11 +63,14 @@ def _info(arguments: argparse.Namespace) -> int:
     from .listing import channel_table, folder_table
     from .opening import as_member, is_folder, open_named
 
+    if arguments.nev and len(arguments.file) > 1:
+        raise UnusableInput("--nev is the NEV of one recording; name one")
+
     def print_info(name: str) -> int:
         if is_folder(name):
             print("\n".join(folder_table(name)), flush=True)
             return DONE
-        with open_named(name) as typed, as_member(typed) as opened:
+        with open_named(name, arguments.nev) as typed, as_member(typed) as opened:
             if arguments.quality:
                 shown = progress("{} windows".format)
                 lines = [json_text(each) for each in quality_json(opened, shown)] if arguments.json else []
@@ -99,6 +102,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _bin(arguments: argparse.Namespace) -> int:
+    from .choice import has_choice
     from .many import is_done, outputs_in
     from .opening import check_output_name
 
@@ -109,7 +113,7 @@ def _bin(arguments: argparse.Namespace) -> int:
         os.makedirs(arguments.out_dir, exist_ok=True)
 
         def export(name: str) -> int:
-            if arguments.skip_done and is_done(outputs[name], name, arguments.nsx):
+            if arguments.skip_done and is_done(outputs[name], name, arguments.nsx, has_choice(arguments)):
                 print_message(f"{outputs[name]} is done, skipped")
                 return DONE
             return _write_bin([name], outputs[name], arguments)
@@ -129,11 +133,13 @@ def _bin(arguments: argparse.Namespace) -> int:
 def _write_bin(names: Sequence[str], out: str, arguments: argparse.Namespace) -> int:
     """Export a recording, or several instruments as one."""
     from ..export.bin import write_bin
+    from .choice import has_choice
     from .opening import open_continuous
     from .terminal import stop_on_signal
 
     with ExitStack() as stack:
-        files = [stack.enter_context(open_continuous(name, arguments.nsx)) for name in names]
+        choice = has_choice(arguments)
+        files = [stack.enter_context(open_continuous(name, arguments.nsx, choice)) for name in names]
         ns = files[0]
         is_timed = (arguments.start, arguments.stop) != (None, None)
         if arguments.follow and is_timed and not ns.n_samples:
@@ -176,13 +182,14 @@ def _combined(files: Sequence[NsxFile], arguments: argparse.Namespace) -> Combin
 def _sorter(arguments: argparse.Namespace) -> int:
     from ..export.sorter.folder import write_sorter
     from ..maps.cmp import read_cmp
+    from .choice import has_choice
     from .opening import open_continuous
 
     arrays = None
     if arguments.cmp:
         with check_readable(arguments.cmp[0]):
             arrays = read_cmp(arguments.cmp, first_bank=arguments.first_bank)
-    with open_continuous(arguments.file, arguments.nsx) as ns:
+    with open_continuous(arguments.file, arguments.nsx, has_choice(arguments, neural=True)) as ns:
         report = write_sorter(ns, arguments.folder, **_options(ns, arguments, "{} samples".format) | {"cmp": arrays})
     _print_written(arguments, report, report.lines())
     return DONE
@@ -257,7 +264,7 @@ def _events(arguments: argparse.Namespace) -> int:
     from .opening import open_events
 
     with ExitStack() as stack:
-        nev, recording = stack.enter_context(open_events(arguments.file))
+        nev, recording = stack.enter_context(open_events(arguments.file, arguments.nev))
         sidecar = None
         if arguments.rows:
             if recording is None:

@@ -6,9 +6,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from glob import glob, has_magic
+from typing import TYPE_CHECKING
 
 from ..errors import NevParseError
 from .terminal import UnusableInput, print_message
+
+if TYPE_CHECKING:
+    from ..nsx.file import NsxFile
 
 DONE, REFUSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
@@ -65,7 +69,7 @@ def outputs_in(folder: str, names: Sequence[str]) -> dict[str, str]:
     return outputs
 
 
-def is_done(out: str, name: str, number: int | None) -> bool:
+def is_done(out: str, name: str, number: int | None, has_choice: Callable[[NsxFile], bool]) -> bool:
     """Whether an export of this recording, as it is now, is there: it is whole if it has its sidecar."""
     from ..export.sidecar import read_sidecar
     from .opening import open_continuous
@@ -76,6 +80,6 @@ def is_done(out: str, name: str, number: int | None) -> bool:
             source = read_sidecar(path).contents["source"]
         except (OSError, NevParseError, KeyError):
             continue
-        with open_continuous(name, number) as ns:
+        with open_continuous(name, number, has_choice) as ns:
             return (source["name"], source["size_bytes"]) == (os.path.basename(ns.path), ns.size_bytes)
     return False

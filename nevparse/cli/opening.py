@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from math import isnan
 
+from ..errors import NevParseError
 from ..format.header import begins_as_recording, is_nev
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
@@ -16,31 +18,52 @@ from ..recording.recording import Recording, open_recording
 from .terminal import UnusableInput, check_readable, print_message
 
 
-def open_named(name: str) -> NsxFile | NevFile | Recording:
-    """Open the file of this name, or all files of the recording of this base name."""
+def open_named(name: str, nev: str | None = None) -> NsxFile | NevFile | Recording:
+    """Open the file of this name; or all files of the recording of this base name, or of `nev` as its NEV."""
     with check_readable(name):
-        if not os.path.lexists(name) or os.path.isdir(name):
-            return open_recording(name)
-        return open_nev(name) if is_nev(name) else open_nsx(name)
+        if nev is not None or not os.path.lexists(name) or os.path.isdir(name):
+            return open_recording(name, nev=nev)
+        return open_nev(name) if is_nev(name) else _open_with_gains(name)
+
+
+def _open_with_gains(name: str) -> NsxFile:
+    """Open an NSx; one without scales, as all of version 2.1 are, with those of the NEV beside it."""
+    ns = open_nsx(name)
+    if not ns.n_channels or not all(isnan(channel.uv_per_bit) for channel in ns.channels):
+        return ns
+    with suppress(NevParseError, OSError), open_nev(members_of(name).get("nev", "")) as nev:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they were shown
+            scaled = open_nsx(name, nev=nev)
+        ns.close()
+        return scaled
+    return ns
 
 
 @contextmanager
-def open_continuous(name: str, number: int | None) -> Iterator[NsxFile]:
-    """Open the NSx of this name; else the ``.nsN`` or fastest NSx of its recording, and print which."""
+def open_continuous(
+    name: str, number: int | None, has_choice: Callable[[NsxFile], bool] = lambda _: True
+) -> Iterator[NsxFile]:
+    """Open the NSx of this name; else the ``.nsN`` of its recording, or the fastest one that `has_choice`.
+
+    Prints which one that is, and why it is not the fastest of all.
+    """
     with open_named(name) as opened:
         if isinstance(opened, NsxFile) and number is None:
             yield opened
             return
         with _whole_recording(opened) as recording:
-            ns = _choose_nsx(recording, number)
-            print_message(f"{ns.path} ({ns.sampling_rate:g} Hz)")
+            ns = _choose_nsx(recording, number, has_choice)
+            slower = number is None and ns is not recording.fastest
+            why = f"; the faster {recording.fastest.path} has no such channels" if slower else ""
+            print_message(f"{ns.path} ({ns.sampling_rate:g} Hz){why}")
             yield ns
 
 
 @contextmanager
-def open_events(name: str) -> Iterator[tuple[NevFile, Recording | None]]:
+def open_events(name: str, nev: str | None = None) -> Iterator[tuple[NevFile, Recording | None]]:
     """Open the NEV of this name, or that of its recording; and the recording, where it has continuous data."""
-    with open_named(name) as opened:
+    with open_named(name, nev) as opened:
         if isinstance(opened, NevFile):
             with recording_of(opened) as recording:
                 yield (recording.require_nev() if recording else opened), recording
@@ -110,9 +133,11 @@ def _whole_recording(opened: NsxFile | NevFile | Recording) -> Recording:
         return open_recording(opened.path)
 
 
-def _choose_nsx(recording: Recording, number: int | None) -> NsxFile:
+def _choose_nsx(recording: Recording, number: int | None, has_choice: Callable[[NsxFile], bool]) -> NsxFile:
     try:
-        return recording.fastest if number is None else recording.nsx[number]
+        if number is not None:
+            return recording.nsx[number]
+        return next(filter(has_choice, reversed(recording.by_rate())), recording.fastest)
     except ValueError as error:
         raise UnusableInput(str(error)) from error
     except KeyError as error:

@@ -10,7 +10,10 @@ from unicodedata import normalize
 
 _SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
 # The part of a base name that names the instrument, as Central writes it
-_INSTRUMENT = re.compile(r"(?:^Hub(\d+)-|^NSP(\d*)-|-NSP(\d+)$|-i(\d+)(?=-|$)|^instance(\d+)_)", re.IGNORECASE)
+_INSTRUMENT = re.compile(
+    r"^Hub(\d+)-|^NSP(\d*)-|[-_]NSP(\d+)(?=[-_]|$)|[-_]NSP-(\d+)$|-i(\d+)(?=-|$)|(?:^|(?<=-))instance(\d+)_",
+    re.IGNORECASE,
+)
 
 
 def base_of(path: str | os.PathLike[str]) -> str:
@@ -78,15 +81,15 @@ def instrument_of(path: str | os.PathLike[str]) -> str:
 def instruments_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Base names of the files of every instrument (NSP, hub) that recorded at the same time, by instrument number.
 
-    They are in one folder and differ only in the instrument: ``-NSP1``, ``Hub1-``, ``-i0``, ``instance1_``.
+    They are in one folder and differ only in the instrument: ``-NSP1``, ``_NSP-1``, ``Hub1-``, ``-i0``, ``instance1_``.
     """
     folder, stem = os.path.split(base_of(path))
-    common = _INSTRUMENT.sub("*", stem, count=1)
-    instruments: dict[str, int] = {}
+    common = _INSTRUMENT.sub("*", stem)
+    instruments: dict[str, list[int]] = {}
     for name in sorted(os.listdir(folder or ".")):
         base = base_of(name)
-        instrument = _INSTRUMENT.search(base)
-        if base != name and instrument and _INSTRUMENT.sub("*", base, count=1) == common:
-            instruments[base] = next((int(digits) for digits in instrument.groups() if digits), -1)
+        found = _INSTRUMENT.findall(base)
+        if base != name and found and _INSTRUMENT.sub("*", base) == common:
+            instruments[base] = [int("".join(digits) or -1) for digits in found]
     bases = sorted(instruments, key=lambda base: (instruments[base], base))
     return tuple(os.path.join(folder, base) for base in bases) or (base_of(path),)

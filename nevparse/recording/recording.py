@@ -66,7 +66,7 @@ class Recording:
         )
         self._count_seconds()
         if self.nev is not None:
-            self.nev._take_epochs(partial(_epochs_in_ticks, self._by_rate(), self.nev.tick_rate))
+            self.nev._take_epochs(partial(_epochs_in_ticks, self.by_rate(), self.nev.tick_rate))
 
     def _open(self, suffix: str) -> None:
         try:
@@ -105,7 +105,7 @@ class Recording:
     @property
     def _longest_s(self) -> float:
         """Samples of the longest continuous file, in seconds."""
-        return max((ns.clock.seconds(ns.n_samples) for ns in self._by_rate()), default=0.0)
+        return max((ns.clock.seconds(ns.n_samples) for ns in self.by_rate()), default=0.0)
 
     @property
     def closed(self) -> bool:
@@ -133,12 +133,12 @@ class Recording:
         ValueError
             Where the recording has none.
         """
-        files = self._by_rate()
+        files = self.by_rate()
         if not files:
             raise ValueError(f"{self.base}: expected a continuous file, found {', '.join(self.members)}")
         return files[-1]
 
-    def _by_rate(self) -> list[NsxFile]:
+    def by_rate(self) -> list[NsxFile]:
         """The continuous files, the fastest last."""
         files = sorted(
             [*self.nsx.items(), *self.nfx.items()],
@@ -149,7 +149,7 @@ class Recording:
     @property
     def has_samples(self) -> bool:
         """Whether a continuous file has any."""
-        return any(file.n_samples for file in self._by_rate())
+        return any(file.n_samples for file in self.by_rate())
 
     @property
     def zero_tick(self) -> int:
@@ -214,7 +214,7 @@ class Recording:
 
         The continuous file with the most epochs says so, as far as it reaches; without a sample, the NEV's resets.
         """
-        return self.nev.epochs if self.nev else epochs_of(most_epochs(self._by_rate()))
+        return self.nev.epochs if self.nev else epochs_of(most_epochs(self.by_rate()))
 
     @property
     def packet_epochs(self) -> PacketEpochs:
@@ -251,13 +251,15 @@ def _epochs_in_ticks(files: Sequence[NsxFile], tick_rate: int) -> tuple[Epoch, .
     return epochs_of(most_epochs(files), tick_rate) if files else None
 
 
-def open_recording(path: str | os.PathLike[str]) -> Recording:
+def open_recording(path: str | os.PathLike[str], *, nev: str | os.PathLike[str] | None = None) -> Recording:
     """Open all files of one recording.
 
     Parameters
     ----------
     path : str or os.PathLike
         Any member, or their common base name; suffixes in any case. Members may be missing.
+    nev : str or os.PathLike, optional
+        A NEV of another name to take for that of the recording, such as a sorted one (``s-01.nev`` of ``s.ns5``).
 
     Returns
     -------
@@ -273,7 +275,7 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
     TypeError
         Where it is not a path: bytes and file objects have no other members.
     FormatError, OSError
-        Where no member can be opened.
+        Where no member, or not `nev`, can be opened.
 
     Warns
     -----
@@ -282,4 +284,7 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
     """
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"expected the path of a member, found {type(path).__name__}; open_nsx and open_nev take it")
-    return Recording(base_of(path), members_of(path))
+    if nev is None:
+        return Recording(base_of(path), members_of(path))
+    open_nev(nev).close()  # one that was named is never left out
+    return Recording(base_of(path), members_of(path) | {"nev": os.fspath(nev)})

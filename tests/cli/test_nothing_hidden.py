@@ -147,3 +147,62 @@ def test_a_link_whose_file_was_not_fetched_is_named(main: Command) -> None:
         assert (code, out) == (2, "")
         target = os.path.realpath("s.ns5")
         assert err == f"nevparse: s.ns5: it is a link to {target}, which is not there; git annex get fetches it\n"
+
+
+# --------------------------------------------------------------------------------- which file of a recording is taken
+
+
+def two_rates() -> None:
+    """The LFP of two electrodes at 2 kHz, a photodiode at 30 kHz, and a NEV."""
+    write("s.ns3", b.nsx([(0, b.ramp(20, 2))], period=15, channels=[b.channel(1), b.channel(2)]))
+    write("s.ns5", b.nsx([(0, b.ramp(300, 1))], channels=[b.analog_input(1)]))
+    write("s.nev", n.nev([n.V2.spike(tick, 1, 1, range(48)) for tick in (5, 100)], [n.wav(1)]))
+
+
+@pytest.mark.parametrize("options", [["--neural"], ["--labels", "elec*"], ["--electrodes", "1-2"]])
+@pytest.mark.parametrize("name", ["s", "s.nev"])
+def test_a_base_name_takes_the_file_that_has_what_was_asked(main: Command, name: str, options: list[str]) -> None:
+    two_rates()
+    code, _, err = main("bin", name, "s.bin", *options)
+    assert (code, err) == (0, "nevparse: s.ns3 (2000 Hz); the faster s.ns5 has no such channels\n")
+    assert Path("s.bin").read_bytes() == b.ramp(20, 2).tobytes()
+
+
+def test_a_sorter_takes_the_file_that_has_electrodes(main: Command) -> None:
+    two_rates()
+    code, _, err = main("sorter", "s", "folder")
+    assert code == 0
+    assert "s.ns3 (2000 Hz); the faster s.ns5 has no such channels" in err
+
+
+@pytest.mark.parametrize("options", [[], ["--labels", "ainp1"], ["--channels", "0"]])
+def test_a_base_name_takes_the_fastest_file_otherwise(main: Command, options: list[str]) -> None:
+    two_rates()
+    code, _, err = main("bin", "s", "s.bin", *options)
+    assert (code, err) == (0, "nevparse: s.ns5 (30000 Hz)\n")
+
+
+def test_what_no_file_has_is_refused_by_the_fastest(main: Command) -> None:
+    two_rates()
+    code, _, err = main("bin", "s", "s.bin", "--electrodes", "77")
+    assert code == 1
+    assert "no electrode 77" in err
+
+
+@pytest.mark.parametrize("name", ["s", "s.ns3", "s.nev"])
+def test_old_files_have_the_gains_of_the_nev_beside_them_whatever_was_typed(main: Command, name: str) -> None:
+    write("s.ns3", b.nsx([(0, b.ramp(9, 2))], "2.1"))
+    write("s.nev", b.nev_with_factors({1: 250, 2: 1000}, (2, 2)))
+    assert main("bin", name, "s.bin")[0] == 0
+    assert nv.read_sidecar("s.bin").contents["uv_per_bit"] == [0.25, 1.0]
+
+
+def test_a_sorted_nev_of_another_name_goes_with_the_recording(main: Command) -> None:
+    two_rates()
+    write("s-01.nev", n.nev([n.V2.spike(tick, 1, 3, range(48)) for tick in (5, 100, 140)], [n.wav(1)]))
+    for name in ("s", "s.ns5", "s.nev"):
+        code, out, _ = main("events", name, "--kind", "spike", "--nev", "s-01.nev")
+        assert (code, len(out.splitlines())) == (0, 3)
+    assert "s-01.nev" in main("info", "s.ns5", "--nev", "s-01.nev")[1]
+    assert main("info", "s.ns5", "s.ns3", "--nev", "s-01.nev")[0] == 2
+    assert main("events", "s", "--nev", "none.nev")[0] == 2

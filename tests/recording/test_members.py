@@ -132,6 +132,20 @@ def test_timing_c36_closing_closes_every_member(folder: Folder) -> None:
     assert samples.tolist() == b.ramp(9, 2).tolist()
 
 
+def test_timing_c35_a_nev_of_another_name_is_taken_where_it_is_named(folder: Folder) -> None:
+    folder.write(s__nev=t.spike_nev([5]), s__ns5=nsx((0, 9)))
+    (folder.path / "s-01.nev").write_bytes(t.spike_nev([5, 6, 7]))
+    with nv.open_recording(folder.path / "s.ns5", nev=folder.path / "s-01.nev") as rec:
+        assert rec.nev is not None
+        assert rec.nev.events("spike")["tick"].tolist() == [5, 6, 7]
+        assert rec.members["nev"] == str(folder.path / "s-01.nev")
+        assert rec.locate([6], 5)[1].tolist() == [6]
+    (folder.path / "bad.nev").write_bytes(b"no recording at all")
+    for name, error in (("bad.nev", nv.FormatError), ("none.nev", FileNotFoundError), ("s.ns5", nv.FormatError)):
+        with pytest.raises(error):
+            nv.open_recording(folder.path / "s", nev=folder.path / name)
+
+
 # ------------------------------------------------------------------------------------------- instruments, and the rest
 
 GROUPS = [
@@ -142,6 +156,13 @@ GROUPS = [
     (("day-i0-001", "day-i1-001", "day-i2-001"), "day-i0-002"),
     (("day-i0", "day-i3"), "day-i0b"),
     (("instance1_B001", "instance2_B001", "instance8_B001"), "instance1_B002"),
+    (
+        ("NSP-instance1_B001", "Hub1-instance1_B001", "Hub1-instance2_B001", "Hub2-instance1_B001"),
+        "Hub1-instance1_B002",
+    ),
+    (("sub-01_run-01_NSP-1", "sub-01_run-01_NSP-2"), "sub-01_run-02_NSP-1"),
+    (("sub-01_acq-NSP1_run-01", "sub-01_acq-NSP2_run-01"), "sub-01_acq-NSP1_run-02"),
+    (("NSP-2024_01", "Hub1-2024_01"), "NSP-2024_02"),
 ]
 
 
