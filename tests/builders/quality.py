@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from . import nev as nb
 from . import nsx as b
+from . import sorting
 
 RATE = 30_000
 UV_PER_BIT = 0.25
@@ -82,3 +85,60 @@ def array(
     """A file of one block of them."""
     period = 30_000 // how.get("rate", RATE)
     return b.nsx([(0, stored(tissue(n_channels, n_samples, faults, **how), kind))], kind, period=period)
+
+
+class Session(NamedTuple):
+    """The files of one recording: an array with faults, units, a pause, comments and digital words."""
+
+    nsx: bytes
+    nev: bytes
+    cmp: bytes
+
+
+def session(
+    n_channels: int = 24,
+    lengths_s: Sequence[float] = (2.0, 1.5),
+    faults: Mapping[int, str] | None = None,
+    *,
+    rate: int = 10_000,
+    label: bytes = b"",
+    seed: int = 0,
+) -> Session:
+    """A recording of blocks with a second of pause between them."""
+    rng = np.random.default_rng(seed)
+    period, tick = 30_000 // rate, 30_000
+    spikes: list[tuple[int, bytes]] = []
+    blocks: list[b.Block] = []
+    for length_s in lengths_s:
+        n = round(length_s * rate)
+        samples = tissue(n_channels, n, faults, rate=rate, seed=seed + len(blocks))
+        for electrode in range(1, n_channels + 1, 2):
+            for unit in range(1 + electrode % 3):
+                shape = sorting.waveform(60 + 7 * (electrode * 5 % 17) - 25 * unit, 0.22 + 0.04 * unit, 0.3)[:48]
+                rows = sorting.train(rng, n * period, 6 + electrode % 9)
+                for row in rows.tolist():
+                    wave = (shape * rng.normal(1, 0.07) + rng.normal(0, 6, 48)) / UV_PER_BIT
+                    spikes.append((tick + row, nb.V2.spike(tick + row, electrode, unit, wave.astype(int).tolist())))
+                    at = row // period
+                    part = samples[at : at + 16, electrode - 1]
+                    if (faults or {}).get(electrode - 1) not in ("dead", "stuck"):
+                        part += shape[::period][: len(part)]
+        blocks.append((tick, stored(samples)))
+        tick += n * period + 30_000
+    words = [
+        (30_000 + 4000 * k, nb.V2.digital(30_000 + 4000 * k, 1, int(rng.integers(0, 16))))
+        for k in range(len(blocks) * 12)
+    ]
+    words += [(33_000 + 9000 * k, nb.V2.digital(33_000 + 9000 * k, 129, 65 + k)) for k in range(8)]
+    notes = [(35_000, nb.V2.comment(35_000, b"stimulus on")), (60_000, nb.V2.comment(60_000, label or b"stimulus off"))]
+    packets = [packet for _, packet in sorted([*spikes, *words, *notes], key=lambda item: item[0])]
+    places = [(1 + k // 32, 1 + k % 32) for k in range(n_channels)]
+    headers = [nb.wav(k + 1, bank=bank, pin=pin, rest=nb.points(48)) for k, (bank, pin) in enumerate(places)]
+    headers += [nb.lbl(k + 1, label[:16] or b"elec%d" % (k + 1)) for k in range(n_channels)]
+    channels = [b.channel(k + 1, bank=bank, pin=pin, label=label[:16] or None) for k, (bank, pin) in enumerate(places)]
+    columns = max(1, round(n_channels**0.5))
+    return Session(
+        b.nsx(blocks, channels=channels, period=period, origin=nb.DATE),
+        nb.nev(packets, headers),
+        sorting.array_map(n_channels, columns),
+    )
