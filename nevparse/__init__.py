@@ -82,6 +82,8 @@ if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
     from .recording.successive_files import SuccessiveFiles as SuccessiveFiles
     from .recording.successive_nevs import SuccessiveNevs as SuccessiveNevs
     from .recording.successive_nevs import SuccessiveRecordings as SuccessiveRecordings
+    from .report.page import PageReport as PageReport
+    from .report.page import write_report as write_report
     from .report.quality import Quality as Quality
     from .report.quality import channel_quality as channel_quality
     from .traces.plan import GapPolicy as GapPolicy
@@ -113,6 +115,7 @@ _HOMES = {
     "recording.check": "check Finding",
     "export.bin": "write_bin BinReport",
     "report.quality": "channel_quality Quality",
+    "report.page": "write_report PageReport",
     "export.sidecar": "read_sidecar Sidecar",
     "export.sorter.folder": "write_sorter SorterReport",
     "export.native.cut_nsx": "write_nsx",

@@ -80,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("file", nargs="+", metavar="F", help=_ANY_FILE)
     check.add_argument("--json", action="store_true", help="findings as JSON, one line each")
     _add_events(commands.add_parser("events", help="list comments, digital input and every other kind of event"))
+    _add_page(commands.add_parser("report", help="write a page that shows whether a recording is any good"))
     return top
 
 
@@ -117,6 +118,17 @@ def _add_sorter(command: argparse.ArgumentParser) -> None:
     command.add_argument("--pitch", dest="pitch_um", type=float, metavar="UM", help=pitch)
     _add_channels(command)
     _add_export(command)
+
+
+def _add_page(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="F", help=_ANY_FILE)
+    command.add_argument("out", nargs="?", metavar="OUT.html", help="the page; by default named as the recording, here")
+    maps = "the array's map; of several arrays or headstages one each"
+    command.add_argument("--cmp", nargs="+", metavar="MAP", help=maps)
+    command.add_argument("--first-bank", metavar="AE", help="the bank that bank A of each map is plugged into")
+    by = "what joins map and channels: bank and pin, label, or electrode id"
+    command.add_argument("--by", choices=["pin", "label", "id"], default="pin", help=by)
+    command.add_argument("--overwrite", action="store_true", help="replace a file of the same name")
 
 
 def _add_cut(command: argparse.ArgumentParser) -> None:

@@ -181,18 +181,38 @@ def _combined(files: Sequence[NsxFile], arguments: argparse.Namespace) -> Combin
 
 def _sorter(arguments: argparse.Namespace) -> int:
     from ..export.sorter.folder import write_sorter
-    from ..maps.cmp import read_cmp
     from .choice import has_choice
     from .opening import open_continuous
 
-    arrays = None
-    if arguments.cmp:
-        with check_readable(arguments.cmp[0]):
-            arrays = read_cmp(arguments.cmp, first_bank=arguments.first_bank)
+    arrays = _read_maps(arguments)
     with open_continuous(arguments.file, arguments.nsx, has_choice(arguments, neural=True)) as ns:
         report = write_sorter(ns, arguments.folder, **_options(ns, arguments, "{} samples".format) | {"cmp": arrays})
     _print_written(arguments, report, report.lines())
     return DONE
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from ..recording.members import base_of
+    from ..report.page import open_for_page, write_report
+
+    out = arguments.out or f"{os.path.basename(base_of(arguments.file))}.html"
+    options: dict[str, Any] = {"cmp": _read_maps(arguments), "by": arguments.by, "overwrite": arguments.overwrite}
+    with check_readable(arguments.file):
+        opened = open_for_page(arguments.file)
+    with opened:
+        report = write_report(opened, out, progress=progress("the page".format), **options)
+    print_report([str(report)])
+    return DONE
+
+
+def _read_maps(arguments: argparse.Namespace) -> Any:
+    """The array maps that ``--cmp`` names; None without it."""
+    from ..maps.cmp import read_cmp
+
+    if not arguments.cmp:
+        return None
+    with check_readable(arguments.cmp[0]):
+        return read_cmp(arguments.cmp, first_bank=arguments.first_bank)
 
 
 def _cut(arguments: argparse.Namespace) -> int:
@@ -284,4 +304,12 @@ def _events(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-_COMMANDS = {"info": _info, "bin": _bin, "sorter": _sorter, "cut": _cut, "check": _check, "events": _events}
+_COMMANDS = {
+    "info": _info,
+    "bin": _bin,
+    "sorter": _sorter,
+    "cut": _cut,
+    "check": _check,
+    "events": _events,
+    "report": _report,
+}

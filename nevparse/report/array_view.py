@@ -26,6 +26,7 @@ _COLORS = ((68, 1, 84), (65, 68, 135), (42, 120, 142), (34, 168, 132), (122, 209
 _PANEL, _LEGEND, _TITLE, _FONT = 300, 34, 22, 12  # pixels
 _WIDEST, _MOST_HIGH = 960, 420
 _RANGE = 3, 90  # percentiles that the colours span: a single loud electrode does not darken all others
+_LEAST_CONTRAST = 0.7  # the lowest colour stands for no more than this of the highest: alike values look alike
 _LETTERED = 15  # smallest cell with a text in it
 
 
@@ -66,6 +67,7 @@ def draw_values(layout: ArrayLayout, title: str, values: Mapping[int, float], un
     """A map of one number; electrodes without one stay empty."""
     known = [value for value in values.values() if isfinite(value)]
     low, high = np.percentile(known, _RANGE).tolist() if known else (0.0, 0.0)
+    low = min(low, _LEAST_CONTRAST * high)
     shares = {key: (value - low) / ((high - low) or 1) for key, value in values.items() if isfinite(value)}
     cells = {number: (color_of(share), f"{number}", f"{values[number]:.3g} {unit}") for number, share in shares.items()}
     return _panel(layout, title, cells, _scale(low, high, unit, min(known) < low, max(known) > high) if known else "")

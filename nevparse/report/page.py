@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -35,6 +35,7 @@ from .spikes import summarise_spikes
 from .style import PAGE, STYLE
 from .timeline import RecordingTimes, draw_timeline
 
+_Opened = (Recording, NsxFile, NevFile)
 Progress = Callable[[int, int], None]
 _STEPS = 10
 _TRACE_S, _MOST_TRACES, _MOST_ODD_TRACES = 2.0, 12, 5
@@ -108,9 +109,11 @@ def write_report(
     drawing.check_matplotlib()
     target = os.fspath(path)
     with ExitStack() as stack:
-        opened = stack.enter_context(_opened(recording))
-        files = opened.files if isinstance(opened, Recording) else {_suffix(opened.path): opened}
-        inputs = [file.path for file in files.values() if os.path.exists(file.path)]
+        opened = recording if isinstance(recording, _Opened) else open_for_page(recording)
+        if opened is not recording:
+            stack.callback(opened.close)
+        files = opened.files if isinstance(opened, Recording) else {_suffix(opened.path) or "file": opened}
+        inputs = [file._source for file in files.values()]
         outputs = stack.enter_context(complete_or_absent(target, [target], overwrite=overwrite, inputs=inputs))
         page = _Page(opened, files, cmp, by, seconds, progress or (lambda _done, _total: None))
         html = page.html().encode("utf-8", "backslashreplace")
@@ -119,23 +122,12 @@ def write_report(
     return PageReport(target, len(html), page.answer, {key: each.quality for key, each in page.measured.items()})
 
 
-@contextmanager
-def _opened(recording: Any) -> Iterator[Recording | NsxFile | NevFile]:
-    """An open recording as it is; a path is opened, and closed behind the page."""
-    if isinstance(recording, (Recording, NsxFile, NevFile)):
-        yield recording
-        return
-    name = os.fspath(recording)
-    if os.path.isfile(name) and not _has_members(name):
-        with open_nev(name) if is_nev(name) else open_nsx(name) as opened:
-            yield opened
-        return
-    with open_recording(name) as opened_all:
-        yield opened_all
-
-
-def _has_members(name: str) -> bool:
-    return bool(_suffix(name))
+def open_for_page(path: str | os.PathLike[str]) -> Recording | NsxFile | NevFile:
+    """Open all files of the recording that a name stands for; a file whose ending says nothing is opened alone."""
+    name = os.fspath(path)
+    if os.path.isfile(name) and not _suffix(name):
+        return open_nev(name) if is_nev(name) else open_nsx(name)
+    return open_recording(name)
 
 
 def _suffix(path: str) -> str:
@@ -304,8 +296,8 @@ class _Page:
     def html(self) -> str:
         """The whole page."""
         sections = [
-            self._timeline_section(),
             self._worst_section(),
+            self._timeline_section(),
             self._array_section(),
             self._spectra_section(),
             self._traces_section(),
@@ -335,11 +327,10 @@ class _Page:
         return " · ".join(part for part in parts if part)
 
     def _timeline_section(self) -> _Section | None:
-        comments = self._comments()
         note = "Seconds after the first sample. Bars are unbroken data; red lines are samples lost."
         if len(self._times.axis.starts) > 1:
             note += " At each grey band the clock was set anew: the times behind it count from that moment's own start."
-        return _Section("Timeline", note, draw_timeline(self._times) + comments)
+        return _Section("Timeline", note, draw_timeline(self._times))
 
     def _comments(self) -> str:
         if self._nev is None or not self._nev.kinds().get("comment"):
@@ -469,7 +460,8 @@ class _Page:
         rows = [(kind.replace("_", " "), str(count)) for kind, count in kinds.items()]
         svg = drawing.draw_words(words, self._times) if words else ""
         self._step()
-        return _Section("Events", "", svg + _table(("kind", "number"), rows, numbers=(1,))) if rows else None
+        table = _table(("kind", "number"), rows, numbers=(1,))
+        return _Section("Events", "", svg + table + self._comments()) if rows else None
 
     def _channels_section(self) -> _Section | None:
         rows = self._rows()
@@ -580,6 +572,8 @@ def _table(
 
 def _worst_first(rows: NDArray[np.void]) -> NDArray[np.void]:
     """Rows by verdict, the worst first, then by noise."""
+    if not rows.size:
+        return rows
     order = ("dead", "clipped", "hum", "noisy", "unlike its neighbours", "unknown", "good", "not judged")
     rank = np.array([order.index(verdict) for verdict in rows["verdict"].tolist()], np.int64)
     noise = np.nan_to_num(rows["spike_noise"]) + 1e-6 * np.nan_to_num(rows["lfp_noise"])
