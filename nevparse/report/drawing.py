@@ -55,7 +55,7 @@ def check_matplotlib() -> None:
         raise ExportError(f"a report is drawn by matplotlib, which is not installed: {how}") from error
 
 
-def draw(name: str, height: float, paint: Callable[[Figure], None], label: str) -> str:
+def draw(name: str, height: float, paint: Callable[[Figure], object], label: str) -> str:
     """One figure as inline SVG; `name` keeps its ids apart from those of other figures."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure

@@ -148,7 +148,7 @@ class _Tab:
         method = message.get("method", "")
         self._events.add(method)
         if method in ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown"):
-            self._said.append(f"console: {json.dumps(message['params'])[:300]}")
+            self._said.append(f"console: {json.dumps(message['params'])[:1500]}")
         if method == "Network.requestWillBeSent":
             url = message["params"]["request"]["url"]
             if not url.startswith("data:"):
