@@ -58,7 +58,8 @@ def timeline_svg(lanes: Sequence[Lane]) -> str:
     first, last = float(ends.min()), float(ends.max())
     per_s = (_WIDTH - _NAMES) / max(last - first, 1e-9)
     height = len(spans) * _LANE + _FONT + 6
-    parts = [_bar(lanes[k].name, (each - first) * per_s, k * _LANE) for k, each in enumerate(spans)]
+    with np.errstate(under="ignore"):
+        parts = [_bar(lanes[k].name, (each - first) * per_s, k * _LANE) for k, each in enumerate(spans)]
     y = height - 3
     parts.append(f'<text x="{_NAMES}" y="{y}">{shown(time_text(first))}</text>')
     parts.append(f'<text x="{_WIDTH}" y="{y}" text-anchor="end">{shown(time_text(last))}</text>')
