@@ -49,6 +49,8 @@ class Gap(NamedTuple):
         The same before rounding.
     seconds : float
         The same as a time.
+    start_s : float
+        When it begins, in seconds after the recording's first sample.
     """
 
     after_segment: int
@@ -56,10 +58,12 @@ class Gap(NamedTuple):
     missing_samples: int
     missing_samples_exact: float
     seconds: float
+    start_s: float
 
     def __str__(self) -> str:
         span = ("-" if self.seconds < 0 else "") + duration_text(abs(self.seconds))
-        return f"{self.kind} of {span} ({self.missing_samples} samples) after segment {self.after_segment}"
+        where = f"at {self.start_s:.6g} s, after segment {self.after_segment}"
+        return f"{self.kind} of {span} ({self.missing_samples} samples) {where}"
 
 
 class Clock(NamedTuple):
@@ -140,10 +144,10 @@ class Clock(NamedTuple):
             end = base + tick + n_samples * self.num // self.den
             base = max(base, end - end % _ROLLOVER)
 
-    def gap(self, segment: int, last: tuple[int, int], start_tick: int, next_tick: int) -> Gap:
+    def gap(self, segment: int, last: tuple[int, int], start_tick: int, next_tick: int, zero_tick: int) -> Gap:
         """The break between a segment that starts at `start_tick` and the next, which starts at `next_tick`.
 
-        `last` is the segment's last timestamp, and the number of samples from it on.
+        `last` is the segment's last timestamp, and the number of samples from it on; seconds count from `zero_tick`.
         """
         scaled = self.scaled_gap(*last, next_tick)
         seconds = scaled / (self.den * self.tick_rate)
@@ -152,7 +156,8 @@ class Clock(NamedTuple):
         else:
             kind = "reset" if next_tick < start_tick or seconds <= -PAUSE_S else "overlap"
         missing = (2 * abs(scaled) + self.num) // (2 * self.num) * (1 if scaled > 0 else -1)
-        return Gap(segment, kind, missing, scaled / self.num, seconds)
+        start_s = (last[0] - zero_tick + last[1] * self.num / self.den) / self.tick_rate
+        return Gap(segment, kind, missing, scaled / self.num, seconds, start_s)
 
 
 def convert_ticks(ticks: NDArray[np.int64], from_rate: int, to_rate: int) -> NDArray[np.int64]:

@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import partial
 from math import nan
 from threading import Lock
-from types import MappingProxyType
 from typing import Any, Literal, SupportsIndex, SupportsInt
 
 import numpy as np
@@ -25,6 +24,7 @@ from ..errors import Damage, FormatError, UnknownScale
 from ..format import tables
 from ..format.dates import date_of_systemtime, date_text
 from ..format.header import checked_tick_rate, header_text, read_basic_header, read_extended_headers
+from ..format.lookup import read_only
 from ..format.notebook import Lane, summary_html
 from ..format.numbers import integer
 from ..format.text import counted, ranges_text
@@ -168,7 +168,9 @@ class NevFile:
         self.processor_tick: int | None = header.get("processor_tick")
         extended, self.unknown_headers = nev_headers.group_headers(version, raw)
         electrodes = describe_electrodes(version, header, extended, damage)
-        self.electrodes: Mapping[int, Electrode] = MappingProxyType(electrodes)
+        self.electrodes: Mapping[int, Electrode] = read_only(
+            electrodes, partial(_no_electrode, self.path, sorted(electrodes))
+        )
         self.header_comments = nev_headers.header_comments(extended)
         self.array_name = nev_headers.first_text(extended, b"ARRAYNME")
         self.map_file = nev_headers.first_text(extended, b"MAPFILE")
@@ -678,6 +680,10 @@ class NevFile:
         if len(self._recorded.find_epochs() or (None, *self.resets)) == 1:
             return numbers[np.argsort(ticks, kind="stable")]
         return numbers[np.lexsort((ticks, self.packet_epochs.epoch[numbers]))]
+
+
+def _no_electrode(path: str, known: list[int], electrode_id: int) -> str:
+    return f"{path}: no header of electrode {electrode_id}; it has {ranges_text(known) or 'none'}"
 
 
 def open_nev(path: Openable) -> NevFile:

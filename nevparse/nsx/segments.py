@@ -217,7 +217,8 @@ class RecordedSamples:
     def gap_between(self, before: int, after: int) -> Gap:
         """The break in time from the end of one segment to the start of a later one."""
         one, other = self.index.spans[before], self.index.spans[after]
-        return self.index.clock.gap(before, self.index.last_timestamp(one), one.start_tick, other.start_tick)
+        last = self.index.last_timestamp(one)
+        return self.index.clock.gap(before, last, one.start_tick, other.start_tick, self.zero_tick)
 
     @cached_property
     def spans_s(self) -> NDArray[np.float64]:

@@ -287,7 +287,8 @@ class CombinedInstruments:
     def gap_between(self, before: int, after: int) -> Gap:
         """The break in time from the end of one segment to the start of a later one."""
         one, other = self.segments[before], self.segments[after]
-        return self.clock.gap(before, (one.start_tick, one.n_samples), one.start_tick, other.start_tick)
+        last = one.start_tick, one.n_samples
+        return self.clock.gap(before, last, one.start_tick, other.start_tick, self.zero_tick)
 
     def fully_scanned(self) -> CombinedInstruments:
         """Itself: every timestamp was read to place the samples."""

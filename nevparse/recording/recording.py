@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..clock import convert_ticks
 from ..errors import DamagedFile, FormatError
+from ..format.lookup import read_only
 from ..format.notebook import summary_html
 from ..format.numbers import integer, integer_array, tick_values
 from ..format.text import duration_text
@@ -61,7 +62,10 @@ class Recording:
             raise
         continuous = [(suffix, file) for suffix, file in self.files.items() if isinstance(file, NsxFile)]
         self.nsx, self.nfx = (
-            MappingProxyType({int(suffix[-1]): file for suffix, file in continuous if suffix.startswith(family)})
+            read_only(
+                {int(suffix[-1]): file for suffix, file in continuous if suffix.startswith(family)},
+                partial(_no_member, base, family, self.members),
+            )
             for family in ("ns", "nf")
         )
         self._count_seconds()
@@ -249,6 +253,10 @@ def _epochs_in_ticks(files: Sequence[NsxFile], tick_rate: int) -> tuple[Epoch, .
     """The epochs of continuous files in ticks of a rate; None without a sample."""
     files = [file for file in files if file.n_samples]
     return epochs_of(most_epochs(files), tick_rate) if files else None
+
+
+def _no_member(base: str, family: str, members: Iterable[str], digit: int) -> str:
+    return f"{base}: no .{family}{digit}; the recording has {', '.join(members)}"
 
 
 def open_recording(path: str | os.PathLike[str], *, nev: str | os.PathLike[str] | None = None) -> Recording:

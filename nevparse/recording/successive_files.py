@@ -170,7 +170,7 @@ class SuccessiveFiles:
     def gap_between(self, before: int, after: int) -> Gap:
         """The break in time from the end of one segment to the start of a later one."""
         one, other = self.segments[before], self.segments[after]
-        return self.clock.gap(before, one.last_timestamp, one.start_tick, other.start_tick)
+        return self.clock.gap(before, one.last_timestamp, one.start_tick, other.start_tick, self.zero_tick)
 
     def fully_scanned(self) -> SuccessiveFiles:
         """The same files, with every break in time found by reading every timestamp, and not by probing."""

@@ -103,6 +103,8 @@ class _Continuous(Protocol):
     n_channels: int
 
     @property
+    def zero_tick(self) -> int: ...
+    @property
     def has_sample_timestamps(self) -> bool: ...
     @property
     def segments(self) -> Sequence[_Segment]: ...
@@ -162,7 +164,7 @@ def plan_rows(continuous: _Continuous, options: PlanOptions, is_growing: bool = 
     """
     chosen = select_samples(continuous.segments, options.start_tick, options.stop_tick, options.sort)
     if not chosen and not is_growing:
-        raise_no_samples(continuous.segments, options.start_tick, options.stop_tick)
+        raise_no_samples(continuous, continuous.segments, options.start_tick, options.stop_tick)
     groups: list[list[PlanRow]] = [list(parts) for _, parts in groupby(chosen, lambda samples: samples.segment)]
     # not those of the file: segments that are outside the range may be between two that are inside
     gaps = [continuous.gap_between(_segment_of(before), _segment_of(after)) for before, after in pairwise(groups)]
@@ -230,12 +232,24 @@ def select_samples(
     ]
 
 
-def raise_no_samples(segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None) -> None:
-    """Raise a ValueError that lists the ticks that have samples."""
-    ends = [f"{s.start_tick} to {s.ticks(s.n_samples - 1)[0]}" for s in segments[:_MAX_LISTED]]
+def raise_no_samples(
+    continuous: _Continuous, segments: Sequence[_Segment], start_tick: int | None, stop_tick: int | None
+) -> None:
+    """Raise a ValueError that lists the times that have samples."""
+
+    def text(first: int | None, last: int | None) -> str:
+        ends = ((first, "the start"), (last, "the end"))
+        seconds = [end if tick is None else f"{seconds_of(tick):.6g} s" for tick, end in ends]
+        ticks = [end if tick is None else str(tick) for tick, end in ends]
+        return f"{seconds[0]} to {seconds[1]} (ticks {ticks[0]} to {ticks[1]})"
+
+    def seconds_of(tick: int) -> float:
+        return (tick - continuous.zero_tick) / continuous.clock.tick_rate
+
+    listed = [text(s.start_tick, int(s.ticks(s.n_samples - 1)[0])) for s in segments[:_MAX_LISTED]]
     more = f" and {len(segments) - _MAX_LISTED} more segments" if len(segments) > _MAX_LISTED else ""
-    known = ", ".join(ends) + more if ends else "the file has none"
-    raise ValueError(f"expected ticks that hold samples ({known}), found {start_tick} to {stop_tick}")
+    known = ", ".join(listed) + more if listed else "none: the file has no samples"
+    raise ValueError(f"expected a time that holds samples, which are {known}; found {text(start_tick, stop_tick)}")
 
 
 def _advice(gaps: Sequence[Gap]) -> str:

@@ -37,7 +37,7 @@ def test_the_bin_is_numpys_slice(opened: Opened, out: Path, kind: str, n_channel
         want = want[:, columns]
     options = {"channels": columns, "start_tick": start_tick, "stop_tick": stop_tick, "overwrite": True}
     if len(want) == 0:
-        with pytest.raises(ValueError, match="expected ticks that hold samples"):
+        with pytest.raises(ValueError, match="a time that holds samples"):
             nv.write_bin(ns, out, **options)
     else:
         report = nv.write_bin(ns, out, **options)

@@ -188,7 +188,7 @@ def test_timing_c23_gaps_are_between_what_is_exported(opened: Opened, out: Path,
     options = {"start_tick": start, "stop_tick": stop, "gaps": policy, "max_fill": 1e9}
     starts_late = [later[0] > earlier[-1] for (earlier, _), (later, _) in pairwise(chosen)]
     if not chosen:
-        with pytest.raises(ValueError, match="ticks that hold samples"):
+        with pytest.raises(ValueError, match="a time that holds samples"):
             nv.write_bin(ns, out, overwrite=True, **options)
     elif (policy == "error" and len(chosen) > 1) or (policy == "fill" and not all(starts_late)):
         with pytest.raises(nv.GapError):

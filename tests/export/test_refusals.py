@@ -25,14 +25,24 @@ PLAUSIBLE = b.plausible("2.3")[0]
 @pytest.mark.parametrize(
     ("data", "options", "error", "message"),
     [
-        (PLAUSIBLE, {}, nv.GapError, r"broken 1 time.* pause of 1 s \(30000 samples\) after segment 0"),
+        (
+            PLAUSIBLE,
+            {},
+            nv.GapError,
+            r"broken 1 time.* pause of 1 s \(30000 samples\) at 0\.000166667 s, after",
+        ),
         (PLAUSIBLE, {"channels": []}, ValueError, "expected at least one channel, found none"),
         (PLAUSIBLE, {"electrodes": [50]}, KeyError, "no electrode 50; the file has electrodes 1-3"),
         (PLAUSIBLE, {"electrodes": [1], "labels": "a"}, ValueError, "one way to choose columns"),
         (PLAUSIBLE, {"kind": "analog"}, KeyError, "no analog channels; the file has neural channels"),
         (PLAUSIBLE, {"gaps": "?"}, ValueError, "expected gaps to be one of"),
-        (PLAUSIBLE, {"stop_tick": 5}, ValueError, r"ticks that hold samples \(210000 to 210004, 240005"),
-        (b.nsx([]), {}, ValueError, r"\(the file has none\)"),
+        (
+            PLAUSIBLE,
+            {"stop_tick": 5},
+            ValueError,
+            r"0 s to 0\.000133333 s \(ticks 210000 to 210004\).* found the start to -6\.9",
+        ),
+        (b.nsx([]), {}, ValueError, "which are none: the file has no samples"),
     ],
     ids=["gaps", "no channel", "no electrode", "two ways", "no kind", "policy", "ticks", "no samples"],
 )

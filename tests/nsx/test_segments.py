@@ -121,7 +121,7 @@ def test_timing_c04_a_gap_is_a_pause_a_loss_an_overlap_or_a_reset(
 ) -> None:
     """0.1 s parts pause from loss, and overlap from reset."""
     ns = opened(t.blocks([1000, next_tick], [9000, 10]))
-    assert ns.gaps == (Gap(0, kind, missing, float(missing), missing / 30_000),)
+    assert ns.gaps == (Gap(0, kind, missing, float(missing), missing / 30_000, 0.3),)
 
 
 def test_timing_c04_a_pause_is_one_in_every_framing(opened: Opened) -> None:

@@ -7,6 +7,7 @@ import gc
 from pathlib import Path
 
 import pytest
+from builders import nev as nb
 from builders import nsx as b
 from builders import timing as t
 
@@ -213,3 +214,15 @@ def test_timing_c47_a_recording_shows_its_members(folder: Folder) -> None:
     assert repr(rec) == f"Recording({str(folder.path / 's')!r}: nev, ns5, 0.3 ms)"
     with pytest.raises(TypeError):
         rec.members["ns6"] = "x"  # type: ignore[index]
+
+
+def test_a_member_or_electrode_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path) -> None:
+    (tmp_path / "s.ns2").write_bytes(b.nsx([(0, b.ramp(3, 1))], period=30))
+    (tmp_path / "s.nev").write_bytes(nb.nev([], [nb.wav(1), nb.wav(2)]))
+    with nv.open_recording(tmp_path / "s") as recording:
+        with pytest.raises(KeyError, match=r"no \.ns5; the recording has nev, ns2"):
+            recording.nsx[5]
+        with pytest.raises(KeyError, match="no header of electrode 999; it has 1-2"):
+            recording.require_nev().electrodes[999]
+        assert 5 not in recording.nsx
+        assert recording.nsx.get(5) is None

@@ -150,7 +150,7 @@ def _chosen_spans(
         return []
     spans = select_samples(chosen, start_tick, stop_tick)
     if not spans:
-        raise_no_samples(chosen, start_tick, stop_tick)
+        raise_no_samples(ns, chosen, start_tick, stop_tick)
     if (start_tick, stop_tick) != (None, None):
         numbers = {span.segment for span in spans}
         check_one_epoch(ns.path, [number for number, each in enumerate(ns.epochs) if numbers.intersection(each)])

@@ -72,9 +72,10 @@ class SorterReport:
             f"channels: {self.selection}",
             f"electrodes: {self.positions.statement}",
             f"Kilosort4: n_chan_bin {export.n_channels}, fs {export.sampling_rate:g}, dtype {dtype}; {self._gain()}",
-            f"  load_probe({probe!r})",
-            f"  run_kilosort({self.settings}, probe=..., filename={data!r}, data_dtype={dtype!r})",
-            f"SpikeInterface: load({self.folder!r})",
+            "  from kilosort import io, run_kilosort",
+            f"  run_kilosort({self.settings}, probe=io.load_probe({probe!r}), filename={data!r}, data_dtype={dtype!r})",
+            "SpikeInterface:",
+            f"  spikeinterface.load({self.folder!r})",
         ]
 
     def _gain(self) -> str:

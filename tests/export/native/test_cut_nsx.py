@@ -69,7 +69,7 @@ def test_writing_c03_and_c05_and_c09_a_cut_is_what_a_builder_makes_of_the_select
     ns = opened(nsx_of(kind, heads, parts, period, rate))
     asked = {"channels": columns, "segments": segments, "start_tick": start, "stop_tick": stop}
     if not left or (kind == "2.1" and left[0][0][0]):
-        match = "expected ticks that hold samples" if not left else "NSx 2.1 has no timestamps"
+        match = "a time that holds samples" if not left else "NSx 2.1 has no timestamps"
         refused(out, ValueError, match, lambda: cut(ns, **asked))
     else:
         header = {}
