@@ -142,7 +142,9 @@ class _Assignment:
         self._strays, self._tolerance = steps.strays, int(tick_rate * LATE_S)
         interval, self._holds = _ticks_in_epochs(ticks, epochs, self._tolerance)
         self._stray_interval = interval[self._strays]
-        self._ticks, self._interval = (np.delete(each, self._strays) for each in (ticks, interval))
+        self._ticks, self._interval = ticks, interval
+        if self._strays.size:
+            self._ticks, self._interval = np.delete(ticks, self._strays), np.delete(interval, self._strays)
         at, parts = (each - np.searchsorted(self._strays, each) for each in (steps.at, steps.parts))
         self._steps = steps._replace(at=at, parts=parts)  # counted without the strays
         changes = np.flatnonzero(self._interval[1:] != self._interval[:-1]) + 1

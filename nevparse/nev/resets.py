@@ -213,10 +213,11 @@ def group_of(kind: NDArray[np.uint8], packet_id: NDArray[np.uint16]) -> NDArray[
 
 def _told_apart(before: NDArray[np.uint32], after: NDArray[np.uint32]) -> bool:
     """Whether two sides hardly have kinds, or kinds and ids, in common."""
-    before, after = _sampled(before)[0], _sampled(after)[0]
     shares = (np.bincount(side >> np.uint32(16), minlength=1 << 8) / side.size for side in (before, after))
     fewer, more = (before, after) if before.size <= after.size else (after, before)
-    alike_kinds, alike_groups = np.minimum(*shares).sum(), np.isin(fewer, more).mean()
+    is_in_more = np.zeros(int(max(before.max(), after.max())) + 1, np.bool_)
+    is_in_more[more] = True
+    alike_kinds, alike_groups = np.minimum(*shares).sum(), is_in_more[fewer].mean()
     return bool(alike_kinds < _ALIKE_KINDS or alike_groups < _ALIKE_GROUPS)
 
 

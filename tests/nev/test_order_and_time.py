@@ -62,6 +62,14 @@ def test_nev_c38_the_rule_counts_seconds_of_the_files_clock(opened: Opener) -> N
     assert len(opened(nev([V3.spike(t, 1, 0) for t in ticks], version=(3, 0), tick_rate=30_000)).resets) == 1
 
 
+def test_nev_c38_channels_in_turn_are_not_regrouped(opened: Opener) -> None:
+    """Of 20 000 packets before the reset and behind it, every fifth is of one electrode."""
+    packets = np.zeros(40_000, [("tick", "<u4"), ("id", "<u2"), ("rest", "V6")])
+    packets["tick"], packets["id"] = np.tile(np.arange(20_000) * 30, 2), 1 + np.arange(40_000) % 5
+    packets["id"][20_000:] = 1 + np.arange(2, 20_002) % 5
+    assert [reset.packet for reset in opened(nev([packets.tobytes()], packet_bytes=12)).resets] == [20_000]
+
+
 def test_nev_c38_kinds_and_channels_that_were_regrouped_are_no_resets(opened: Opener) -> None:
     spikes = [V2.spike(300 * k, 1 + k % 4, 0) for k in range(1, 1900)]
     digitals = [V2.digital(1000 + 9000 * k, 1, 5) for k in range(120)]
