@@ -49,6 +49,8 @@ def test_the_folder_of_its_lines_is_made_by_one_command(tmp_path: Path) -> None:
 def test_every_command_runs(folder: Path) -> None:
     shell = shutil.which("sh")
     for command in commands():
+        if " report " in command and not find_spec("matplotlib"):
+            continue
         line = command.replace("python -m", f'"{sys.executable}" -m')
         done = subprocess.run([shell, "-c", line] if shell else line, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}\n{done.stderr}"

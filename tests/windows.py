@@ -74,6 +74,7 @@ SKIPPED = {
         "export/output/test_space.py::test_exports_c06_a_small_disk",
         "export/output/test_space.py::test_exports_c06_the_systems_own_full_device",
     ),
+    "matplotlib is not installed there": ("report/test_page.py", "report/test_seen.py"),
     "neo is not installed there": (
         "export/native/test_neo.py",
         "nev/test_neo.py",

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The command line: info, bin, events, check, sorter, cut."""
+"""The command line: info, bin, events, check, sorter, cut, report."""

@@ -237,7 +237,7 @@ def draw_waveforms(layout: ArrayLayout, shapes: Sequence[UnitShape], unit: str) 
             note = f"height of a cell: {2 * scale / 0.92:.3g} {unit}"
             axes.text(1, -0.01, note, transform=axes.transAxes, ha="right", va="top", fontsize=8)
 
-    height = min(8.5, max(2.0, 9.0 * min(1.1, layout.rows / max(layout.columns, 4)) * 0.8))
+    height = min(8.5, max(1.2, 0.65 * layout.rows))
     return draw("waveforms", height, paint, "Mean waveform of each unit")
 
 
