@@ -15,6 +15,32 @@ from ..format.tables import EVENT_KINDS
 from ..format.text import printable
 from .values import excluded, factor, fill, ids, moment, offsets, seconds, slices
 
+# Of each command; they are run in the folder of the README's recordings
+EXAMPLES = {
+    "info": ("nevparse info session.ns5", "nevparse info session --channels", "nevparse info ."),
+    "bin": (
+        "nevparse bin session.ns5 neural.bin --neural --exclude 17,40",
+        "nevparse bin session.ns5 part.bin --electrodes 1-96 --start 20ms --stop 0.08",
+        "nevparse bin paused.ns5 filled.bin --gaps fill --fill hold",
+        "nevparse bin big-NSP1.ns5 big-NSP2.ns5 wide.bin",
+        'nevparse bin "*.ns5" --out-dir exported --gaps join --skip-done',
+    ),
+    "sorter": (
+        "nevparse sorter session.ns5 session_sorter --cmp array.cmp",
+        "nevparse sorter paused.ns5 paused_sorter --gaps join --json",
+    ),
+    "cut": (
+        "nevparse cut session.ns5 small.ns5 --channels 0:16 --stop 50ms --anonymise",
+        "nevparse cut session.nev small.nev --labels elec1,elec2 --kinds spike",
+    ),
+    "check": ("nevparse check session paused.ns5",),
+    "report": ("nevparse report session page.html --cmp array.cmp",),
+    "events": (
+        "nevparse events session.nev",
+        "nevparse events session --kind digital --csv",
+        "nevparse events session.nev --kind spike --npy spikes.npy",
+    ),
+}
 _GREEDY = ("--labels", "--cmp", "--kinds")  # they take as many values as follow
 _ANY_FILE = "a file, or the base name of a recording for all of it"
 _OR_FOLDER = "; of a folder a line for each recording in it"
@@ -65,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser("nevparse", description="Read Blackrock and Ripple recordings.")
     top.add_argument("--version", action="version", version=f"nevparse {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    top.epilog = "nevparse COMMAND -h has the options and examples of a command."
     info = commands.add_parser("info", help="what a file is: when, how long, which channels, gaps, events, damage")
     info.add_argument("file", nargs="+", metavar="F", help=_ANY_FILE + _OR_FOLDER)
     info.add_argument("--nev", metavar="FILE", help=_OTHER_NEV)
@@ -81,6 +108,9 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="findings as JSON, one line each")
     _add_events(commands.add_parser("events", help="list comments, digital input and every other kind of event"))
     _add_page(commands.add_parser("report", help="write a page that shows whether a recording is any good"))
+    for name, command in commands.choices.items():
+        command.formatter_class = argparse.RawDescriptionHelpFormatter
+        command.epilog = "\n".join(["examples:", *(f"  {line}" for line in EXAMPLES[name])])
     return top
 
 

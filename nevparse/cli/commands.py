@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             show_warnings()
             if isinstance(getattr(arguments, "file", None), list):
                 arguments.file = expanded(arguments.file)
-            code = _COMMANDS[arguments.command](arguments)
+            code = COMMANDS[arguments.command](arguments)
             print(end="", flush=True)  # a pipe that nobody reads is noticed here, not at exit
             return code
     except BrokenPipeError:
@@ -304,7 +304,7 @@ def _events(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-_COMMANDS = {
+COMMANDS = {
     "info": _info,
     "bin": _bin,
     "sorter": _sorter,

@@ -156,6 +156,14 @@ def write_bin(
     -----
     DamagedFile
         Where samples are out of order and are not sorted.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_nsx("paused.ns5") as ns:
+    ...     report = nv.write_bin(ns, "filled.bin", kind="neural", gaps="fill", fill="hold")
+    >>> report.n_samples, report.n_filled
+    (75, 15)
     """
     if follow and not isinstance(ns, NsxFile):
         raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")

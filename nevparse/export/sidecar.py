@@ -349,6 +349,14 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
     Notes
     -----
     ``s.bin.json`` describes ``s.bin``. Earlier versions wrote ``s.json``, which is read where it says the same.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_nsx("paused.ns5") as ns:
+    ...     report = nv.write_bin(ns, "joined.bin", gaps="join")
+    >>> nv.read_sidecar("joined.bin").row_to_tick([29, 30]).tolist()
+    [29, 45]
     """
     target = os.fspath(path)
     if target.lower().endswith(".json"):

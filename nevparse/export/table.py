@@ -42,7 +42,7 @@ def table(x: Any, *, waveforms: bool = False) -> dict[str, NDArray[Any]]:
     Examples
     --------
     >>> import nevparse as nv
-    >>> with nv.open_nsx("demo.ns5") as ns:
+    >>> with nv.open_nsx("session.ns5") as ns:
     ...     channels = nv.table(ns.channels)
     >>> channels["label"][:2].tolist(), channels["high_pass_corner_hz"][:2].tolist()
     (['elec1', 'elec2'], [0.3, 0.3])

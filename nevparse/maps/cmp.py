@@ -46,6 +46,12 @@ def read_cmp(
         If a file is no map, or has two electrodes at one place or on one pin.
     ValueError
         If two files have the same bank and pin, or `first_bank` does not fit the files.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> len(nv.read_cmp("array.cmp").electrodes)
+    128
     """
     names = tuple(os.fspath(one) for one in ([path] if isinstance(path, str | os.PathLike) else path))
     if not names:

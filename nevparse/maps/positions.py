@@ -145,6 +145,13 @@ def plain_grid(channels: Iterable[Channel], *, pitch_um: float | None = None) ->
     ------
     ValueError
         If `channels` is empty or the pitch is no distance.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_nsx("session.ns5") as ns:
+    ...     nv.plain_grid(ns.channels[:4]).statement
+    'a plain grid of 2 columns in channel order, not where the electrodes are: no map was given'
     """
     wanted = _checked_channels(channels, pitch_um)
     width, pitch = int(np.ceil(np.sqrt(len(wanted)))), pitch_um or PITCH_UM

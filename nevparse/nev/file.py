@@ -184,6 +184,9 @@ class NevFile:
         )
         self._refreshing = Lock()
 
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name.startswith("__") or not name.startswith("_")]
+
     def __enter__(self) -> NevFile:
         return self
 
@@ -393,6 +396,13 @@ class NevFile:
         Notes
         -----
         Blackrock LB-0023 revision 7.00, "NEV data packets"; Ripple R01838 revision 07.
+
+        Examples
+        --------
+        >>> import nevparse as nv
+        >>> with nv.open_nev("session.nev") as nev:
+        ...     nev.events("digital", stop_s=0.03)[["tick", "value"]].tolist()
+        [(300, 1), (600, 0)]
         """
         if kind not in tables.EVENT_KINDS:
             raise ValueError(f"expected one of {', '.join(tables.EVENT_KINDS)}, found {kind!r}")
@@ -416,6 +426,13 @@ class NevFile:
         ------
         FormatError
             Where the file's packets are too short for comments.
+
+        Examples
+        --------
+        >>> import nevparse as nv
+        >>> with nv.open_nev("session.nev") as nev:
+        ...     [(comment.tick, comment.text) for comment in nev.comments()]
+        [(450, 'stimulus on'), (1950, 'stimulus off')]
         """
         return self._comments_with_packets(merged)[0]
 
@@ -477,6 +494,15 @@ class NevFile:
             Where an electrode has neither a header nor a spike, or no electrode has a label.
         ValueError
             Where a unit is not a number from 0 to 255.
+
+        Examples
+        --------
+        >>> import nevparse as nv
+        >>> with nv.open_nev("session.nev") as nev:
+        ...     spikes = nev.spikes(electrodes=1, start_s=0.01)
+        ...     microvolts = nev.to_uv(spikes)
+        >>> spikes["tick"][:3].tolist(), microvolts.shape
+        ([448, 581, 714], (16, 48))
         """
         wanted = self._chosen_electrodes(electrodes, labels, exclude)
         ids = self._spikes.ids if wanted is None else wanted
@@ -526,6 +552,13 @@ class NevFile:
         -------
         dict of (int, int) to numpy.ndarray
             By electrode id and unit, in their order: ticks (int64), or spikes. All are slices of one array.
+
+        Examples
+        --------
+        >>> import nevparse as nv
+        >>> with nv.open_nev("session.nev") as nev:
+        ...     {unit: len(ticks) for unit, ticks in nev.trains(labels=["elec1", "elec2"], units=[1, 2]).items()}
+        {(1, 1): 6, (1, 2): 4, (2, 1): 8, (2, 2): 4}
         """
         wanted = self._chosen_electrodes(electrodes, labels, exclude)
         span = requested_ticks(self, start_tick, stop_tick, start_s, stop_s)
@@ -721,5 +754,12 @@ def open_nev(path: Openable) -> NevFile:
     Notes
     -----
     Blackrock LB-0023 revision 7.00, "NEV"; Ripple R01838 revision 07.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_nev("session.nev") as nev:
+    ...     nev.kinds(), nev.electrodes[1].label
+    ({'spike': 150, 'digital': 4, 'serial': 2, 'comment': 2}, 'elec1')
     """
     return open_file(path, NevFile)

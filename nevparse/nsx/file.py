@@ -129,6 +129,9 @@ class NsxFile:
         )
         return partial(open_file, make=make, digest=self.digest)
 
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name.startswith("__") or not name.startswith("_")]
+
     def __enter__(self) -> NsxFile:
         return self
 
@@ -227,6 +230,13 @@ class NsxFile:
         KeyError, ValueError
             Where the file has no such channel, a name stands for several, or more than one parameter besides
             `exclude` is given.
+
+        Examples
+        --------
+        >>> import nevparse as nv
+        >>> with nv.open_nsx("session.ns5") as ns:
+        ...     ns.columns(labels="elec*", exclude=[2, "elec1??"])[:4]
+        array([0, 2, 3, 4])
         """
         return choose_columns(
             self.channels, exclude, channels=channels, electrodes=electrodes, labels=labels, kind=kind
@@ -363,6 +373,15 @@ class NsxFile:
         -----
         UnknownScale
             Where ``uV`` is wanted of channels whose scale is unknown; they are NaN.
+
+        Examples
+        --------
+        >>> import nevparse as nv
+        >>> with nv.open_nsx("session.ns5") as ns:
+        ...     raw = ns.read(0, 2, electrodes=[1, 2])
+        ...     microvolts = ns.read(start_s=0.05, stop_s=0.06, kind="neural", unit="uV")
+        >>> raw.tolist(), microvolts.shape
+        ([[-62, -57], [-86, -110]], (300, 128))
         """
         columns = self.columns(channels, electrodes, labels, kind, exclude)
         if unit not in ("raw", "uV"):
@@ -411,6 +430,13 @@ class NsxFile:
         ------
         Chunk
             ``(segment, start, samples)``.
+
+        Examples
+        --------
+        >>> import nevparse as nv
+        >>> with nv.open_nsx("session.ns5") as ns:
+        ...     [(start, rows.shape) for segment, start, rows in ns.chunks(2000, labels="ainp*")]
+        [(0, (2000, 16)), (2000, (1000, 16))]
         """
         columns = self.columns(channels, electrodes, labels, kind, exclude)
         start, stop = requested_ticks(self, start_tick, stop_tick, start_s, stop_s)
@@ -645,5 +671,12 @@ def open_nsx(path: Openable, *, nev: Any = None) -> NsxFile:
     Notes
     -----
     Blackrock LB-0023 revision 7.00, "NSx"; Ripple R01838 revision 07.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_nsx("session.ns5") as ns:
+    ...     ns.shape, ns.sampling_rate, ns.channels[0].label
+    ((3000, 144), 30000.0, 'elec1')
     """
     return open_file(path, partial(NsxFile, uv_per_bit=uv_per_bit_by_electrode(nev)))

@@ -125,6 +125,12 @@ def check(path: Openable) -> tuple[Finding, ...]:
         Where no such file exists.
     FormatError
         Where the file cannot be read at all.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> [(finding.level, finding.code) for finding in nv.check("paused.ns5")]
+    [('warning', 'loss')]
     """
     name, is_one_file = display_name(path), not is_path(path) or (os.path.lexists(path) and not os.path.isdir(path))
     with warnings.catch_warnings(record=True) as caught:

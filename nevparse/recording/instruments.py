@@ -387,6 +387,13 @@ def combine_instruments(
     Notes
     -----
     spec_notes/joining.md, and spec_notes/timing.md, C40 to C44.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_nsx("big-NSP1.ns5") as one, nv.open_nsx("big-NSP2.ns5") as two:
+    ...     nv.combine_instruments([one, two]).n_channels
+    16
     """
     opened = _nsx_files(files)
     check_different_files(opened)

@@ -88,6 +88,9 @@ class Recording:
             for file in self.files.values():
                 file._count_seconds_from(first.zero_tick * file.tick_rate // first.tick_rate)
 
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name.startswith("__") or not name.startswith("_")]
+
     def __enter__(self) -> Recording:
         return self
 
@@ -195,6 +198,14 @@ class Recording:
         -----
         AmbiguousEpochs
             Where some of `packets` may be of either of two epochs (see `packet_epochs`).
+
+        Examples
+        --------
+        >>> import nevparse as nv
+        >>> with nv.open_recording("session") as recording:
+        ...     segment, sample = recording.locate([30, 600, 5000], nsx=5)
+        >>> segment.tolist(), sample.tolist()
+        ([0, 0, -1], [30, 600, -1])
         """
         file = nsx if isinstance(nsx, NsxFile) else self._continuous_file(integer(nsx, "the digit of an .ns file"))
         nev, wanted = self.require_nev(), tick_values(ticks)
@@ -289,6 +300,13 @@ def open_recording(path: str | os.PathLike[str], *, nev: str | os.PathLike[str] 
     -----
     DamagedFile
         Where a member cannot be opened (see `Recording.failed`). All that `open_nsx` and `open_nev` warn of.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_recording("session") as recording:
+    ...     list(recording.members), recording.fastest.sampling_rate
+    (['nev', 'ns5'], 30000.0)
     """
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"expected the path of a member, found {type(path).__name__}; open_nsx and open_nev take it")

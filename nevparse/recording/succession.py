@@ -65,6 +65,16 @@ def concatenate(members: Iterable[Any], *, order: Order = None) -> Any:
     Notes
     -----
     spec_notes/joining.md.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_nsx("session.ns5") as ns:
+    ...     first = nv.write_nsx(ns, "first.ns5", stop_s=0.05)
+    ...     second = nv.write_nsx(ns, "second.ns5", start_s=0.05)
+    >>> with nv.open_nsx("first.ns5") as one, nv.open_nsx("second.ns5") as two:
+    ...     nv.concatenate([one, two]).n_samples
+    3000
     """
     is_given = check_order(order)
     opened = list(members) if isinstance(members, Iterable) and not isinstance(members, (str, bytes)) else [members]

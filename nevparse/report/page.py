@@ -105,6 +105,12 @@ def write_report(
         Where the recording cannot be read.
     ValueError
         Where the map is of another array.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_recording("session") as recording:
+    ...     report = nv.write_report(recording, "session.html")
     """
     drawing.check_matplotlib()
     target = os.fspath(path)

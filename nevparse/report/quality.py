@@ -161,6 +161,12 @@ def channel_quality(recording: Any, seconds: float | None = 10.0, *, progress: P
     Notes
     -----
     Formulas and thresholds with their sources are in ``spec_notes/quality.md``.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_nsx("session.ns5") as ns:
+    ...     quality = nv.channel_quality(ns)
     """
     return measure(recording, seconds, progress=progress).quality
 

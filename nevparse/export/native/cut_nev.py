@@ -130,6 +130,13 @@ def write_nev(
     -----
     AmbiguousEpochs
         If some packets of the epoch may be of another.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_nev("session.nev") as nev:
+    ...     nv.write_nev(nev, "part.nev", labels="elec1", kinds=["spike", "comment"]).n_packets
+    20
     """
     check_anonymise(anonymise)
     recording, nev = (None, nev) if not isinstance(nev, Recording) else (nev, nev.require_nev())

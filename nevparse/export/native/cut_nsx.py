@@ -101,6 +101,14 @@ def write_nsx(
     Notes
     -----
     A block that is cut starts at the timestamp of its first sample, rounded down to an integer tick.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_nsx("session.ns5") as ns:
+    ...     report = nv.write_nsx(ns, "part.ns5", electrodes=[1, 2], start_s=0.02, stop_s=0.05)
+    >>> report.n_samples, report.n_channels
+    (900, 2)
     """
     if not hasattr(ns, "segments"):
         raise TypeError(f"expected an open NSx, found {type(ns).__name__}; create_nsx writes arrays")

@@ -119,6 +119,15 @@ def create_nsx(
     Notes
     -----
     Blackrock LB-0023 revision 7.00, "NSx".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nevparse as nv
+    >>> channels = [nv.NewChannel(1, "left"), nv.NewChannel(2, "right")]
+    >>> report = nv.create_nsx(np.zeros((100, 2), np.int16), "new.ns2", channels, sampling_rate=1000)
+    >>> report.n_samples, report.n_channels
+    (100, 2)
     """
     if spec not in _VERSIONS:
         raise ValueError(f"expected spec to be {' or '.join(_VERSIONS)}, found {spec!r}")

@@ -143,6 +143,14 @@ def write_sorter(
     -----
     UnknownScale
         If a channel has no gain; SpikeInterface then gets no gains.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> with nv.open_nsx("session.ns5") as ns:
+    ...     report = nv.write_sorter(ns, "to_sort", cmp="array.cmp", exclude=[17, 40])
+    >>> report.settings["n_chan_bin"], report.selection
+    (126, 'those chosen, 126 of 144')
     """
     is_named = not (channels is None and electrodes is None and labels is None)
     is_selection = is_named or exclude is not None

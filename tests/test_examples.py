@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Examples in docstrings, and in the help of each command, do what they say, in the folder of the README."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders.demo import write_files
+
+import nevparse as nv
+from nevparse.cli import arguments
+from nevparse.cli import commands as cli
+
+METHODS = [
+    *(nv.NsxFile.columns, nv.NsxFile.read, nv.NsxFile.chunks, nv.Recording.locate),
+    *(nv.NevFile.spikes, nv.NevFile.trains, nv.NevFile.events, nv.NevFile.comments),
+]
+FUNCTIONS = [item for name in nv.__all__ if inspect.isfunction(item := getattr(nv, name))]
+DRAWN = {"write_report"}  # by matplotlib, for seconds: tests/report/ makes pages
+WITHOUT = {"read_ccf"}  # the README has no configuration
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo")
+    write_files(folder)
+    return folder
+
+
+@pytest.fixture
+def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the README's files."""
+    shutil.copytree(made, tmp_path / "demo")
+    monkeypatch.chdir(tmp_path / "demo")
+    yield tmp_path / "demo"
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS, *METHODS], ids=lambda function: function.__qualname__)
+def test_a_public_function_has_an_example_that_is_true(here: Path, function: Any) -> None:
+    tests = [test for test in doctest.DocTestFinder(recurse=False).find(function, globs={}) if test.examples]
+    assert tests or function.__name__ in WITHOUT, f"{function.__qualname__} has no example"
+    if function.__name__ in DRAWN | WITHOUT:
+        return
+    said: list[str] = []
+    with np.printoptions(legacy=False):
+        results = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(tests[0], out=said.append)
+    assert results.failed == 0, "".join(said)
+
+
+@pytest.mark.parametrize(
+    ("command", "line"), [(command, line) for command, lines in arguments.EXAMPLES.items() for line in lines]
+)
+def test_an_example_of_the_help_runs(here: Path, capsys: pytest.CaptureFixture[str], command: str, line: str) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([command, "-h"])
+    assert f"\n  {line}\n" in capsys.readouterr().out
+    if command == "report":
+        return
+    program, *typed = shlex.split(line)
+    assert (program, cli.main(typed)) == ("nevparse", 1 if command == "check" else 0), capsys.readouterr().err
+
+
+def test_every_command_has_examples() -> None:
+    assert set(arguments.EXAMPLES) == set(cli.COMMANDS)
+
+
+def test_what_users_may_look_for_is_what_dir_offers(here: Path) -> None:
+    with nv.open_recording("session") as recording:
+        for item in (recording, recording.nev, recording.nsx[5]):
+            offered = [name for name in dir(item) if not name.startswith("__")]
+            assert [name for name in offered if name.startswith("_")] == []
+            assert {"close"} <= set(offered)
+    assert {"shape", "duration_s", "read", "segments"} <= set(dir(recording.nsx[5]))
