@@ -223,7 +223,10 @@ def _add_export(command: argparse.ArgumentParser) -> None:
 def _add_events(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="F", help="a NEV file, or any member or the base name of a recording")
     kind = "one kind of event; by default all except spike, stim and unknown"
-    command.add_argument("--kind", choices=EVENT_KINDS, help=kind)
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--kind", choices=EVENT_KINDS, help=kind)
+    edges = "edges of each pin of the digital input, in the place of its events"
+    which.add_argument("--edges", action="store_true", help=edges)
     command.add_argument("--nev", metavar="FILE", help=_OTHER_NEV)
     _add_times(command)
     epoch = "only those between two settings of the clock, from 0"

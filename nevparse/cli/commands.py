@@ -150,7 +150,8 @@ def _write_bin(names: Sequence[str], out: str, arguments: argparse.Namespace) ->
         is_refused = arguments.follow and len(files) > 1
         recording = files if is_refused else _combined(files, arguments)
         report = write_bin(recording, out, stop=stop, **options)
-    _print_written(arguments, report, [*report.lines(), f"{report.sidecar_path}: what each column and row is"])
+    sidecars = report.sidecar_path if len(report.files) == 1 else "the .json beside each"
+    _print_written(arguments, report, [*report.lines(), f"{sidecars}: what each column and row is"])
     return DONE
 
 
@@ -216,6 +217,7 @@ def _read_maps(arguments: argparse.Namespace) -> Any:
 
 
 def _cut(arguments: argparse.Namespace) -> int:
+    from ..export.native.anonymise import what_is_left
     from ..export.native.cut_nev import write_nev
     from ..export.native.cut_nsx import write_nsx
     from ..nev.file import NevFile
@@ -237,6 +239,8 @@ def _cut(arguments: argparse.Namespace) -> int:
         else:
             members = ", ".join(opened.members)
             raise UnusableInput(f"{name}: expected the name of one file, found a recording of {members}")
+    if arguments.anonymise and not arguments.quiet:
+        print_message(what_is_left(arguments.anonymise))
     _print_written(arguments, report, [str(report)])
     return DONE
 
@@ -292,7 +296,9 @@ def _events(arguments: argparse.Namespace) -> int:
             with check_readable(arguments.rows):
                 sidecar = stack.enter_context(read_sidecar(arguments.rows))
         times = tick_range(nev, arguments)
-        listing = events.Listing(nev, recording, arguments.kind, arguments.epoch, **times, sidecar=sidecar)
+        listing = events.Listing(
+            nev, recording, arguments.kind, arguments.epoch, **times, sidecar=sidecar, edges=arguments.edges
+        )
         if arguments.npy:
             events.save_npy(listing, arguments.npy)
         elif arguments.csv or arguments.spreadsheet:

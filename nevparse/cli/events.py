@@ -22,7 +22,7 @@ from ..nev.comments import Comment
 from ..nev.epochs import checked_epoch, warn_of_ambiguous
 from ..nev.file import NevFile
 from ..recording.recording import Recording
-from .terminal import UnusableInput
+from .terminal import UnusableInput, print_message
 
 _BATCH = 4096  # events turned into Python values at a time
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # how a formula starts, in full width too
@@ -47,10 +47,13 @@ class Listing:
     start_tick: int | None = None
     stop_tick: int | None = None
     sidecar: Sidecar | None = None
+    edges: bool = False  # of the digital input's pins, in the place of its events
 
     @property
     def kinds(self) -> list[EventKind]:
         """Those to list, in the order of the file's kinds."""
+        if self.edges:
+            return ["digital"]
         return [self.kind] if self.kind else [k for k in self.nev.kinds() if k not in ("spike", "stim", "unknown")]
 
     def chosen(self, packets: Packets) -> Packets:
@@ -89,9 +92,21 @@ class Listing:
         return self.nev.packet_epochs.epoch[packets]
 
 
+def _say_what_is_not_listed(listing: Listing, tables: Sequence[_Columns]) -> None:
+    """Print, apart from the events, how many of which kinds are not among them, and that there are none."""
+    others = {kind: n for kind, n in listing.nev.kinds().items() if kind not in listing.kinds}
+    in_file = ", ".join(f"{n} {kind}" for kind, n in others.items())
+    if not any(len(columns["tick"]) for columns in tables):
+        print_message(f"{listing.nev.path}: no such events; the file has {in_file or 'none of other kinds'}")
+    elif others and listing.kind is None and not listing.edges:
+        print_message(f"not listed: {in_file}; --kind lists them")
+
+
 def print_text(listing: Listing) -> None:
     """Print one line for each event, for a person."""
-    for row in _rows(_tables(listing)):
+    tables = _tables(listing)
+    _say_what_is_not_listed(listing, tables)
+    for row in _rows(tables):
         tick, seconds, name = row.pop("tick"), row.pop("seconds"), row.pop("kind")
         values = "  ".join(f"{field} {value}" for field, value in row.items() if value is not None)
         print(f"{seconds:14.6f} s  tick {tick}  {name:<10}  {printable(values)}")
@@ -99,7 +114,9 @@ def print_text(listing: Listing) -> None:
 
 def print_json(listing: Listing) -> None:
     """Print one line of JSON for each event."""
-    for row in _rows(_tables(listing)):
+    tables = _tables(listing)
+    _say_what_is_not_listed(listing, tables)
+    for row in _rows(tables):
         print(json_text(row))
 
 
@@ -108,6 +125,7 @@ def print_csv(listing: Listing, *, for_spreadsheet: bool) -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(newline="")  # RFC 4180 ends lines in CRLF on every system
     tables = _tables(listing)
+    _say_what_is_not_listed(listing, tables)
     names = _names(tables) or ["tick", "seconds", "kind"]
     writer = csv.writer(sys.stdout)
     writer.writerow(names)
@@ -117,12 +135,16 @@ def print_csv(listing: Listing, *, for_spreadsheet: bool) -> None:
 
 def save_npy(listing: Listing, path: str) -> None:
     """Write events of one kind to a numpy file that does not exist yet, in the order of the file."""
-    nev, kind = listing.nev, listing.kind
+    nev, kind = listing.nev, "digital" if listing.edges else listing.kind
     if kind is None:
         raise UnusableInput("--npy takes one kind of event: name it with --kind")
     if listing.sidecar is not None:
         raise UnusableInput("--npy has the fields of the file alone; leave out --rows")
-    events = nev.events(kind)[np.sort(listing.chosen(nev.packets_of(kind)))]
+    if listing.edges:
+        edges = nev.digital_edges()
+        events = edges[np.sort(listing.chosen(edges["packet"]))]
+    else:
+        events = nev.events(kind)[np.sort(listing.chosen(nev.packets_of(kind)))]
     outputs = complete_or_absent(path, [path], overwrite=False, inputs=[nev._source])
     with outputs as created, created.create(path) as file:
         np.save(file, events, allow_pickle=False)
@@ -144,12 +166,18 @@ def _tables(listing: Listing) -> list[_Columns]:
 
 def _table(listing: Listing, kind: EventKind) -> _Columns:
     nev = listing.nev
-    if kind == "comment":
+    if listing.edges:
+        edges = nev.digital_edges()
+        packets, names = edges["packet"], np.array(["falling", "rising"])
+        own: _Columns = {"pin": edges["pin"], "edge": names[edges["is_rising"].astype(np.intp)]}
+    elif kind == "comment":
         comments, packets = nev._comments_with_packets()
-        own: _Columns = {name: [getattr(comment, name) for comment in comments] for name in Comment._fields}
+        own = {name: [getattr(comment, name) for comment in comments] for name in Comment._fields}
     else:
         packets = nev.packets_of(kind)
         own = _field_columns(nev.spikes(waveforms=False) if kind == "spike" else nev.events(kind))
+    if kind == "serial":
+        own["text"] = list(own["value"].astype(np.uint8).tobytes().decode("latin-1"))
     places = listing.chosen(packets)
     taken = {name: _take(values, places) for name, values in own.items() if name != "tick"}
     return listing.times(packets[places], kind) | taken

@@ -35,6 +35,7 @@ from ..source.reference import check_same_headers, header_digest, open_file
 from ..traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice, choose_electrodes
 from . import headers as nev_headers
 from .comments import Comment, decode_comment, merge_comments
+from .edges import find_edges
 from .electrodes import Electrode, describe_electrodes
 from .epochs import Epoch, PacketEpochs, assign_by_resets, assign_packets, epochs_by_resets
 from .packets import KIND_CODES, PacketNumbers, Packets, no_epochs
@@ -412,6 +413,18 @@ class NevFile:
             spikes = self._spikes if kind == "spike" else Spikes(kind, self._packets, self.electrodes)
             return spikes.with_waveforms(numbers, spikes.ids)
         return self._packets.events(kind, numbers)
+
+    def digital_edges(self) -> NDArray[np.void]:
+        """Edges of the digital input's pins, in file order.
+
+        Returns
+        -------
+        numpy.ndarray
+            Structured, ``(n_edges,)``: ``tick`` (int64), ``packet`` (intp, as `Recording.locate` takes it), ``pin``
+            (uint8: the bit of the event's value, from 0) and ``is_rising`` (bool). Before the first digital event
+            every pin counts as low, except where its packet says which bits changed (3.0).
+        """
+        return find_edges(self.events("digital"), self.packets_of("digital"))
 
     def comments(self, merged: bool = True) -> tuple[Comment, ...]:
         """All comments, in file order.

@@ -46,6 +46,7 @@ CODES: dict[str, tuple[str, str]] = {
     "open-block": (WARNING, "the recorder died or is still writing; all data is read"),
     "no-block-header": (ERROR, "what follows is left out; use another copy"),
     "tick-range": (ERROR, "do not trust the times around it; use another copy"),
+    "absurd-pause": (ERROR, "one timestamp beside it is wrong: trust the times of one side only"),
     "pause": (NOTE, "choose what gaps become in an export"),
     "loss": (WARNING, "choose what gaps become in an export"),
     "overlap": (WARNING, "export segment by segment"),
@@ -67,6 +68,7 @@ CODES: dict[str, tuple[str, str]] = {
 }
 _DATES_AGREE_S = 5
 _LISTED_GAPS = 100
+_LONGEST_PAUSE_S = 7 * 86400  # nobody leaves a recording paused for a week
 _Problem = tuple[str, int, str]  # code, offset in bytes, message
 
 
@@ -160,7 +162,7 @@ def _nsx_problems(ns: NsxFile) -> Iterator[_Problem]:
     scanned = ns.fully_scanned()
     yield from _timestamp_problems(ns, scanned)
     for gap in scanned.gaps[:_LISTED_GAPS]:
-        yield gap.kind, 0, str(gap)
+        yield "absurd-pause" if gap.seconds > _LONGEST_PAUSE_S else gap.kind, 0, str(gap)
     if (n_more := len(scanned.gaps) - _LISTED_GAPS) > 0:
         yield "loss", 0, f"and {n_more} more breaks in time"
 

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from builders import nev as n
 from builders import nsx as b
@@ -206,3 +208,61 @@ def test_a_sorted_nev_of_another_name_goes_with_the_recording(main: Command) -> 
     assert "s-01.nev" in main("info", "s.ns5", "--nev", "s-01.nev")[1]
     assert main("info", "s.ns5", "s.ns3", "--nev", "s-01.nev")[0] == 2
     assert main("events", "s", "--nev", "none.nev")[0] == 2
+
+
+# --------------------------------------------------------------------------------- events, and what an output leaves in
+
+
+def some_events() -> str:
+    packets = [n.V2.digital(tick, 1, value) for tick, value in ((10, 0), (20, 5), (30, 4))]
+    packets += [n.V2.digital(35 + k, 129, byte) for k, byte in enumerate(b"A\x1b")]
+    return write("s.nev", n.nev([*packets, n.V2.spike(40, 1, 1, range(48)), n.V2.packet(41, 0x9000, b"")], [n.wav(1)]))
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+def test_events_say_which_kinds_they_leave_out(main: Command, form: list[str]) -> None:
+    code, out, err = main("events", some_events(), *form)
+    assert (code, len(out.splitlines()), err) == (
+        0,
+        5 + (form == ["--csv"]),
+        "nevparse: not listed: 1 spike, 1 unknown; --kind lists them\n",
+    )
+    assert main("events", "s.nev", "--kind", "digital", *form)[2] == ""
+
+
+@pytest.mark.parametrize("options", [["--kind", "comment"], ["--start", "9", "--stop", "10"]])
+def test_no_events_are_said(main: Command, options: list[str]) -> None:
+    code, out, err = main("events", some_events(), *options)
+    assert (code, out) == (0, "")
+    assert "s.nev: no such events; the file has" in err.splitlines()[-1]
+
+
+def test_edges_are_listed_for_each_pin(main: Command) -> None:
+    code, out, err = main("events", some_events(), "--edges", "--json")
+    edges = [(row["tick"], row["pin"], row["edge"]) for row in map(json.loads, out.splitlines())]
+    assert (code, edges, err) == (0, [(20, 0, "rising"), (20, 2, "rising"), (30, 0, "falling")], "")
+    assert main("events", "s.nev", "--edges", "--npy", "edges.npy")[0] == 0
+    assert np.load("edges.npy")["pin"].tolist() == [0, 2, 0]
+    assert main("events", "s.nev", "--edges", "--kind", "digital")[0] == 2
+
+
+def test_serial_bytes_are_shown_as_text(main: Command) -> None:
+    out = main("events", some_events(), "--kind", "serial")[1]
+    assert [line.split("text ")[1] for line in out.splitlines()] == ["A", "\\x1b"]
+
+
+@pytest.mark.parametrize("name", ["s.nev", "s.ns5"])
+def test_anonymising_says_what_it_leaves(main: Command, name: str) -> None:
+    some_events()
+    write("s.ns5", SAMPLES)
+    err = main("cut", name, f"a.{name}", "--anonymise")[2]
+    assert "may identify: labels of electrodes and inputs (--anonymise labels takes them out), samples" in err
+    assert "labels of electrodes" not in main("cut", name, f"b.{name}", "--anonymise", "labels")[2]
+
+
+def test_every_file_of_a_split_export_is_printed(main: Command) -> None:
+    write("s.ns5", b.nsx([(k * 40_000, b.ramp(30, 2)) for k in range(12)]))
+    code, out, _ = main("bin", "s.ns5", "s.bin", "--gaps", "split")
+    assert code == 0
+    assert [line.split(":")[0] for line in out.splitlines()[:12]] == [f"s-{k:03d}.bin" for k in range(12)]
+    assert out.splitlines()[12].startswith("the .json beside each: ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Digital inputs, comments and the other kinds of events: claims C23 to C35 and C50 of `spec_notes/nev.md`."""
+"""Digital inputs, comments and the other kinds of events: claims C23 to C35, C50 and C51 of `spec_notes/nev.md`."""
 
 from __future__ import annotations
 
@@ -267,3 +267,27 @@ def test_nev_c35_unknown_ids_are_counted_and_reachable(opened: Opener) -> None:
     assert file.resets == ()
     assert file.tick_span == (5, 5)
     assert file.packets["packet_id"].tolist() == [0x8001, 1, 0xFFF0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.booleans()), max_size=30))
+def test_nev_c51_edges_of_pins_make_up_the_values(opened: Opener, values: list[tuple[int, bool]]) -> None:
+    packets = [V2.digital(tick, 128 if is_serial else 1, value) for tick, (value, is_serial) in enumerate(values)]
+    file = opened(nev(packets))
+    edges, state, found = file.digital_edges(), 0, {}
+    for tick, packet, pin, is_rising in edges.tolist():
+        assert bool(state >> pin & 1) != is_rising, "an edge is a change"
+        state ^= 1 << pin
+        found[tick] = state
+        assert packet == tick
+    level = 0
+    for tick, (value, is_serial) in enumerate(values):
+        level = level if is_serial else value
+        assert found.get(tick, level) == level
+    assert edges["tick"].dtype == "int64"
+
+
+def test_nev_c51_in_3_0_the_first_event_says_what_changed(opened: Opener) -> None:
+    packets = [V3.digital(tick, 1, value, bytes(2) + struct.pack("<II", 2, 1)) for tick, value in ((5, 3), (6, 1))]
+    edges = opened(nev(packets, version=(3, 0))).digital_edges()
+    assert edges[["tick", "pin", "is_rising"]].tolist() == [(5, 1, True), (6, 1, False)]
+    assert opened(nev([])).digital_edges().size == 0

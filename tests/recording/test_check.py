@@ -51,6 +51,7 @@ CASES: dict[str, tuple[str, bytes, int]] = {
     "open-block": ("s.ns5", b.nsx([]) + b.block("2.3", 0, ROWS, n_samples=0), 446),
     "no-block-header": ("s.ns5", SOUND + b"\7" * 40, len(SOUND)),
     "tick-range": ("s.ns5", b.nsx([(2**63, ROWS)], "3.0"), 446),
+    "absurd-pause": ("s.ns5", b.nsx([(0, ROWS), (30_000 * 86_400 * 8, ROWS)], "3.0"), 0),
     "pause": ("s.ns5", b.nsx([(0, ROWS), (30_000, ROWS)]), 0),
     "loss": ("s.ns5", b.nsx([(0, ROWS), (30, ROWS)]), 0),
     "overlap": ("s.ns5", b.nsx([(0, ROWS), (3, ROWS)]), 0),

@@ -35,6 +35,13 @@ def check_anonymise(anonymise: bool | str) -> None:
         raise ValueError(f"expected anonymise to be True, False or {LABELS!r}, found {anonymise!r}")
 
 
+def what_is_left(anonymise: bool | str) -> str:
+    """What an anonymised file still has that may tell whose it is, for the one who passes it on."""
+    labels = "" if anonymise == LABELS else "labels of electrodes and inputs (--anonymise labels takes them out), "
+    kept = "samples, waveforms, electrode ids, gains, digital and serial input, positions of tracked objects"
+    return f"left as they were, and may identify: {labels}{kept}, and times between events; mind the file's name too"
+
+
 def check_dates_removed(
     path: str, tick_rate: int, ticks: NDArray[np.int64], anonymise: bool | str, base_tick: int
 ) -> None:
