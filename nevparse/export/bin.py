@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..clock import requested_ticks
 from ..errors import DamagedFile
 from ..nsx.file import NsxFile
 from ..nsx.packets import FullScanNeeded
-from ..recording.instruments import CombinedInstruments, Continuous, InstrumentChanges, combine_instruments
+from ..recording.instruments import InstrumentChanges, combine_instruments
 from ..source.growth import POLL_S, FollowOptions
-from ..traces.plan import GapPolicy, PlanOptions, checked_options, count_changes, plan_rows
+from ..traces.plan import GapPolicy, PlanOptions
 from ..traces.selection import ChannelChoice, ChannelKind, ElectrodeChoice, ExcludeChoice, LabelChoice
-from .inputs import check_not_shrunk, files_of, raise_if_changed
+from ..traces.traces import Continuous, Traces, choose, plan_traces
+from .inputs import check_not_shrunk, raise_if_changed
 from .job import BinFile, ExportJob, Progress, bin_file, bin_outputs
 from .live import GrowingRows
+
+Plan = Callable[[Continuous], Mapping[str, Traces | GrowingRows]]  # what to write of a recording, by suffix
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class BinReport(BinFile):
 
 
 def write_bin(
-    ns: Continuous | Iterable[NsxFile],
+    x: Traces | Continuous | Iterable[NsxFile],
     path: str | os.PathLike[str],
     *,
     channels: ChannelChoice = None,
@@ -101,31 +100,17 @@ def write_bin(
 
     Parameters
     ----------
-    ns : NsxFile or iterable of NsxFile
-        The recording; or the same-numbered files of several instruments, which become one wide ``.bin``, each
-        sample in the row nearest to its time on their common clock.
+    x : Traces, NsxFile or iterable of NsxFile
+        The traces; or the recording, of which ``write_bin(ns, path, **request)`` writes ``ns.traces(**request)``; or
+        the same-numbered files of several instruments, which become one wide ``.bin``, each sample in the row nearest
+        to its time on their common clock.
     path : str or os.PathLike
         The ``.bin`` to write. The sidecar has its whole name and ``.json``; where every sample has a timestamp of
         its own, they go to its whole name and ``.ticks`` (little-endian int64, one for each row).
-    channels, electrodes, labels, kind, exclude : optional
-        Columns in the order wanted, as in `NsxFile.columns`, of each instrument; by default all. ``kind="neural"``
-        leaves out analog inputs.
-    start_tick, stop_tick : int, optional
-        Only samples whose timestamps are in this half-open range of the file's clock.
-    start_s, stop_s : float, optional
-        Instead of ticks: seconds after the recording's first sample.
-    gaps : str
-        What to do where time is broken. ``error``: refuse. ``split``: one file for each segment, named
-        ``-000``, ``-001`` and so on. ``join``: segments back to back. ``fill``: rows for the missing samples.
-    fill : number or "hold"
-        What ``gaps="fill"`` writes: a raw value, or the last sample before the gap.
-    max_fill : float
-        Refuse to fill more than this many times the recorded samples.
-    resample : str, optional
-        ``nominal``: rows at the nominal rate, each the nearest sample, for files whose samples have timestamps of
-        their own.
-    sort : bool
-        Sort samples that are out of order by time.
+    channels, electrodes, labels, kind, exclude, start_tick, stop_tick, start_s, stop_s : optional
+        What to write of a recording, as in `NsxFile.traces`.
+    gaps, fill, max_fill, resample, sort : optional
+        How, as there; ``gaps="split"`` writes one file for each segment, named ``-000``, ``-001`` and so on.
     overwrite : bool
         Replace files of the same names. A recording is never replaced.
     progress : callable, optional
@@ -137,6 +122,9 @@ def write_bin(
         rows are in the ``.nevparse-part`` beside it. A gap that is too long for `max_fill` waits for more samples.
     poll_s, timeout_s, stop : float, float and callable, optional
         See `follow`; without the last two it does not end by itself.
+    **request
+        Channels, times and gap policy as in `NsxFile.traces`; `gaps` may also be ``split``: one file for each segment,
+        named ``-000``, ``-001`` and so on.
 
     Returns
     -------
@@ -165,69 +153,77 @@ def write_bin(
     >>> report.n_samples, report.n_filled
     (75, 15)
     """
-    if follow and not isinstance(ns, NsxFile):
-        raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
+    plan: Plan
+    request = {
+        "channels": channels, "electrodes": electrodes, "labels": labels, "kind": kind, "exclude": exclude,
+        "start_tick": start_tick, "stop_tick": stop_tick, "start_s": start_s, "stop_s": stop_s,
+        "gaps": gaps, "fill": fill, "max_fill": max_fill, "resample": resample, "sort": sort,
+    }  # fmt: skip
     if not follow and (timeout_s, stop) != (None, None):
         raise ValueError("expected timeout_s and stop with follow=True: without it the export ends by itself")
-    recording = _as_one_recording(ns, gaps == "fill")
-    span = requested_ticks(recording, start_tick, stop_tick, start_s, stop_s)
-    options = checked_options(PlanOptions(*span, gaps, fill, max_fill, resample, sort), recording.dtype)
-    options = options._replace(sort=options.sort or isinstance(recording, CombinedInstruments))  # they are on a grid
-    columns = recording.columns(channels, electrodes, labels, kind, exclude)
-    if columns.size == 0:
-        raise ValueError(f"expected at least one channel, found none; {recording.path} has {recording.n_channels}")
-    follow_options = FollowOptions(poll_s, timeout_s, stop) if follow else None
-    export = partial(_export, os.fspath(path), columns, options, overwrite, progress, follow_options)
-    recording = recording.fully_scanned() if options.sort else recording
+    if isinstance(x, Traces):
+        check_nothing_chosen(request, follow)
+        ns, plan = x.recording, partial(_planned_anew, x)
+    elif follow:
+        if not isinstance(x, NsxFile):
+            raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
+        ns = x.fully_scanned() if sort else x
+        plan = partial(_growing, FollowOptions(poll_s, timeout_s, stop), request)
+    else:
+        ns = x if isinstance(x, Continuous) else combine_instruments(x)
+        plan = partial(plan_traces, request)
     while True:
         try:
-            return export(recording)
+            return _export(os.fspath(path), ns, plan, overwrite, progress)
         except FullScanNeeded:  # noqa: PERF203 - seen while streaming: no file has its name yet, and it is rare
-            recording = recording.fully_scanned()
+            ns = ns.fully_scanned()
 
 
-def _as_one_recording(ns: Continuous | Iterable[NsxFile], of_any: bool) -> Continuous:
-    """A file as it is; several instruments' files as one recording."""
-    if isinstance(ns, NsxFile):
-        return ns
-    several = ns if isinstance(ns, CombinedInstruments) else combine_instruments(ns)
-    return several.arranged(of_any)
+def check_nothing_chosen(request: Mapping[str, Any], follow: bool = False) -> None:
+    """Raise a ValueError where something is to be chosen of traces, which are what was chosen."""
+    chosen = [name for name, value in request.items() if value != PlanOptions._field_defaults.get(name)]
+    if chosen or follow:
+        advice = "give it to traces(), or use rows() and select()"
+        found = ", ".join([*chosen, *(["follow"] if follow else [])])
+        raise ValueError(f"expected traces and nothing to choose of them, found {found}: {advice}")
 
 
-def _export(
-    path: str,
-    columns: NDArray[np.intp],
-    options: PlanOptions,
-    overwrite: bool,
-    progress: Progress | None,
-    follow: FollowOptions | None,
-    ns: Continuous,
-) -> BinReport:
-    inputs = files_of(ns)
-    growing = GrowingRows(inputs[0], options, follow) if follow else None
-    sources = [file._source for file in inputs]
-    check_not_shrunk(sources)
-    plan = growing or plan_rows(ns, options)
-    if isinstance(ns, CombinedInstruments) and options.gaps == "fill":
-        ns.check_fill(plan.files[""], options.max_fill)
-    stem, suffix = os.path.splitext(path)
-    files = [bin_file(ns, stem + part + suffix, columns, rows) for part, rows in plan.files.items()]
-    job = ExportJob(ns, columns, options, plan, progress)
-    outputs = bin_outputs(path, files, ns.has_sample_timestamps, overwrite, sources)
-    with outputs as created, nullcontext() if growing else raise_if_changed(sources):
-        files = [job.write(file, created) for file in files]
-    if job.n_out_of_order and not options.sort:
+def _planned_anew(x: Traces, ns: Continuous) -> dict[str, Traces]:
+    """Traces as they are, or where probing had missed a break as every timestamp of the recording shows them."""
+    return {"": x if ns is x.recording else x.of(ns)}
+
+
+def _growing(follow: FollowOptions, request: Mapping[str, Any], ns: Any) -> dict[str, GrowingRows]:
+    ns, columns, options = choose(ns, request)
+    return {"": GrowingRows(ns, columns, options, follow)}
+
+
+def _export(path: str, ns: Continuous, plan: Plan, overwrite: bool, progress: Progress | None) -> BinReport:
+    check_not_shrunk(ns.sources)
+    exported = plan(ns)
+    stem, kind = os.path.splitext(path)
+    targets = {stem + suffix + kind: x for suffix, x in exported.items()}
+    files = [bin_file(x.traces, target) for target, x in targets.items()]
+    job = ExportJob(list(targets.values()), progress)
+    is_growing = isinstance(next(iter(exported.values())), GrowingRows)
+    with (
+        bin_outputs(path, files, ns.has_sample_timestamps, overwrite, ns.sources) as created,
+        nullcontext() if is_growing else raise_if_changed(ns.sources),
+    ):
+        files = [job.write(x, target, created) for target, x in targets.items()]
+    is_sorted = next(iter(exported.values())).traces.options.sort
+    if job.n_out_of_order and not is_sorted:
         message = f"{job.n_out_of_order} samples are out of order; sort=True (--sort) sorts them"
         warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=3)
-    rows = [part for file in files for part in file.rows]
-    changes = ns.changes(rows, options.start_tick, options.stop_tick) if isinstance(ns, CombinedInstruments) else []
-    of_rows = count_changes(rows)
+    traces = [x.traces for x in exported.values()]
+    changes, options = [x.changes for x in traces], traces[0].options
+    rows = [part for x in traces for part in x.planned_rows]
     return BinReport(
         **vars(files[0]) | {"n_samples": sum(file.n_samples for file in files)},
         files=tuple(files),
-        n_filled=of_rows.n_filled + sum(of_one.n_filled for of_one in changes),
-        n_dropped=of_rows.n_dropped + sum(of_one.n_dropped for of_one in changes),
-        n_repeated=of_rows.n_repeated + sum(of_one.n_repeated for of_one in changes),
+        n_filled=sum(of_one.n_filled for of_one in changes),
+        n_dropped=sum(of_one.n_dropped for of_one in changes),
+        n_repeated=sum(of_one.n_repeated for of_one in changes),
         n_out_of_order=job.n_out_of_order,
-        instruments=tuple(changes),
+        instruments=tuple(traces[0].recording.changes(rows, options.start_tick, options.stop_tick)),
     )

@@ -4,22 +4,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import UnsupportedOperation
 from typing import NamedTuple
 
 from ..errors import ExportError, FormatError
-from ..nsx.file import NsxFile
-from ..recording.instruments import CombinedInstruments, Continuous
 from ..source.base import Source
+from ..traces.packing import read_into
 
 _HEAD_BYTES = 314  # the basic header of most files, which nobody changes while a recording grows
-
-
-def files_of(ns: Continuous) -> list[NsxFile]:
-    """The files that a recording is read from."""
-    return [track.file for track in ns.tracks] if isinstance(ns, CombinedInstruments) else [ns]
 
 
 class FileState(NamedTuple):
@@ -32,7 +26,7 @@ class FileState(NamedTuple):
 
 def _state_of(source: Source) -> FileState:
     head = bytearray(_HEAD_BYTES)
-    readinto_of(source)(memoryview(head), 0)
+    read_into(source, memoryview(head), 0)
     try:
         status = os.fstat(source.fileno())
     except UnsupportedOperation:  # bytes and file objects have none
@@ -40,19 +34,6 @@ def _state_of(source: Source) -> FileState:
     except OSError as error:
         raise ExportError(f"{source.path} cannot be read any more: {error.strerror or error}") from error
     return FileState(status.st_size, status.st_mtime_ns, bytes(head))
-
-
-def readinto_of(file: NsxFile | Source) -> Callable[[memoryview, int], int]:
-    """The file's `readinto`, with ExportError instead of OSError, which would be taken for an error of writing."""
-
-    def readinto(buffer: memoryview, offset: int) -> int:
-        try:
-            return file.readinto(buffer, offset)
-        except OSError as error:
-            reason = error.strerror or error
-            raise ExportError(f"{file.path} could not be read at byte {offset}: {reason}") from error
-
-    return readinto
 
 
 def check_not_shrunk(sources: Sequence[Source]) -> list[FileState]:

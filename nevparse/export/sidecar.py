@@ -4,10 +4,6 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from itertools import chain, groupby, pairwise
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -20,12 +16,10 @@ from ..format.numbers import clock_tick, tick_values
 from ..format.text import duration_text
 from ..nev.epochs import Epoch, warn_of_ambiguous
 from ..recording.epochs import match_epochs
-from ..recording.instruments import CombinedInstruments, Continuous, InstrumentChanges
 from ..recording.recording import Recording
 from ..source.file import FileSource
-from ..traces.plan import Changes, FilledRows, PlanOptions, PlanRow, RowPlan, SampleRows, count_changes, count_rows
 from ..traces.row_times import NO_ROW, RowTimes
-from .live import GrowingRows
+from ..traces.traces import Traces
 
 SIDECAR_VERSION = 1
 _TICK = np.dtype("<i8")
@@ -64,141 +58,16 @@ def _is_of(contents: dict[str, Any], path: str) -> bool:
     return bool(contents["bin"] == os.path.basename(path))
 
 
-def describe(
-    ns: Continuous,
-    path: str,
-    rows: Sequence[PlanRow],
-    columns: NDArray[np.intp],
-    options: PlanOptions,
-    plan: RowPlan | GrowingRows,
-    n_out_of_order: int,
-) -> dict[str, Any]:
+def describe(x: Traces, path: str, n_out_of_order: int) -> dict[str, Any]:
     """The content of the sidecar of one ``.bin``."""
-    channels = [ns.channels[column] for column in columns]
-    n_rows, fill = count_rows(rows), options.fill
-    changes: list[Changes | InstrumentChanges] = [count_changes(rows)]
-    if isinstance(ns, CombinedInstruments):
-        changes += ns.changes(rows)
+    ticks_file = os.path.basename(companions(path)[1]) if x.recording.has_sample_timestamps else None
     return {
         "sidecar_version": SIDECAR_VERSION,
         "bin": os.path.basename(path),
-        "dtype": ns.dtype.str,
-        "shape": [n_rows, len(channels)],
-        "order": "C",
-        "size_bytes": n_rows * len(channels) * ns.dtype.itemsize,
-        "sampling_rate_hz": ns.sampling_rate,
-        "tick_rate_hz": ns.tick_rate,
-        "ticks_per_sample": [ns.clock.num, ns.clock.den],
-        "time_origin": ns.time_origin.isoformat() if ns.time_origin else None,
-        "gaps": options.gaps,
-        "fill": (fill if isinstance(fill, str) or isfinite(fill) else str(fill)) if options.gaps == "fill" else None,
-        "resample": options.resample,
-        "dropped_samples": sum(of_one.n_dropped for of_one in changes),
-        "repeated_samples": sum(of_one.n_repeated for of_one in changes),
-        "epochs": [[epoch.start_tick, epoch.stop_tick] for epoch in _epochs(ns)],
-        "stretches": list(_ranges_of_rows(ns, rows, options.sort)),
-        "ticks_file": os.path.basename(companions(path)[1]) if ns.has_sample_timestamps else None,
-        "columns": columns.tolist(),
-        "electrode_ids": [channel.electrode_id for channel in channels],
-        "labels": [channel.label for channel in channels],
-        "kinds": [channel.kind for channel in channels],
-        "uv_per_bit": [_number(channel.uv_per_bit) for channel in channels],
-        "uv_offset": [_number(channel.uv_offset) for channel in channels],
-        "source": {
-            "name": os.path.basename(ns.path),
-            "size_bytes": ns.size_bytes,
-            "spec": ns.spec,
-            "vendor": ns.vendor,
-            "missing_bytes": ns.missing_bytes,
-        },
-        "sorted": options.sort,
+        **x.describe(),
+        "ticks_file": ticks_file,
         "out_of_order_samples": n_out_of_order,
-        **(_instruments(ns, columns, rows, options, plan) if isinstance(ns, CombinedInstruments) else {}),
     }
-
-
-def _number(value: float) -> float | None:
-    return value if isfinite(value) else None  # JSON has no NaN
-
-
-def _epochs(ns: Continuous) -> list[Epoch]:
-    """Ticks of the recording from each setting of its clock to the next."""
-    edges = [0, *(number + 1 for number in _resets(ns)), len(ns.segments)]
-    parts = [ns.segments[a:b] for a, b in pairwise(edges)]
-    return [Epoch(min(s.start_tick for s in part), max(s.stop_tick for s in part)) for part in parts if part]
-
-
-def _resets(ns: Continuous) -> list[int]:
-    """Segments behind which the clock was set back."""
-    return [gap.after_segment for gap in ns.gaps if gap.kind == "reset"]
-
-
-def _ranges_of_rows(ns: Continuous, rows: Sequence[PlanRow], sort: bool) -> Iterator[dict[str, Any]]:
-    """Ranges of rows and their anchors, as `RowTimes` takes them.
-
-    Where rows have timestamps of their own, a range is all that follows of a segment; else it ends where samples are
-    dropped or repeated.
-    """
-    resets = _resets(ns)
-    for part in _joined_parts(rows) if ns.has_sample_timestamps else rows:
-        described = {"start_row": part.row, "stop_row": part.row + part.n_rows}
-        if isinstance(part, FilledRows):
-            yield {"segment": None, **described, "anchors": [[part.row, part.tick]]}
-            continue
-        if ns.has_sample_timestamps:
-            tick = ns.segments[part.segment].ticks(part.start, part.start + 1, sort=sort)[0]
-            anchors = [[part.row, int(tick)]]
-        else:
-            anchors = list(_anchors(ns, part))
-        described |= {"start_sample": part.start, "epoch": bisect_left(resets, part.segment)}
-        yield {"segment": part.segment, **described, "anchors": anchors}
-
-
-def _joined_parts(rows: Sequence[PlanRow]) -> Iterator[PlanRow]:
-    """Parts of one segment that follow each other as one, from the first one's first sample on."""
-    for _, parts in groupby(rows, lambda part: part.segment if isinstance(part, SampleRows) else None):
-        first, *others = parts
-        yield first._replace(n_rows=sum((part.n_rows for part in others), first.n_rows))
-
-
-def _anchors(ns: Continuous, part: SampleRows) -> Iterator[list[int]]:
-    """A row and its tick for each block, from which rows count; the row is where the tick is exact."""
-    segment, sample, row = ns.segments[part.segment], part.start, part.row
-    for extent in segment.extents(sample, sample + part.n_rows):
-        before = extent.n_before % ns.clock.den
-        tick = int(segment.ticks(sample, sample + 1)[0]) - before * ns.clock.num // ns.clock.den
-        yield [row - before, tick]
-        sample, row = sample + extent.n_rows, row + extent.n_rows
-
-
-def _instruments(
-    ns: CombinedInstruments,
-    columns: NDArray[np.intp],
-    rows: Sequence[PlanRow],
-    options: PlanOptions,
-    plan: RowPlan | GrowingRows,
-) -> dict[str, Any]:
-    """Which columns are of which instrument, and what was done to its samples; left out are those in no file."""
-    edges = np.cumsum([0, *map(len, ns.split(columns))]).tolist()
-    of_all = ns.changes(chain.from_iterable(plan.files.values()), options.start_tick, options.stop_tick)
-    described = [
-        {
-            "name": of_one.name,
-            "path": file.path,
-            "offset_ticks": offset,
-            "first_column": first,
-            "stop_column": stop,
-            "filled_rows": of_one.n_filled,
-            "dropped_samples": of_one.n_dropped,
-            "repeated_samples": of_one.n_repeated,
-            "left_out_samples": total.n_left_out,
-            "rate_ppm": of_one.rate_ppm,
-        }
-        for file, offset, (first, stop), of_one, total in zip(
-            ns.files, ns.offsets, pairwise(edges), ns.changes(rows), of_all, strict=True
-        )
-    ]
-    return {"instruments": described, "clock": ns.clock_note}
 
 
 class Sidecar(RowTimes):

@@ -20,6 +20,7 @@ from ..errors import Damage, TruncatedFile
 from ..format import tables
 from ..format.layout import Layout
 from ..format.numbers import INT64_MAX, signed_tick
+from ..source.base import Source
 from ..traces.extents import Extent
 from .headers import NsxHeaders
 
@@ -150,8 +151,8 @@ class BlockWalk:
 class BlockIndex:
     """Where the samples of a file of blocks are; a 2.1 file is one block without a header."""
 
-    def __init__(self, blocks: Sequence[Block], row_bytes: int, clock: Clock) -> None:
-        self.clock, self.row_bytes = clock, row_bytes
+    def __init__(self, source: Source, blocks: Sequence[Block], row_bytes: int, clock: Clock) -> None:
+        self.source, self.clock, self.row_bytes = source, clock, row_bytes
         self.offsets = [offset for offset, _, _ in blocks]
         self.start_ticks = [tick for _, tick, _ in blocks]
         self.counts = [count for _, _, count in blocks]
@@ -197,7 +198,8 @@ class BlockIndex:
     def extents(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> Iterator[Extent]:  # noqa: ARG002 - is sorted
         """Where samples `a` to `b` of a segment lie."""
         for block, start, stop in self._parts(span, a, b):
-            yield Extent(self.offsets[block] + start * self.row_bytes, stop - start, self.row_bytes, n_before=start)
+            offset = self.offsets[block] + start * self.row_bytes
+            yield Extent(self.source, offset, stop - start, self.row_bytes, n_before=start)
 
     def ticks(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.int64]:  # noqa: ARG002 - is sorted
         """Timestamps of samples `a` to `b` of a segment: each block counts from its own."""

@@ -28,7 +28,7 @@ from ..format.text import counted, duration_text, ranges_text, size_text
 from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
-from ..source.reference import Opener, check_same_headers, header_digest, open_file
+from ..source.reference import FileReference, Opener, check_same_headers, header_digest, open_file
 from ..traces.plan import select_samples
 from ..traces.selection import (
     ChannelChoice,
@@ -40,6 +40,7 @@ from ..traces.selection import (
     choose_columns,
     to_microvolts,
 )
+from ..traces.traces import Continuous
 from .framing import find_more_samples, find_samples, scan_every_packet
 from .headers import NsxHeaders, check_channel_types, count_channels, data_start, describe_channels, read_period
 from .packets import PacketIndex, TimestampCheck
@@ -49,7 +50,7 @@ _MOST_ENDS = 5  # of segments, in a message
 SampleUnit = Literal["raw", "uV"]
 
 
-class NsxFile:
+class NsxFile(Continuous):
     """An open NSx or NFx file; `open_nsx` makes one.
 
     Safe to share between threads. Arrays stay valid after `close`.
@@ -308,6 +309,15 @@ class NsxFile:
     def has_sample_timestamps(self) -> bool:
         """Whether every sample has a timestamp of its own in the file, as PTP systems write."""
         return isinstance(self._recorded.index, PacketIndex)
+
+    @property
+    def sources(self) -> tuple[Source]:
+        """Where the bytes come from."""
+        return (self._source,)
+
+    def reference(self) -> FileReference:
+        """How to open the file anew."""
+        return self._recorded.reference()
 
     @property
     def segments(self) -> tuple[Segment, ...]:

@@ -20,7 +20,7 @@ def find_samples(headers: NsxHeaders, has_grown: bool = False) -> RecordedSample
     """Find every sample of a file."""
     layout = headers.version.block
     if headers.row_bytes == 0:
-        return RecordedSamples(headers, BlockIndex([], 0, headers.clock), 0, headers.damage)
+        return RecordedSamples(headers, BlockIndex(headers.source, [], 0, headers.clock), 0, headers.damage)
     if layout is None or has_one_sample_packets(headers, layout):
         return _find_records(headers, layout)
     return _find_blocks(headers, layout, has_grown)
@@ -61,7 +61,7 @@ def scan_every_packet(samples: RecordedSamples, has_grown: bool) -> RecordedSamp
 
 def _find_blocks(headers: NsxHeaders, layout: Layout, has_grown: bool) -> RecordedSamples:
     walk = BlockWalk(headers, layout, has_grown)
-    index = BlockIndex(walk.blocks, headers.row_bytes, headers.clock)
+    index = BlockIndex(headers.source, walk.blocks, headers.row_bytes, headers.clock)
     return RecordedSamples(headers, index, walk.missing_bytes, (*headers.damage, *walk.damage))
 
 
@@ -79,7 +79,7 @@ def _find_records(headers: NsxHeaders, layout: Layout | None) -> RecordedSamples
         if index.first_tick < 0:
             damage = (*damage, tick_damage(start, index.first_tick % layout.n_ticks))
     else:
-        index = BlockIndex([(start, 0, n_records)] if n_records else [], record_bytes, clock)
+        index = BlockIndex(source, [(start, 0, n_records)] if n_records else [], record_bytes, clock)
     return RecordedSamples(headers, index, missing_bytes, damage)
 
 
@@ -110,4 +110,4 @@ def _as_blocks(index: PacketIndex) -> BlockIndex:
     packets, header_bytes = index.packets, index.packets.layout.size
     ticks = packets.ticks(0, packets.n_packets).tolist()
     blocks = [(packets.offset_of(packet) + header_bytes, tick, 1) for packet, tick in enumerate(ticks)]
-    return BlockIndex(blocks, packets.packet_bytes - header_bytes, index.clock)
+    return BlockIndex(packets.source, blocks, packets.packet_bytes - header_bytes, index.clock)

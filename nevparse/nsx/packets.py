@@ -19,6 +19,7 @@ from ..format.layout import Layout
 from ..format.numbers import signed_tick, signed_ticks
 from ..source.base import Source
 from ..traces.extents import Extent
+from ..traces.plan import FilledRows
 from .gap_search import (
     N_NEIGHBOURS,
     NO_STEPS,
@@ -215,7 +216,7 @@ class PacketIndex:
 
     def _extent(self, a: int, b: int) -> Extent:
         packets = self.packets
-        return Extent(packets.offset_of(a) + packets.layout.size, b - a, packets.packet_bytes, a)
+        return Extent(packets.source, packets.offset_of(a) + packets.layout.size, b - a, packets.packet_bytes, a)
 
     def _in_order(self, span: SegmentSpan, a: int, b: int) -> NDArray[np.intp]:
         """The packets that take places `a` to `b` once the shuffled ones among them are sorted by time."""
@@ -232,6 +233,29 @@ class PacketIndex:
         first = order.min()
         ticks: NDArray[np.int64] = self.packets.ticks(int(first), int(order.max()) + 1)[order - first]
         return ticks
+
+    def tick_at(self, span: SegmentSpan, samples: NDArray[np.int64], sort: bool) -> NDArray[np.int64]:
+        """Timestamps of these samples of a segment; in order of time where `sort`."""
+        packets = span.first_record + samples
+        if sort and self.steps.shuffled.size:
+            places, moved = self._moved
+            near = np.searchsorted(places, packets).clip(max=places.size - 1)
+            packets = np.where(places[near] == packets, moved[near], packets)
+        ticks: NDArray[np.int64] = self.packets.searchable_ticks()[packets]
+        return ticks
+
+    @cached_property
+    def _moved(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Places whose packet is another one once shuffled packets are sorted, and the packet that each gets."""
+        places = self.steps.shuffled
+        runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+        stops = np.array([span.stop_record for span in self.spans])
+        of_run = np.searchsorted(stops, [run[0] for run in runs], "right").tolist()
+        moved = [
+            self._in_order(self.spans[number], int(run[0]), int(run[-1]) + 1)
+            for number, run in zip(of_run, runs, strict=True)
+        ]
+        return places, np.concatenate(moved)
 
     def find(self, span: SegmentSpan, tick: int) -> int:
         """First sample of a segment, once in order, that is not before `tick`; its number of samples where all are."""
@@ -293,8 +317,15 @@ class TimestampCheck:
         headers: NDArray[np.void] = np.ndarray((n_packets,), self._index.packets.header_dtype, packets.data)
         return headers
 
-    def add(self, packets: NDArray[np.uint8], n_packets: int, first: int) -> None:
-        """Take packets `first` and on; FullScanNeeded where probing missed a break or a longer packet."""
+    def ticks(self, packets: NDArray[np.uint8], n_packets: int, source: Source) -> NDArray[np.int64]:  # noqa: ARG002
+        """The timestamps of packets in a buffer."""
+        return signed_ticks(self.headers(packets, n_packets)["tick"])
+
+    def add_filled(self, rows: FilledRows) -> None:
+        """Filled rows have no packets."""
+
+    def add_packets(self, packets: NDArray[np.uint8], n_packets: int, source: Source, first: int) -> None:  # noqa: ARG002
+        """Take packets `first` and on of a file; FullScanNeeded where probing missed a break or a longer packet."""
         if self._index.is_fully_scanned:  # it has read them all; a part of them may begin within a shuffled group
             a, b = np.searchsorted(self._index.steps.shuffled, (first, first + n_packets))
             self._n_shuffled += int(b - a)

@@ -19,7 +19,7 @@ from ..format.notebook import Lane, summary_html, time_text
 from ..format.numbers import clock_tick, integer
 from ..format.text import counted, duration_text
 from ..source.reference import FileReference, Opener, reference_to
-from ..traces.extents import Extent, index_rows
+from ..traces.extents import Columns, Extent, Rows, index_rows, take_rows
 from .blocks import BlockIndex
 from .headers import NsxHeaders
 from .packets import PacketIndex
@@ -76,7 +76,10 @@ class Segment:
         return self.n_samples
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        return index_rows(key, self.shape, self.dtype, self._views)
+        return index_rows(key, self.shape, self._take)
+
+    def _take(self, rows: Rows, columns: Columns) -> NDArray[Any]:
+        return take_rows(rows, columns, np.empty((0, self._samples.n_channels), self.dtype), self._views)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         wanted = self.dtype if dtype is None else np.dtype(dtype)
@@ -130,6 +133,11 @@ class Segment:
         """Where the rows of samples `start` to `stop` lie in the file, in order."""
         return self._samples.index.extents(self._span, start, stop, sort)
 
+    def timestamped(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """For each block the number of its samples among `start` to `stop`, and of its samples before them."""
+        for extent in self.extents(start, stop):
+            yield extent.n_rows, extent.n_before
+
     def find(self, tick: int) -> int:
         """First sample that is not before `tick`; `n_samples` where all are."""
         return self._samples.index.find(self._span, integer(tick, "a tick"))
@@ -176,6 +184,12 @@ class Segment:
         """
         a, b, _ = slice(start, stop).indices(self.n_samples)
         return self._samples.index.ticks(self._span, a, max(a, b), sort)
+
+    def tick_at(self, samples: NDArray[np.int64], *, sort: bool = False) -> NDArray[np.int64]:
+        """Timestamps of these samples, as `ticks` gives them; only for samples with timestamps of their own."""
+        index = self._samples.index
+        assert isinstance(index, PacketIndex)
+        return index.tick_at(self._span, samples, sort)
 
     def seconds(
         self, start: int | None = None, stop: int | None = None, *, origin_tick: int | None = None
@@ -253,7 +267,7 @@ class RecordedSamples:
 
     def view(self, extent: Extent) -> NDArray[Any]:
         """A read-only view of rows as the file has them."""
-        return self.source.view(self.dtype, (extent.n_rows, self.n_channels), extent.offset, extent.row_bytes)
+        return extent.view(self.dtype, self.n_channels)
 
     def reference(self) -> FileReference:
         """What opens the file in another process; the same for all segments that are pickled together."""

@@ -24,7 +24,7 @@ from ..errors import GapError
 from ..format.channel import Channel
 from ..format.numbers import integers
 from ..nsx.file import NsxFile
-from ..traces.extents import Extent
+from ..source.base import Source
 from ..traces.plan import (
     FilledRows,
     Grid,
@@ -33,10 +33,13 @@ from ..traces.plan import (
     check_fill,
     count_changes,
     count_rows,
+    number_rows,
     place_on_grid,
     rows_between,
+    sample_before,
     select_samples,
 )
+from ..traces.traces import Continuous, PlannedRows
 from .belonging import (
     AGREE_S,
     ClockFacts,
@@ -130,12 +133,7 @@ class InstrumentTrack:
 
     def sample_before(self, row: int) -> SampleRows | None:
         """The last sample before a row of the grid."""
-        parts = [part for part in self.rows if isinstance(part, SampleRows) and part.row < row]
-        if not parts:
-            return None
-        part = parts[-1]
-        n_rows = min(part.n_rows, row - part.row)
-        return SampleRows(row - 1, 1, part.segment, part.start + n_rows - 1)
+        return sample_before(self.rows, row)
 
 
 @dataclass(frozen=True)
@@ -174,15 +172,15 @@ class GridSegment:
         stop = self.n_samples if stop_tick is None else self.find(stop_tick)
         return [(start, stop)] if start < stop else []
 
-    def extents(self, start: int, stop: int) -> Iterator[Extent]:
-        """The rows as one extent, whose time is counted from row 0 of the grid."""
-        yield Extent(0, stop - start, 0, n_before=self.first_row + start)
+    def timestamped(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """The number of rows, and of those before them from row 0 of the grid on."""
+        yield stop - start, self.first_row + start
 
 
-class CombinedInstruments:
+class CombinedInstruments(Continuous):
     """Several instruments as one recording, which an export reads as it reads a file; `combine_instruments` makes one.
 
-    Its rows are those that all instruments recorded, or after `arranged` with `of_any` those that any of them did.
+    Its rows are those that all instruments recorded, or where gaps are filled those that any of them did.
 
     Attributes
     ----------
@@ -197,6 +195,7 @@ class CombinedInstruments:
     """
 
     has_sample_timestamps = False
+    is_on_grid = True
 
     def __init__(
         self,
@@ -212,8 +211,6 @@ class CombinedInstruments:
         self.path, self.spec, self.vendor = first.path, first.spec, first.vendor
         self.dtype, self.clock, self.tick_rate = first.dtype, first.clock, first.tick_rate
         self.sampling_rate, self.time_origin, self.time_base = first.sampling_rate, first.time_origin, first.time_base
-        self.size_bytes = sum(file.size_bytes for file in files)
-        self.missing_bytes = sum(file.missing_bytes for file in files)
         self.n_channels = sum(file.n_channels for file in files)
 
     def __repr__(self) -> str:
@@ -225,8 +222,24 @@ class CombinedInstruments:
         counts = Counter(electrode_id for file in self.files for electrode_id in set(file.electrode_ids.tolist()))
         return sorted(electrode_id for electrode_id, n in counts.items() if n > 1)
 
-    def arranged(self, of_any: bool) -> CombinedInstruments:
-        """The same instruments with the rows of all of them, or `of_any`."""
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where the bytes come from."""
+        return tuple(source for file in self.files for source in file.sources)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def missing_bytes(self) -> int:
+        """Bytes that headers promise and the files lack."""
+        return sum(file.missing_bytes for file in self.files)
+
+    def arranged_for(self, gaps: str) -> CombinedInstruments:
+        """The same instruments with the rows of all of them, or where gaps are filled of any."""
+        of_any = gaps == "fill"
         if of_any == self._of_any:
             return self
         return CombinedInstruments(self.files, self.offsets, self.clock_note, of_any)
@@ -294,20 +307,24 @@ class CombinedInstruments:
         """Itself: every timestamp was read to place the samples."""
         return self
 
-    def timestamp_check(self) -> None:
-        """None: the timestamps of every instrument were checked to place the samples."""
-
-    def columns(self, *choice: Any) -> NDArray[np.intp]:
+    def columns(self, *choice: Any, **named: Any) -> NDArray[np.intp]:
         """Columns of all instruments, each chosen by the same arguments, which `NsxFile.columns` explains."""
         files = zip(self.files, self._first_columns, strict=False)
-        return np.concatenate([file.columns(*choice) + first for file, first in files])
+        return np.concatenate([file.columns(*choice, **named) + first for file, first in files])
 
-    def split(self, columns: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-        """Columns of all instruments as columns of each."""
-        return [columns[(columns >= a) & (columns < b)] - a for a, b in pairwise(self._first_columns)]
+    def planned(self, rows: Sequence[PlanRow]) -> list[PlannedRows]:
+        """Planned rows of all instruments as samples of each."""
+        return [
+            PlannedRows(
+                track.file.segments,
+                number_rows(self._rows_of(track, rows)),
+                track.file.n_channels,
+                self._sample_before(track, rows),
+            )
+            for track in self.tracks
+        ]
 
-    def rows_of(self, track: InstrumentTrack, rows: Iterable[PlanRow]) -> Iterator[PlanRow]:
-        """Planned rows of all instruments as samples of one."""
+    def _rows_of(self, track: InstrumentTrack, rows: Iterable[PlanRow]) -> Iterator[PlanRow]:
         for part in rows:
             if isinstance(part, FilledRows):
                 yield part
@@ -315,12 +332,17 @@ class CombinedInstruments:
                 yield from rows_between(track.rows, *self._grid_rows(part), self.clock)
 
     def changes(
-        self, rows: Iterable[PlanRow], start_tick: int | None = None, stop_tick: int | None = None
+        self,
+        rows: Sequence[PlanRow],
+        start_tick: int | None = None,
+        stop_tick: int | None = None,
+        all_rows: Sequence[PlanRow] | None = None,
     ) -> list[InstrumentChanges]:
         """What was done to the samples of each instrument in planned rows; rows that none recorded do not count.
 
-        What is left out counts within the range of ticks.
+        What is left out counts within the range of ticks, and is not in `all_rows`, those of every file of an export.
         """
+        everywhere = [self._grid_rows(part) for part in all_rows or rows if isinstance(part, SampleRows)]
         ranges = [self._grid_rows(part) for part in rows if isinstance(part, SampleRows)]
         every = GridSegment(0, 0, _ENDLESS, self.grid)
         chosen = [
@@ -330,8 +352,31 @@ class CombinedInstruments:
             )
         ]
         return [
-            track.changes_within(ranges, track.n_recorded(chosen) - track.n_recorded(ranges)) for track in self.tracks
+            track.changes_within(ranges, track.n_recorded(chosen) - track.n_recorded(everywhere))
+            for track in self.tracks
         ]
+
+    def describe_inputs(self, columns: NDArray[np.intp], changes: Sequence[Any]) -> dict[str, Any]:
+        """Which columns are of which instrument, and what was done to its samples."""
+        stops = [int((columns < stop).sum()) for stop in self._first_columns]
+        described = [
+            {
+                "name": of_one.name,
+                "path": file.path,
+                "offset_ticks": offset,
+                "first_column": first,
+                "stop_column": stop,
+                "filled_rows": of_one.n_filled,
+                "dropped_samples": of_one.n_dropped,
+                "repeated_samples": of_one.n_repeated,
+                "left_out_samples": of_one.n_left_out,
+                "rate_ppm": of_one.rate_ppm,
+            }
+            for file, offset, (first, stop), of_one in zip(
+                self.files, self.offsets, pairwise(stops), changes, strict=True
+            )
+        ]
+        return {"instruments": described, "clock": self.clock_note}
 
     def check_fill(self, rows: Sequence[PlanRow], max_fill: float) -> None:
         """Raise a GapError where more than `max_fill` samples would be filled for each recorded one."""
@@ -340,7 +385,7 @@ class CombinedInstruments:
         row_bytes = max(file.n_channels for file in self.files) * self.dtype.itemsize
         check_fill(self.path, n_filled, n_in_all - n_filled, max_fill, row_bytes, self.gaps)
 
-    def sample_before(self, track: InstrumentTrack, rows: Sequence[PlanRow]) -> SampleRows | None:
+    def _sample_before(self, track: InstrumentTrack, rows: Sequence[PlanRow]) -> SampleRows | None:
         """The last sample of an instrument before planned rows, which a gap at their beginning may repeat."""
         first = next((part for part in rows if isinstance(part, SampleRows)), None)
         return track.sample_before(self._grid_rows(first)[0]) if first else None
@@ -497,6 +542,3 @@ def _covered(ranges: Sequence[_RowRange], min_ranges: int) -> list[_RowRange]:
         elif n_here < min_ranges <= n_before:
             covered.append((first, row))
     return covered
-
-
-Continuous = NsxFile | CombinedInstruments  # what can be exported

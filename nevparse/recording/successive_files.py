@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,10 @@ from ..format.channel import Channel
 from ..format.numbers import integer, tick_values
 from ..nsx.file import NsxFile
 from ..nsx.segments import Segment
+from ..source.base import Source
 from ..traces.extents import Extent
+from ..traces.plan import FilledRows
+from ..traces.traces import Continuous
 from .belonging import unique_names
 from .placement import Placement
 
@@ -79,6 +82,30 @@ class SuccessiveSegment:
         for part, low, high in self._between(start, stop):
             yield from part.segment.extents(low, high, sort=sort)
 
+    def timestamped(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """For each block the number of its samples among `start` to `stop`, and of its samples before them."""
+        for part, low, high in self._between(start, stop):
+            yield from part.segment.timestamped(low, high)
+
+    def tick_at(self, samples: NDArray[np.int64], *, sort: bool = False) -> NDArray[np.int64]:
+        """Timestamps of these samples; only for samples with timestamps of their own."""
+        ticks = np.empty(samples.shape, np.int64)
+        number = np.searchsorted(self._firsts, samples, "right") - 1
+        for k in np.unique(number).tolist():
+            part, inside = self._parts[k], number == k
+            ticks[inside] = part.segment.tick_at(samples[inside] - part.first, sort=sort) + part.offset
+        return ticks
+
+    def within(self, start_tick: int | None, stop_tick: int | None, *, sort: bool = False) -> list[tuple[int, int]]:
+        """First and last sample of each part of the segment that is in a range of ticks."""
+        ranges: list[tuple[int, int]] = []
+        for part in self._parts:
+            ends = [None if tick is None else tick - part.offset for tick in (start_tick, stop_tick)]
+            for a, b in part.segment.within(*ends, sort=sort):
+                goes_on = ranges and ranges[-1][1] == part.first + a
+                ranges.append((ranges.pop()[0] if goes_on else part.first + a, part.first + b))
+        return ranges
+
     def _between(self, start: int, stop: int) -> Iterator[tuple[_Part, int, int]]:
         """The parts that samples `start` to `stop` are in, and where they begin and end in each."""
         number = max(0, bisect_right(self._firsts, start) - 1)
@@ -88,7 +115,31 @@ class SuccessiveSegment:
                 yield part, low, high
 
 
-class SuccessiveFiles:
+class SuccessiveCheck:
+    """Judges the packets of each file while they stream by, and gives their timestamps on the clock of the first."""
+
+    def __init__(self, checks: Mapping[Source, tuple[Any, int]]) -> None:
+        self._checks = checks  # and what is added to the ticks of each file
+
+    def add_packets(self, packets: NDArray[np.uint8], n_packets: int, source: Source, first: int) -> None:
+        """Take packets `first` and on of a file; FullScanNeeded as `TimestampCheck` raises it."""
+        self._checks[source][0].add_packets(packets, n_packets, source, first)
+
+    def add_filled(self, rows: FilledRows) -> None:
+        """Filled rows have no packets."""
+
+    def ticks(self, packets: NDArray[np.uint8], n_packets: int, source: Source) -> NDArray[np.int64]:
+        """The timestamps of packets in a buffer."""
+        check, offset = self._checks[source]
+        ticks: NDArray[np.int64] = check.ticks(packets, n_packets, source) + offset
+        return ticks
+
+    def finish(self) -> int:
+        """Judge the last packets; returns the number of samples that are out of order."""
+        return sum(int(check.finish()) for check, _ in self._checks.values())
+
+
+class SuccessiveFiles(Continuous):
     """Successive files of one recording as one long one, on the ticks of the first; `concatenate` makes one.
 
     Segments go on from one file to the next where the clock ran on and no sample is missing between them. Wherever
@@ -111,12 +162,41 @@ class SuccessiveFiles:
         self.path, self.spec, self.vendor = first.path, first.spec, first.vendor
         self.dtype, self.clock, self.tick_rate = first.dtype, first.clock, first.tick_rate
         self.sampling_rate, self.time_origin, self.time_base = first.sampling_rate, first.time_origin, first.time_base
-        self.n_channels, self.has_sample_timestamps = first.n_channels, first.has_sample_timestamps
-        self.size_bytes = sum(file.size_bytes for file in files)
-        self.missing_bytes = sum(file.missing_bytes for file in files)
+        self.n_channels = first.n_channels
 
     def __repr__(self) -> str:
         return f"SuccessiveFiles({', '.join(self.names)}: {self.n_channels} channels, {self.n_samples} samples)"
+
+    @property
+    def has_sample_timestamps(self) -> bool:
+        """Whether every sample has a timestamp of its own in its file."""
+        return self.files[0].has_sample_timestamps
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def missing_bytes(self) -> int:
+        """Bytes that headers promise and the files lack."""
+        return sum(file.missing_bytes for file in self.files)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where the bytes come from."""
+        return tuple(source for file in self.files for source in file.sources)
+
+    def timestamp_check(self) -> SuccessiveCheck | None:
+        """A check of timestamps while the samples stream by; None where samples have no timestamps of their own."""
+        if not self.has_sample_timestamps:
+            return None
+        return SuccessiveCheck(
+            {
+                file.sources[0]: (file.timestamp_check(), placement.offset)
+                for file, placement in zip(self.files, self.placements, strict=True)
+            }
+        )
 
     @cached_property
     def _parts(self) -> list[list[_Part]]:
@@ -225,6 +305,10 @@ class SuccessiveFiles:
         numbers, firsts = (np.array(column, np.int64) for column in zip(*places, strict=True))
         found = segment >= 0
         return np.where(found, numbers[segment], -1), np.where(found, sample + firsts[segment], -1)
+
+    def describe_inputs(self, columns: NDArray[np.intp], changes: Sequence[Any]) -> dict[str, Any]:  # noqa: ARG002
+        """What a sidecar says of each file."""
+        return {"files": self.describe_files()}
 
     def describe_files(self) -> list[dict[str, Any]]:
         """Each file, and how its ticks became those of the first."""

@@ -1,84 +1,167 @@
 # SPDX-License-Identifier: MIT
-"""Rows that lie in several extents of a file, and their indexing as numpy would index the one array they make up."""
+"""Rows that lie in several extents of files, and their indexing as numpy would index the one array they make up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..source.base import Source
+
+Rows = range | NDArray[np.intp]  # in ascending order
+Columns = slice | NDArray[np.intp]
 # For rows `low` to `high`: the number of the first one in each extent, and a view of the extent
 Views = Callable[[int, int], Iterator[tuple[int, NDArray[Any]]]]
+Take = Callable[[Rows, Columns], NDArray[Any]]
+
+_EVERY = slice(None)
+_ROWS_AT_ONCE = 4096  # listed rows nearer than this are taken out of one view
 
 
 class Extent(NamedTuple):
-    """Rows of samples that lie in the file at equal distances."""
+    """Rows of samples that lie in a file at equal distances."""
 
+    source: Source
     offset: int  # byte of the first row's first sample
     n_rows: int
     row_bytes: int  # from one row to the next: the samples, and in files of packets a header
     first_packet: int = -1  # number of the first row's packet; -1 in files of blocks
     n_before: int = 0  # samples of its block before the first row, which the block's timestamp counts from
 
+    def view(self, dtype: np.dtype[Any], n_channels: int) -> NDArray[Any]:
+        """A read-only view of the rows as the file has them."""
+        return self.source.view(dtype, (self.n_rows, n_channels), self.offset, self.row_bytes)
 
-def index_rows(key: Any, shape: tuple[int, int], dtype: np.dtype[Any], views: Views) -> NDArray[Any]:
-    """The rows and columns that an index names; no other row is read.
 
-    The index may have numbers, slices, an ellipsis, and lists, arrays and masks of one dimension; IndexError or
-    TypeError where it names what the array has not. The result is a view where the rows are equally spaced in one
-    extent and the columns are a number or a slice.
+def index_rows(key: Any, shape: tuple[int, int], take: Take) -> NDArray[Any]:
+    """The rows and columns that an index names, with numpy's result or numpy's error; no other row is read.
+
+    `take` gives rows in ascending order, of columns in any. The result is a view where what it gives is one and the
+    index has only numbers and slices. A single True or False, which numpy takes for a new axis, is refused.
     """
-    rows, columns = _split_key(key)
-    no_rows = np.empty((0, shape[1]), dtype)
-    if isinstance(rows, slice):
-        return _spaced_rows(range(shape[0])[rows], columns, no_rows, views)
-    if np.ndim(rows) == 0:
-        row = range(shape[0])[rows]
-        samples: NDArray[Any] = _spaced_rows(range(row, row + 1), columns, no_rows, views)[0]
-        return samples
-    return _listed_rows(_row_numbers(rows, shape[0]), columns, no_rows, views)
-
-
-def _split_key(key: Any) -> tuple[Any, Any]:
-    """The parts of an index for rows and for columns."""
-    parts = list(key) if isinstance(key, tuple) else [key]
-    for place in [place for place, part in enumerate(parts) if part is Ellipsis][:1]:
-        parts[place : place + 1] = [slice(None)] * (3 - len(parts))
-    if len(parts) > 2 or any(isinstance(part, (bool, np.bool_)) for part in parts):
+    if isinstance(key, slice):
+        return _index_axes([key, _EVERY], shape, take)
+    parts = [_plain(part) for part in (key if isinstance(key, tuple) else (key,))]
+    if any(isinstance(part, np.ndarray) and part.ndim == 0 and part.dtype == bool for part in parts):
         raise IndexError(f"expected an index of rows and columns, found {key!r}")
-    rows, columns = [*parts, slice(None), slice(None)][:2]
-    return rows, columns
+    try:
+        return _index_axes(_without_ellipsis(parts, shape), shape, take)
+    except (IndexError, TypeError):
+        np.broadcast_to(np.int8(0), shape)[key]  # raises what numpy does for an array of this shape
+        raise
 
 
-def _spaced_rows(rows: range, columns: Any, no_rows: NDArray[Any], views: Views) -> NDArray[Any]:
-    low, high = (min(rows[0], rows[-1]), max(rows[0], rows[-1]) + 1) if rows else (0, 0)
-    step = abs(rows.step)
-    parts = [view[(low - first) % step :: step, columns] for first, view in views(low, high)]
-    if len(parts) != 1:
-        parts = [np.concatenate([no_rows[:, columns], *parts])]
-    return parts[0][::-1] if rows.step < 0 else parts[0]
+def _plain(part: Any) -> Any:
+    """A part of an index as a slice, an ellipsis, None, an integer or an array."""
+    if part is None or part is Ellipsis or isinstance(part, slice):
+        return part
+    if not isinstance(part, (bool, np.ndarray)):
+        try:
+            return index(part)
+        except TypeError:
+            pass
+    array = np.asarray(part)
+    if array.ndim == 0 and array.dtype.kind in "iu":
+        return int(array)
+    return array.astype(np.intp) if array.size == 0 and not isinstance(part, np.ndarray) else array
 
 
-def _listed_rows(rows: NDArray[np.intp], columns: Any, no_rows: NDArray[Any], views: Views) -> NDArray[Any]:
-    samples = np.empty((rows.size, no_rows.shape[1]), no_rows.dtype)
-    for first, view in views(int(rows.min()), int(rows.max()) + 1) if rows.size else ():
-        inside = (rows >= first) & (rows < first + len(view))
-        samples[inside] = view[rows[inside] - first]
-    chosen: NDArray[Any] = samples[np.arange(rows.size), columns]
-    return chosen
+def _without_ellipsis(parts: list[Any], shape: tuple[int, int]) -> list[Any]:
+    """A part for each axis, and None for each new one; a mask of both axes becomes a list of places on each."""
+    split: list[Any] = []
+    for part in parts:
+        is_mask = isinstance(part, np.ndarray) and part.dtype == bool
+        if is_mask and part.ndim == 2 and part.shape != shape:
+            raise IndexError(f"expected a mask of {shape}, found {part.shape}")
+        split += part.nonzero() if is_mask and part.ndim == 2 else [part]
+    places = [place for place, part in enumerate(split) if part is Ellipsis]
+    n_missing = 2 - sum(part is not None and part is not Ellipsis for part in split)
+    if n_missing < 0 or len(places) > 1:
+        raise IndexError(f"expected an index of rows and columns, found {len(split)} parts")
+    place = places[0] if places else len(split)
+    return [*split[:place], *[_EVERY] * n_missing, *split[place + 1 :]]
 
 
-def _row_numbers(rows: Any, n_rows: int) -> NDArray[np.intp]:
-    """Rows of a list, an array or a mask, counted from the first."""
-    wanted = np.asarray(rows) if np.size(rows) else np.empty(np.shape(rows), np.intp)
-    if wanted.dtype == bool and wanted.shape == (n_rows,):
-        return np.flatnonzero(wanted)
-    if wanted.dtype.kind not in "iu" or wanted.ndim != 1:
-        raise IndexError(f"expected rows as integers or a mask of {n_rows}, found {wanted.dtype} {wanted.shape}")
-    counted = wanted.astype(np.intp)
-    counted[counted < 0] += n_rows
-    if counted.size and not 0 <= counted.min() <= counted.max() < n_rows:
-        raise IndexError(f"expected rows {-n_rows} to {n_rows - 1}, found {wanted.min()} to {wanted.max()}")
-    return counted
+def _index_axes(parts: list[Any], shape: tuple[int, int], take: Take) -> NDArray[Any]:
+    """Take the rows and columns that are needed, and leave to numpy what remains to be done with these."""
+    row_at, column_at = [place for place, part in enumerate(parts) if part is not None]
+    rows, columns = _positions(parts[row_at], shape[0]), _positions(parts[column_at], shape[1])
+    taken: Columns = _EVERY
+    if isinstance(columns, range):
+        taken, columns = _as_slice(columns), 0 if isinstance(parts[column_at], int) else _EVERY
+    elif isinstance(rows, range) and len(parts) == 2 and columns.ndim == 1:
+        taken, columns = columns, _EVERY
+    if isinstance(rows, range):
+        is_backward = rows.step < 0
+        block = take(rows[::-1] if is_backward else rows, taken)
+        rest: Any = 0 if isinstance(parts[row_at], int) else slice(None, None, -1) if is_backward else _EVERY
+    else:
+        unique, places = np.unique(rows.ravel(), return_inverse=True)
+        block, rest = take(unique, taken), places.reshape(rows.shape)
+        if rows.ndim == 1 and unique.size == rows.size and isinstance(columns, (int, slice)) and _is_sorted(rows):
+            rest = _EVERY
+    if rest is _EVERY and columns is _EVERY and len(parts) == 2:
+        return block
+    return block[tuple(rest if k == row_at else columns if k == column_at else None for k in range(len(parts)))]
+
+
+def _positions(part: Any, n: int) -> Any:
+    """A part of an index as positions on an axis of length `n`: a range where it is a number or a slice."""
+    if isinstance(part, slice):
+        return range(n)[part]
+    if isinstance(part, int):
+        position = range(n)[part]
+        return range(position, position + 1)
+    if part.dtype == bool and part.shape == (n,):
+        return np.flatnonzero(part)
+    if part.dtype.kind not in "iu":
+        raise IndexError(f"expected integers or a mask of {n}, found {part.dtype} {part.shape}")
+    if part.size and not -n <= part.min() <= part.max() < n:
+        raise IndexError(f"expected positions {-n} to {n - 1}, found {part.min()} to {part.max()}")
+    positions = part.astype(np.intp)
+    return np.where(positions < 0, positions + n, positions)
+
+
+def _as_slice(positions: range) -> slice:
+    if not positions:
+        return slice(0, 0)
+    stop = positions.stop
+    return slice(positions.start, stop if stop >= 0 else None, positions.step)
+
+
+def _is_sorted(rows: NDArray[np.intp]) -> bool:
+    return bool((rows[1:] > rows[:-1]).all())
+
+
+def take_rows(rows: Rows, columns: Columns, no_rows: NDArray[Any], views: Views) -> NDArray[Any]:
+    """Rows in ascending order, and of them these columns; a view where all are in one extent, equally spaced.
+
+    `no_rows` is an array of no row, of all columns and of the type of the samples.
+    """
+    parts = [_pick(view, places, columns) for places, view in _places(rows, views)]
+    return parts[0] if len(parts) == 1 else np.concatenate([no_rows[:, columns], *parts])
+
+
+def _places(rows: Rows, views: Views) -> Iterator[tuple[Any, NDArray[Any]]]:
+    """Each view that some of the rows are in, and their places in it."""
+    if isinstance(rows, range):
+        for first, view in views(rows[0], rows[-1] + 1) if rows else ():
+            yield slice((rows.start - first) % rows.step, None, rows.step), view
+        return
+    edges = [0, *(np.flatnonzero(np.diff(rows) > _ROWS_AT_ONCE) + 1).tolist(), rows.size]
+    for near in (rows[a:b] for a, b in pairwise(edges) if a < b):
+        for first, view in views(int(near[0]), int(near[-1]) + 1):
+            a, b = np.searchsorted(near, (first, first + len(view)))
+            yield near[a:b] - first, view
+
+
+def _pick(view: NDArray[Any], rows: Any, columns: Columns) -> NDArray[Any]:
+    if isinstance(columns, slice):
+        picked: NDArray[Any] = view[:, columns][rows]
+        return picked
+    return np.take(view[rows], columns, axis=1)

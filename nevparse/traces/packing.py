@@ -7,21 +7,30 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ExportError
+from ..source.base import Source
 from .extents import Extent
 from .plan import FilledRows
 
 BUFFER_BYTES = 1 << 20  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
 BUFFERS = 4  # packed batches at a time: being made, waiting to be written, being written
 _MAX_RANGES = 8  # columns in more ranges than this are gathered one by one
-ReadInto = Callable[[memoryview, int], int]
 Buffer = NDArray[np.uint8]
-OnPackets = Callable[[Buffer, int, int], None]  # packets as read, their number, number of the first
+
+
+class RowObserver(Protocol):
+    """Sees the packets that rows are read from, and the filled rows between them, in order."""
+
+    def add_packets(self, packets: Buffer, n_packets: int, source: Source, first: int) -> None:
+        """Take packets, the first of which is packet `first` of a file."""
+
+    def add_filled(self, rows: FilledRows) -> None:
+        """Take filled rows."""
 
 
 class Batch(NamedTuple):
@@ -98,19 +107,18 @@ FLUSH = FilledRows(0, 0, 0)  # among the items: what is packed does not wait unt
 class RowReader:
     """Reads and packs rows through a few buffers, whatever the size of the file.
 
-    Filled rows are `fill`, or with None the row before them. Where each row is a packet, `on_packets` gets all packets
-    as they are read. A batch has up to `max_rows`, or as many as are in a megabyte of the file.
+    Filled rows are `fill`, or with None the row before them. A batch has up to `max_rows`, or as many as are in a
+    megabyte of the file.
     """
 
     def __init__(
         self,
-        readinto: ReadInto,
         packer: ColumnPacker,
         fill: bytes | None = None,
-        on_packets: OnPackets | None = None,
+        observer: RowObserver | None = None,
         max_rows: int | None = None,
     ) -> None:
-        self._readinto, self._packer, self._fill, self._on_packets = readinto, packer, fill, on_packets
+        self._packer, self._fill, self._observer = packer, fill, observer
         self._max_rows = max_rows or max(1, BUFFER_BYTES // packer.file_row_bytes)
         self._raw: deque[Buffer] = deque([np.empty(0, np.uint8)] * BUFFERS)
         self._pending: list[Callable[[], None]] = []
@@ -128,6 +136,8 @@ class RowReader:
         outs = deque(np.empty(self._max_rows * row_bytes, np.uint8) for _ in range(BUFFERS))
         for item in chain(items, [FLUSH]):
             done = 0
+            if isinstance(item, FilledRows) and item is not FLUSH and self._observer is not None:
+                self._observer.add_filled(item)
             while done < item.n_rows:
                 n = min(item.n_rows - done, self._max_rows - n_rows)
                 self._make(item, done, n, n_rows, outs[0][n_rows * row_bytes : (n_rows + n) * row_bytes])
@@ -151,7 +161,7 @@ class RowReader:
         if isinstance(item, FilledRows):
             out.reshape(n, -1)[...] = np.frombuffer(self._last if self._fill is None else self._fill, np.uint8)
         elif item.first_packet < 0 and self._packer.keeps_rows:
-            self._read(out, item.offset + done * item.row_bytes)
+            read_all(item.source, out.data, item.offset + done * item.row_bytes)
         else:
             self._read_and_pack(item, done, n, row, out)
         if self._fill is None:
@@ -162,19 +172,30 @@ class RowReader:
         if self._raw[0].size < self._max_rows * item.row_bytes:  # each batch has its own, for what is pending
             self._raw[0] = np.empty(self._max_rows * item.row_bytes, np.uint8)
         raw = self._raw[0][row * item.row_bytes : (row + n) * item.row_bytes]
-        self._read(raw, item.offset - header_bytes + done * item.row_bytes)
-        if (
-            self._on_packets is not None and item.first_packet >= 0
-        ):  # never pending: small steps would fight for Python's lock
-            self._on_packets(raw, n, item.first_packet + done)
+        read_all(item.source, raw.data, item.offset - header_bytes + done * item.row_bytes)
+        if self._observer is not None and item.first_packet >= 0:
+            # never pending: small steps would fight for Python's lock
+            self._observer.add_packets(raw, n, item.source, item.first_packet + done)
         pending = self._packer.pack(raw, n, header_bytes, item.row_bytes, out)
         if pending is not None:
             self._pending.append(pending)
 
-    def _read(self, buffer: Buffer, offset: int) -> None:
-        n_bytes = self._readinto(buffer.data, offset)
-        if n_bytes < buffer.size:
-            raise ExportError(f"the input ends at byte {offset + n_bytes}: it has become shorter since it was opened")
+
+def read_into(source: Source, buffer: memoryview, offset: int) -> int:
+    """Fill `buffer`, as `Source.readinto`; ExportError instead of OSError, which would be taken for one of writing."""
+    try:
+        return source.readinto(buffer, offset)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ExportError(f"{source.path} could not be read at byte {offset}: {reason}") from error
+
+
+def read_all(source: Source, buffer: memoryview, offset: int) -> None:
+    """Fill `buffer`; ExportError where the bytes cannot be read, or are not in the file any more."""
+    n_bytes = read_into(source, buffer, offset)
+    if n_bytes < len(buffer):
+        end = offset + n_bytes
+        raise ExportError(f"{source.path} ends at byte {end}: it has become shorter since it was opened")
 
 
 def side_by_side(several: Sequence[Iterable[Batch]]) -> Iterator[Batch]:

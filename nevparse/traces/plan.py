@@ -15,7 +15,6 @@ from ..clock import Clock, Gap
 from ..errors import GapError
 from ..format.numbers import number, optional_integer
 from ..format.text import size_text
-from .extents import Extent
 
 GapPolicy = Literal["error", "split", "join", "fill"]
 POLICIES = get_args(GapPolicy)
@@ -90,7 +89,7 @@ class _Segment(Protocol):
     def within(
         self, start_tick: int | None, stop_tick: int | None, *, sort: bool = ...
     ) -> Sequence[tuple[int, int]]: ...
-    def extents(self, start: int, stop: int) -> Iterator[Extent]: ...
+    def timestamped(self, start: int, stop: int) -> Iterator[tuple[int, int]]: ...
     def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = ...) -> NDArray[np.int64]: ...
 
 
@@ -176,15 +175,15 @@ def plan_rows(continuous: _Continuous, options: PlanOptions, is_growing: bool = 
     if options.resample:
         groups = [[*resample_to_nominal(continuous, samples)] for samples in chosen]
     if options.gaps == "split":
-        return RowPlan({f"-{_segment_of(group):03d}": _number_rows(group) for group in groups})
-    return RowPlan({"": _number_rows(chain.from_iterable(groups))})
+        return RowPlan({f"-{_segment_of(group):03d}": number_rows(group) for group in groups})
+    return RowPlan({"": number_rows(chain.from_iterable(groups))})
 
 
 def _segment_of(group: Sequence[PlanRow]) -> int:
     return next(part.segment for part in group if isinstance(part, SampleRows))
 
 
-def _number_rows(parts: Iterable[PlanRow]) -> list[PlanRow]:
+def number_rows(parts: Iterable[PlanRow]) -> list[PlanRow]:
     """Put parts one behind the other."""
     rows: list[PlanRow] = []
     row = 0
@@ -198,6 +197,15 @@ def _number_rows(parts: Iterable[PlanRow]) -> list[PlanRow]:
 def count_rows(rows: Sequence[PlanRow]) -> int:
     """Rows of a plan in all."""
     return rows[-1].row + rows[-1].n_rows if rows else 0
+
+
+def sample_before(rows: Sequence[PlanRow], row: int) -> SampleRows | None:
+    """The last sample before a row of a plan."""
+    part = next((part for part in reversed(rows) if isinstance(part, SampleRows) and part.row < row), None)
+    if part is None:
+        return None
+    n_rows = min(part.n_rows, row - part.row)
+    return SampleRows(part.row + n_rows - 1, 1, part.segment, part.start + n_rows - 1)
 
 
 def rows_between(rows: Sequence[PlanRow], begin: int, end: int, clock: Clock) -> list[PlanRow]:
@@ -290,7 +298,7 @@ def _fill_gaps(
     if options.resample:
         rows = place_on_grid(continuous, chosen, grid)
     else:
-        rows = _number_rows(_with_filled(continuous, chosen, gaps))
+        rows = number_rows(_with_filled(continuous, chosen, gaps))
     row_bytes = continuous.n_channels * continuous.dtype.itemsize
     n_filled, n_recorded = count_changes(rows).n_filled, sum(samples.n_rows for samples in chosen)
     check_fill(continuous.path, n_filled, n_recorded, options.max_fill, row_bytes, gaps)
@@ -457,7 +465,7 @@ def _timestamps(continuous: _Continuous, samples: SampleRows) -> Iterator[tuple[
             b = min(a + _RESAMPLED_ROWS, stop)
             yield np.arange(a, b, dtype=np.int64), segment.ticks(a, b, sort=True)
         return
-    counts = [extent.n_rows for extent in segment.extents(start, stop)]
+    counts = [n_rows for n_rows, _ in segment.timestamped(start, stop)]
     firsts = list(accumulate(counts, initial=start))[:-1]
     yield np.array(firsts, np.int64), np.concatenate([segment.ticks(first, first + 1) for first in firsts])
 

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...clock import requested_ticks
-from ...errors import ExportError
 from ...format import tables
 from ...format.dates import nearest_ms, systemtime_of_date
 from ...format.header import read_extended_headers
@@ -24,9 +23,9 @@ from ...nev.headers import header_id
 from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers, tick_limit
 from ...nev.spikes import N_IDS, Spikes, membership_table
 from ...recording.recording import Recording
-from ...traces.packing import BUFFER_BYTES, BUFFERS
+from ...traces.packing import BUFFER_BYTES, BUFFERS, read_all
 from ...traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice
-from ..inputs import check_not_shrunk, readinto_of
+from ..inputs import check_not_shrunk
 from .anonymise import PacketBlanks, anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .cut_nsx import segment_numbers
 from .file_plan import FilePlan, Progress, copy_bytes, write_file
@@ -151,7 +150,7 @@ def write_nev(
         n_packets, start = nev.n_packets, nev._recorded.start
         stop = start + n_packets * nev.packet_bytes
         head = _head(nev, None, False, None) if nev.damage else nev._source.read(nev._headers_end, 0, "headers")
-        plan = FilePlan(head, len(head) + stop - start, copy_bytes(readinto_of(nev._source), start, stop))
+        plan = FilePlan(head, len(head) + stop - start, copy_bytes(nev._source, start, stop))
     else:
         is_chosen = np.ones(nev.n_packets, np.bool_)
         if times != _Times():
@@ -267,7 +266,7 @@ def _continued_packets(nev: NevFile) -> NDArray[np.intp]:
 
 
 def _iter_packets(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, base_tick: int) -> Iterator[memoryview]:
-    size, origin, readinto = nev.packet_bytes, nev._recorded.start, readinto_of(nev._source)
+    size, origin = nev.packet_bytes, nev._recorded.start
     step = max(1, BUFFER_BYTES // size)
     buffers = deque(np.empty(min(step, packets.size), f"V{size}") for _ in range(BUFFERS))
     raw = np.empty(step, f"V{size}")  # read by position: a map of a file that shrinks ends the process
@@ -277,8 +276,7 @@ def _iter_packets(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, b
             continue
         first, stop = int(some[0]), int(some[-1]) + 1
         in_file = raw[: stop - first]
-        if readinto(in_file.view(np.uint8).data, origin + first * size) < in_file.nbytes:
-            raise ExportError(f"{nev.path}: the input ends too early: it has become shorter since it was opened")
+        read_all(nev._source, in_file.view(np.uint8).data, origin + first * size)
         taken = np.take(in_file, some - first, out=buffers[0][: some.size], mode="clip")
         taken = taken.view(np.uint8).reshape(-1, size)
         if blanks is not None:

@@ -23,7 +23,7 @@ from ...traces.extents import Extent
 from ...traces.packing import ColumnPacker, RowReader
 from ...traces.plan import SampleRows, raise_no_samples, select_samples
 from ...traces.selection import ChannelChoice, ChannelKind, ElectrodeChoice, ExcludeChoice, LabelChoice
-from ..inputs import check_not_shrunk, readinto_of
+from ..inputs import check_not_shrunk
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .file_plan import FilePlan, NsxReport, Progress, copy_bytes, write_file
 
@@ -185,7 +185,7 @@ def _plan(
     # The last block of a file that has grown may count more samples now than were read
     if takes_all and not (ns.damage or anonymise or base_tick or has_grown):
         head = ns._source.read(start, 0, "headers")
-        return FilePlan(head, ns.size_bytes, copy_bytes(readinto_of(ns), start, ns.size_bytes))
+        return FilePlan(head, ns.size_bytes, copy_bytes(ns._source, start, ns.size_bytes))
     ends = [(span, span.start + min(span.n_rows, 2 * N_NEIGHBOURS)) for span in spans]  # packets may be shuffled
     earliest = [int(ns.segments[span.segment].ticks(span.start, stop).min()) for span, stop in ends]
     check_dates_removed(ns.path, ns.tick_rate, np.array(earliest, np.int64), anonymise, base_tick)
@@ -262,7 +262,7 @@ def _rollover_ticks(ns: NsxFile, blocks: Sequence[Block]) -> int:
 def _iter_blocks(ns: NsxFile, columns: Columns, blocks: Sequence[Block], base_tick: int) -> Iterator[memoryview]:
     """Blocks, each after a header with the tick of its first sample."""
     layout, packer = ns._version.block, ColumnPacker(columns, ns.n_channels, ns.dtype)
-    reader = RowReader(readinto_of(ns), packer, b"")
+    reader = RowReader(packer, b"")
     for tick, extent in blocks:
         if layout is not None:
             yield memoryview(block_header(layout, tick - base_tick, extent.n_rows))
@@ -283,7 +283,7 @@ def _iter_packets(ns: NsxFile, columns: Columns, spans: Sequence[SampleRows], ba
         for span in spans
         for extent in ns.segments[span.segment].extents(span.start, span.start + span.n_rows)
     )
-    for batch in RowReader(readinto_of(ns), packer, b"", check.add).batches(extents):
+    for batch in RowReader(packer, b"", check).batches(extents):
         data = batch.packed()
         if base_tick:
             ticks = signed_ticks(np.frombuffer(data, block.dtype(packer.row_bytes))["tick"])

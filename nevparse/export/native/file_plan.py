@@ -14,7 +14,7 @@ import numpy as np
 from ...format.text import duration_text, size_text
 from ...source.base import Source
 from ...traces.extents import Extent
-from ...traces.packing import BUFFER_BYTES, Batch, ColumnPacker, ReadInto, RowReader
+from ...traces.packing import BUFFER_BYTES, Batch, ColumnPacker, RowReader
 from ..inputs import FileState, raise_if_changed
 from ..output.files import complete_or_absent
 from ..output.stream import stream
@@ -111,8 +111,8 @@ def _batches(plan: FilePlan) -> Iterator[Batch]:
         yield Batch(memoryview(small), len(small))
 
 
-def copy_bytes(readinto: ReadInto, start: int, stop: int) -> Iterator[memoryview]:
+def copy_bytes(source: Source, start: int, stop: int) -> Iterator[memoryview]:
     """Bytes `start` to `stop` of a file."""
     packer = ColumnPacker(np.zeros(1, np.intp), 1, np.dtype(np.uint8))
-    for batch in RowReader(readinto, packer, b"").batches([Extent(start, stop - start, 1)]):
+    for batch in RowReader(packer, b"").batches([Extent(source, start, stop - start, 1)]):
         yield batch.packed()

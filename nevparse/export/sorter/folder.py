@@ -17,10 +17,9 @@ from ...format.channel import Channel
 from ...format.text import json_text, ranges_text
 from ...maps.cmp import read_cmp
 from ...maps.positions import ArrayMap, Positions, plain_grid
-from ...recording.instruments import Continuous
 from ...traces.selection import ChannelChoice, ElectrodeChoice, ExcludeChoice, LabelChoice
+from ...traces.traces import Continuous
 from ..bin import BinReport, write_bin
-from ..inputs import files_of
 from ..job import BinFile
 from ..output.folder import complete_folder
 from .kilosort import KILOSORT_PROBE, PARAMS, kilosort_probe, kilosort_settings, phy_params
@@ -157,7 +156,7 @@ def write_sorter(
     columns = ns.columns(channels, electrodes, labels, None if is_named else "neural", exclude)
     chosen = [ns.channels[column] for column in columns]
     positions = _positions(ns, chosen, cmp, by, pitch_um, is_selection)
-    target, sources = os.fspath(folder), [file._source for file in files_of(ns)]
+    target, sources = os.fspath(folder), ns.sources
     with complete_folder(target, _BIN, _FILES, sources, overwrite) as part:
         export = _with_final_paths(write_bin(ns, os.path.join(part, _BIN), channels=columns, **options), target)
         for name, text in description_files(ns, chosen, positions, export.files).items():

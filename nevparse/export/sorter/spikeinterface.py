@@ -11,8 +11,8 @@ from typing import Any
 
 from ...format.channel import Channel
 from ...maps.positions import Positions
-from ...recording.instruments import Continuous
 from ...traces.plan import SampleRows
+from ...traces.traces import Continuous
 from ..job import BinFile
 
 PROBE, SI_BINARY, SI_FOLDER = "probe.json", "binary.json", "si_folder.json"

@@ -111,14 +111,14 @@ def test_exports_c12_an_input_that_cannot_be_read_is_not_an_output_that_cannot_b
     case: crashes.Case, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with nv.open_nsx(case.source) as ns:
-        real = ns.readinto
+        real = ns._source.readinto
 
         def readinto(buffer: Any, offset: int) -> Any:
             if offset > 600:
                 raise OSError(errno.EIO, "Input/output error")
             return real(buffer, offset)
 
-        monkeypatch.setattr(type(ns), "readinto", lambda self, *more: readinto(*more))
+        monkeypatch.setattr(ns._source, "readinto", readinto)
         with pytest.raises(nv.ExportError, match=rf"{case.name}.ns5 could not be read at byte \d+: Input/output error"):
             nv.write_bin(ns, target, overwrite=True, **case.options)
     assert crashes.contents(target.parent) == case.before

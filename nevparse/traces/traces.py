@@ -1,0 +1,588 @@
+# SPDX-License-Identifier: MIT
+"""Traces: the rows and columns that an export would write, as an array whose samples stay in their files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..cached import cached_property
+from ..clock import Clock, Gap, requested_ticks
+from ..errors import ExportError
+from ..format.channel import Channel
+from ..format.numbers import integer
+from ..source.base import Source
+from ..source.reference import FileReference
+from .description import describe_traces, ranges_of_rows
+from .extents import Columns, Extent, Rows, index_rows, take_rows
+from .packing import BUFFER_BYTES, Batch, ColumnPacker, RowObserver, RowReader, side_by_side
+from .plan import (
+    Changes,
+    FilledRows,
+    GapPolicy,
+    PlanOptions,
+    PlanRow,
+    SampleRows,
+    checked_options,
+    count_changes,
+    count_rows,
+    fill_row,
+    number_rows,
+    plan_rows,
+    rows_between,
+    sample_before,
+)
+from .row_times import RowTimes
+from .selection import (
+    ChannelChoice,
+    ChannelKind,
+    ElectrodeChoice,
+    ExcludeChoice,
+    LabelChoice,
+    as_slice,
+    choose_columns,
+    to_microvolts,
+)
+
+_ContinuousT = TypeVar("_ContinuousT", bound="Continuous")
+
+
+class PlannedSegment(Protocol):
+    """What the rows of traces need to know of a `Segment`: where its samples lie, and when they were recorded."""
+
+    def extents(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Extent]:
+        """Where samples lie."""
+
+    def tick_at(self, samples: NDArray[np.int64], *, sort: bool = False) -> NDArray[Any]:
+        """When samples were recorded."""
+
+
+class PlannedRows:
+    """Rows of traces, or of one instrument's columns of them: samples of segments, and filled rows.
+
+    `before` is the sample that fills a gap at the beginning with ``fill="hold"``.
+    """
+
+    def __init__(
+        self,
+        segments: Sequence[PlannedSegment] | Mapping[int, PlannedSegment],
+        rows: Sequence[PlanRow],
+        n_channels: int,
+        before: SampleRows | None = None,
+    ) -> None:
+        self.segments, self.rows, self.n_channels, self.before = segments, rows, n_channels, before
+        self._firsts = [part.row for part in rows]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        samples = [part for part in (*self.rows, self.before) if isinstance(part, SampleRows)]
+        segments = {number: self.segments[number] for number in {part.segment for part in samples}}
+        return PlannedRows, (segments, self.rows, self.n_channels, self.before)
+
+    def between(self, begin: int, end: int, clock: Clock) -> PlannedRows:
+        """Rows `begin` to `end`, numbered from 0."""
+        before = sample_before(self.rows, begin) or self.before
+        return PlannedRows(
+            self.segments, number_rows(rows_between(self.rows, begin, end, clock)), self.n_channels, before
+        )
+
+    def extents(self, samples: SampleRows, sort: bool) -> Iterator[Extent]:
+        """Where samples lie."""
+        segment = self.segments[samples.segment]
+        return segment.extents(samples.start, samples.start + samples.n_rows, sort=sort)
+
+    def items(self, sort: bool) -> Iterator[Extent | FilledRows]:
+        """Where each row lies, and rows that are filled."""
+        for part in self.rows:
+            if isinstance(part, SampleRows):
+                yield from self.extents(part, sort)
+            else:
+                yield part
+
+    def views(
+        self, low: int, high: int, options: PlanOptions, dtype: np.dtype[Any]
+    ) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Number of the first row, and a view of all columns, of each extent that rows `low` to `high` lie in."""
+        number = bisect_right(self._firsts, low) - 1
+        while low < high:
+            part = self.rows[number]
+            n_rows = min(high, part.row + part.n_rows) - low
+            if isinstance(part, FilledRows):
+                yield low, np.broadcast_to(self._fill(number, options, dtype), (n_rows, self.n_channels))
+                low += n_rows
+            else:
+                for extent in self.extents(
+                    SampleRows(low, n_rows, part.segment, part.start + low - part.row), options.sort
+                ):
+                    yield low, extent.view(dtype, self.n_channels)
+                    low += extent.n_rows
+            number += 1
+
+    def _fill(self, number: int, options: PlanOptions, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """The row that is repeated where part `number` is filled."""
+        raw = fill_row(options.fill, self.n_channels, dtype)
+        last = sample_before(self.rows, self.rows[number].row) or self.before
+        if raw is None and last is not None:
+            row: NDArray[Any] = next(self.extents(last, options.sort)).view(dtype, self.n_channels)[0]
+            return row
+        return np.zeros(self.n_channels, dtype) if raw is None else np.frombuffer(raw, dtype)
+
+
+class Continuous(ABC):
+    """What traces are made of: an NSx, several instruments side by side, or successive files end to end."""
+
+    path: str
+    spec: str
+    vendor: str
+    dtype: np.dtype[Any]
+    clock: Clock
+    n_channels: int
+    sampling_rate: float
+    tick_rate: int
+    time_origin: datetime | None
+    is_on_grid = False  # whether its rows are in order of time, whatever the files have
+
+    @property
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """Of all files."""
+
+    @property
+    @abstractmethod
+    def missing_bytes(self) -> int:
+        """Bytes that headers promise and the files lack."""
+
+    @property
+    @abstractmethod
+    def channels(self) -> tuple[Channel, ...]:
+        """What each column is."""
+
+    @property
+    @abstractmethod
+    def has_sample_timestamps(self) -> bool:
+        """Whether every row is a sample with a timestamp of its own."""
+
+    @property
+    @abstractmethod
+    def zero_tick(self) -> int:
+        """The tick that seconds count from."""
+
+    @abstractmethod
+    def tick_at(self, seconds: float) -> int:
+        """The tick nearest to a time in seconds after `zero_tick`."""
+
+    @property
+    @abstractmethod
+    def gaps(self) -> tuple[Gap, ...]:
+        """Breaks in time between segments."""
+
+    @property
+    @abstractmethod
+    def sources(self) -> Sequence[Source]:
+        """Where the bytes come from, each once."""
+
+    @property
+    @abstractmethod
+    def segments(self) -> Sequence[Any]:
+        """Samples without a break in time."""
+
+    @abstractmethod
+    def gap_between(self, before: int, after: int) -> Gap:
+        """The break in time from the end of one segment to the start of a later one."""
+
+    @abstractmethod
+    def columns(self, *choice: Any, **named: Any) -> NDArray[np.intp]:
+        """Columns that a request names, in its order."""
+
+    @abstractmethod
+    def fully_scanned(self: _ContinuousT) -> _ContinuousT:
+        """The same, with every break in time found by reading every timestamp, and not by probing."""
+
+    def arranged_for(self: _ContinuousT, gaps: str) -> _ContinuousT:  # noqa: ARG002 - one instrument has its rows
+        """The recording with the rows that a gap policy needs."""
+        return self
+
+    def timestamp_check(self) -> Any:
+        """A check of timestamps while the samples stream by; None where samples have no timestamps of their own."""
+        return None
+
+    def reference(self) -> Any:
+        """What it is pickled as within traces: how to open it where it is needed."""
+        return self
+
+    def planned(self, rows: Sequence[PlanRow]) -> list[PlannedRows]:
+        """The same rows for each instrument, side by side."""
+        return [PlannedRows(self.segments, rows, self.n_channels)]
+
+    def changes(
+        self,
+        rows: Sequence[PlanRow],  # noqa: ARG002 - one instrument needs none
+        start_tick: int | None = None,  # noqa: ARG002
+        stop_tick: int | None = None,  # noqa: ARG002
+        all_rows: Sequence[PlanRow] | None = None,  # noqa: ARG002
+    ) -> Sequence[Any]:
+        """What was done to the samples of each of several instruments to put them into these rows."""
+        return ()
+
+    def check_fill(self, rows: Sequence[PlanRow], max_fill: float) -> None:  # noqa: B027 - one instrument needs none
+        """Raise a GapError where too many rows would be filled for one of several instruments."""
+
+    def describe_inputs(self, columns: NDArray[np.intp], changes: Sequence[Any]) -> dict[str, Any]:  # noqa: ARG002
+        """What a sidecar says of each of several files."""
+        return {}
+
+    def traces(
+        self,
+        *,
+        channels: ChannelChoice = None,
+        electrodes: ElectrodeChoice = None,
+        labels: LabelChoice = None,
+        kind: ChannelKind | None = None,
+        exclude: ExcludeChoice = None,
+        start_tick: int | None = None,
+        stop_tick: int | None = None,
+        start_s: float | None = None,
+        stop_s: float | None = None,
+        gaps: GapPolicy = "error",
+        fill: float | Literal["hold"] = 0,
+        max_fill: float = 10.0,
+        resample: Literal["nominal"] | None = None,
+        sort: bool = False,
+    ) -> Traces:
+        """Chosen channels as one array of rows, in order of time, with gaps resolved: what an export would write.
+
+        Nothing is read or copied until a part of the array is used.
+
+        Parameters
+        ----------
+        channels, electrodes, labels, kind, exclude : optional
+            Columns in the order wanted, as in `NsxFile.columns`, of each instrument; by default all.
+            ``kind="neural"`` leaves out analog inputs.
+        start_tick, stop_tick : int, optional
+            Only samples whose timestamps are in this half-open range of the file's clock.
+        start_s, stop_s : float, optional
+            Instead of ticks: seconds after the recording's first sample.
+        gaps : str
+            What to do where time is broken. ``error``: refuse. ``join``: segments back to back. ``fill``: rows for
+            the missing samples.
+        fill : number or "hold"
+            What ``gaps="fill"`` puts into them: a raw value, or the last sample before the gap.
+        max_fill : float
+            Refuse to fill more than this many times the recorded samples.
+        resample : str, optional
+            ``nominal``: rows at the nominal rate, each the nearest sample, for files whose samples have timestamps of
+            their own.
+        sort : bool
+            Sort samples that are out of order by time.
+
+        Returns
+        -------
+        Traces
+            ``(n_rows, n_columns)``.
+
+        Raises
+        ------
+        GapError
+            Where the range has a gap that `gaps` does not resolve.
+        KeyError, ValueError
+            Where a channel, a time or an option does not exist, or no channel is chosen.
+        """
+        if gaps == "split":
+            raise ValueError("expected gaps to be error, join or fill, found 'split': traces are one array")
+        request = {
+            "channels": channels, "electrodes": electrodes, "labels": labels, "kind": kind, "exclude": exclude,
+            "start_tick": start_tick, "stop_tick": stop_tick, "start_s": start_s, "stop_s": stop_s,
+            "gaps": gaps, "fill": fill, "max_fill": max_fill, "resample": resample, "sort": sort,
+        }  # fmt: skip
+        return plan_traces(request, self)[""]
+
+
+_TIMES = ("start_tick", "stop_tick", "start_s", "stop_s")
+_POLICY = PlanOptions._fields[2:]
+
+
+def choose(ns: Continuous, request: Mapping[str, Any]) -> tuple[Continuous, NDArray[np.intp], PlanOptions]:
+    """What a request is of, the columns that it names, and its options for rows, all checked."""
+    ns = ns.arranged_for(request["gaps"])
+    span = requested_ticks(ns, *map(request.get, _TIMES))
+    options = checked_options(PlanOptions(*span, **{name: request[name] for name in _POLICY}), ns.dtype)
+    columns = ns.columns(**{name: request[name] for name in request.keys() - {*_TIMES, *_POLICY}})
+    if columns.size == 0:
+        raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
+    return ns, columns, options._replace(sort=options.sort or ns.is_on_grid)
+
+
+def plan_traces(request: Mapping[str, Any], ns: Continuous) -> dict[str, Traces]:
+    """The traces of each file that an export would write, keyed by the suffix added to the file's stem.
+
+    Everything is decided here, and refused if it has to be: which samples are in which row and column.
+    """
+    return traces_of(*choose(ns, request))
+
+
+def traces_of(ns: Continuous, columns: NDArray[np.intp], options: PlanOptions) -> dict[str, Traces]:
+    """The traces of chosen columns."""
+    ns = ns.fully_scanned() if options.sort else ns
+    plan = plan_rows(ns, options)
+    if options.gaps == "fill":
+        ns.check_fill(plan.files[""], options.max_fill)
+    all_rows = [part for rows in plan.files.values() for part in rows]
+    return {
+        suffix: Traces(ns, columns, options, rows, ns.planned(rows), all_rows) for suffix, rows in plan.files.items()
+    }
+
+
+class Traces:
+    """Rows and columns of a recording as an array: what an export of them would write.
+
+    It is indexed as numpy indexes such an array, in both axes, and with numpy's errors. Rows that lie in one extent of
+    the file, with equally spaced columns, are a read-only view of it; others are copied, and nothing else is read.
+    Kilosort4 (``file_object``) and `dask.array.from_array` take it as it is. It can be pickled, and threads can share
+    it.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Rows and columns.
+    dtype : numpy.dtype
+        Of one sample.
+    sampling_rate : float
+        Hz.
+    columns : numpy.ndarray
+        Which columns of the recording these are, intp ``(n_columns,)``.
+    options : PlanOptions
+        How gaps are resolved.
+    planned_rows : sequence of SampleRows and FilledRows
+        Which rows are which samples of which segment, and which were filled.
+    """
+
+    ndim = 2
+
+    def __init__(
+        self,
+        ns: Continuous,
+        columns: NDArray[np.intp],
+        options: PlanOptions,
+        planned_rows: Sequence[PlanRow],
+        planned: Sequence[PlannedRows],
+        all_rows: Sequence[PlanRow] | None,
+    ) -> None:
+        self._origin: Any = ns
+        self.columns, self.options, self.planned_rows = columns, options, planned_rows
+        self._planned, self._all_rows = planned, all_rows
+        self.shape, self.dtype, self.sampling_rate = (
+            (count_rows(planned_rows), int(columns.size)),
+            ns.dtype,
+            ns.sampling_rate,
+        )
+        self._every = as_slice(columns)
+        self._edges = np.cumsum([0, *(rows.n_channels for rows in planned)]).tolist()
+
+    def __getstate__(self) -> dict[str, Any]:
+        origin = self._origin if isinstance(self._origin, FileReference) else self._origin.reference()
+        return {**vars(self), "_origin": origin}
+
+    def __repr__(self) -> str:
+        n_rows, n_columns = self.shape
+        return f"Traces({n_rows} rows x {n_columns} channels of {self.dtype.name}, {self.sampling_rate:g} Hz)"
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        return index_rows(key, self.shape, self._take)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        wanted, samples = self.dtype if dtype is None else np.dtype(dtype), self[:]
+        is_view = not samples.flags.writeable
+        if copy is False and (wanted != self.dtype or not is_view):
+            why = f"it is {self.dtype.name}" if wanted != self.dtype else "its samples are not in one place of the file"
+            raise ValueError(f"{self} cannot be {wanted.name} without a copy: {why}")
+        return samples.astype(wanted, copy=bool(copy) and is_view)
+
+    @property
+    def traces(self) -> Traces:
+        """These."""
+        return self
+
+    def of(self, ns: Continuous) -> Traces:
+        """The same choice of another state of the recording; ValueError where these are a part of the rows."""
+        if self._all_rows is None:
+            advice = "make the traces of ns.fully_scanned()"
+            raise ExportError(f"{ns.path}: its timestamps show a break in time that these rows do not have; {advice}")
+        return traces_of(ns, self.columns, self.options)[""]
+
+    @property
+    def recording(self) -> Continuous:
+        """What the samples are from."""
+        origin = self._origin
+        recording: Continuous = origin.file if isinstance(origin, FileReference) else origin
+        return recording
+
+    @property
+    def size(self) -> int:
+        """Rows times columns."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all samples, as in a ``.bin`` of them."""
+        return self.size * self.dtype.itemsize
+
+    @cached_property
+    def channels(self) -> tuple[Channel, ...]:
+        """What each column is; `Channel.index` is the column of the traces."""
+        channels = self.recording.channels
+        return tuple(replace(channels[column], index=k) for k, column in enumerate(self.columns.tolist()))
+
+    @property
+    def gain_to_uv(self) -> NDArray[np.float64]:
+        """Microvolts per bit of each column, float64; NaN where the recording does not say."""
+        return np.array([channel.uv_per_bit for channel in self.channels], np.float64)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """Rows filled, and samples dropped and repeated, for all instruments together."""
+        each = [count_changes(self.planned_rows), *self.instruments]
+        return Changes(*(sum(getattr(changes, name) for changes in each) for name in Changes._fields))
+
+    @cached_property
+    def instruments(self) -> Sequence[Any]:
+        """Of several instruments, what was done to the samples of each: `InstrumentChanges`."""
+        if len(self._planned) == 1:
+            return ()
+        span = self.options.start_tick, self.options.stop_tick
+        if self._all_rows is None:
+            first, last = self.row_to_tick([0, self.shape[0] - 1]).tolist()
+            span = first, last + 1
+        return self.recording.changes(self.planned_rows, *span, self._all_rows)
+
+    def describe(self) -> dict[str, Any]:
+        """What the sidecar of a ``.bin`` of these traces says: type, channels, gains, and the time of each row."""
+        return describe_traces(self)
+
+    # ---------------------------------------------------------------------------------------------------- samples
+
+    def _take(self, rows: Rows, columns: Columns) -> NDArray[Any]:
+        """Rows in ascending order, of columns in any."""
+        if len(self._planned) == 1:
+            return self._take_of(self._planned[0], rows, self._of_file(columns))
+        wanted = self.columns[columns]
+        taken = np.empty((len(rows), wanted.size), self.dtype)
+        for planned, (first, stop) in zip(self._planned, pairwise(self._edges), strict=True):
+            inside = (wanted >= first) & (wanted < stop)
+            if inside.any():
+                taken[:, inside] = self._take_of(planned, rows, wanted[inside] - first)
+        return taken
+
+    def _of_file(self, columns: Columns) -> Columns:
+        """Columns of the traces as columns of the file."""
+        if columns == slice(None):
+            return self._every
+        return as_slice(self.columns[columns])
+
+    def _take_of(self, planned: PlannedRows, rows: Rows, columns: Columns) -> NDArray[Any]:
+        def views(low: int, high: int) -> Iterator[tuple[int, NDArray[Any]]]:
+            return planned.views(low, high, self.options, self.dtype)
+
+        return take_rows(rows, columns, np.empty((0, planned.n_channels), self.dtype), views)
+
+    def chunks(self, n_rows: int = 65536) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Go through all rows in order, at most `n_rows` at a time; yields the number of the first, and the rows."""
+        n_rows = integer(n_rows, "chunks")
+        if n_rows < 1:
+            raise ValueError(f"expected chunks of 1 row or more, found {n_rows}")
+        for start in range(0, self.shape[0], n_rows):
+            yield start, self[start : start + n_rows]
+
+    def to_uv(self, start: int | None = None, stop: int | None = None) -> NDArray[np.float32]:
+        """Rows `start` to `stop`, as in a slice, in microvolts, float32; NaN, and a warning, without a known scale."""
+        return to_microvolts(self.recording.path, self.channels, [self[start:stop]], np.arange(self.shape[1]))
+
+    def rows(self, start: int | None = None, stop: int | None = None) -> Traces:
+        """Rows `start` to `stop`, as in a slice, as traces of their own."""
+        a, b, _ = slice(start, stop).indices(self.shape[0])
+        ns, b = self.recording, max(a, b)
+        rows = number_rows(rows_between(self.planned_rows, a, b, ns.clock))
+        planned = [of_one.between(a, b, ns.clock) for of_one in self._planned]
+        return Traces(ns, self.columns, self.options, rows, planned, None)
+
+    def select(self, **request: Any) -> Traces:
+        """Chosen columns, as in `NsxFile.traces`, as traces of their own; `channels` are columns of these traces."""
+        columns = self.columns[choose_columns(self.channels, **request)]
+        if columns.size == 0:
+            raise ValueError(f"expected at least one channel, found none; these traces have {self.shape[1]}")
+        return Traces(self.recording, columns, self.options, self.planned_rows, self._planned, self._all_rows)
+
+    def batches(self, observer: RowObserver | None = None) -> Iterator[Batch]:
+        """All rows packed, a megabyte at a time, read by position and never through a map."""
+        parts = []
+        max_rows = max(1, BUFFER_BYTES // (self._edges[-1] * self.dtype.itemsize)) if len(self._planned) > 1 else None
+        if (np.diff(np.searchsorted(self._edges, self.columns, "right")) < 0).any():
+            raise ValueError("expected, to write them, columns in the order of the instruments; found others between")
+        for planned, (first, stop) in zip(self._planned, pairwise(self._edges), strict=True):
+            own = self.columns[(self.columns >= first) & (self.columns < stop)] - first
+            if own.size == 0:
+                continue
+            fill = fill_row(self.options.fill, own.size, self.dtype)
+            reader = RowReader(ColumnPacker(own, planned.n_channels, self.dtype), fill, observer, max_rows)
+            if fill is None and planned.before:
+                reader.repeat(next(planned.extents(planned.before, self.options.sort)))
+            parts.append(reader.batches(planned.items(self.options.sort)))
+        return side_by_side(parts) if len(parts) > 1 else parts[0]
+
+    # ------------------------------------------------------------------------------------------------------- time
+
+    def stretches(self) -> list[dict[str, Any]]:
+        """Ranges of rows and their times, as a sidecar has them."""
+        return list(ranges_of_rows(self.recording, self.planned_rows, self.options.sort))
+
+    @cached_property
+    def _times(self) -> RowTimes:
+        ns = self.recording
+        row_ticks: Any = None
+        if ns.has_sample_timestamps:
+            of_rows = RowTicks(self._planned[0], self.shape[0], ns.clock, self.options.sort)
+            row_ticks = lambda: of_rows  # noqa: E731
+        return RowTimes(ns.clock, self.shape[0], self.stretches(), row_ticks, is_sorted=self.options.sort)
+
+    def row_to_tick(self, rows: ArrayLike) -> NDArray[Any]:
+        """Timestamps of rows in the recording's clock, as `Sidecar.row_to_tick` gives them."""
+        return self._times.row_to_tick(rows)
+
+    def tick_to_row(self, ticks: ArrayLike) -> NDArray[np.int64]:
+        """Rows that were recorded at times of the recording's clock, -1 where none was; see `Sidecar.tick_to_row`."""
+        return self._times.tick_to_row(ticks)
+
+    def seconds(self, rows: ArrayLike) -> NDArray[np.float64]:
+        """Times of rows in seconds after the recording's first sample, float64."""
+        return self._times.seconds(rows, origin_tick=self.recording.zero_tick)
+
+
+class RowTicks:
+    """The timestamp of every row, where samples have timestamps of their own; read when they are indexed."""
+
+    def __init__(self, planned: PlannedRows, n_rows: int, clock: Clock, sort: bool) -> None:
+        self._segments, self._n_rows, self._clock, self._sort = planned.segments, n_rows, clock, sort
+        places = [
+            (p.row, p.segment, p.start) if isinstance(p, SampleRows) else (p.row, -1, p.tick) for p in planned.rows
+        ]
+        self._rows, self._numbers, self._starts = (np.array(column, np.int64) for column in zip(*places, strict=True))
+
+    def __getitem__(self, rows: Any) -> NDArray[np.int64]:
+        wanted = np.arange(*rows.indices(self._n_rows)) if isinstance(rows, slice) else np.asarray(rows, np.int64)
+        part = np.searchsorted(self._rows, wanted, "right") - 1
+        number, after = self._numbers[part], wanted - self._rows[part]
+        ticks = self._starts[part] + self._clock.duration_ticks(after)
+        for segment in np.unique(number[number >= 0]).tolist():
+            inside = number == segment
+            samples = self._starts[part[inside]] + after[inside]
+            ticks[inside] = self._segments[segment].tick_at(samples, sort=self._sort)
+        return ticks
