@@ -53,9 +53,7 @@ def test_exports_c09_an_input_that_shrinks(
         _ = ns.gaps  # probed before it was cut
         if when == "before":
             os.truncate(path, 700)
-        early = when == "before" and sort and ns.has_sample_timestamps  # every timestamp is read to plan it
-        error, message = (nv.FormatError, "before the end of the file") if early else (nv.ExportError, SHORTER)
-        with pytest.raises(error, match=message):
+        with pytest.raises(nv.ExportError, match=SHORTER):
             nv.write_bin(ns, target, overwrite=True, sort=sort, **case.options, progress=shrink)
     assert crashes.contents(target.parent) == case.before
 
@@ -114,7 +112,7 @@ def test_exports_c12_an_input_that_cannot_be_read_is_not_an_output_that_cannot_b
         real = ns._source.readinto
 
         def readinto(buffer: Any, offset: int) -> Any:
-            if offset > 600:
+            if offset > 600 and [*target.parent.glob("*-part")]:  # planned, and begun
                 raise OSError(errno.EIO, "Input/output error")
             return real(buffer, offset)
 
