@@ -206,6 +206,13 @@ class BlockIndex:
         parts = [self.clock.ticks(self.start_ticks[block], i, j) for block, i, j in self._parts(span, a, b)]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
+    def ticks_of(self, span: SegmentSpan, samples: NDArray[np.int64], sort: bool = False) -> NDArray[np.int64]:  # noqa: ARG002 - is sorted
+        """Timestamps of these samples of a segment."""
+        wanted = self.starts[span.first_record] + samples
+        block = np.searchsorted(self.starts, wanted, "right") - 1
+        ticks = tick_array(self.start_ticks)[block] + self.clock.duration_ticks(wanted - self.starts[block])
+        return np.asarray(ticks)
+
     def find(self, span: SegmentSpan, tick: int) -> int:
         """First sample of a segment that is not before `tick`; its number of samples where all are."""
         block = max(span.first_record, bisect_left(self.start_ticks, tick, span.first_record, span.stop_record) - 1)

@@ -234,7 +234,7 @@ class PacketIndex:
         ticks: NDArray[np.int64] = self.packets.ticks(int(first), int(order.max()) + 1)[order - first]
         return ticks
 
-    def tick_at(self, span: SegmentSpan, samples: NDArray[np.int64], sort: bool) -> NDArray[np.int64]:
+    def ticks_of(self, span: SegmentSpan, samples: NDArray[np.int64], sort: bool) -> NDArray[np.int64]:
         """Timestamps of these samples of a segment; in order of time where `sort`."""
         packets = span.first_record + samples
         if sort and self.steps.shuffled.size:

@@ -185,11 +185,9 @@ class Segment:
         a, b, _ = slice(start, stop).indices(self.n_samples)
         return self._samples.index.ticks(self._span, a, max(a, b), sort)
 
-    def tick_at(self, samples: NDArray[np.int64], *, sort: bool = False) -> NDArray[np.int64]:
-        """Timestamps of these samples, as `ticks` gives them; only for samples with timestamps of their own."""
-        index = self._samples.index
-        assert isinstance(index, PacketIndex)
-        return index.tick_at(self._span, samples, sort)
+    def ticks_of(self, samples: NDArray[np.int64], *, sort: bool = False) -> NDArray[np.int64]:
+        """Timestamps of these samples, as `ticks` gives them."""
+        return self._samples.index.ticks_of(self._span, samples, sort)
 
     def seconds(
         self, start: int | None = None, stop: int | None = None, *, origin_tick: int | None = None

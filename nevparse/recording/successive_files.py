@@ -87,13 +87,13 @@ class SuccessiveSegment:
         for part, low, high in self._between(start, stop):
             yield from part.segment.timestamped(low, high)
 
-    def tick_at(self, samples: NDArray[np.int64], *, sort: bool = False) -> NDArray[np.int64]:
-        """Timestamps of these samples; only for samples with timestamps of their own."""
+    def ticks_of(self, samples: NDArray[np.int64], *, sort: bool = False) -> NDArray[np.int64]:
+        """Timestamps of these samples, as `ticks` gives them."""
         ticks = np.empty(samples.shape, np.int64)
         number = np.searchsorted(self._firsts, samples, "right") - 1
         for k in np.unique(number).tolist():
             part, inside = self._parts[k], number == k
-            ticks[inside] = part.segment.tick_at(samples[inside] - part.first, sort=sort) + part.offset
+            ticks[inside] = part.segment.ticks_of(samples[inside] - part.first, sort=sort) + part.offset
         return ticks
 
     def within(self, start_tick: int | None, stop_tick: int | None, *, sort: bool = False) -> list[tuple[int, int]]:

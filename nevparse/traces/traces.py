@@ -61,7 +61,7 @@ class PlannedSegment(Protocol):
     def extents(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Extent]:
         """Where samples lie."""
 
-    def tick_at(self, samples: NDArray[np.int64], *, sort: bool = False) -> NDArray[Any]:
+    def ticks_of(self, samples: NDArray[np.int64], *, sort: bool = False) -> NDArray[Any]:
         """When samples were recorded."""
 
 
@@ -584,5 +584,5 @@ class RowTicks:
         for segment in np.unique(number[number >= 0]).tolist():
             inside = number == segment
             samples = self._starts[part[inside]] + after[inside]
-            ticks[inside] = self._segments[segment].tick_at(samples, sort=self._sort)
+            ticks[inside] = self._segments[segment].ticks_of(samples, sort=self._sort)
         return ticks

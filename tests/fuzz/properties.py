@@ -274,7 +274,7 @@ def _options(bits: int) -> dict[str, Any]:
         "gaps": GAPS[bits & 3],
         "sort": bool(bits & 4),
         "resample": "nominal" if bits & 8 else None,
-        "fill": "hold" if bits & 16 else -1,
+        "fill": ("hold" if bits & 16 else -1) if GAPS[bits & 3] == "fill" else 0,
         "wide": bool(bits & 32),
         "max_fill": 3.0,
     }

@@ -33,6 +33,12 @@ CALLS = {
     "tick_at": lambda ns: ns.tick_at(0.5),
     "gap_between": lambda ns: [ns.gap_between(0, k) for k in range(1, len(ns.segments))],
     "locate": lambda ns: ns.locate([0, 1, 2**40]),
+    "traces": lambda ns: [ns.traces(gaps=gaps, max_fill=1e9)[-9:, 0] for gaps in ("join", "fill", "error")],
+    "planned": lambda ns: [rows.n_channels for rows in ns.planned([])],
+    "changes": lambda ns: ns.changes([]),
+    "check_fill": lambda ns: ns.check_fill([], 1.0),
+    "arranged_for": lambda ns: ns.arranged_for("fill"),
+    "describe_inputs": lambda ns: ns.describe_inputs(ns.columns(), []),
     "close": lambda ns: ns.close(),
 }
 SEGMENT_CALLS = {
@@ -40,7 +46,9 @@ SEGMENT_CALLS = {
     "seconds": lambda segment: segment.seconds(origin_tick=segment.start_tick),
     "find": lambda segment: segment.find(segment.start_tick + 2),
     "within": lambda segment: segment.within(segment.start_tick + 2, None),
-    "extents": lambda segment: list(segment.extents(0, segment.n_samples)),
+    "extents": lambda segment: [extent[1:] for extent in segment.extents(0, segment.n_samples)],
+    "timestamped": lambda segment: list(segment.timestamped(1, segment.n_samples)),
+    "ticks_of": lambda segment: segment.ticks_of(np.arange(segment.n_samples)[::-1]),
 }
 
 
