@@ -33,7 +33,7 @@ CALLS = {
     "tick_at": lambda ns: ns.tick_at(0.5),
     "gap_between": lambda ns: [ns.gap_between(0, k) for k in range(1, len(ns.segments))],
     "locate": lambda ns: ns.locate([0, 1, 2**40]),
-    "traces": lambda ns: [ns.traces(gaps=gaps, max_fill=1e9)[-9:, 0] for gaps in ("join", "fill", "error")],
+    "traces": lambda ns: [ns.traces(gaps=gaps, max_fill=1e9)[-9:, 0] for gaps in ("join", "fill")],
     "planned": lambda ns: [rows.n_channels for rows in ns.planned([])],
     "changes": lambda ns: ns.changes([]),
     "check_fill": lambda ns: ns.check_fill([], 1.0),
