@@ -68,8 +68,9 @@ def _info(arguments: argparse.Namespace) -> int:
 
     def print_info(name: str) -> int:
         if is_folder(name):
-            print("\n".join(folder_table(name)), flush=True)
-            return DONE
+            lines, is_whole = folder_table(name)
+            print("\n".join(lines), flush=True)
+            return DONE if is_whole else UNUSABLE
         with open_named(name, arguments.nev) as typed, as_member(typed) as opened:
             if arguments.quality:
                 shown = progress("{} windows".format)

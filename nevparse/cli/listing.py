@@ -25,13 +25,14 @@ from .terminal import UnusableInput
 _BANKS = "-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def folder_table(folder: str) -> list[str]:
-    """A line for each recording in a folder; one that cannot be opened says why."""
+def folder_table(folder: str) -> tuple[list[str], bool]:
+    """A line for each recording in a folder, one that cannot be opened says why; and whether all could be opened."""
     bases = bases_in(folder)
     if not bases:
         raise UnusableInput(f"{folder}: no .nev, .ns1 to .ns9 or .nf1 to .nf9 in it")
     head = ("recording", "date", "length", "files", "channels", "rate", "gaps", "damage")
-    return _aligned([head, *map(_recording_row, bases)])
+    rows = list(map(_recording_row, bases))
+    return _aligned([head, *rows]), all(len(row) == len(head) for row in rows)
 
 
 def _recording_row(base: str) -> Sequence[str]:

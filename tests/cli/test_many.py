@@ -83,7 +83,7 @@ def test_info_and_check_go_on_behind_a_bad_file(here: Path, capsys: pytest.Captu
 
 
 def test_info_of_a_folder_is_a_line_for_each_recording(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["info", "."]) == 0
+    assert cli.main(["info", "."]) == 2
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.split() == ["recording", "date", "length", "files", "channels", "rate", "gaps", "damage"]
     assert [row.split()[0] for row in rows] == ["a", "b", "c", "d"]

@@ -134,6 +134,16 @@ def test_a_bad_file_is_one_line_and_the_next_follows(main: Command, command: str
     assert [line.split(":")[0] for line in out.splitlines() if not line.startswith(" ")] == ["a.ns5", "z.nev"]
 
 
+def test_a_folder_with_a_bad_file_is_listed_whole_and_is_not_well(main: Command) -> None:
+    write("a.ns5", SAMPLES)
+    assert main("info", ".")[0] == 0
+    write("zero.ns5", b"")
+    code, out, err = main("info", ".")
+    assert (code, err) == (2, "")
+    assert [line.split()[0] for line in out.splitlines()] == ["recording", "a", "zero"]
+    assert "found an empty file" in out
+
+
 def test_a_finding_before_a_bad_file_leaves_the_worst_exit_code(main: Command) -> None:
     write("cut.ns5", SAMPLES[:-1])
     assert main("check", "cut.ns5")[0] == 1
