@@ -64,6 +64,7 @@ CODES: dict[str, tuple[str, str]] = {
     "unknown-headers": (NOTE, "they are in NevFile.unknown_headers"),
     "dates-differ": (WARNING, "check that the files are of one recording"),
     "ambiguous-epochs": (WARNING, "see Recording.packet_epochs"),
+    "empty-epoch": (WARNING, "check that the NEV is of all of this recording"),
     "events-outside": (NOTE, "they were made while no continuous data was recorded"),
 }
 _DATES_AGREE_S = 5
@@ -258,6 +259,11 @@ def _spike_time_problems(recording: Recording) -> Iterator[_Problem]:
             f"{ambiguous.size} packets may be of either of two epochs, the first is packet {ambiguous[0]} ({either})"
         )
         yield "ambiguous-epochs", nev._headers_end + int(ambiguous[0]) * nev.packet_bytes, message
+    found = set(epochs.epoch.tolist())
+    empty = [number for number in range(len(nev.epochs)) if number not in found]
+    if empty and nev.n_packets:
+        message = f"expected packets of {len(nev.epochs)} epochs of the clock, found none of {ranges_text(empty)}"
+        yield "empty-epoch", 0, message
     ticks, packets = nev.spikes(waveforms=False)["tick"], nev.packets_of("spike")
     is_recorded = np.zeros(ticks.size, bool)
     for ns in recording.nsx.values():

@@ -66,7 +66,8 @@ CASES: dict[str, tuple[str, bytes, int]] = {
     "unknown-packets": ("s.nev", nb.nev([nb.V2.packet(5, 0x9000, b"")]), 0),
     "unknown-headers": ("s.nev", nb.nev([], [nb.extended(b"NEWTHING", b"?")]), 0),
 }
-ELSEWHERE = {"unreadable", "hidden-break", "uneven-packets", "dates-differ", "events-outside", "ambiguous-epochs"}
+ELSEWHERE = {"unreadable", "hidden-break", "uneven-packets", "dates-differ", "events-outside"}
+ELSEWHERE |= {"ambiguous-epochs", "empty-epoch"}
 
 
 def codes(findings: tuple[nv.Finding, ...]) -> list[str]:

@@ -82,7 +82,9 @@ def test_timing_c53_a_nev_without_the_reset_of_its_file_is_ambiguous(folder: Fol
     assert (set(numbers.tolist()), set((numbers != others).tolist())) == ({1}, {True})
     with pytest.warns(nv.AmbiguousEpochs, match=r"1 of 1 packets .* packet 3 \(epoch 1 or 0\)"):
         rec.locate([300], 5, packets=[3])
-    assert "ambiguous-epochs" in [finding.code for finding in nv.check(folder.path / "s")]
+    findings = {finding.code: finding.message for finding in nv.check(folder.path / "s")}
+    assert "137 packets may be of either" in findings["ambiguous-epochs"]
+    assert findings["empty-epoch"] == "expected packets of 2 epochs of the clock, found none of 0"
 
 
 def wrong_and_not_said(rec: nv.Recording, built: Built) -> list[int]:
@@ -130,5 +132,9 @@ def test_timing_c53_real_spikes_of_one_epoch_are_not_located_in_the_other_silent
         head, packet_bytes = nev._headers_end, nev.packet_bytes
     folder.write(s__nev=real_file("reset.nev").read_bytes()[: head + 5451 * packet_bytes])
     folder.write(s__ns2=real_file("reset.ns2").read_bytes())
-    numbers, others = folder.open().packet_epochs
+    rec = folder.open()
+    numbers, others = rec.packet_epochs
     assert np.all((numbers == 0) | (others == 0))
+    spikes, packets = rec.nev.spikes(waveforms=False)["tick"], rec.nev.packets_of("spike")
+    assert np.bincount(rec.locate(spikes, 2, packets=packets)[0]).tolist() == [5451]
+    assert "empty-epoch" in [finding.code for finding in nv.check(folder.path / "s")]
