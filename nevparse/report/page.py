@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from math import isfinite
 from typing import Any, NamedTuple
@@ -14,38 +13,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NevParseError
 from ..export.output.files import complete_or_absent
-from ..format.channel import Channel, channel_kind
 from ..format.dates import date_text
 from ..format.header import is_nev
 from ..format.notebook import shown
 from ..format.tables import EventKind
 from ..format.text import counted, duration_text, ranges_text, size_text
-from ..maps.cmp import read_cmp
-from ..maps.positions import ArrayMap, Positions, plain_grid
+from ..maps.positions import ArrayMap
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
-from ..recording.check import ERROR, NOTE, WARNING, Finding, check
+from ..recording.check import ERROR, NOTE, WARNING
 from ..recording.recording import Recording, open_recording
 from . import drawing
+from .answer import Answer, answer_of
 from .array_view import ArrayLayout, draw_values, draw_verdicts
-from .quality import Measurement, Quality, measure
-from .spikes import summarise_spikes
+from .contents import PageContents, Progress
+from .quality import Quality
 from .style import PAGE, STYLE
-from .timeline import RecordingTimes, draw_timeline
+from .timeline import draw_timeline
 
 _Opened = (Recording, NsxFile, NevFile)
-Progress = Callable[[int, int], None]
-_STEPS = 10
 _TRACE_S, _MOST_TRACES, _MOST_ODD_TRACES = 2.0, 12, 5
 _MOST_COMMENTS, _MOST_FINDINGS, _MOST_WORST = 200, 60, 12
-_PLURAL = {"pause": "pauses", "loss": "losses", "overlap": "overlaps", "reset": "resets"}  # and codes of findings
-_GOOD, _LOOK, _BAD, _PLAIN = "good", "look", "bad", "plain"
-_ANSWERS = {_GOOD: "Looks good", _LOOK: "Worth a look", _BAD: "Something is wrong", _PLAIN: "Nothing to judge"}
+_WHOLE, _NOTHING = 1000, 0.005  # numbers without decimals from the one on, and below the other
 _LONG = 20  # letters of a text that may be broken anywhere
 _MOST_RANGES = 90  # letters of a list of electrodes
-_BAD_SHARE = 0.25  # of electrodes that are not good: the array is in trouble
 
 
 class PageReport(NamedTuple):
@@ -121,11 +113,13 @@ def write_report(
         files = opened.files if isinstance(opened, Recording) else {_suffix(opened.path) or "file": opened}
         inputs = [file._source for file in files.values()]
         outputs = stack.enter_context(complete_or_absent(target, [target], overwrite=overwrite, inputs=inputs))
-        page = _Page(opened, files, cmp, by, seconds, progress or (lambda _done, _total: None))
-        html = page.html().encode("utf-8", "backslashreplace")
+        contents = PageContents(opened, files, cmp, by, seconds, progress or (lambda _done, _total: None))
+        answer = answer_of(contents)
+        html = _Page(contents, answer).html().encode("utf-8", "backslashreplace")
         with outputs.create(target, len(html)) as file:
             file.write(html)
-    return PageReport(target, len(html), page.answer, {key: each.quality for key, each in page.measured.items()})
+    quality = {key: each.quality for key, each in contents.measured.items()}
+    return PageReport(target, len(html), answer.text, quality)
 
 
 def open_for_page(path: str | os.PathLike[str]) -> Recording | NsxFile | NevFile:
@@ -142,163 +136,11 @@ def _suffix(path: str) -> str:
 
 
 class _Page:
-    """What goes onto the page, worked out once."""
+    """The sections of the page."""
 
-    def __init__(
-        self,
-        opened: Recording | NsxFile | NevFile,
-        files: dict[str, NsxFile | NevFile],
-        cmp: Any,
-        by: str,
-        seconds: float | None,
-        progress: Progress,
-    ) -> None:
-        self._opened, self._files, self._progress, self._n_done = opened, files, progress, 0
-        self._continuous = {key: file for key, file in files.items() if isinstance(file, NsxFile)}
-        self._nev = next((file for file in files.values() if isinstance(file, NevFile)), None)
-        self._main = self._main_file()
-        self._electrodes = self._all_electrodes()
-        self._positions = self._positions_of(cmp, by)
-        self._findings = self._check()
-        self._step()
-        self.measured = self._measure(seconds)
-        self._times = RecordingTimes(files)
-        self._spikes = summarise_spikes(self._nev, self._times) if self._nev is not None else None
-        self._step()
-        self._cards = [self._channel_card(), self._time_card(), self._spike_card(), self._file_card()]
-        states = [card.state for card in self._cards]
-        self._state = next(state for state in (_BAD, _LOOK, _GOOD, _PLAIN) if state in states)
-        self.answer = _ANSWERS[self._state]
+    def __init__(self, contents: PageContents, answer: Answer) -> None:
+        self._contents, self._answer = contents, answer
 
-    def _step(self) -> None:
-        self._n_done = min(self._n_done + 1, _STEPS)
-        self._progress(self._n_done, _STEPS)
-
-    # ------------------------------------------------------------------------------------------------- what it is
-    def _main_file(self) -> NsxFile | None:
-        """The continuous file whose channels are shown: with the most electrodes, then the fastest."""
-
-        def order(ns: NsxFile) -> tuple[bool, int, float]:
-            return bool(ns.n_samples), sum(channel.kind == "neural" for channel in ns.channels), ns.sampling_rate
-
-        return max(self._continuous.values(), key=order, default=None)
-
-    @property
-    def _main_key(self) -> str:
-        return next((key for key, ns in self._continuous.items() if ns is self._main), "")
-
-    def _all_electrodes(self) -> list[Channel]:
-        """Every electrode once: of the main file, then of the NEV; bank and pin from whichever has them."""
-        found: dict[int, Channel] = {}
-        described = self._nev.electrodes if self._nev is not None else {}
-        vendor = self._nev.vendor if self._nev is not None else ""
-        for channel in self._main.channels if self._main is not None else ():
-            electrode = described.get(channel.electrode_id)
-            bank, pin = channel.bank or (electrode and electrode.bank) or 0, channel.pin
-            if not channel.bank and electrode and electrode.pin:
-                pin = electrode.pin
-            if channel.kind == "neural":
-                label = channel.label or (electrode.label if electrode else "")
-                found.setdefault(
-                    channel.electrode_id, Channel(len(found), channel.electrode_id, "neural", label, bank, pin)
-                )
-        for number, electrode in described.items():
-            if channel_kind(vendor, number, electrode.bank or 0, "") == "neural" and number not in found:
-                place = electrode.bank or 0, electrode.pin or 0
-                found[number] = Channel(len(found), number, "neural", electrode.label, *place)
-        return list(found.values())
-
-    def _positions_of(self, cmp: Any, by: str) -> Positions | None:
-        if not self._electrodes:
-            return None
-        if cmp is None:
-            return plain_grid(self._electrodes)
-        array = cmp if isinstance(cmp, ArrayMap) else read_cmp(cmp)
-        return array.positions_of(self._electrodes, by=by, partial=True)
-
-    def _check(self) -> tuple[Finding, ...]:
-        name = self._opened.base if isinstance(self._opened, Recording) else self._opened.path
-        if not isinstance(self._opened, Recording) and not os.path.isfile(name):
-            return ()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the findings say the same
-            try:
-                return check(name)
-            except (NevParseError, OSError) as error:
-                return (Finding(ERROR, "unreadable", name, 0, str(error), "use another copy of the file"),)
-
-    def _measure(self, seconds: float | None) -> dict[str, Measurement]:
-        found = {}
-        for key, ns in self._continuous.items():
-            found[key] = measure(ns, seconds)
-            self._step()
-        return found
-
-    # ------------------------------------------------------------------------------------------- the answer first
-    def _channel_card(self) -> _Card:
-        rows = self._rows()
-        judged = rows[rows["verdict"] != "not judged"]
-        if not judged.size:
-            return _Card(_PLAIN, "Channels", "no electrodes", "No continuous file has channels of electrodes.")
-        odd = judged[judged["verdict"] != "good"]
-        state = _BAD if odd.size > _BAD_SHARE * judged.size else _LOOK if odd.size else _GOOD
-        counts = Counter(odd["verdict"].tolist())
-        text = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-        unit = "µV" if judged["unit"][0] == "uV" else "raw units: the file has no scale"
-        band = "spike_noise" if np.isfinite(judged["spike_noise"]).any() else "lfp_noise"
-        noise = judged[band][np.isfinite(judged[band])]
-        said = f"median noise {np.median(noise):.3g} {unit}" if noise.size else "too short to measure"
-        bands = "spike band" if band == "spike_noise" else "LFP band"
-        more = f"{text or 'all of them'}; {said}{f' ({bands})' if noise.size else ''}"
-        return _Card(state, "Channels", f"{judged.size - odd.size} of {judged.size} good", more)
-
-    def _rows(self) -> NDArray[np.void]:
-        """The table of channels of the main file."""
-        if not self._main_key:
-            return np.empty(0, [("verdict", "U21"), ("electrode_id", "i8")])
-        return self.measured[self._main_key].quality.channels
-
-    def _time_card(self) -> _Card:
-        if not self._continuous:
-            resets = len(self._nev.resets) if self._nev is not None else 0
-            state = _LOOK if resets else _PLAIN
-            return _Card(
-                state,
-                "Time",
-                duration_text(self._times.axis.recorded_s),
-                f"no continuous data; {counted(resets, 'clock reset')}",
-            )
-        longest = max(self._continuous.values(), key=lambda ns: ns.clock.seconds(ns.n_samples))
-        broken = max(self._continuous.values(), key=lambda ns: len(ns.gaps))
-        kinds = Counter(gap.kind for gap in broken.gaps)
-        missing_s = sum(max(0.0, gap.seconds) for gap in broken.gaps)
-        text = ", ".join(f"{count} {kind if count == 1 else _PLURAL[kind]}" for kind, count in kinds.items())
-        state = _BAD if not longest.n_samples else _LOOK if set(kinds) - {"pause"} else _GOOD
-        missing = f", {duration_text(missing_s)} not recorded" if missing_s else ""
-        length = duration_text(longest.clock.seconds(longest.n_samples))
-        return _Card(state, "Time", f"{length} recorded", f"{text}{missing}" if kinds else "no gaps")
-
-    def _spike_card(self) -> _Card:
-        if self._spikes is None or not self._spikes.n_spikes:
-            return _Card(_PLAIN, "Spikes", "none", "no NEV" if self._nev is None else "the NEV has no spikes")
-        spikes = self._spikes
-        rate = spikes.n_spikes / len(spikes.electrode_ids) / self._times.axis.recorded_s
-        n_units = spikes.units_per_class["unit"]
-        sorted_text = f"{counted(n_units, 'sorted unit')}" if n_units else "not sorted"
-        said = f"on {counted(len(spikes.electrode_ids), 'electrode')}, {rate:.3g} per second each; {sorted_text}"
-        return _Card(_GOOD, "Spikes", f"{spikes.n_spikes:,}".replace(",", " "), said)
-
-    def _file_card(self) -> _Card:
-        levels = Counter(finding.level for finding in self._findings if finding.code not in _PLURAL)
-        failed = len(self._opened.failed) if isinstance(self._opened, Recording) else 0
-        size = sum(os.path.getsize(file.path) for file in self._files.values() if os.path.isfile(file.path))
-        state = _BAD if levels[ERROR] or failed else _LOOK if levels[WARNING] else _GOOD
-        counts = [counted(levels[level], level) for level in (ERROR, WARNING) if levels[level]]
-        notes = f"; {counted(levels[NOTE], 'note')}" if levels[NOTE] else ""
-        head = ", ".join(counts) or "sound"
-        return _Card(state, "Files", head, f"{counted(len(self._files), 'file')}, {size_text(size)}{notes}")
-
-    # --------------------------------------------------------------------------------------------------- the page
     def html(self) -> str:
         """The whole page."""
         sections = [
@@ -314,34 +156,34 @@ class _Page:
             self._files_section(),
             self._findings_section(),
         ]
-        name = os.path.basename(self._opened.base if isinstance(self._opened, Recording) else self._opened.path)
-        cards = "".join(card.html() for card in self._cards)
+        name = os.path.basename(self._contents.name)
+        cards = "".join(card.html() for card in self._answer.cards)
         body = "".join(section.html() for section in sections if section is not None)
-        self._progress(_STEPS, _STEPS)
+        self._contents.finish()
         return PAGE.format(
-            title=shown(name), style=STYLE, subtitle=shown(self._subtitle()), state=self._state,
-            answer=shown(self.answer), cards=cards, body=body,
+            title=shown(name), style=STYLE, subtitle=shown(self._subtitle()), state=self._answer.state,
+            answer=shown(self._answer.text), cards=cards, body=body,
         )  # fmt: skip
 
     def _subtitle(self) -> str:
-        first: NsxFile | NevFile | None = self._main or self._nev
+        first: NsxFile | NevFile | None = self._contents.main or self._contents.nev
         if first is None:
             return ""
         vendor = "Ripple" if first.vendor == "ripple" else "Blackrock"
-        application = next((file.application for file in self._files.values() if file.application), "")
+        application = next((file.application for file in self._contents.files.values() if file.application), "")
         parts = [f"{vendor} {first.spec}", application, date_text(first.time_origin)]
         return " · ".join(part for part in parts if part)
 
     def _timeline_section(self) -> _Section | None:
         note = "Seconds after the first sample. Bars are unbroken data; red lines are samples lost."
-        if len(self._times.axis.starts) > 1:
+        if len(self._contents.times.axis.starts) > 1:
             note += " At each grey band the clock was set anew: the times behind it count from that moment's own start."
-        return _Section("Timeline", note, draw_timeline(self._times))
+        return _Section("Timeline", note, draw_timeline(self._contents.times))
 
     def _comments(self) -> str:
-        if self._nev is None or not self._nev.kinds().get("comment"):
+        if self._contents.nev is None or not self._contents.nev.kinds().get("comment"):
             return ""
-        nev = self._nev
+        nev = self._contents.nev
         comments = nev.comments()
         rows = [
             (f"{float(nev.seconds(comment.tick)):.3f} s", comment.text or "(empty)")
@@ -351,7 +193,7 @@ class _Page:
         return f"<h3>Comments</h3>{_table(('time', 'comment'), rows)}{more}"
 
     def _worst_section(self) -> _Section | None:
-        rows = self._rows()
+        rows = self._contents.rows
         odd = _worst_first(rows[~np.isin(rows["verdict"], ("good", "not judged"))])
         if not odd.size:
             return None
@@ -364,15 +206,15 @@ class _Page:
         return _Section("Channels to look at first", "", table + more)
 
     def _layout(self) -> ArrayLayout | None:
-        if self._positions is None:
+        if self._contents.positions is None:
             return None
-        return ArrayLayout([channel.electrode_id for channel in self._electrodes], self._positions.um)
+        return ArrayLayout([channel.electrode_id for channel in self._contents.electrodes], self._contents.positions.um)
 
     def _array_section(self) -> _Section | None:
-        layout, rows = self._layout(), self._rows()
-        if layout is None or self._positions is None:
+        layout, rows = self._layout(), self._contents.rows
+        if layout is None or self._contents.positions is None:
             return None
-        neural = rows[rows["kind"] == "neural"] if self._main_key else rows
+        neural = rows[rows["kind"] == "neural"] if self._contents.main_key else rows
         maps = []
         if neural.size:
             unit = "µV" if neural["unit"][0] == "uV" else "raw units"
@@ -380,34 +222,34 @@ class _Page:
             noise = dict(zip(neural["electrode_id"].tolist(), neural[band].tolist(), strict=True))
             name = "Noise, spike band" if band == "spike_noise" else "Noise, LFP band"
             maps.append(draw_values(layout, name, noise, unit))
-        if self._spikes is not None and self._spikes.n_spikes:
-            seconds = self._times.axis.recorded_s
-            rates = {channel.electrode_id: 0.0 for channel in self._electrodes}
-            rates |= {number: count / seconds for number, count in self._spikes.per_electrode.items()}
+        if self._contents.spikes is not None and self._contents.spikes.n_spikes:
+            seconds = self._contents.times.axis.recorded_s
+            rates = {channel.electrode_id: 0.0 for channel in self._contents.electrodes}
+            rates |= {number: count / seconds for number, count in self._contents.spikes.per_electrode.items()}
             maps.append(draw_values(layout, "Spikes per second", rates, "1/s"))
         if neural.size:
             verdicts = {int(row["electrode_id"]): (str(row["verdict"]), str(row["reason"])) for row in neural}
             maps.append(draw_verdicts(layout, "Verdict", verdicts))
         if not maps:
             return None
-        statement = self._positions.statement
-        title = "The array" if self._positions.is_map else "Electrodes on a plain grid"
+        statement = self._contents.positions.statement
+        title = "The array" if self._contents.positions.is_map else "Electrodes on a plain grid"
         return _Section(title, statement[0].upper() + statement[1:] + ".", f'<div class="maps">{"".join(maps)}</div>')
 
     def _spectra_section(self) -> _Section | None:
-        if not self._main_key:
+        if not self._contents.main_key:
             return None
-        measured, rows = self.measured[self._main_key], self._rows()
+        measured, rows = self._contents.measured[self._contents.main_key], self._contents.rows
         chosen = rows["kind"] == "neural"
         if measured.frequencies_hz.size < 16 or not measured.power[chosen].any():
             return None
         unit = "µV" if (rows["unit"][chosen] == "uV").all() else "raw"
         svg = drawing.draw_spectra(measured.frequencies_hz, measured.power[chosen], rows[chosen], unit)
-        self._step()
-        return _Section("Power spectra", f"{self._main_key}: {measured.quality.basis}.", svg)
+        self._contents.step()
+        return _Section("Power spectra", f"{self._contents.main_key}: {measured.quality.basis}.", svg)
 
     def _traces_section(self) -> _Section | None:
-        ns, rows = self._main, self._rows()
+        ns, rows = self._contents.main, self._contents.rows
         if ns is None or ns.n_samples < 2:
             return None
         segment = max(ns.segments, key=lambda each: each.n_samples)
@@ -421,36 +263,35 @@ class _Page:
         is_array = bool((rows["kind"][columns] == "neural").all())
         unit = ("µV" if is_scaled else "raw") if is_array else ""
         svg = drawing.draw_traces(start_s, n / ns.sampling_rate, traces.astype(np.float32), rows[columns], unit)
-        self._step()
+        self._contents.step()
         what = f"{duration_text(n / ns.sampling_rate)} from the middle of its longest segment"
-        note = f"{self._main_key}, {what}; channels that are not good come first."
+        note = f"{self._contents.main_key}, {what}; channels that are not good come first."
         return _Section("Traces", note, svg)
 
     def _spikes_section(self) -> _Section | None:
-        spikes = self._spikes
+        spikes = self._contents.spikes
         if spikes is None or not spikes.n_spikes:
             return None
-        svg = drawing.draw_raster(spikes, self._times)
-        self._step()
+        svg = drawing.draw_raster(spikes, self._contents.times)
+        self._contents.step()
         classes = ", ".join(
             f"{count} {f'of {spikes.units_per_class[kind]} sorted units' if kind == 'unit' else kind}"
             for kind, count in spikes.per_class.most_common()
         )
-        silent = [
-            channel.electrode_id for channel in self._electrodes if not spikes.per_electrode[channel.electrode_id]
-        ]
+        ids = [channel.electrode_id for channel in self._contents.electrodes]
+        silent = [electrode_id for electrode_id in ids if not spikes.per_electrode[electrode_id]]
         listed = ranges_text(sorted(silent))
         which = f" ({listed})" if len(listed) < _MOST_RANGES else ""
         quiet = f" Without a spike: {counted(len(silent), 'electrode')}{which}." if silent else ""
         return _Section("Spikes", f"{spikes.n_spikes} spikes: {classes}.{quiet}", svg)
 
     def _waveform_section(self) -> _Section | None:
-        layout, spikes = self._layout(), self._spikes
+        layout, spikes = self._layout(), self._contents.spikes
         if layout is None or spikes is None or not any(shape.mean.size > 1 for shape in spikes.shapes):
             return None
         unit = "raw" if spikes.is_raw else "µV"
         svg = drawing.draw_waveforms(layout, spikes.shapes, unit)
-        self._step()
+        self._contents.step()
         part = "all" if spikes.n_read == spikes.n_spikes else f"{spikes.n_read} of {spikes.n_spikes}"
         note = (
             f"Mean and standard deviation of each unit, at most 500 spikes of each, from {part} spikes. Grey: unsorted."
@@ -458,23 +299,24 @@ class _Page:
         return _Section("Waveforms", note, svg)
 
     def _events_section(self) -> _Section | None:
-        if self._nev is None:
+        nev, times = self._contents.nev, self._contents.times
+        if nev is None:
             return None
-        kinds = self._nev.kinds()
+        kinds = nev.kinds()
         inputs: tuple[EventKind, ...] = ("digital", "serial")
-        words = [(k, self._times.places(k), self._nev.events(k)["value"]) for k in inputs if kinds.get(k)]
+        words = [(kind, times.places(kind), nev.events(kind)["value"]) for kind in inputs if kinds.get(kind)]
         rows = [(kind.replace("_", " "), str(count)) for kind, count in kinds.items()]
-        svg = drawing.draw_words(words, self._times) if words else ""
-        self._step()
+        svg = drawing.draw_words(words, times) if words else ""
+        self._contents.step()
         table = _table(("kind", "number"), rows, numbers=(1,))
         return _Section("Events", "", svg + table + self._comments()) if rows else None
 
     def _channels_section(self) -> _Section | None:
-        rows = self._rows()
+        rows = self._contents.rows
         if not rows.size:
             return None
-        rates = self._spikes.per_electrode if self._spikes is not None else Counter[int]()
-        seconds = self._times.axis.recorded_s
+        rates = self._contents.spikes.per_electrode if self._contents.spikes is not None else Counter[int]()
+        seconds = self._contents.times.axis.recorded_s
         lines = [
             _channel_row(row, rates[int(row["electrode_id"])] / seconds if rates else None)
             for row in _worst_first(rows)
@@ -493,14 +335,15 @@ class _Page:
             "spikes/s",
         )
         unit = "µV" if (rows["unit"] == "uV").any() else "raw units, as the file has no scale"
-        note = f"{self._main_key}, worst first. Noise and offset in {unit}; alike: correlation with the array's median."
+        alike = "alike: correlation with the array's median"
+        note = f"{self._contents.main_key}, worst first. Noise and offset in {unit}; {alike}."
         return _Section("All channels", note, _table(heads, lines, raw=(2,), numbers=range(3, 11)))
 
     def _files_section(self) -> _Section | None:
         rows = []
-        for key, file in self._files.items():
+        for key, file in self._contents.files.items():
             if isinstance(file, NsxFile):
-                quality = self.measured[key].quality
+                quality = self._contents.measured[key].quality
                 counts = ", ".join(f"{count} {verdict}" for verdict, count in quality.counts.items())
                 ranges = sorted(
                     {
@@ -518,35 +361,21 @@ class _Page:
             else:
                 what = f"{counted(len(file.electrodes), 'electrode')} described"
                 rows.append((os.path.basename(file.path), file.spec, what, counted(file.n_packets, "packet"), ""))
-        failed = self._opened.failed if isinstance(self._opened, Recording) else {}
+        failed = self._contents.opened.failed if isinstance(self._contents.opened, Recording) else {}
         rows += [(key, "", "could not be opened", str(error), "") for key, error in failed.items()]
         return _Section("Files", "", _table(("file", "version", "what", "length", "channels"), rows))
 
     def _findings_section(self) -> _Section | None:
-        if not self._findings:
+        if not self._contents.findings:
             return _Section("Checks", "Every header, block, timestamp and packet is sound.", "")
         order = {ERROR: 0, WARNING: 1, NOTE: 2}
-        findings = sorted(self._findings, key=lambda finding: order[finding.level])
+        findings = sorted(self._contents.findings, key=lambda finding: order[finding.level])
         rows = [
             (finding.level, os.path.basename(finding.path), finding.message, finding.advice)
             for finding in findings[:_MOST_FINDINGS]
         ]
         more = f"<p>and {len(findings) - _MOST_FINDINGS} more</p>" if len(findings) > _MOST_FINDINGS else ""
         return _Section("Checks", "", _table(("level", "file", "what", "what to do"), rows) + more)
-
-
-class _Card(NamedTuple):
-    """One part of the answer, at the top of the page."""
-
-    state: str
-    title: str
-    head: str
-    text: str
-
-    def html(self) -> str:
-        mark = f'<span class="mark {self.state}"></span>'
-        texts = f'<p class="head">{shown(self.head)}</p><p>{shown(self.text)}</p>'
-        return f'<div class="card">{mark}<h2>{shown(self.title)}</h2>{texts}</div>'
 
 
 class _Section(NamedTuple):
@@ -601,7 +430,9 @@ def _channel_row(row: np.void, rate: float | None) -> tuple[str, ...]:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.3g}" if isfinite(value) else "–"
+    if not isfinite(value):
+        return "–"
+    return f"{value:.0f}" if abs(value) >= _WHOLE else f"{value:.3g}" if abs(value) >= _NOTHING else "0"
 
 
 def _percent(value: Any) -> str:
