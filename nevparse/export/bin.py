@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Literal
 
 from ..errors import DamagedFile
-from ..nsx.file import NsxFile
+from ..nsx.file import NsxFile, open_nsx
 from ..nsx.packets import FullScanNeeded
 from ..recording.instruments import InstrumentChanges, combine_instruments
 from ..source.growth import POLL_S, FollowOptions
@@ -25,6 +25,7 @@ from ..traces.traces import Continuous, Traces, choose, plan_traces
 from .inputs import check_not_shrunk, raise_if_changed
 from .job import BinFile, ExportJob, Progress, bin_file, bin_outputs
 from .live import GrowingRows
+from .paths import takes_paths
 
 Plan = Callable[[Continuous], Mapping[str, Traces | GrowingRows]]  # what to write of a recording, by suffix
 
@@ -67,6 +68,7 @@ class BinReport(BinFile):
         return [*map(str, self.files), *([changes] if changes else []), *map(str, self.instruments)]
 
 
+@takes_paths(open_nsx)
 def write_bin(
     x: Traces | Continuous | Iterable[NsxFile],
     path: str | os.PathLike[str],

@@ -202,3 +202,15 @@ def test_choosing_c06_a_whole_float_is_a_tick(ns: nv.NsxFile, nev: nv.NevFile, t
 
 def test_a_file_says_its_shape_and_duration(ns: nv.NsxFile) -> None:
     assert (ns.shape, ns.duration_s) == ((6 * RATE, 4), 6.0)
+
+
+def test_choosing_c07_writers_take_paths_as_well_as_open_files(ns: nv.NsxFile, nev: nv.NevFile, tmp_path: Path) -> None:
+    path = Path(ns.path)
+    for recording, name in ((path, "a"), (str(path), "b"), ([path], "c")):
+        report = nv.write_bin(recording, tmp_path / f"{name}.bin", channels=0, gaps="join")
+        assert (report.n_samples, report.n_channels) == (6 * RATE, 1)
+    assert nv.write_sorter(path, tmp_path / "sorter", gaps="join").export.n_channels == 3
+    assert nv.write_nsx(path, tmp_path / "cut.ns5", channels=[1]).n_channels == 1
+    assert nv.write_nev(nev.path, tmp_path / "cut.nev", electrodes=2).n_packets == 120
+    with pytest.raises(FileNotFoundError):
+        nv.write_bin(tmp_path / "none.ns5", tmp_path / "d.bin")

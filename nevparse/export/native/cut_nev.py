@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from ...format.header import read_extended_headers
 from ...format.numbers import integer, optional_integer
 from ...format.text import size_text
 from ...nev.epochs import check_one_epoch, choose_epoch, warn_of_ambiguous
+from ...nev.file import NevFile, open_nev
 from ...nev.headers import header_id
 from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers, tick_limit
 from ...nev.spikes import N_IDS, Spikes, membership_table
@@ -26,12 +27,10 @@ from ...recording.recording import Recording
 from ...traces.packing import BUFFER_BYTES, BUFFERS, read_all
 from ...traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice
 from ..inputs import check_not_shrunk
+from ..paths import takes_paths
 from .anonymise import PacketBlanks, anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .cut_nsx import segment_numbers
 from .file_plan import FilePlan, Progress, copy_bytes, write_file
-
-if TYPE_CHECKING:
-    from ...nev.file import NevFile
 
 
 class _Times(NamedTuple):
@@ -63,6 +62,7 @@ class NevReport:
         return f"{self.path}: NEV {self.spec}, {self.n_packets} packets, {size_text(self.size_bytes)}"
 
 
+@takes_paths(open_nev)
 def write_nev(
     nev: NevFile | Recording,
     path: str | os.PathLike[str],
@@ -211,7 +211,7 @@ def _at_times(nev: NevFile, times: _Times, *, is_one_epoch: bool) -> NDArray[np.
         return wanted
     assigned = nev.packet_epochs
     is_possible = wanted & ((assigned.epoch == epoch) | (assigned.alternative == epoch))
-    warn_of_ambiguous(nev.path, assigned, np.flatnonzero(is_possible), stacklevel=3)  # who called write_nev
+    warn_of_ambiguous(nev.path, assigned, np.flatnonzero(is_possible), stacklevel=4)  # who called write_nev
     wanted &= assigned.epoch == epoch
     return wanted
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from ...format.numbers import integer, integers, optional_integer, signed_ticks
 from ...format.text import ranges_text
 from ...nev.epochs import check_one_epoch, checked_epoch
 from ...nsx.blocks import block_header
+from ...nsx.file import NsxFile, open_nsx
 from ...nsx.gap_search import N_NEIGHBOURS
 from ...nsx.packets import FullScanNeeded
 from ...traces.extents import Extent
@@ -24,16 +25,15 @@ from ...traces.packing import ColumnPacker, RowReader
 from ...traces.plan import SampleRows, raise_no_samples, select_samples
 from ...traces.selection import ChannelChoice, ChannelKind, ElectrodeChoice, ExcludeChoice, LabelChoice
 from ..inputs import check_not_shrunk
+from ..paths import takes_paths
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .file_plan import FilePlan, NsxReport, Progress, copy_bytes, write_file
-
-if TYPE_CHECKING:
-    from ...nsx.file import NsxFile
 
 Columns = NDArray[np.intp]
 Block = tuple[int, Extent]  # the tick of its first sample, and where its rows are
 
 
+@takes_paths(open_nsx)
 def write_nsx(
     ns: NsxFile,
     path: str | os.PathLike[str],

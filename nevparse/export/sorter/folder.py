@@ -17,11 +17,14 @@ from ...format.channel import Channel
 from ...format.text import json_text, ranges_text
 from ...maps.cmp import read_cmp
 from ...maps.positions import ArrayMap, Positions, plain_grid
+from ...nsx.file import open_nsx
+from ...recording.instruments import Continuous
 from ...traces.selection import ChannelChoice, ElectrodeChoice, ExcludeChoice, LabelChoice
 from ...traces.traces import Continuous
 from ..bin import BinReport, write_bin
 from ..job import BinFile
 from ..output.folder import complete_folder
+from ..paths import takes_paths
 from .kilosort import KILOSORT_PROBE, PARAMS, kilosort_probe, kilosort_settings, phy_params
 from .spikeinterface import PROBE, SI_BINARY, SI_FOLDER, binary_folder, binary_recording, probeinterface_probe
 
@@ -85,8 +88,10 @@ class SorterReport:
         return f"gain {' to '.join(f'{value:g}' for value in ends)} µV per bit"
 
 
+@takes_paths(open_nsx)
 def write_sorter(
     ns: Continuous,
+    /,
     folder: str | os.PathLike[str],
     *,
     cmp: ArrayMap | str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
@@ -165,7 +170,7 @@ def write_sorter(
     unknown = [channel.electrode_id for channel in chosen if not isfinite(channel.uv_per_bit)]
     if unknown:
         message = f"{ns.path}: no scale in microvolts for electrodes {ranges_text(unknown)}: no gains in {SI_BINARY}"
-        warnings.warn(message, UnknownScale, stacklevel=2)
+        warnings.warn(message, UnknownScale, stacklevel=3)
     selection = f"{'those chosen' if is_selection else 'all neural ones'}, {len(chosen)} of {ns.n_channels}"
     gains = tuple(channel.uv_per_bit for channel in chosen)
     return SorterReport(target, export, selection, positions, kilosort_settings(export, positions), gains)
