@@ -17,7 +17,7 @@ from typing import Any, Literal
 from ..errors import DamagedFile
 from ..nsx.file import NsxFile, open_nsx
 from ..nsx.packets import FullScanNeeded
-from ..recording.instruments import InstrumentChanges, combine_instruments
+from ..recording.instruments import CombinedInstruments, InstrumentChanges, combine_instruments
 from ..source.growth import POLL_S, FollowOptions
 from ..traces.plan import GapPolicy, PlanOptions
 from ..traces.selection import ChannelChoice, ChannelKind, ElectrodeChoice, ExcludeChoice, LabelChoice
@@ -173,6 +173,8 @@ def write_bin(
         plan = partial(_growing, FollowOptions(poll_s, timeout_s, stop), request)
     else:
         ns = x if isinstance(x, Continuous) else combine_instruments(x)
+        if isinstance(ns, CombinedInstruments) and len(ns.files) == 1:
+            ns = ns.files[0]
         plan = partial(plan_traces, request)
     while True:
         try:
@@ -216,7 +218,7 @@ def _export(path: str, ns: Continuous, plan: Plan, overwrite: bool, progress: Pr
     is_sorted = next(iter(exported.values())).traces.options.sort
     if job.n_out_of_order and not is_sorted:
         message = f"{job.n_out_of_order} samples are out of order; sort=True (--sort) sorts them"
-        warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=3)
+        warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=4)
     traces = [x.traces for x in exported.values()]
     changes, options = [x.changes for x in traces], traces[0].options
     rows = [part for x in traces for part in x.planned_rows]

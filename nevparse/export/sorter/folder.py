@@ -18,7 +18,6 @@ from ...format.text import json_text, ranges_text
 from ...maps.cmp import read_cmp
 from ...maps.positions import ArrayMap, Positions, plain_grid
 from ...nsx.file import open_nsx
-from ...recording.instruments import Continuous
 from ...traces.selection import ChannelChoice, ElectrodeChoice, ExcludeChoice, LabelChoice
 from ...traces.traces import Continuous
 from ..bin import BinReport, write_bin
