@@ -50,7 +50,7 @@ def tick_range(file: NsxFile | NevFile, arguments: Namespace) -> dict[str, int |
     """``--start`` and ``--stop`` as the options ``start_tick`` and ``stop_tick`` of an export."""
     times: dict[str, Time | None] = {"start_tick": arguments.start, "stop_tick": arguments.stop}
     has_seconds = any(isinstance(time, Fraction) for time in times.values())
-    if has_seconds and file._zero_tick is None and not count_from_recording(file):
+    if file._zero_tick is None and not count_from_recording(file) and has_seconds:
         print_message(f"no samples beside {file.path}: seconds count from its first event")
     ticks = {name: _tick(time, file) for name, time in times.items()}
     _check_range(file, times["start_tick"], ticks, is_following=getattr(arguments, "follow", False))

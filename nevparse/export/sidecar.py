@@ -89,6 +89,8 @@ class Sidecar(RowTimes):
         Hz.
     tick_rate : int
         Hz of the recording's timestamps.
+    zero_tick : int
+        The tick that seconds count from: of the recording's first sample.
     """
 
     def __init__(self, path: str, contents: dict[str, Any]) -> None:
@@ -112,6 +114,7 @@ class Sidecar(RowTimes):
             contents["stretches"],
             self._row_ticks if ticks_file else None,
             is_sorted=bool(contents["sorted"]),
+            zero_tick=int(contents.get("zero_tick", 0)),  # 0.1.0 wrote none, and counted from tick 0
         )
 
     def _row_ticks(self) -> NDArray[np.int64]:

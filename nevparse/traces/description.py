@@ -24,6 +24,7 @@ def describe_traces(x: Any) -> dict[str, Any]:
         "size_bytes": x.nbytes,
         "sampling_rate_hz": x.sampling_rate,
         "tick_rate_hz": ns.tick_rate,
+        "zero_tick": ns.zero_tick,
         "ticks_per_sample": [ns.clock.num, ns.clock.den],
         "time_origin": ns.time_origin.isoformat() if ns.time_origin else None,
         "gaps": options.gaps,

@@ -31,7 +31,9 @@ class RowTimes:
         ranges: Sequence[Mapping[str, Any]],
         row_ticks: Callable[[], NDArray[np.int64]] | None,
         is_sorted: bool = False,
+        zero_tick: int = 0,
     ) -> None:
+        self.zero_tick = zero_tick
         self._clock, self._n_rows, self._row_ticks, self._is_sorted = clock, n_rows, row_ticks, is_sorted
         anchors = [(*anchor, item["start_row"], item["segment"]) for item in ranges for anchor in item["anchors"]]
         rows, ticks, start_rows, segments = zip(*anchors, strict=True)
@@ -120,6 +122,10 @@ class RowTimes:
                 rows = last_nearby_not_after(self._clock, self._row_ticks(), wanted, low, high)
         return np.where(is_recorded, np.minimum(rows, self._stops[anchor] - 1), NO_ROW)
 
-    def seconds(self, rows: ArrayLike, *, origin_tick: int = 0) -> NDArray[np.float64]:
-        """Times of rows in seconds after `origin_tick` of the recording's clock, float64."""
-        return np.asarray((self.row_to_tick(rows) - clock_tick(origin_tick, "origin_tick")) / self._clock.tick_rate)
+    def seconds(self, rows: ArrayLike, *, origin_tick: int | None = None) -> NDArray[np.float64]:
+        """Times of rows in seconds after `origin_tick` of the recording's clock, float64.
+
+        The default is `zero_tick`: the recording's first sample.
+        """
+        origin = self.zero_tick if origin_tick is None else clock_tick(origin_tick, "origin_tick")
+        return np.asarray((self.row_to_tick(rows) - origin) / self._clock.tick_rate)

@@ -551,7 +551,7 @@ class Traces:
         if ns.has_sample_timestamps:
             of_rows = RowTicks(self._planned[0], self.shape[0], ns.clock, self.options.sort)
             row_ticks = lambda: of_rows  # noqa: E731
-        return RowTimes(ns.clock, self.shape[0], self.stretches(), row_ticks, is_sorted=self.options.sort)
+        return RowTimes(ns.clock, self.shape[0], self.stretches(), row_ticks, self.options.sort, ns.zero_tick)
 
     def row_to_tick(self, rows: ArrayLike) -> NDArray[Any]:
         """Timestamps of rows in the recording's clock, as `Sidecar.row_to_tick` gives them."""
@@ -563,7 +563,7 @@ class Traces:
 
     def seconds(self, rows: ArrayLike) -> NDArray[np.float64]:
         """Times of rows in seconds after the recording's first sample, float64."""
-        return self._times.seconds(rows, origin_tick=self.recording.zero_tick)
+        return self._times.seconds(rows)
 
 
 class RowTicks:

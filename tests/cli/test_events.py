@@ -158,3 +158,5 @@ def test_timing_c58_a_slow_file_counts_from_the_recordings_first_sample(tmp_path
         assert cli.main(["cut", str(tmp_path / f"s.{suffix}"), str(out), "--start", "0.01", "--stop", "0.02"]) == 0
         with nv.open_nsx(out) as ns:
             assert (ns.zero_tick, ns.n_samples) == (330, n_samples)
+    assert cli.main(["bin", str(tmp_path / "s.ns2"), str(tmp_path / "s.bin")]) == 0
+    assert nv.read_sidecar(tmp_path / "s.bin").seconds([0, 1]).tolist() == [0.001, 0.002]

@@ -121,6 +121,7 @@ def test_timing_c28_rows_and_ticks_keep_their_shape(opened: Opened, out: Path) -
     assert described.row_to_tick([]).tolist() == described.tick_to_row([]).tolist() == []
     assert described.row_to_tick([1]).dtype == np.int64
     assert described.seconds([0, 5], origin_tick=1000).tolist() == [0, 12 / 30_000]
+    assert described.seconds([0, 5]).tolist() == [0, 12 / 30_000], "after the recording's first sample"
 
 
 def test_timing_c28_a_clock_that_was_set_back_gives_the_later_segment(opened: Opened, out: Path) -> None:
