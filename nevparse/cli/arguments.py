@@ -7,7 +7,9 @@ Options of an export have the library's names for them (``dest``), so that `comm
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from .. import __version__
@@ -55,8 +57,8 @@ class _Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is not known here, where the command's own usage is."""
-        self._given = tuple(sys.argv[1:] if args is None else args)
-        parsed, unknown = super().parse_known_args(args, namespace)
+        self._given = tuple(_joined(sys.argv[1:] if args is None else args))
+        parsed, unknown = super().parse_known_args(list(self._given), namespace)
         if unknown:
             self.error("; ".join(self._unknown(text) for text in unknown))
         return parsed, unknown
@@ -84,6 +86,24 @@ class _Parser(argparse.ArgumentParser):
         n_values = next((k for k, text in enumerate(behind) if text.startswith("-")), len(behind))
         taken = ", ".join(behind[:n_values])
         return f"; {option} took {taken}: put it last, or give its values as one list, {option} A,B"
+
+
+def _joined(arguments: Sequence[str]) -> Iterator[str]:
+    """Arguments with values that begin with a minus joined to their options, and a lone ``--anonymise`` behind all."""
+    before, n_lone = "", 0
+    for text in arguments:
+        if before == "--anonymise" and text != "labels":
+            before, n_lone = "", n_lone + 1
+        if re.match(r"-[\d.]", text) and before.startswith("--") and "=" not in before:
+            text = f"{before}={text}"
+        elif before:
+            yield before
+        before = text
+        if text == "--":  # no options are behind it
+            yield from ["--anonymise"] * n_lone
+            n_lone = 0
+    yield from [before] * bool(before)
+    yield from ["--anonymise"] * n_lone
 
 
 def parser() -> argparse.ArgumentParser:
@@ -143,7 +163,9 @@ def _add_sorter(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cmp", nargs="+", action="extend", metavar="MAP", help=maps)
     command.add_argument("--first-bank", metavar="AE", help="the bank that bank A of each map is plugged into")
     by = "what joins map and channels: bank and pin, label, or electrode id"
-    command.add_argument("--by", choices=["pin", "label", "id"], default="pin", help=by)
+    command.add_argument("--by", choices=["pin", "label", "id"], help=by)
+    missing = "electrodes of the map may be missing in the recording"
+    command.add_argument("--partial", action="store_true", help=missing)
     pitch = "electrode pitch in µm; overrides the map"
     command.add_argument("--pitch", dest="pitch_um", type=float, metavar="UM", help=pitch)
     _add_channels(command)
@@ -157,7 +179,7 @@ def _add_page(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cmp", nargs="+", metavar="MAP", help=maps)
     command.add_argument("--first-bank", metavar="AE", help="the bank that bank A of each map is plugged into")
     by = "what joins map and channels: bank and pin, label, or electrode id"
-    command.add_argument("--by", choices=["pin", "label", "id"], default="pin", help=by)
+    command.add_argument("--by", choices=["pin", "label", "id"], help=by)
     command.add_argument("--overwrite", action="store_true", help="replace a file of the same name")
 
 

@@ -211,6 +211,10 @@ def _read_maps(arguments: argparse.Namespace) -> Any:
     """The array maps that ``--cmp`` names; None without it."""
     from ..maps.cmp import read_cmp
 
+    if not arguments.cmp and (arguments.by or arguments.first_bank):
+        option = "--by" if arguments.by else "--first-bank"
+        raise UnusableInput(f"{option} is for a map of the array; name it with --cmp")
+    arguments.by = arguments.by or "pin"
     if not arguments.cmp:
         return None
     with check_readable(arguments.cmp[0]):

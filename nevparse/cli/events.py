@@ -126,11 +126,27 @@ def print_csv(listing: Listing, *, for_spreadsheet: bool) -> None:
         sys.stdout.reconfigure(newline="")  # RFC 4180 ends lines in CRLF on every system
     tables = _tables(listing)
     _say_what_is_not_listed(listing, tables)
+    tables = [_one_value_a_cell(columns) for columns in tables]
     names = _names(tables) or ["tick", "seconds", "kind"]
     writer = csv.writer(sys.stdout)
     writer.writerow(names)
     for row in _values(tables, names):
         writer.writerow(csv_cells(["" if value is _NOT_OF_KIND else value for value in row], for_spreadsheet))
+
+
+def _one_value_a_cell(columns: _Columns) -> _Columns:
+    """Columns of which those of several values, as the colour of a comment, are a column for each."""
+    flat: _Columns = {}
+    for name, values in columns.items():
+        parts = (
+            next((value for value in values if isinstance(value, tuple)), None) if isinstance(values, list) else None
+        )
+        if parts is None:
+            flat[name] = values
+            continue
+        for k, part in enumerate(getattr(parts, "_fields", range(1, len(parts) + 1))):
+            flat[f"{name}_{part}"] = [None if value is None else value[k] for value in values]
+    return flat
 
 
 def save_npy(listing: Listing, path: str) -> None:

@@ -274,7 +274,8 @@ def _bar(spans: _Spans, first: float, last: float) -> str:
 def info_json(opened: NsxFile | NevFile | Recording) -> dict[str, Any]:
     """Everything but samples and packets, as JSON can have it."""
     if isinstance(opened, Recording):
-        return {"base": opened.base, "members": [info_json(file) for file in opened.files.values()]}
+        failed = [{"path": opened.members[suffix], "error": str(error)} for suffix, error in opened.failed.items()]
+        return {"base": opened.base, "members": [info_json(file) for file in opened.files.values()], "failed": failed}
     values: dict[str, Any] = _plain(_nsx_values(opened) if isinstance(opened, NsxFile) else _nev_values(opened))
     return values
 

@@ -34,6 +34,8 @@ def time(text: str) -> Time:
         return Fraction(int(hours or 0) * 3600 + int(minutes) * 60) + Fraction(seconds)
     if unit := re.fullmatch(r"(.*\d\.?) ?(ms|us|µs|s|sec|min|m|h)", text):
         return Fraction(unit[1]) * _UNITS_S[unit[2]]
+    if re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])", text):  # no recording lasts 200 days
+        raise ValueError(text)
     try:
         if len(text.lower().partition("e")[2]) > 4:
             raise ValueError(text)  # as an exact number it would fill the memory

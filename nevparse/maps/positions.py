@@ -272,7 +272,7 @@ def _check_match(
     if is_part and (partial or not unrecorded):
         return
     advice = (
-        "give this array's map, or partial=True if its other electrodes were not recorded or are not wanted"
+        "give this array's map, or partial=True (--partial) if its other electrodes were not recorded"
         if is_part
         else "give this array's map, first_bank if it is plugged in elsewhere, or choose the channels it has"
     )

@@ -48,7 +48,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
         ("--channels 1.5", "numpy's slices, such as 0:128,130, found '1.5'"),
         ("--channels 0,5,200", "no columns 200; the file has 98, from 0"),
         ("--channels=0,-99", "no columns -99; the file has 98, from 0"),
-        ("--channels -2:", "a value that begins with - is joined to it: --channels=-"),
+        ("--channels -x", "a value that begins with - is joined to it: --channels=-"),
         ("--electrodes 1:32", "electrodes 1 to 32 are 1-32, columns 1:32 are --channels 1:32"),
         ("--electrodes elec1", "names of electrodes are for --labels"),
         ("--electrodes 5-1", "such as 1-96,129, found '5-1'"),

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Names of outputs at a shell: a recording is never replaced."""
+"""Outputs at a shell: a recording is never replaced, and nothing that was asked for is dropped."""
 
 from __future__ import annotations
 
+import csv
 import errno
+import io
+import json
 import os
 from pathlib import Path
 
@@ -11,10 +14,12 @@ import numpy as np
 import pytest
 from builders import nev as n
 from builders import nsx as b
+from builders import sorting as sb
 from export.left import left_in
 from export.output import crashes
 from fixture_types import Command, FileOf
 
+import nevparse as nv
 from nevparse.cli import commands as cli
 
 _PTP = b.plausible("ptp", 2, (40,))[0]
@@ -25,7 +30,10 @@ def main(capsys: pytest.CaptureFixture[str]) -> Command:
     """Run a command in this process: (exit code, standard output, standard error)."""
 
     def call(*arguments):
-        code = cli.main([*map(str, arguments)])
+        try:
+            code = cli.main([*map(str, arguments)])
+        except SystemExit as stop:
+            code = stop.code
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
@@ -65,3 +73,62 @@ def test_exports_c14_a_recording_in_place_of_the_output_is_said(
     code, _, message = main("bin", tmp_path / "a.ns5", tmp_path / last, "--overwrite")
     assert (code, "the last name is that of the .bin to write" in message) == (2, True)
     assert crashes.contents(tmp_path) == before
+
+
+def test_values_that_begin_with_a_minus_are_values(main: Command, file_of: FileOf, out: Path) -> None:
+    path = file_of(b.plausible("2.3", 4, (50, 40))[0])
+    assert main("bin", path, out, "--gaps", "fill", "--fill", "-1e3", "--max-fill", "1e6", "--channels", "-2:")[0] == 0
+    assert np.fromfile(out, "<i2").reshape(-1, 2)[50].tolist() == [-1000, -1000]
+    code, _, message = main("bin", path, out, "--start", "-1")
+    assert (code, "--start" in message) == (2, True)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_anonymise_takes_no_name_of_a_file(main: Command, file_of: FileOf, out: Path, place: int) -> None:
+    files: list[object] = [file_of(b.nsx([(0, b.ramp(9, 2))], comment="J. Doe")), out.with_suffix(".ns5")]
+    files.insert(place, "--anonymise")
+    assert main("cut", *files)[0] == 0
+    with nv.open_nsx(out.with_suffix(".ns5")) as ns:
+        assert (ns.comment, ns.channels[0].label) == ("", "elec1")
+
+
+def test_options_of_a_map_need_one(main: Command, file_of: FileOf, out: Path) -> None:
+    path = file_of(b.plausible("2.3", 2, (9,))[0])
+    for option in (["--by", "label"], ["--first-bank", "A"]):
+        code, _, message = main("sorter", path, out, *option)
+        assert (code, f"{option[0]} is for a map of the array" in message) == (2, True)
+    assert left_in(out.parent) == []
+
+
+def test_a_map_of_more_electrodes_than_were_recorded_needs_the_word(main: Command, file_of: FileOf, out: Path) -> None:
+    channels = [b.channel(k, bank=1, pin=k) for k in (1, 2, 3)]
+    path = file_of(b.nsx([(0, b.ramp(9, 3))], channels=channels))
+    array = file_of(sb.array_map(8, 4), "array.cmp")
+    code, _, message = main("sorter", path, out, "--cmp", array)
+    assert (code, "(--partial)" in message) == (1, True)
+    assert main("sorter", path, out, "--cmp", array, "--partial")[0] == 0
+    with nv.open_nsx(path) as ns:
+        assert nv.write_sorter(ns, out, cmp=array, partial=True, overwrite=True).positions.is_map
+
+
+def test_info_lists_members_that_cannot_be_read(main: Command, file_of: FileOf, tmp_path: Path) -> None:
+    file_of(b.plausible("2.3", 2, (9,))[0])
+    bad = file_of(b"nothing at all", "s.nev")
+    said = json.loads(main("info", tmp_path / "s", "--json")[1])
+    assert [member["path"] for member in said["members"]] == [str(tmp_path / "s.ns5")]
+    assert [(one["path"], "expected a NEV" in one["error"]) for one in said["failed"]] == [(bad, True)]
+
+
+def test_a_cell_has_one_value(main: Command, file_of: FileOf) -> None:
+    path = file_of(n.every_kind((2, 3)), "s.nev")
+    rows = list(csv.DictReader(io.StringIO(main("events", path, "--csv")[1])))
+    assert not any(cell.startswith(("(", "Roi", "[")) for row in rows for cell in row.values())
+    comments = [row for row in rows if row["kind"] == "comment"]
+    assert [comments[0][f"color_{k}"] for k in (1, 2, 3, 4)] == ["1", "2", "3", "4"]
+    assert [comments[2][f"roi_{name}"] for name in ("number", "event")] == ["2", "enter"]
+    assert comments[0]["roi_number"] == comments[1]["color_1"] == ""
+
+
+def test_a_date_without_dashes_is_no_time(main: Command, file_of: FileOf, out: Path) -> None:
+    code, _, message = main("bin", file_of(_PTP), out, "--stop", "20240515")
+    assert (code, "2024-05-06T07:08:09" in message) == (2, True)

@@ -96,6 +96,7 @@ def write_sorter(
     cmp: ArrayMap | str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     by: Literal["pin", "label", "id"] = "pin",
     pitch_um: float | None = None,
+    partial: bool = False,
     channels: ChannelChoice = None,
     electrodes: ElectrodeChoice = None,
     labels: LabelChoice = None,
@@ -121,6 +122,8 @@ def write_sorter(
         How channels are found in the map: ``pin``, ``label`` or ``id``, as in `ArrayMap.positions_of`.
     pitch_um : float, optional
         Distance of neighbouring electrodes in µm; that of the map by default, 400 without a map.
+    partial : bool
+        Whether electrodes of the map may be missing in the recording. Where channels are chosen, they may.
     channels, electrodes, labels, exclude : optional
         Columns, in the order wanted, as in `NsxFile.columns`; all neural ones by default.
     overwrite : bool
@@ -159,7 +162,7 @@ def write_sorter(
     is_selection = is_named or exclude is not None
     columns = ns.columns(channels, electrodes, labels, None if is_named else "neural", exclude)
     chosen = [ns.channels[column] for column in columns]
-    positions = _positions(ns, chosen, cmp, by, pitch_um, is_selection)
+    positions = _positions(ns, chosen, cmp, by, pitch_um, partial or is_selection)
     target, sources = os.fspath(folder), ns.sources
     with complete_folder(target, _BIN, _FILES, sources, overwrite) as part:
         export = _with_final_paths(write_bin(ns, os.path.join(part, _BIN), channels=columns, **options), target)
