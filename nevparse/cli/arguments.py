@@ -145,21 +145,30 @@ def _add_bin(command: argparse.ArgumentParser) -> None:
     _add_report(command)
     _add_channels(command, has_neural=True)
     _add_export(command)
-    clock = command.add_mutually_exclusive_group()
-    same = "of several instruments: equal ticks are the same moment, whatever the dates of the headers say"
-    clock.add_argument("--same-clock", dest="clock", action="store_const", const="same", help=same)
-    shift = "what to add to the times of each instrument, 0 for the first: seconds (0,2.5) or ticks (0,75000t)"
-    clock.add_argument("--offsets", type=offsets, metavar="0,TIME", help=shift)
+    _add_joining(command)
     command.add_argument("--follow", action="store_true", help="go on with what is being recorded, until Ctrl-C")
     idle = "with --follow: end after so many seconds without a new sample"
     command.add_argument("--timeout", dest="timeout_s", type=seconds, metavar="S", help=idle)
 
 
+def _add_joining(command: argparse.ArgumentParser) -> None:
+    """How several files are one recording."""
+    clock = command.add_mutually_exclusive_group()
+    same = "of several instruments: equal ticks are the same moment, whatever the dates of the headers say"
+    clock.add_argument("--same-clock", dest="clock", action="store_const", const="same", help=same)
+    shift = "what to add to the times of each instrument, 0 for the first: seconds (0,2.5) or ticks (0,75000t)"
+    clock.add_argument("--offsets", type=offsets, metavar="0,TIME", help=shift)
+    append = "successive files of one recording, end to end in order of time"
+    clock.add_argument("--append", action="store_true", help=append)
+    order = "with --append: in the order given, whatever the dates of the headers say"
+    command.add_argument("--order", choices=["given"], help=order)
+
+
 def _add_sorter(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="F", help=_CONTINUOUS)
+    command.add_argument("file", nargs="+", metavar="F", help=f"{_CONTINUOUS}; of several instruments one each")
     command.add_argument("folder", metavar="FOLDER", help="the folder to make")
     _add_report(command)
-    maps = "the array's map; of several arrays or headstages one each. A plain grid otherwise"
+    maps = "the array's map; of several arrays, headstages or instruments one each. A plain grid otherwise"
     command.add_argument("--cmp", nargs="+", action="extend", metavar="MAP", help=maps)
     command.add_argument("--first-bank", metavar="AE", help="the bank that bank A of each map is plugged into")
     by = "what joins map and channels: bank and pin, label, or electrode id"
@@ -170,6 +179,7 @@ def _add_sorter(command: argparse.ArgumentParser) -> None:
     command.add_argument("--pitch", dest="pitch_um", type=float, metavar="UM", help=pitch)
     _add_channels(command)
     _add_export(command)
+    _add_joining(command)
 
 
 def _add_page(command: argparse.ArgumentParser) -> None:

@@ -24,10 +24,12 @@ from .times import tick_range
 if TYPE_CHECKING:
     from ..nsx.file import NsxFile
     from ..recording.instruments import CombinedInstruments
+    from ..recording.successive_files import SuccessiveFiles
 
-# options of the command line alone; others are the library's
-_NOT_OPTIONS = {"command", "file", "out", "folder", "nsx", "first_bank", "start", "stop", "clock", "offsets"}
-_NOT_OPTIONS |= {"json", "quiet", "out_dir", "skip_done"}
+_NOT_OPTIONS = {  # of the library's functions, which have the others
+    *("command", "file", "out", "folder", "nsx", "first_bank", "start", "stop"),
+    *("clock", "offsets", "append", "order", "json", "quiet", "out_dir", "skip_done"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -110,6 +112,7 @@ def _bin(arguments: argparse.Namespace) -> int:
     if arguments.timeout_s is not None and not arguments.follow:
         raise UnusableInput("--timeout requires --follow")
     if arguments.out_dir is not None:
+        _check_joining(arguments.file[:1], arguments)  # each by itself
         outputs = outputs_in(arguments.out_dir, arguments.file)
         os.makedirs(arguments.out_dir, exist_ok=True)
 
@@ -126,8 +129,7 @@ def _bin(arguments: argparse.Namespace) -> int:
         raise UnusableInput(f"expected a recording and the .bin to write, found only {arguments.file[0]}")
     *names, out = arguments.file
     check_output_name(out)
-    if len(names) == 1 and (arguments.clock or arguments.offsets):
-        raise UnusableInput("--same-clock and --offsets require the files of several instruments")
+    _check_joining(names, arguments)
     return _write_bin(names, out, arguments)
 
 
@@ -146,11 +148,10 @@ def _write_bin(names: Sequence[str], out: str, arguments: argparse.Namespace) ->
         if arguments.follow and is_timed and not ns.n_samples:
             why = "has no samples yet, so --start and --stop cannot be resolved; retry once recording has begun"
             raise UnusableInput(f"{ns.path} {why}")
-        options = _options(ns, arguments, "{} samples".format)
+        joined = _joined(files, arguments)
+        options = _options(ns, arguments, "{} samples".format, timed=joined)
         stop = stack.enter_context(stop_on_signal()) if arguments.follow else None
-        is_refused = arguments.follow and len(files) > 1
-        recording = files if is_refused else _combined(files, arguments)
-        report = write_bin(recording, out, stop=stop, **options)
+        report = write_bin(joined, out, stop=stop, **options)
     sidecars = report.sidecar_path if len(report.files) == 1 else "the .json beside each"
     _print_written(arguments, report, [*report.lines(), f"{sidecars}: what each column and row is"])
     return DONE
@@ -165,10 +166,33 @@ def _print_written(arguments: argparse.Namespace, report: Any, lines: Sequence[s
     print_report([] if arguments.quiet else lines)
 
 
-def _combined(files: Sequence[NsxFile], arguments: argparse.Namespace) -> CombinedInstruments | NsxFile:
-    """Several instruments side by side, on the clock that the options state; one file as it is."""
+def _check_joining(names: Sequence[str], arguments: argparse.Namespace) -> None:
+    """Refuse options of several files where there is one."""
+    if len(names) == 1 and (arguments.clock or arguments.offsets or arguments.append):
+        raise UnusableInput("--same-clock, --offsets and --append require several files")
+    if arguments.order and not arguments.append:
+        raise UnusableInput("--order requires --append")
+
+
+def _joined(files: Sequence[NsxFile], arguments: argparse.Namespace) -> NsxFile | CombinedInstruments | SuccessiveFiles:
+    """One file as it is; several end to end or side by side, as the options say, and how that is known printed."""
     if len(files) == 1:
         return files[0]
+    if getattr(arguments, "follow", False):
+        raise ValueError("expected, with --follow, one file, found several: follow each on its own")
+    return _end_to_end(files, arguments) if arguments.append else _side_by_side(files, arguments)
+
+
+def _end_to_end(files: Sequence[NsxFile], arguments: argparse.Namespace) -> SuccessiveFiles:
+    from ..recording.succession import concatenate
+
+    joined = concatenate(files, order=arguments.order)
+    for name, placement in zip(joined.names, joined.placements, strict=True):
+        print_message(f"{name}: {placement}")
+    return joined
+
+
+def _side_by_side(files: Sequence[NsxFile], arguments: argparse.Namespace) -> CombinedInstruments:
     from ..recording.instruments import combine_instruments
 
     offsets = arguments.offsets
@@ -186,9 +210,15 @@ def _sorter(arguments: argparse.Namespace) -> int:
     from .choice import has_choice
     from .opening import open_continuous
 
-    arrays = _read_maps(arguments)
-    with open_continuous(arguments.file, arguments.nsx, has_choice(arguments, neural=True)) as ns:
-        report = write_sorter(ns, arguments.folder, **_options(ns, arguments, "{} samples".format) | {"cmp": arrays})
+    _check_joining(arguments.file, arguments)
+    is_wide = len(arguments.file) > 1 and not arguments.append
+    arrays = _read_map_of_each(arguments) if is_wide and arguments.cmp else _read_maps(arguments)
+    has_channels = has_choice(arguments, neural=True)
+    with ExitStack() as stack:
+        files = [stack.enter_context(open_continuous(name, arguments.nsx, has_channels)) for name in arguments.file]
+        joined = _joined(files, arguments)
+        options = _options(files[0], arguments, "{} samples".format, timed=joined)
+        report = write_sorter(joined, arguments.folder, **options | {"cmp": arrays})
     _print_written(arguments, report, report.lines())
     return DONE
 
@@ -219,6 +249,17 @@ def _read_maps(arguments: argparse.Namespace) -> Any:
         return None
     with check_readable(arguments.cmp[0]):
         return read_cmp(arguments.cmp, first_bank=arguments.first_bank)
+
+
+def _read_map_of_each(arguments: argparse.Namespace) -> list[Any]:
+    """A map for each of several instruments, or one for all."""
+    from ..maps.cmp import read_cmp
+
+    maps, banks = arguments.cmp, arguments.first_bank or "A" * len(arguments.cmp)
+    if len(banks) != len(maps):
+        raise ValueError(f"expected first_bank as {len(maps)} letters A to Z, one a file, found {banks!r}")
+    with check_readable(maps[0]):
+        return [read_cmp(one, first_bank=bank) for one, bank in zip(maps, banks, strict=True)]
 
 
 def _cut(arguments: argparse.Namespace) -> int:
@@ -258,11 +299,15 @@ def _leave_out(arguments: argparse.Namespace, why: str, *names: str) -> None:
 
 
 def _options(
-    file: Any, arguments: argparse.Namespace, total_text: Callable[[int], str], continuous: NsxFile | None = None
+    file: Any,
+    arguments: argparse.Namespace,
+    total_text: Callable[[int], str],
+    continuous: NsxFile | None = None,
+    timed: Any = None,
 ) -> dict[str, Any]:
     """Arguments as options of the library's functions, which have the same names.
 
-    `continuous` has the segments, where that is not the file itself.
+    `continuous` has the segments, and `timed` the clock, where that is not the file itself.
     """
     from .choice import Chosen, indices
 
@@ -284,7 +329,7 @@ def _options(
         options["segments"] = indices(options["segments"], len((continuous or file).segments))
     row_bytes = file.n_channels * file.dtype.itemsize if total_text is not size_text else 1
     show = None if arguments.quiet else progress(total_text, row_bytes)
-    return options | tick_range(file, arguments) | {"progress": show}
+    return options | tick_range(timed or file, arguments) | {"progress": show}
 
 
 def _events(arguments: argparse.Namespace) -> int:

@@ -16,6 +16,10 @@ from .terminal import UnusableInput, print_message
 if TYPE_CHECKING:
     from ..nev.file import NevFile
     from ..nsx.file import NsxFile
+    from ..recording.instruments import CombinedInstruments
+    from ..recording.successive_files import SuccessiveFiles
+
+    Timed = NsxFile | NevFile | CombinedInstruments | SuccessiveFiles
 
 _UNITS_S = {"h": Fraction(3600), "min": Fraction(60), "m": Fraction(60), "sec": Fraction(1), "s": Fraction(1)}
 _UNITS_S |= {"ms": Fraction(1, 1000), "us": Fraction(1, 10**6), "µs": Fraction(1, 10**6)}
@@ -48,20 +52,22 @@ def _utc(date: datetime) -> datetime:
     return date if date.tzinfo else date.replace(tzinfo=timezone.utc)
 
 
-def tick_range(file: NsxFile | NevFile, arguments: Namespace) -> dict[str, int | None]:
+def tick_range(file: Timed, arguments: Namespace) -> dict[str, int | None]:
     """``--start`` and ``--stop`` as the options ``start_tick`` and ``stop_tick`` of an export."""
+    from ..recording.instruments import CombinedInstruments
+    from ..recording.successive_files import SuccessiveFiles
+
+    first = file.files[0] if isinstance(file, (SuccessiveFiles, CombinedInstruments)) else file
     times: dict[str, Time | None] = {"start_tick": arguments.start, "stop_tick": arguments.stop}
     has_seconds = any(isinstance(time, Fraction) for time in times.values())
-    if file._zero_tick is None and not count_from_recording(file) and has_seconds:
+    if first._zero_tick is None and not count_from_recording(first) and has_seconds:
         print_message(f"no samples beside {file.path}: seconds count from its first event")
     ticks = {name: _tick(time, file) for name, time in times.items()}
     _check_range(file, times["start_tick"], ticks, is_following=getattr(arguments, "follow", False))
     return ticks
 
 
-def _check_range(
-    file: NsxFile | NevFile, start: Time | None, ticks: Mapping[str, int | None], *, is_following: bool
-) -> None:
+def _check_range(file: Timed, start: Time | None, ticks: Mapping[str, int | None], *, is_following: bool) -> None:
     """Refuse a start below 0 before all that was recorded, and say where a range goes beyond that."""
     span, start_tick, stop_tick = _recorded_span(file), ticks["start_tick"], ticks["stop_tick"]
     if span is None:
@@ -76,11 +82,11 @@ def _check_range(
         print_message(f"--stop is beyond the end of {file.path}, {last_s:.6g} s (tick {span[1]}); taken up to there")
 
 
-def _recorded_span(file: NsxFile | NevFile) -> tuple[int, int] | None:
+def _recorded_span(file: Timed) -> tuple[int, int] | None:
     """The first tick of a file, and the first after its last; None where it has none."""
-    from ..nsx.file import NsxFile
+    from ..nev.file import NevFile
 
-    if isinstance(file, NsxFile):
+    if not isinstance(file, NevFile):
         ends = [(segment.start_tick, segment.stop_tick) for segment in file.segments]
         return (min(start for start, _ in ends), max(stop for _, stop in ends)) if ends else None
     return (file.tick_span[0], file.tick_span[1] + 1) if file.tick_span else None
@@ -99,7 +105,7 @@ def count_from_recording(file: NsxFile | NevFile) -> bool:
     return True
 
 
-def _tick(time: Time | None, file: NsxFile | NevFile) -> int | None:
+def _tick(time: Time | None, file: Timed) -> int | None:
     """The tick of a time."""
     from ..clock import tick_after
 

@@ -17,6 +17,7 @@ from ..format.text import duration_text
 from ..nev.epochs import Epoch, warn_of_ambiguous
 from ..recording.epochs import match_epochs
 from ..recording.recording import Recording
+from ..recording.successive_nevs import SuccessiveRecordings
 from ..source.file import FileSource
 from ..traces.row_times import NO_ROW, RowTimes
 from ..traces.traces import Traces
@@ -159,14 +160,14 @@ class Sidecar(RowTimes):
         return str(self.contents["source"]["name"])
 
     def spike_rows(
-        self, recording: Recording, ticks: ArrayLike, *, packets: ArrayLike | None = None
+        self, recording: Recording | SuccessiveRecordings, ticks: ArrayLike, *, packets: ArrayLike | None = None
     ) -> NDArray[np.int64]:
         """Rows of the ``.bin`` that were recorded at times of the recording's NEV.
 
         Parameters
         ----------
-        recording : Recording
-            The recording that was exported.
+        recording : Recording or SuccessiveRecordings
+            The recording that was exported, or those that were joined.
         ticks : array_like of int
             Timestamps of the NEV, such as the ``tick`` of its spikes.
         packets : array_like of int, optional
@@ -177,6 +178,8 @@ class Sidecar(RowTimes):
         numpy.ndarray
             int64, of the shape of `ticks`; -1 where no row was recorded then.
         """
+        if isinstance(recording, SuccessiveRecordings):
+            return self._rows_of_successive(recording, ticks, packets)
         nev, offset = recording.require_nev(), clock_tick(self._offset_of(recording), "offset_ticks")
         wanted = convert_ticks(tick_values(ticks), nev.tick_rate, self.tick_rate) + offset
         if packets is None or recording.is_one_epoch or not self._epochs:
@@ -187,6 +190,20 @@ class Sidecar(RowTimes):
         for epoch, number in enumerate(match_epochs(to_nev, nev.epochs)):
             in_epoch = nev.packet_epochs.epoch[chosen] == number
             rows[in_epoch] = self.tick_to_row(wanted[in_epoch], epoch=epoch)
+        return rows
+
+    def _rows_of_successive(
+        self, recordings: SuccessiveRecordings, ticks: ArrayLike, packets: ArrayLike | None
+    ) -> NDArray[np.int64]:
+        nev, files = recordings.require_nev(), recordings.files_named([one["name"] for one in self.contents["files"]])
+        wanted = convert_ticks(tick_values(ticks), nev.tick_rate, self.tick_rate)
+        if packets is None or len(files.epochs) == 1:
+            return self.tick_to_row(wanted)
+        segment, _ = recordings.locate(ticks, files, packets=packets)
+        rows = np.full(wanted.shape, NO_ROW, np.int64)
+        for number, epoch in enumerate(files.epochs):
+            in_epoch = (segment >= epoch.start) & (segment < epoch.stop)
+            rows[in_epoch] = self.tick_to_row(wanted[in_epoch], epoch=number)
         return rows
 
     def _offset_of(self, recording: Recording) -> int:

@@ -160,6 +160,25 @@ def plain_grid(channels: Iterable[Channel], *, pitch_um: float | None = None) ->
     return _positions(wanted, places, [1] * len(wanted), statement, is_map=False)
 
 
+def side_by_side(parts: Sequence[Positions]) -> Positions:
+    """Positions of the channels of several instruments, one after the other: their arrays stand side by side."""
+    um, arrays, unplaced, left, n_arrays = [], [], [], -inf, 0
+    for part in parts:
+        shift = max(0.0, left - np.nanmin(part.um[:, 0], initial=inf))
+        um.append(part.um + np.array([shift if isfinite(shift) else 0.0, 0.0]))
+        arrays.append(np.where(part.arrays > 0, part.arrays + n_arrays, 0))
+        unplaced += [row + sum(map(len, um[:-1])) for row in part.unplaced]
+        left = max(left, np.nanmax(um[-1][:, 0], initial=-inf) + ARRAY_GAP_UM)
+        n_arrays = int(max(arrays[-1].max(initial=0), n_arrays))
+    places, numbers = np.concatenate(um), np.concatenate(arrays)
+    places.setflags(write=False)
+    numbers.setflags(write=False)
+    names = tuple(name for part in parts for name in part.unplaced_names)
+    statement = "; ".join(dict.fromkeys(part.statement for part in parts))
+    is_map = all(part.is_map for part in parts)
+    return Positions(places, numbers, tuple(unplaced), names, statement, is_map)
+
+
 def _checked_channels(channels: Iterable[Channel], pitch_um: float | None) -> list[Channel]:
     """The channels as a list; ValueError for an empty one, and for a pitch that is no distance."""
     wanted = list(channels)

@@ -16,10 +16,10 @@ from operator import itemgetter
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
-from ..clock import Gap, tick_after
+from ..clock import Gap, seconds_after, tick_after
 from ..errors import GapError
 from ..format.channel import Channel
 from ..format.numbers import integers
@@ -280,8 +280,12 @@ class CombinedInstruments(Continuous):
 
     @property
     def zero_tick(self) -> int:
-        """The tick that seconds count from: that of the first row."""
-        return self.segments[0].start_tick
+        """The tick that seconds count from: of the first sample that any of the instruments recorded."""
+        return self.grid.origin_tick
+
+    def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
+        """Times in seconds after `zero_tick`, float64, of the shape of `ticks`."""
+        return seconds_after(ticks, self.zero_tick, self.tick_rate)
 
     def tick_at(self, seconds: float) -> int:
         """The tick nearest to a time in seconds after `zero_tick`."""
@@ -311,6 +315,10 @@ class CombinedInstruments(Continuous):
         """Columns of all instruments, each chosen by the same arguments, which `NsxFile.columns` explains."""
         files = zip(self.files, self._first_columns, strict=False)
         return np.concatenate([file.columns(*choice, **named) + first for file, first in files])
+
+    def instruments_of(self, columns: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The number of the instrument, from 0, that each column is of."""
+        return np.searchsorted(self._first_columns, columns, "right") - 1
 
     def planned(self, rows: Sequence[PlanRow]) -> list[PlannedRows]:
         """Planned rows of all instruments as samples of each."""
@@ -356,7 +364,12 @@ class CombinedInstruments(Continuous):
             for track in self.tracks
         ]
 
-    def describe_inputs(self, columns: NDArray[np.intp], changes: Sequence[Any]) -> dict[str, Any]:
+    def describe_inputs(
+        self,
+        rows: Sequence[PlanRow],  # noqa: ARG002 - every row is of every instrument
+        columns: NDArray[np.intp],
+        changes: Sequence[Any],
+    ) -> dict[str, Any]:
         """Which columns are of which instrument, and what was done to its samples."""
         stops = [int((columns < stop).sum()) for stop in self._first_columns]
         described = [

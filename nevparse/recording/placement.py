@@ -32,6 +32,9 @@ class Placement(NamedTuple):
     is_exact: bool
     note: str
 
+    def __str__(self) -> str:
+        return f"ticks {self.offset:+d}; {self.note}" if self.offset else self.note
+
 
 def check_order(order: str | None) -> bool:
     """Whether files are in order as they were given; ValueError for an order that is neither."""

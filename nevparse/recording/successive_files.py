@@ -5,26 +5,30 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from datetime import datetime
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import Any, NamedTuple, SupportsInt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
 from ..clock import Gap, seconds_after, tick_after
+from ..errors import Damage
 from ..format.channel import Channel
 from ..format.numbers import integer, tick_values
 from ..nsx.file import NsxFile
 from ..nsx.segments import Segment
 from ..source.base import Source
 from ..traces.extents import Extent
-from ..traces.plan import FilledRows
+from ..traces.plan import FilledRows, PlanRow, SampleRows
 from ..traces.traces import Continuous
 from .belonging import unique_names
 from .placement import Placement
 
 
-class _Part(NamedTuple):
+class FilePart(NamedTuple):
     """A segment of one file: rows from `first` on of a segment of all files."""
 
     first: int
@@ -36,7 +40,7 @@ class _Part(NamedTuple):
 class SuccessiveSegment:
     """Samples without a break in time, which may go on from one file to the next."""
 
-    def __init__(self, index: int, parts: Sequence[_Part]) -> None:
+    def __init__(self, index: int, parts: Sequence[FilePart]) -> None:
         self.index, self._parts = index, parts
         self._firsts = [part.first for part in parts]
         self.n_samples = parts[-1].first + parts[-1].segment.n_samples
@@ -73,18 +77,19 @@ class SuccessiveSegment:
         """Timestamps of samples `start` to `stop`."""
         a, b, _ = slice(start, stop).indices(self.n_samples)
         parts = [
-            part.segment.ticks(low, high, sort=sort) + part.offset for part, low, high in self._between(a, max(a, b))
+            part.segment.ticks(low, high, sort=sort) + part.offset
+            for part, low, high in self.parts_between(a, max(a, b))
         ]
         return np.concatenate(parts) if parts else self._parts[0].segment.ticks(0, 0)
 
     def extents(self, start: int, stop: int, *, sort: bool = False) -> Iterator[Extent]:
         """Where the rows of samples `start` to `stop` lie, in order, each in its own file."""
-        for part, low, high in self._between(start, stop):
+        for part, low, high in self.parts_between(start, stop):
             yield from part.segment.extents(low, high, sort=sort)
 
     def timestamped(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """For each block the number of its samples among `start` to `stop`, and of its samples before them."""
-        for part, low, high in self._between(start, stop):
+        for part, low, high in self.parts_between(start, stop):
             yield from part.segment.timestamped(low, high)
 
     def ticks_of(self, samples: NDArray[np.int64], *, sort: bool = False) -> NDArray[np.int64]:
@@ -106,7 +111,7 @@ class SuccessiveSegment:
                 ranges.append((ranges.pop()[0] if goes_on else part.first + a, part.first + b))
         return ranges
 
-    def _between(self, start: int, stop: int) -> Iterator[tuple[_Part, int, int]]:
+    def parts_between(self, start: int, stop: int) -> Iterator[tuple[FilePart, int, int]]:
         """The parts that samples `start` to `stop` are in, and where they begin and end in each."""
         number = max(0, bisect_right(self._firsts, start) - 1)
         for part in self._parts[number:]:
@@ -163,6 +168,7 @@ class SuccessiveFiles(Continuous):
         self.dtype, self.clock, self.tick_rate = first.dtype, first.clock, first.tick_rate
         self.sampling_rate, self.time_origin, self.time_base = first.sampling_rate, first.time_origin, first.time_base
         self.n_channels = first.n_channels
+        self._source, self._headers, self._version = first._source, first._headers, first._version  # for a cut
 
     def __repr__(self) -> str:
         return f"SuccessiveFiles({', '.join(self.names)}: {self.n_channels} channels, {self.n_samples} samples)"
@@ -199,12 +205,12 @@ class SuccessiveFiles(Continuous):
         )
 
     @cached_property
-    def _parts(self) -> list[list[_Part]]:
+    def _parts(self) -> list[list[FilePart]]:
         """The parts of each segment."""
-        segments: list[list[_Part]] = []
+        segments: list[list[FilePart]] = []
         for number, (file, placement) in enumerate(zip(self.files, self.placements, strict=True)):
             for segment in file.segments:
-                part = _Part(0, segment, placement.offset, number)
+                part = FilePart(0, segment, placement.offset, number)
                 goes_on = segments and segment.index == 0 and placement.is_exact
                 if goes_on and self._adjoins(segments[-1][-1], part):
                     last = segments[-1][-1]
@@ -213,7 +219,7 @@ class SuccessiveFiles(Continuous):
                     segments.append([part])
         return segments
 
-    def _adjoins(self, before: _Part, now: _Part) -> bool:
+    def _adjoins(self, before: FilePart, now: FilePart) -> bool:
         tick, n_samples = before.segment.last_timestamp
         gap = self.clock.scaled_gap(tick + before.offset, n_samples, now.segment.start_tick + now.offset)
         return not self.clock.is_break(gap)
@@ -251,6 +257,21 @@ class SuccessiveFiles(Continuous):
         """The break in time from the end of one segment to the start of a later one."""
         one, other = self.segments[before], self.segments[after]
         return self.clock.gap(before, one.last_timestamp, one.start_tick, other.start_tick, self.zero_tick)
+
+    @cached_property
+    def epochs(self) -> tuple[range, ...]:
+        """Segments between one setting back of the line of ticks and the next: within a file alone."""
+        starts = [0, *(gap.after_segment + 1 for gap in self.gaps if gap.kind == "reset"), len(self.segments)]
+        return tuple(range(a, b) for a, b in pairwise(starts))
+
+    @property
+    def damage(self) -> tuple[Damage, ...]:
+        """Everything wrong that was met in any file."""
+        return tuple(damage for file in self.files for damage in file.damage)
+
+    def datetime(self, tick: SupportsInt) -> datetime | None:
+        """When a tick was, UTC; None without a date."""
+        return self.time_base.datetime(tick)
 
     def fully_scanned(self) -> SuccessiveFiles:
         """The same files, with every break in time found by reading every timestamp, and not by probing."""
@@ -306,19 +327,52 @@ class SuccessiveFiles(Continuous):
         found = segment >= 0
         return np.where(found, numbers[segment], -1), np.where(found, sample + firsts[segment], -1)
 
-    def describe_inputs(self, columns: NDArray[np.intp], changes: Sequence[Any]) -> dict[str, Any]:  # noqa: ARG002
-        """What a sidecar says of each file."""
-        return {"files": self.describe_files()}
+    def describe_inputs(
+        self,
+        rows: Sequence[PlanRow],
+        columns: NDArray[np.intp],  # noqa: ARG002 - every file has the same
+        changes: Sequence[Any],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Each file, its rows, and how its ticks became those of the first."""
+        of_file: list[list[list[int]]] = [[] for _ in self.files]
+        for planned in rows:
+            if isinstance(planned, SampleRows):
+                row = planned.row
+                for part, low, high in self.parts_of(planned):
+                    _add_range(of_file[part.file], row, row + high - low)
+                    row += high - low
+        return {
+            "files": [
+                {
+                    "name": name,
+                    "path": file.path,
+                    "size_bytes": file.size_bytes,
+                    "rows": ranges,
+                    "offset_ticks": placement.offset,
+                    "clock": placement.note,
+                }
+                for name, file, placement, ranges in zip(self.names, self.files, self.placements, of_file, strict=True)
+            ]
+        }
 
-    def describe_files(self) -> list[dict[str, Any]]:
-        """Each file, and how its ticks became those of the first."""
-        return [
-            {
-                "name": name,
-                "path": file.path,
-                "size_bytes": file.size_bytes,
-                "offset_ticks": placement.offset,
-                "clock": placement.note,
-            }
-            for name, file, placement in zip(self.names, self.files, self.placements, strict=True)
+    def parts_of(self, samples: SampleRows) -> Iterator[tuple[FilePart, int, int]]:
+        """The parts of files that samples are in, and where they begin and end in each."""
+        return self.segments[samples.segment].parts_between(samples.start, samples.start + samples.n_rows)
+
+    def spans_by_file(self, rows: Sequence[SampleRows]) -> Iterator[tuple[NsxFile, list[SampleRows], int]]:
+        """Samples of all files as those of each, file by file, and what is added to the ticks of each."""
+        parts = [
+            (part.file, SampleRows(0, high - low, part.segment.index, low))
+            for samples in rows
+            for part, low, high in self.parts_of(samples)
         ]
+        for number, of_file in groupby(parts, itemgetter(0)):
+            yield self.files[number], [samples for _, samples in of_file], self.placements[number].offset
+
+
+def _add_range(ranges: list[list[int]], first: int, stop: int) -> None:
+    """Add a range of rows, to the last one where it goes on from that."""
+    if ranges and ranges[-1][1] == first:
+        ranges[-1][1] = stop
+    else:
+        ranges.append([first, stop])

@@ -216,6 +216,13 @@ class SuccessiveRecordings:
             segment[inside], sample[inside] = files.joined_samples(number, *located)
         return segment, sample
 
+    def files_named(self, names: Sequence[str]) -> SuccessiveFiles:
+        """The continuous files of these names, such as the sources of an export."""
+        for files in (*self.nsx.values(), *self.nfx.values()):
+            if files.names == tuple(names):
+                return files
+        raise KeyError(f"no {', '.join(names)} in these recordings")
+
     def _continuous(self, nsx: int | SuccessiveFiles) -> SuccessiveFiles:
         if isinstance(nsx, SuccessiveFiles):
             return nsx

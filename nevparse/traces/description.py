@@ -48,7 +48,7 @@ def describe_traces(x: Any) -> dict[str, Any]:
             "missing_bytes": ns.missing_bytes,
         },
         "sorted": options.sort,
-        **ns.describe_inputs(x.columns, x.instruments),
+        **ns.describe_inputs(x.planned_rows, x.columns, x.instruments),
     }
 
 

@@ -234,7 +234,12 @@ class Continuous(ABC):
     def check_fill(self, rows: Sequence[PlanRow], max_fill: float) -> None:  # noqa: B027 - one instrument needs none
         """Raise a GapError where too many rows would be filled for one of several instruments."""
 
-    def describe_inputs(self, columns: NDArray[np.intp], changes: Sequence[Any]) -> dict[str, Any]:  # noqa: ARG002
+    def describe_inputs(
+        self,
+        rows: Sequence[PlanRow],  # noqa: ARG002 - one file needs none
+        columns: NDArray[np.intp],  # noqa: ARG002
+        changes: Sequence[Any],  # noqa: ARG002
+    ) -> dict[str, Any]:
         """What a sidecar says of each of several files."""
         return {}
 

@@ -19,6 +19,7 @@ import numpy as np
 from builders import nev as nb
 from builders import nsx as b
 from builders import sorting as sb
+from builders import timing as t
 
 N_ELECTRODES, N_POINTS, N_SPIKES = 128, 48, 150
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -56,6 +57,10 @@ def write_files(folder: Path) -> None:
         "array.cmp": sb.array_map(128, 12),
         "big-NSP1.ns5": b.nsx([(0, b.ramp(30, 8))]),
         "big-NSP2.ns5": b.nsx([(0, b.ramp(30, 8))]),
+        "long001.ns5": b.nsx([(0, b.ramp(300, 4))]),
+        "long001.nev": t.spike_nev([3, 7]),
+        "long002.ns5": b.nsx([(0, b.ramp(300, 4, first=300))], origin=t.origin(0.05)),
+        "long002.nev": t.spike_nev([4, 8]),
     }
     for name, data in files.items():
         (folder / name).write_bytes(data)

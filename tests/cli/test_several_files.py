@@ -78,3 +78,53 @@ def test_options_of_several_files_are_refused_for_one(main: Command) -> None:
         code, _, err = main("bin", "a.ns5", "w.bin", *options)
         assert code == 2
         assert "offsets" in err
+
+
+def test_joining_c13_append_prints_how_each_file_was_placed_and_writes_one_recording(main: Command) -> None:
+    write("long2.ns5", 0, 300, after_s=0.05, first=300)
+    write("long1.ns5", 0, 300)
+    code, out, err = main("bin", "long2.ns5", "long1.ns5", "w.bin", "--append", "--gaps", "join")
+    assert code == 0
+    assert "long1.ns5: the first file" in err
+    assert "long2.ns5: ticks +1500; the clock was set anew: placed by the dates of the headers, to about 20 ms" in err
+    assert "600 samples x 2 channels" in out
+    np.testing.assert_array_equal(np.fromfile("w.bin", np.int16).reshape(-1, 2), b.ramp(600, 2))
+    assert [one["rows"] for one in nv.read_sidecar("w.bin").contents["files"]] == [[[0, 300]], [[300, 600]]]
+
+
+def test_joining_c13_seconds_of_appended_files_count_from_the_first_sample_of_all(main: Command) -> None:
+    write("a.ns5", 500, 300)
+    write("b.ns5", 0, 300, after_s=0.05, first=300)
+    code, _, _ = main("bin", "a.ns5", "b.ns5", "w.bin", "--append", "--start", "0.04", "--gaps", "fill")
+    assert code == 0
+    sidecar = nv.read_sidecar("w.bin")
+    assert (sidecar.n_samples, int(sidecar.row_to_tick(0))) == (100, 1700)
+
+
+def test_joining_c10_append_keeps_a_given_order(main: Command) -> None:
+    write("b.ns5", 0, 300, after_s=60, first=300)
+    write("a.ns5", 0, 300)
+    command = ("bin", "b.ns5", "a.ns5", "w.bin", "--append", "--gaps", "join")
+    assert main(*command, "--order", "given")[0] == 0
+    rows = np.fromfile("w.bin", np.int16).reshape(-1, 2)
+    np.testing.assert_array_equal(rows, np.vstack([b.ramp(300, 2, first=300), b.ramp(300, 2)]))
+    assert main("bin", "b.ns5", "a.ns5", "v.bin", "--order", "given")[0] == 2
+
+
+def test_joining_c09_append_refuses_what_does_not_belong_in_one_line(main: Command) -> None:
+    write("a.ns5", 0, 300)
+    Path("b.ns5").write_bytes(b.nsx([(0, b.ramp(300, 2))], ids=(1, 3), origin=t.origin(60)))
+    code, out, err = main("bin", "a.ns5", "b.ns5", "w.bin", "--append")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "found electrode 3" in err
+    assert not Path("w.bin").exists()
+
+
+def test_joining_c12_sorter_takes_successive_files(main: Command) -> None:
+    for name, after_s, first in (("a.ns5", 0, 0), ("b.ns5", 0.05, 300)):
+        heads = [b.channel(k + 1, bank=1, pin=k + 1) for k in range(2)]
+        data = b.nsx([(0, b.ramp(300, 2, first=first))], channels=heads, origin=t.origin(after_s))
+        Path(name).write_bytes(data)
+    assert main("sorter", "a.ns5", "b.ns5", "folder", "--append", "--gaps", "join")[0] == 0
+    rows = np.fromfile(Path("folder", "recording.bin"), np.int16).reshape(-1, 2)
+    np.testing.assert_array_equal(rows, b.ramp(600, 2))

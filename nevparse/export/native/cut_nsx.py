@@ -20,6 +20,8 @@ from ...nsx.blocks import block_header
 from ...nsx.file import NsxFile, open_nsx
 from ...nsx.gap_search import N_NEIGHBOURS
 from ...nsx.packets import FullScanNeeded
+from ...nsx.segments import Segment
+from ...recording.successive_files import SuccessiveFiles, SuccessiveSegment
 from ...traces.extents import Extent
 from ...traces.packing import ColumnPacker, RowReader
 from ...traces.plan import SampleRows, raise_no_samples, select_samples
@@ -29,13 +31,14 @@ from ..paths import takes_paths
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .file_plan import FilePlan, NsxReport, Progress, copy_bytes, write_file
 
+Recorded = NsxFile | SuccessiveFiles
 Columns = NDArray[np.intp]
 Block = tuple[int, Extent]  # the tick of its first sample, and where its rows are
 
 
 @takes_paths(open_nsx)
 def write_nsx(
-    ns: NsxFile,
+    ns: Recorded,
     path: str | os.PathLike[str],
     *,
     channels: ChannelChoice = None,
@@ -61,8 +64,8 @@ def write_nsx(
 
     Parameters
     ----------
-    ns : NsxFile
-        The recording. `create_nsx` writes arrays.
+    ns : NsxFile or SuccessiveFiles
+        The recording, or the files that `concatenate` joined. `create_nsx` writes arrays.
     path : str or os.PathLike
         The file to write.
     channels, electrodes, labels, kind, exclude : optional
@@ -122,11 +125,11 @@ def write_nsx(
     if repeated:
         raise ValueError(f"expected each channel once, found column {ranges_text(repeated)} more often")
 
-    def write(file: NsxFile) -> NsxReport:
-        inputs = [file._source]
+    def write(file: Recorded) -> NsxReport:
+        inputs = list(file.sources)
         states = check_not_shrunk(inputs)
         spans = _chosen_spans(file, segments, epoch, start_tick, stop_tick)
-        has_grown = states[0].size_bytes > file.size_bytes
+        has_grown = sum(state.size_bytes for state in states) > file.size_bytes
         plan = _plan(file, columns, spans, anonymise, base_tick, has_grown)
         target = write_file(plan, inputs, states, path, overwrite, progress, "NSx")
         n_samples = sum(span.n_rows for span in spans)
@@ -139,14 +142,14 @@ def write_nsx(
 
 
 def _chosen_spans(
-    ns: NsxFile,
+    ns: Recorded,
     segments: int | slice | Iterable[int] | None,
     epoch: int | None,
     start_tick: int | None,
     stop_tick: int | None,
 ) -> list[SampleRows]:
     """The samples of a selection, in file order; empty only if the file has none."""
-    chosen = ns.segments
+    chosen: tuple[Segment | SuccessiveSegment, ...] = ns.segments
     if segments is not None:
         chosen = tuple(chosen[number] for number in segment_numbers(segments, len(chosen)))
         if not chosen:
@@ -178,12 +181,12 @@ def segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> l
 
 
 def _plan(
-    ns: NsxFile, columns: Columns, spans: list[SampleRows], anonymise: bool | str, base_tick: int, has_grown: bool
+    ns: Recorded, columns: Columns, spans: list[SampleRows], anonymise: bool | str, base_tick: int, has_grown: bool
 ) -> FilePlan:
     start = ns._headers.start
     takes_all = np.array_equal(columns, np.arange(ns.n_channels)) and sum(span.n_rows for span in spans) == ns.n_samples
     # The last block of a file that has grown may count more samples now than were read
-    if takes_all and not (ns.damage or anonymise or base_tick or has_grown):
+    if takes_all and isinstance(ns, NsxFile) and not (ns.damage or anonymise or base_tick or has_grown):
         head = ns._source.read(start, 0, "headers")
         return FilePlan(head, ns.size_bytes, copy_bytes(ns._source, start, ns.size_bytes))
     ends = [(span, span.start + min(span.n_rows, 2 * N_NEIGHBOURS)) for span in spans]  # packets may be shuffled
@@ -201,7 +204,7 @@ def _plan(
     return FilePlan(head, len(head) + n_bytes, body)
 
 
-def _date_tick(ns: NsxFile, spans: Sequence[SampleRows], rollover: int) -> int:
+def _date_tick(ns: Recorded, spans: Sequence[SampleRows], rollover: int) -> int:
     """The tick of the date in the new header."""
     if not ns._version.origin_at_first:
         return rollover
@@ -209,7 +212,7 @@ def _date_tick(ns: NsxFile, spans: Sequence[SampleRows], rollover: int) -> int:
     return int(ns.segments[first.segment].ticks(first.start, first.start + 1)[0]) if first else 0
 
 
-def _head(ns: NsxFile, columns: Columns, anonymise: bool | str, date_tick: int, base_tick: int) -> bytes:
+def _head(ns: Recorded, columns: Columns, anonymise: bool | str, date_tick: int, base_tick: int) -> bytes:
     """The new headers, with the date of a tick."""
     version = ns._version
     size, width = version.basic.size, version.channel.size
@@ -228,14 +231,14 @@ def _head(ns: NsxFile, columns: Columns, anonymise: bool | str, date_tick: int, 
     return basic + b"".join(channels) + undocumented
 
 
-def _blocks_of(ns: NsxFile, span: SampleRows) -> Iterator[Block]:
+def _blocks_of(ns: Recorded, span: SampleRows) -> Iterator[Block]:
     segment, at = ns.segments[span.segment], span.start
     for extent in segment.extents(span.start, span.start + span.n_rows):
         yield int(segment.ticks(at, at + 1)[0]), extent
         at += extent.n_rows
 
 
-def _rollover_ticks(ns: NsxFile, blocks: Sequence[Block]) -> int:
+def _rollover_ticks(ns: Recorded, blocks: Sequence[Block]) -> int:
     """Ticks to add to the timestamps that a reader of the new file gets; ValueError if no one number is right."""
     layout = ns._version.block
     if layout is None:
@@ -259,7 +262,7 @@ def _rollover_ticks(ns: NsxFile, blocks: Sequence[Block]) -> int:
     return rollovers.pop() if rollovers else 0
 
 
-def _iter_blocks(ns: NsxFile, columns: Columns, blocks: Sequence[Block], base_tick: int) -> Iterator[memoryview]:
+def _iter_blocks(ns: Recorded, columns: Columns, blocks: Sequence[Block], base_tick: int) -> Iterator[memoryview]:
     """Blocks, each after a header with the tick of its first sample."""
     layout, packer = ns._version.block, ColumnPacker(columns, ns.n_channels, ns.dtype)
     reader = RowReader(packer, b"")
@@ -270,8 +273,12 @@ def _iter_blocks(ns: NsxFile, columns: Columns, blocks: Sequence[Block], base_ti
             yield batch.packed()
 
 
-def _iter_packets(ns: NsxFile, columns: Columns, spans: Sequence[SampleRows], base_tick: int) -> Iterator[memoryview]:
+def _iter_packets(ns: Recorded, columns: Columns, spans: Sequence[SampleRows], base_tick: int) -> Iterator[memoryview]:
     """One-sample packets, each with its own header, in the order of the file."""
+    if isinstance(ns, SuccessiveFiles):
+        for file, of_file, offset in ns.spans_by_file(spans):
+            yield from _iter_packets(file, columns, of_file, base_tick - offset)
+        return
     block, check, width = ns._version.block, ns.timestamp_check(), ns.dtype.itemsize
     assert block is not None
     assert check is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, Literal
@@ -15,9 +15,9 @@ import numpy as np
 from ...errors import UnknownScale
 from ...format.channel import Channel
 from ...format.text import json_text, ranges_text
-from ...maps.cmp import read_cmp
-from ...maps.positions import ArrayMap, Positions, plain_grid
-from ...nsx.file import open_nsx
+from ...maps.positions import ArrayMap, Positions
+from ...nsx.file import NsxFile, open_nsx
+from ...recording.instruments import combine_instruments
 from ...traces.selection import ChannelChoice, ElectrodeChoice, ExcludeChoice, LabelChoice
 from ...traces.traces import Continuous
 from ..bin import BinReport, write_bin
@@ -25,6 +25,7 @@ from ..job import BinFile
 from ..output.folder import complete_folder
 from ..paths import takes_paths
 from .kilosort import KILOSORT_PROBE, PARAMS, kilosort_probe, kilosort_settings, phy_params
+from .places import contact_names, find_positions
 from .spikeinterface import PROBE, SI_BINARY, SI_FOLDER, binary_folder, binary_recording, probeinterface_probe
 
 _BIN = "recording.bin"
@@ -89,7 +90,7 @@ class SorterReport:
 
 @takes_paths(open_nsx)
 def write_sorter(
-    ns: Continuous,
+    x: Continuous | Iterable[NsxFile],
     /,
     folder: str | os.PathLike[str],
     *,
@@ -112,12 +113,14 @@ def write_sorter(
 
     Parameters
     ----------
-    ns : NsxFile
-        The recording.
+    x : NsxFile, or iterable of NsxFile
+        The recording; or the same-numbered files of several instruments, or what `combine_instruments` and
+        `concatenate` make.
     folder : str or os.PathLike
         The folder to make.
     cmp : ArrayMap, path or sequence of paths, optional
         The array's map. Without one the electrodes are placed on a plain grid, and the probes and the report say so.
+        Of several instruments one that is the same for all, or one for each: their arrays stand side by side.
     by : str
         How channels are found in the map: ``pin``, ``label`` or ``id``, as in `ArrayMap.positions_of`.
     pitch_um : float, optional
@@ -160,13 +163,18 @@ def write_sorter(
     """
     is_named = not (channels is None and electrodes is None and labels is None)
     is_selection = is_named or exclude is not None
-    columns = ns.columns(channels, electrodes, labels, None if is_named else "neural", exclude)
+    given = {"channels": channels, "electrodes": electrodes, "labels": labels, "exclude": exclude}
+    choice: dict[str, Any] = {name: list(c) if isinstance(c, Iterator) else c for name, c in given.items()}
+    choice["kind"] = None if is_named else "neural"
+    ns = x if isinstance(x, Continuous) else combine_instruments(x)
+    columns = ns.columns(**choice)
     chosen = [ns.channels[column] for column in columns]
-    positions = _positions(ns, chosen, cmp, by, pitch_um, partial or is_selection)
+    positions = find_positions(ns, columns, cmp, by, pitch_um, partial or is_selection)
     target, sources = os.fspath(folder), ns.sources
     with complete_folder(target, _BIN, _FILES, sources, overwrite) as part:
-        export = _with_final_paths(write_bin(ns, os.path.join(part, _BIN), channels=columns, **options), target)
-        for name, text in description_files(ns, chosen, positions, export.files).items():
+        export = _with_final_paths(write_bin(ns, os.path.join(part, _BIN), **choice, **options), target)
+        names = contact_names(ns, columns)
+        for name, text in description_files(ns, chosen, names, positions, export.files).items():
             with open(os.path.join(part, name), "x", encoding="ascii", newline="\n") as file:
                 file.write(text)
     unknown = [channel.electrode_id for channel in chosen if not isfinite(channel.uv_per_bit)]
@@ -178,37 +186,20 @@ def write_sorter(
     return SorterReport(target, export, selection, positions, kilosort_settings(export, positions), gains)
 
 
-def _positions(
-    ns: Continuous, chosen: Sequence[Channel], cmp: Any, by: str, pitch_um: float | None, partial: bool
-) -> Positions:
-    analog = [f"{channel.electrode_id} ({channel.label})" for channel in chosen if channel.kind == "analog"]
-    if analog:
-        raise ValueError(f"{ns.path}: expected electrodes, found analog inputs {', '.join(analog)}: leave them out")
-    ids = [channel.electrode_id for channel in chosen]
-    repeated = sorted({number for number in ids if ids.count(number) > 1})
-    if repeated:
-        message = f"expected each electrode once, found {ranges_text(repeated)} twice: choose channels"
-        raise ValueError(f"{ns.path}: {message}")
-    if cmp is None:
-        return plain_grid(chosen, pitch_um=pitch_um)
-    arrays = cmp if isinstance(cmp, ArrayMap) else read_cmp(cmp)
-    positions = arrays.positions_of(chosen, by=by, pitch_um=pitch_um, partial=partial)
-    if positions.unplaced:
-        missing = ", ".join(positions.unplaced_names)
-        raise ValueError(f"{ns.path}: expected a place in the map for every channel, found none for {missing}")
-    return positions
-
-
 def description_files(
-    ns: Continuous, channels: Sequence[Channel], positions: Positions, files: Sequence[BinFile]
+    ns: Continuous,
+    channels: Sequence[Channel],
+    names: Sequence[int | str],
+    positions: Positions,
+    files: Sequence[BinFile],
 ) -> dict[str, str]:
     """Name and ASCII text of every file that describes the ``.bin``."""
     high_pass = [channel.high_pass for channel in channels]
     is_filtered = all(stage is not None and stage.corner_hz >= _SPIKE_BAND_HZ for stage in high_pass)
     contents = {
         KILOSORT_PROBE: kilosort_probe(positions),
-        PROBE: probeinterface_probe(channels, positions),
-        SI_BINARY: binary_recording(ns, channels, files, is_filtered),
+        PROBE: probeinterface_probe(channels, names, positions),
+        SI_BINARY: binary_recording(ns, channels, names, files, is_filtered),
         SI_FOLDER: binary_folder(channels, positions, is_filtered),
     }
     return {name: json_text(value, 1) for name, value in contents.items()} | {PARAMS: phy_params(files, is_filtered)}

@@ -20,7 +20,9 @@ _CONTACT_RADIUS_UM = 10.0  # for drawings; no map says it
 _SI_CORE, _SI_VERSION, _PROBEINTERFACE_VERSION = "spikeinterface.core", "0.105.0", "0.2.21"
 
 
-def probeinterface_probe(channels: Sequence[Channel], positions: Positions) -> dict[str, Any]:
+def probeinterface_probe(
+    channels: Sequence[Channel], names: Sequence[int | str], positions: Positions
+) -> dict[str, Any]:
     """One probe whose shanks are the arrays, so that its contacts are in the order of the columns."""
     n_channels = len(channels)
     probe = {
@@ -33,14 +35,18 @@ def probeinterface_probe(channels: Sequence[Channel], positions: Positions) -> d
         "contact_shapes": ["circle"] * n_channels,
         "contact_shape_params": [{"radius": _CONTACT_RADIUS_UM}] * n_channels,
         "device_channel_indices": list(range(n_channels)),
-        "contact_ids": [str(channel.electrode_id) for channel in channels],
+        "contact_ids": [str(name) for name in names],
         "shank_ids": [str(number) for number in positions.arrays],
     }
     return {"specification": "probeinterface", "version": _PROBEINTERFACE_VERSION, "probes": [probe]}
 
 
 def binary_recording(
-    ns: Continuous, channels: Sequence[Channel], files: Sequence[BinFile], is_filtered: bool
+    ns: Continuous,
+    channels: Sequence[Channel],
+    names: Sequence[int | str],
+    files: Sequence[BinFile],
+    is_filtered: bool,
 ) -> dict[str, Any]:
     """The ``.bin`` files as SpikeInterface's binary recording; without gains if one channel has none."""
     has_gains = all(isfinite(channel.uv_per_bit) for channel in channels)
@@ -50,7 +56,7 @@ def binary_recording(
         "t_starts": _start_seconds(ns, files) if len(files) > 1 else None,
         "num_channels": files[0].n_channels,
         "dtype": files[0].dtype,
-        "channel_ids": [channel.electrode_id for channel in channels],
+        "channel_ids": list(names),
         "time_axis": 0,
         "file_offset": 0,
         "gain_to_uV": [channel.uv_per_bit for channel in channels] if has_gains else None,
