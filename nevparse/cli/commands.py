@@ -211,8 +211,7 @@ def _sorter(arguments: argparse.Namespace) -> int:
     from .opening import open_continuous
 
     _check_joining(arguments.file, arguments)
-    is_wide = len(arguments.file) > 1 and not arguments.append
-    arrays = _read_map_of_each(arguments) if is_wide and arguments.cmp else _read_maps(arguments)
+    arrays = _read_maps(arguments, of_instruments=len(arguments.file) > 1 and not arguments.append)
     has_channels = has_choice(arguments, neural=True)
     with ExitStack() as stack:
         files = [stack.enter_context(open_continuous(name, arguments.nsx, has_channels)) for name in arguments.file]
@@ -237,8 +236,8 @@ def _report(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _read_maps(arguments: argparse.Namespace) -> Any:
-    """The array maps that ``--cmp`` names; None without it."""
+def _read_maps(arguments: argparse.Namespace, of_instruments: bool = False) -> Any:
+    """The array maps that ``--cmp`` names, as one, or each by itself for several instruments; None without it."""
     from ..maps.cmp import read_cmp
 
     if not arguments.cmp and (arguments.by or arguments.first_bank):
@@ -248,18 +247,12 @@ def _read_maps(arguments: argparse.Namespace) -> Any:
     if not arguments.cmp:
         return None
     with check_readable(arguments.cmp[0]):
-        return read_cmp(arguments.cmp, first_bank=arguments.first_bank)
-
-
-def _read_map_of_each(arguments: argparse.Namespace) -> list[Any]:
-    """A map for each of several instruments, or one for all."""
-    from ..maps.cmp import read_cmp
-
-    maps, banks = arguments.cmp, arguments.first_bank or "A" * len(arguments.cmp)
-    if len(banks) != len(maps):
-        raise ValueError(f"expected first_bank as {len(maps)} letters A to Z, one a file, found {banks!r}")
-    with check_readable(maps[0]):
-        return [read_cmp(one, first_bank=bank) for one, bank in zip(maps, banks, strict=True)]
+        if not of_instruments:
+            return read_cmp(arguments.cmp, first_bank=arguments.first_bank)
+        banks = arguments.first_bank or "A" * len(arguments.cmp)
+        if len(banks) != len(arguments.cmp):
+            raise ValueError(f"expected --first-bank as {len(arguments.cmp)} letters, one a map, found {banks!r}")
+        return [read_cmp(path, first_bank=bank) for path, bank in zip(arguments.cmp, banks, strict=True)]
 
 
 def _cut(arguments: argparse.Namespace) -> int:
