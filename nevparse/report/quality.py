@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from ..format.channel import Channel
 from ..format.notebook import summary_html
 from ..format.text import duration_text, printable
 from ..nsx.file import NsxFile
+from ..traces.plan import SampleRows
+from ..traces.traces import Continuous, Traces
 
 WINDOW_S = 1.0
 LFP_HZ = (1.0, 300.0)
@@ -42,13 +44,17 @@ Progress = Callable[[int, int], None]
 _Floats = NDArray[np.float32]
 
 
-class _Rows(Protocol):
-    """Samples that are indexed as an array ``(n_samples, n_channels)``."""
+class _Stretch(NamedTuple):
+    """Samples without a gap: `n_samples` rows of something that is indexed as an array, from `start` on."""
 
-    @property
-    def shape(self) -> tuple[int, ...]: ...
+    rows: Any
+    start: int
+    n_samples: int
 
-    def __getitem__(self, key: Any) -> NDArray[Any]: ...
+    def read(self, first: int, n: int) -> NDArray[Any]:
+        """Samples from `first` on."""
+        samples: NDArray[Any] = self.rows[self.start + first : self.start + first + n]
+        return samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,13 +142,15 @@ class Measurement(NamedTuple):
     power: _Floats
 
 
-def channel_quality(recording: Any, seconds: float | None = 10.0, *, progress: Progress | None = None) -> Quality:
+def channel_quality(
+    recording: NsxFile | Continuous | Traces, seconds: float | None = 10.0, *, progress: Progress | None = None
+) -> Quality:
     """Measure and judge every channel, from short windows spread evenly over the recording.
 
     Parameters
     ----------
-    recording : NsxFile or Traces
-        An open file, or chosen channels and times of one.
+    recording : NsxFile, CombinedInstruments or Traces
+        An open file, several side by side, or chosen channels and times (`NsxFile.traces`). Filled rows are left out.
     seconds : float, optional
         How much to read, in windows of 1 s (shorter where the recording has no unbroken second). None reads all.
     progress : callable, optional
@@ -171,22 +179,33 @@ def channel_quality(recording: Any, seconds: float | None = 10.0, *, progress: P
     return measure(recording, seconds, progress=progress).quality
 
 
-def measure(recording: Any, seconds: float | None = 10.0, *, progress: Progress | None = None) -> Measurement:
+def measure(
+    recording: NsxFile | Continuous | Traces, seconds: float | None = 10.0, *, progress: Progress | None = None
+) -> Measurement:
     """The same, with the power spectra."""
     if seconds is not None and not seconds > 0:
         raise ValueError(f"expected seconds above 0, or None for the whole recording, found {seconds!r}")
     channels, rate = tuple(recording.channels), float(recording.sampling_rate)
-    parts: Sequence[_Rows] = recording.segments if isinstance(recording, NsxFile) else [recording]
-    lengths = np.array([part.shape[0] for part in parts], np.int64)
+    stretches = _stretches(recording)
+    lengths = np.array([stretch.n_samples for stretch in stretches], np.int64)
     n = _window_samples(lengths, rate)
     windows = list(_windows(lengths, n, _n_wanted(seconds, n / rate)))
     tally = _Tally(channels, rate, n, len(windows))
     for number, (part, start) in enumerate(windows):
-        tally.add(number, parts[part][start : start + n])
+        tally.add(number, stretches[part].read(start, n))
         if progress is not None:
             progress(number + 1, len(windows))
     quality = Quality(tally.rows(), len(windows), n / rate, int(lengths.sum()) / rate)
     return Measurement(quality, tally.frequencies_hz, tally.power)
+
+
+def _stretches(recording: NsxFile | Continuous | Traces) -> list[_Stretch]:
+    """Where samples were recorded without a gap between them; rows that were filled are left out."""
+    if isinstance(recording, NsxFile):
+        return [_Stretch(segment, 0, segment.n_samples) for segment in recording.segments]
+    traces = recording if isinstance(recording, Traces) else recording.traces(gaps="join")
+    parts = [part for part in traces.planned_rows if isinstance(part, SampleRows)]
+    return [_Stretch(traces, part.row, part.n_rows) for part in parts]
 
 
 # ------------------------------------------------------------------------------------------------------- windows

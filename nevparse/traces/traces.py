@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +19,9 @@ from ..cached import cached_property
 from ..clock import Clock, Gap, requested_ticks
 from ..errors import ExportError
 from ..format.channel import Channel
+from ..format.notebook import Lane, summary_html
 from ..format.numbers import integer
+from ..format.text import counted, duration_text, size_text
 from ..source.base import Source
 from ..source.reference import FileReference
 from .description import describe_traces, ranges_of_rows
@@ -396,7 +399,21 @@ class Traces:
 
     def __repr__(self) -> str:
         n_rows, n_columns = self.shape
-        return f"Traces({n_rows} rows x {n_columns} channels of {self.dtype.name}, {self.sampling_rate:g} Hz)"
+        length = duration_text(n_rows / self.sampling_rate)
+        return f"Traces({n_rows} rows x {n_columns} channels of {self.dtype.name}, {self.sampling_rate:g} Hz, {length})"
+
+    def _repr_html_(self) -> str:
+        parts = [part for part in self.planned_rows if isinstance(part, SampleRows)]
+        n_filled = self.shape[0] - sum(part.n_rows for part in parts)
+        kinds = Counter(channel.kind for channel in self.channels)
+        rows = [
+            ("rows × channels", f"{self.shape[0]} × {self.shape[1]} of {self.dtype.name}, {size_text(self.nbytes)}"),
+            ("channels", ", ".join(f"{count} {kind}" for kind, count in kinds.items())),
+            ("length", f"{duration_text(self.shape[0] / self.sampling_rate)} at {self.sampling_rate:g} Hz"),
+            ("gaps", f"{self.options.gaps}: {counted(n_filled, 'row')} filled"),
+        ]
+        spans = [(part.row / self.sampling_rate, (part.row + part.n_rows) / self.sampling_rate) for part in parts]
+        return summary_html(f"Traces of {self.recording.path}", rows, [Lane("recorded", spans)])
 
     def __len__(self) -> int:
         return self.shape[0]

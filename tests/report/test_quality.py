@@ -87,6 +87,16 @@ def test_quality_c03_what_the_rate_or_the_length_does_not_hold_is_nan() -> None:
         assert {name for name in floats if np.isnan(rows[name]).all()} - {"mains_hz"} == fields
 
 
+def test_quality_c01_traces_are_measured_where_they_were_recorded(opened: Opened) -> None:
+    samples = qb.stored(qb.tissue(6, 2 * RATE, {1: "hum", 4: "dead"}))
+    ns = opened(b.nsx([(0, samples[:RATE]), (RATE + 90_000, samples[RATE:])]))
+    x = ns.traces(electrodes=[2, 3, 1, 4, 5], gaps="fill", max_fill=10)
+    quality = nv.channel_quality(x)
+    assert quality.channels["electrode_id"].tolist() == [2, 3, 1, 4, 5]
+    assert quality.channels["verdict"].tolist() == ["hum", "good", "good", "good", "dead"]
+    assert (quality.n_windows, quality.duration_s) == (2, 2.0), "filled rows are none of it"
+
+
 @pytest.mark.parametrize("kind", ["2.3", "3.0", "nfx"])
 def test_quality_c04_every_planted_fault_is_found(kind: str) -> None:
     faults = {1 + 2 * k: fault for k, fault in enumerate(qb.FAULTS) if (kind, fault) != ("nfx", "stuck")}

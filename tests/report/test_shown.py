@@ -78,6 +78,16 @@ def test_a_sidecar_says_rows_channels_and_source(opened: Opened, out: Path) -> N
     assert "300 × 2 of int16" in sidecar._repr_html_()
 
 
+def test_traces_say_rows_channels_and_what_was_filled(opened: Opened) -> None:
+    ns = opened(b.nsx([(0, b.ramp(300, 3)), (600, b.ramp(300, 3))]))
+    x = ns.traces(channels=[0, 2], gaps="fill")
+    assert repr(x) == "Traces(900 rows x 2 channels of int16, 30000 Hz, 30 ms)"
+    page = x._repr_html_()
+    assert "900 × 2 of int16" in page
+    assert "fill: 300 rows filled" in page
+    assert page.count("M70") == 1
+
+
 def test_quality_shows_what_is_not_good(opened: Opened) -> None:
     ns = opened(b.nsx([(0, np.zeros((3000, 2)))], channels=[b.channel(1, label=HOSTILE[:16]), b.channel(2)]))
     page = nv.channel_quality(ns)._repr_html_()
