@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from glob import glob, has_magic
 from typing import TYPE_CHECKING
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from ..nsx.file import NsxFile
 
 DONE, REFUSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+# parameters of the library that are options of the same name
+_OPTIONS = (
+    *("channels", "electrodes", "labels", "exclude", "segments", "epoch", "kinds", "gaps", "fill", "max_fill"),
+    *("resample", "sort", "overwrite", "anonymise", "base_tick", "cmp", "by", "first_bank", "follow", "offsets"),
+)
 
 
 def expanded(names: Iterable[str]) -> list[str]:
@@ -30,13 +36,25 @@ def expanded(names: Iterable[str]) -> list[str]:
     return files
 
 
+def in_options(message: str) -> str:
+    """A message of the library in the words of the command line: ``gaps='fill'`` is ``--gaps fill``."""
+
+    def option(found: re.Match[str]) -> str:
+        name, value = found[1].replace("_", "-"), found[2].strip("'\"")
+        return f"--{name}" if value in ("", "...", "True") else f"--{name} {value}"
+
+    if "--" in message:  # it names its option already
+        return message
+    return re.sub(rf"\b({'|'.join(_OPTIONS)})=('[^']*'|\"[^\"]*\"|True|\.\.\.|)(?![\w'])", option, message)
+
+
 def failure(error: Exception) -> tuple[str, int]:
     """The line and the exit code of a command that failed."""
     if isinstance(error, UnusableInput):
         return str(error), UNUSABLE
     if isinstance(error, (NevParseError, ValueError, KeyError, OSError, MemoryError)):
         text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
-        return text or type(error).__name__, REFUSED
+        return in_options(text) or type(error).__name__, REFUSED
     return f"internal error, please report it: {type(error).__name__}: {error}", UNUSABLE
 
 

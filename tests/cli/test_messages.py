@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import nevparse as nv
 from nevparse.cli import commands as cli
+from nevparse.cli.many import in_options
 from nevparse.cli.times import time
 
 
@@ -154,3 +155,26 @@ def test_times_with_units_cut_as_plain_seconds_do(here: Path, capsys: pytest.Cap
     for stop in ("0.05", "50ms", "0:0.05", "2500t"):
         assert told(capsys, "bin", "s.ns5", "o.bin", "--stop", stop, "--overwrite")[0] == 0
         assert np.fromfile("o.bin", "<i2").size == 1500 * 98
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("choose one with channels=", "choose one with --channels"),
+        ("use gaps='split'", "use --gaps split"),
+        ("read with sort=True, overwrite=True", "read with --sort, --overwrite"),
+        ("give max_fill=", "give --max-fill"),
+        ("use gaps='split' (--gaps)", "use gaps='split' (--gaps)"),
+        ("unit='uV'", "unit='uV'"),
+    ],
+)
+def test_advice_of_the_library_is_given_as_options(message: str, said: str) -> None:
+    assert in_options(message) == said
+
+
+def test_a_label_twice_is_chosen_by_the_commands_own_option(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "t.ns5").write_bytes(
+        b.nsx([(0, b.ramp(9, 2))], channels=[b.channel(1, label="a"), b.channel(2, label="a")])
+    )
+    code, message = told(capsys, "bin", "t.ns5", "o.bin", "--labels", "a")
+    assert (code, message) == (1, "nevparse: label 'a' is in columns [0, 1]: choose one with --channels")
