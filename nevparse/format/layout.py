@@ -136,6 +136,10 @@ class Layout:
             shift += _width(code) - _width(old) if other == field else 0
         return Layout(name, self.citation, tuple(rows))
 
+    def up_to(self, n_bytes: int) -> Layout:
+        """The same record with those fields alone that records of so many bytes hold."""
+        return _up_to(self, n_bytes)
+
     def overlaid(self, name: str, citation: str, *rows: Row) -> Layout:
         """The same record with other rows in the place of those they cover."""
         start, stop = rows[0][0], rows[-1][0] + _width(rows[-1][2])
@@ -143,6 +147,13 @@ class Layout:
         before = tuple(row for row in self.rows if row[0] < start)
         after = () if open_end else tuple(row for row in self.rows if row[0] >= stop)
         return Layout(name, citation, before + rows + after)
+
+
+@lru_cache(maxsize=64)
+def _up_to(layout: Layout, n_bytes: int) -> Layout:
+    fixed = [row for row in layout.rows if row[2][0] != "*" and row[0] + _width(row[2]) <= n_bytes]
+    rows = (*fixed, (fixed[-1][0] + _width(fixed[-1][2]), "", "*x"))
+    return layout if layout.size <= n_bytes else Layout(layout.name, layout.citation, rows)
 
 
 def _width(code: str) -> int:

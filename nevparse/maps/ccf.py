@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import nan
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ def read_ccf(path: str | os.PathLike[str]) -> Configuration:
     if root != "CCF" or not isinstance(settings, dict):
         found = f"an element {printable(root[:40])}" if root != "CCF" else "nothing in it"
         raise FormatError("a configuration, whose outermost element is CCF", found, path=name)
-    items = _value_at(settings, "ChanInfo", list, [])
+    items = _items_of(settings.get("ChanInfo"))
     # an item without a number is a channel that the system does not have
     channels = _channel_table([item for item in items if _value_at(item, "chan", int, -1) > 0])
     return Configuration(name, _value_at(settings, "Version", str, ""), channels, settings)
@@ -177,7 +177,8 @@ def _typed(kind: str, text: str) -> int | float | str:
     try:
         if len(text) <= _MAX_DIGITS and "int" in kind.lower():
             return int(text)
-        return float(text) if kind in _FLOATS else text
+        number = float(text) if kind in _FLOATS else text
+        return number if kind not in _FLOATS or isfinite(float(text)) else text
     except ValueError:
         return text
 
@@ -188,6 +189,14 @@ def _value_at(settings: Any, place: str, types: Any, missing: Any) -> Any:
     for name in place.split("/"):
         settings = settings.get(name) if isinstance(settings, dict) else None
     return settings if isinstance(settings, types) else missing
+
+
+def _items_of(settings: Any) -> list[Any]:
+    """The elements in one that says that it is an array, and in one that does not."""
+    if isinstance(settings, dict):
+        values = [value for value in settings.values() if isinstance(value, (dict, list))]
+        return [item for value in values for item in (value if isinstance(value, list) else [value])]
+    return settings if isinstance(settings, list) else []
 
 
 def _channel_table(items: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:

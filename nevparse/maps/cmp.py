@@ -17,6 +17,7 @@ from .positions import PITCH_UM, ArrayMap, MapElectrode
 _CHUNK_BYTES, _MAP_BYTES, _MAX_PIN, _SHOWN = 1 << 16, 1 << 20, 255, 60
 _UTF8_MARK = b"\xef\xbb\xbf"
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")
+_COMMENT = re.compile(r"(?:^|(?<=\s))//")  # not within a label
 _DOS_END = "\x1a"  # of a file, by DOS editors
 _SPELLINGS = {
     "column": "col column c x", "row": "row r y", "bank": "bank b", "pin": "elec electrode e term terminal pin",
@@ -133,7 +134,7 @@ def _read_lines(path: str) -> Iterator[_Line]:
     for number, raw in enumerate(data[offset:].splitlines(keepends=True), 1):
         # as labels of recordings are decoded, so that the two can be compared
         text = raw.decode("utf-8", "replace") if is_utf8 else decode_text(raw)
-        body, _, comment = text.strip(_DOS_END).partition("//")
+        body, comment = (*_COMMENT.split(text.strip(_DOS_END), maxsplit=1), "")[:2]
         yield _Line(number, offset, body.strip(), comment)
         offset += len(raw)
 

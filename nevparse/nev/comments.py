@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8, BOM_UTF16_LE
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -60,7 +61,10 @@ def without_tick(text: bytes, tick: bytes) -> bytes:
 def decode_packet_text(raw: bytes, charset: int) -> str:
     """Decode a packet's text up to its first NUL; of UTF-16 up to its first 16-bit NUL or last complete unit."""
     if charset != tables.CHARSET_UTF16:
+        if raw.startswith(BOM_UTF8):
+            return raw.split(b"\0", 1)[0].decode("utf-8-sig", "replace").rstrip(" ")
         return decode_text(raw)
+    raw = raw.removeprefix(BOM_UTF16_LE)
     return raw[: len(raw) // 2 * 2].decode("utf-16-le", "replace").split("\0", 1)[0].rstrip(" ")
 
 

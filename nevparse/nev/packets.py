@@ -143,8 +143,11 @@ class Packets:
         return np.searchsorted(less_rank, numbers + 1 - rank, "right") - rank
 
     def layout(self, kind: str) -> Layout:
-        """The table of a kind's packet."""
-        return self.version.packets["digital" if kind == "serial" else kind]
+        """The table of a kind's packet; of short digital packets with the fields that they hold."""
+        if kind not in ("digital", "serial"):
+            return self.version.packets[kind]
+        layout = self.version.packets["digital"]
+        return layout.up_to(max(self.raw.itemsize, layout.offsets["value"] + 2))
 
     def joined_size(self, kind: str, numbers: PacketNumbers) -> int:
         """Bytes of the longest of these packets joined with its continuations.

@@ -117,6 +117,23 @@ def test_maps_c15_items_with_a_number_are_channels(read: Read) -> None:
     assert {name: array.dtype.kind for name, array in channels.items() if len(array) != 3} == {}
 
 
+@pytest.mark.parametrize("n_channels", [1, 2, 5])
+def test_maps_c15_channels_that_are_no_array_are_channels(read: Read, n_channels: int) -> None:
+    data = ccf_of(*(whole(k) for k in range(1, n_channels + 1)))
+    as_array, plain = read(data).channels, read(data.replace(b"<ChanInfo Type='Array'>", b"<ChanInfo>")).channels
+    assert plain["channel"].tolist() == list(range(1, n_channels + 1))
+    for name, column in as_array.items():
+        np.testing.assert_array_equal(plain[name], column)
+
+
+@pytest.mark.parametrize("value", ["1e999", "-1e999", "inf", "nan"])
+def test_maps_c16_a_number_that_is_not_finite_is_none(read: Read, value: str) -> None:
+    text = whole(1).replace("<anamax Type='INT32'>8191<", f"<anamax Type='DOUBLE'>{value}<".replace("DOUBLE", "double"))
+    channels = read(ccf_of(text.replace("<hpfreq Type='UINT32'>300<", f"<hpfreq Type='double'>{value}<"))).channels
+    assert value in text
+    assert np.isnan([channels["uv_per_bit"][0], channels["uv_offset"][0], channels["high_pass_hz"][0]]).all()
+
+
 def test_maps_c15_what_the_file_does_not_say_is_missing(read: Read) -> None:
     channels = read(ccf_of(item(7))).channels
     for name, value in channels.items():

@@ -31,6 +31,11 @@ def test_maps_c01_comments_blank_lines_and_line_ends_mean_nothing(read: Read, he
     assert arrays.electrodes == (MapElectrode(0, 5, 1, 1, "chan1"), MapElectrode(1, 5, 1, 2, "chan2"))
 
 
+def test_maps_c01_two_slashes_within_a_label_are_no_comment(read: Read) -> None:
+    arrays = read(b"map\n0 0 A 1 a//b\n1 0 A 2 http://x y\n2 0 A 3 c // d\n3 0 A 4 // e\n//4 0 A 5 f")
+    assert [electrode.label for electrode in arrays.electrodes] == ["a//b", "http://x y", "c", ""]
+
+
 def test_maps_c01_a_description_that_is_not_there_costs_no_electrode(read: Read) -> None:
     arrays = read(b"// no description\n0 0 A 1 one\n1 0 A 2 two")
     assert (arrays.descriptions, len(arrays.electrodes)) == (("",), 2)

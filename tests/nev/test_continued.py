@@ -79,10 +79,9 @@ def test_nev_c36_uneven_continuation_cannot_ask_for_more_memory_than_the_file_wa
 @pytest.mark.parametrize(
     ("version", "kind", "packet", "least"),
     [
-        ((2, 2), "digital", Maker(16).digital(1, 1, 2), 20),
         ((2, 3), "video_sync", Maker(16).packet(1, 0xFFFE, b""), 20),
         ((2, 3), "tracking", Maker(12).packet(1, 0xFFFD, b""), 14),
-        ((3, 0), "digital", Maker(20, 8).digital(1, 1, 2), 24),
+        ((3, 0), "digital", Maker(12, 8).packet(1, 0, b""), 14),
         ((3, 0), "log", Maker(24, 8).packet(1, 0xFFFB, b""), 28),
         ((3, 0), "comment", Maker(12, 8).packet(1, 0xFFFF, b""), 16),
     ],

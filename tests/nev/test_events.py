@@ -7,6 +7,7 @@ import struct
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pytest
 from builders.nev import RIPPLE, V2, V3, Maker, extended, nev, trellis, wav
 from hypothesis import given
@@ -147,6 +148,37 @@ def test_nev_c28_two_packets_of_one_comment_are_one(opened: Opener) -> None:
     assert [c.tick for c in apart] == [100, 101, 200]
     assert file.kinds()["comment"] == 3
     assert len(file.events("comment")) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        ("grün µ".encode("utf-8-sig"), 0),
+        (b"\xff\xfe" + "grün µ".encode("utf-16-le"), 1),
+        ("grün µ".encode("utf-16-le"), 1),
+        ("grün µ".encode("cp1252"), 0),
+    ],
+)
+def test_nev_c26_a_byte_order_mark_is_no_text(opened: Opener, text: bytes, charset: int) -> None:
+    (comment,) = opened(nev([V2.comment(1, text, charset)])).comments()
+    assert comment.text == "grün µ"
+
+
+@pytest.mark.parametrize(("version", "enough"), [((2, 1), 12), ((2, 2), 12), ((2, 3), 12), ((3, 0), 16)])
+@pytest.mark.parametrize("size", [12, 16, 18, 20, 24, 104])
+def test_nev_c24_a_short_digital_packet_has_the_fields_that_it_holds(
+    opened: Opener, version: Any, enough: int, size: int
+) -> None:
+    make = Maker(size, MAKERS[version].stamp)
+    if size < enough:
+        return
+    rest = bytes(range(1, size - make.stamp - 5))
+    file = opened(nev([make.digital(9, 1, 77, rest), make.digital(10, 129, 0x4142, rest)], version=version))
+    found = file.events("digital")
+    assert (found["value"].tolist(), file.events("serial")["value"].tolist()) == ([77], [0x42])
+    whole = opened(nev([MAKERS[version].digital(9, 1, 77, rest)], version=version), "whole.nev").events("digital")
+    for name in found.dtype.names or ():
+        np.testing.assert_array_equal(found[name], whole[name])
 
 
 @pytest.mark.parametrize("rate", [30_000, 10**9])
