@@ -42,7 +42,8 @@ from .packets import KIND_CODES, PacketNumbers, Packets, no_epochs
 from .resets import Reset
 from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list
 
-_FROM_PACKETS = ("packets", "spikes", "tick_span", "first_tick", "origin_tick")  # what `RecordedPackets` caches
+# What `RecordedPackets` caches
+_FROM_PACKETS = ("packets", "spikes", "own_epochs", "tick_span", "first_tick", "origin_tick")
 _COUNTED_AT_ONCE = 200_000  # packets of a file that shows its events unasked
 _PADDING_BYTES = 4  # the last characters of UTF-16, or samples, are hardly ever all 0
 _UV_PER_V = 1e6
@@ -72,6 +73,11 @@ class RecordedPackets:
     def spikes(self) -> Spikes:
         """Those of spikes."""
         return Spikes("spike", self.packets, self.electrodes)
+
+    @cached_property
+    def own_epochs(self) -> tuple[Epoch, ...]:
+        """The epochs by the order of these packets alone."""
+        return epochs_by_resets(self.packets)
 
     @cached_property
     def tick_span(self) -> tuple[int, int] | None:
@@ -321,7 +327,7 @@ class NevFile:
         A file that `open_recording` opened has the epochs of its continuous files; one alone those of its `resets`.
         """
         epochs = self._recorded.find_epochs()
-        return epochs_by_resets(self._packets) if epochs is None else epochs
+        return self._recorded.own_epochs if epochs is None else epochs
 
     def _take_epochs(self, find_epochs: Callable[[], tuple[Epoch, ...] | None]) -> None:
         """Take the epochs of the recording's continuous files, which are found when they are first needed."""

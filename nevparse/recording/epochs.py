@@ -37,3 +37,21 @@ def match_epochs(some: Sequence[Epoch], epochs: Sequence[Epoch]) -> tuple[int, .
 def most_epochs(files: Sequence[NsxFile]) -> NsxFile:
     """The continuous file with the most epochs; of several the fastest, which is the last."""
     return max(reversed(files), key=lambda file: len(file.epochs))
+
+
+class EpochFinder:
+    """Finds the epochs of continuous files in ticks of a rate, again only where one of the files has grown."""
+
+    def __init__(self, files: Sequence[NsxFile], tick_rate: int) -> None:
+        self._files, self._tick_rate = tuple(files), tick_rate
+        self._found: tuple[Epoch, ...] | None = None
+        self._of: list[object] = []
+
+    def __call__(self) -> tuple[Epoch, ...] | None:
+        """The epochs; None while no file has a sample."""
+        now = [file._recorded for file in self._files]
+        if len(now) != len(self._of) or any(one is not other for one, other in zip(now, self._of, strict=True)):
+            files = [file for file in self._files if file.n_samples]
+            self._found = epochs_of(most_epochs(files), self._tick_rate) if files else None
+            self._of = list(now)
+        return self._found

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
 
@@ -21,7 +21,7 @@ from ..format.text import duration_text
 from ..nev.epochs import MOST_EPOCHS, Epoch, PacketEpochs, warn_of_ambiguous
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
-from .epochs import epochs_of, match_epochs, most_epochs
+from .epochs import EpochFinder, epochs_of, match_epochs, most_epochs
 from .members import base_of, instruments_of, members_of
 
 
@@ -70,7 +70,7 @@ class Recording:
         )
         self._count_seconds()
         if self.nev is not None:
-            self.nev._take_epochs(partial(_epochs_in_ticks, self.by_rate(), self.nev.tick_rate))
+            self.nev._take_epochs(EpochFinder(self.by_rate(), self.nev.tick_rate))
 
     def _open(self, suffix: str) -> None:
         try:
@@ -258,12 +258,6 @@ class Recording:
         if self.nev is None:
             raise ValueError(f"{self.base}: expected a NEV, found {', '.join(self.members)}")
         return self.nev
-
-
-def _epochs_in_ticks(files: Sequence[NsxFile], tick_rate: int) -> tuple[Epoch, ...] | None:
-    """The epochs of continuous files in ticks of a rate; None without a sample."""
-    files = [file for file in files if file.n_samples]
-    return epochs_of(most_epochs(files), tick_rate) if files else None
 
 
 def _no_member(base: str, family: str, members: Iterable[str], digit: int) -> str:
