@@ -429,6 +429,11 @@ class NevFile:
             Structured, ``(n_edges,)``: ``tick`` (int64), ``packet`` (intp, as `Recording.locate` takes it), ``pin``
             (uint8: the bit of the event's value, from 0) and ``is_rising`` (bool). Before the first digital event
             every pin counts as low, except where its packet says which bits changed (3.0).
+
+        Raises
+        ------
+        FormatError
+            Where the file's packets are too short for digital events.
         """
         return find_edges(self.events("digital"), self.packets_of("digital"))
 

@@ -162,7 +162,7 @@ def _nev(nev: NevFile) -> None:
         None, {key: len(found) for key, found in ticks.items()},
     )  # fmt: skip
     assert len(nev.spikes(list(nev.electrodes), 1, 5, 2**40, waveforms=False)) <= n_spikes
-    _refused(lambda: (nev.comments(), nev.comments(merged=False)))
+    _refused(lambda: (nev.comments(), nev.comments(merged=False), nev.digital_edges()))
 
 
 def _events(nev: NevFile, kind: str, count: int) -> None:
