@@ -117,3 +117,14 @@ def test_writing_c10_packets_that_go_on_before_any_begins_stay_in_the_whole_alon
     raw = n.nev([stray, n.V2.spike(5, 1, 0)], [n.wav(1)])
     assert cut(nev_of(raw)) == raw
     assert cut(nev_of(raw), start_tick=0) == n.nev([n.V2.spike(5, 1, 0)], [n.wav(1)])
+
+
+def test_writing_c08_a_cut_behind_a_rollover_has_the_date_of_it(nev_of: NevOf, cut: Cut) -> None:
+    """As a cut NSx has: 32 bits hide that tick 0 of the file is not that of its date."""
+    ticks = [2**32 - 30_000, 2**32 - 10, 20, 90_000]
+    nev = nev_of(n.nev([n.V2.spike(tick % 2**32, 1, 0) for tick in ticks], [n.wav(1)], version=(2, 3)))
+    later = nev_of(cut(nev, start_tick=2**32), "later.nev")
+    assert later.spikes(waveforms=False)["tick"].tolist() == [20, 90_000]
+    passed = later.datetime(20) - nev.datetime(2**32 + 20)
+    assert abs(passed) <= timedelta(microseconds=502)
+    assert cut(nev, stop_tick=2**32)[28:44] == Path(nev.path).read_bytes()[28:44]
