@@ -92,6 +92,7 @@ if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
     from .traces.selection import ElectrodeChoice as ElectrodeChoice
     from .traces.selection import ExcludeChoice as ExcludeChoice
     from .traces.selection import LabelChoice as LabelChoice
+    from .traces.traces import Traces as Traces
 
 __version__ = "0.2.0"
 
@@ -108,6 +109,7 @@ _HOMES = {
     "nev.electrodes": "Electrode",
     "nev.epochs": "Epoch PacketEpochs",
     "recording.recording": "open_recording Recording",
+    "traces.traces": "Traces",
     "recording.instruments": "combine_instruments CombinedInstruments",
     "recording.succession": "concatenate",
     "recording.successive_files": "SuccessiveFiles",

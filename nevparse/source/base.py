@@ -39,6 +39,9 @@ class Source(ABC):
         """Take in the bytes that were written since; returns their number."""
         raise ValueError(f"{self.path}: only a file that was opened by its path can be followed while it grows")
 
+    def check_unchanged(self) -> None:  # noqa: B027 - most cannot tell
+        """FormatError where a file is shorter than it was, or was changed in its place since this was asked first."""
+
     @abstractmethod
     def reopen_argument(self) -> Any:
         """What opens the same bytes in another process; TypeError where nothing can."""

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from ..errors import FormatError
 from .base import Source
 
+_HEAD_BYTES = 314  # the basic header of most files, which nobody changes while a recording grows
+
 
 class FileSource(Source):
     """A regular file, opened read-only by its path; it may grow meanwhile. What the system refuses is an OSError."""
@@ -41,6 +43,8 @@ class FileSource(Source):
         self._file, self.size = file, os.fstat(file.fileno()).st_size
         self._lock = Lock()
         self._map: NDArray[np.uint8] | None = None
+        self._state: tuple[int, int] | None = None
+        self._head = b""
 
     @property
     def closed(self) -> bool:
@@ -67,6 +71,24 @@ class FileSource(Source):
                 raise FormatError(f"{self.size} bytes or more, as before", f"{size}", path=self.path)
             self.size = size
         return n_new
+
+    def check_unchanged(self) -> None:
+        """FormatError where the file is shorter than it was, or was changed in its place since this was asked first.
+
+        It may grow: then its head is compared.
+        """
+        self._check_open()
+        status = os.fstat(self._file.fileno())
+        now = status.st_size, status.st_mtime_ns
+        if now == self._state:
+            return
+        if now[0] < self.size:
+            raise FormatError(f"{self.size} bytes, as when it was opened", f"{now[0]}; reopen it", path=self.path)
+        head = self.peek(_HEAD_BYTES, 0)
+        if self._state is not None and (now[0] <= self._state[0] or head != self._head):
+            found = "one that was written to and did not grow; reopen it"
+            raise FormatError("the file as it was", found, path=self.path)
+        self._state, self._head = now, head
 
     def reopen_argument(self) -> Any:
         """Its absolute path."""

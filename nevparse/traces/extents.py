@@ -50,10 +50,13 @@ def index_rows(key: Any, shape: tuple[int, int], take: Take) -> NDArray[Any]:
     if any(isinstance(part, np.ndarray) and part.ndim == 0 and part.dtype == bool for part in parts):
         raise IndexError(f"expected an index of rows and columns, found {key!r}")
     try:
-        return _index_axes(_without_ellipsis(parts, shape), shape, take)
+        taken = _index_axes(_without_ellipsis(parts, shape), shape, take)
     except (IndexError, TypeError):
-        np.broadcast_to(np.int8(0), shape)[key]  # raises what numpy does for an array of this shape
-        raise
+        of_same_shape = np.broadcast_to(np.int8(0), shape)[key]  # raises what numpy does
+        if of_same_shape.size:
+            raise
+        return np.empty(of_same_shape.shape, take(range(0), _EVERY).dtype)  # of nothing, any position will do
+    return np.asarray(taken) if any(part is Ellipsis for part in parts) else taken
 
 
 def _plain(part: Any) -> Any:
@@ -138,12 +141,15 @@ def _is_sorted(rows: NDArray[np.intp]) -> bool:
     return bool((rows[1:] > rows[:-1]).all())
 
 
-def take_rows(rows: Rows, columns: Columns, no_rows: NDArray[Any], views: Views) -> NDArray[Any]:
+def take_rows(
+    rows: Rows, columns: Columns, no_rows: NDArray[Any], views: Views, is_spaced: bool = False
+) -> NDArray[Any]:
     """Rows in ascending order, and of them these columns; a view where all are in one extent, equally spaced.
 
-    `no_rows` is an array of no row, of all columns and of the type of the samples.
+    `no_rows` is an array of no row, of all columns and of the type of the samples. With `is_spaced`, rows between
+    packet headers of an odd number of bytes are copied: numpy takes such rows where they are, torch refuses them.
     """
-    parts = [_pick(view, places, columns) for places, view in _places(rows, views)]
+    parts = [_pick(view, places, columns, is_spaced) for places, view in _places(rows, views)]
     return parts[0] if len(parts) == 1 else np.concatenate([no_rows[:, columns], *parts])
 
 
@@ -160,8 +166,21 @@ def _places(rows: Rows, views: Views) -> Iterator[tuple[Any, NDArray[Any]]]:
             yield near[a:b] - first, view
 
 
-def _pick(view: NDArray[Any], rows: Any, columns: Columns) -> NDArray[Any]:
+def _pick(view: NDArray[Any], rows: Any, columns: Columns, is_spaced: bool) -> NDArray[Any]:
     if isinstance(columns, slice):
         picked: NDArray[Any] = view[:, columns][rows]
-        return picked
-    return np.take(view[rows], columns, axis=1)
+        return _spaced_in_samples(picked) if is_spaced else picked
+    return np.take(_spaced_in_samples(view[rows]), columns, axis=1)
+
+
+def _spaced_in_samples(rows: NDArray[Any]) -> NDArray[Any]:
+    """The same samples, with rows a whole number of samples apart; rows are moved as opaque fields, by memcpy."""
+    if rows.strides[0] % rows.itemsize == 0:
+        return rows
+    spaced = np.empty(rows.shape, rows.dtype)
+    if rows.size and rows.strides[1] == rows.itemsize:
+        row = np.dtype(f"V{rows.shape[1] * rows.itemsize}")
+        spaced.view(row)[...] = rows.view(row)
+    else:
+        spaced[...] = rows
+    return spaced

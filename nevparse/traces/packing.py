@@ -127,7 +127,9 @@ class RowReader:
     def repeat(self, last: Extent) -> None:
         """Fill a gap at the beginning with this row."""
         row = np.empty(self._packer.row_bytes, np.uint8)
+        observer, self._observer = self._observer, None
         self._make(last, 0, 1, 0, row)
+        self._observer = observer
         self._pending = []  # of one row nothing is left to do
 
     def batches(self, items: Iterable[Extent | FilledRows]) -> Iterator[Batch]:

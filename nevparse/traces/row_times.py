@@ -41,8 +41,8 @@ class RowTimes:
         self._starts = np.maximum(self._anchor_rows, start_rows)  # an anchor may be before its first row
         self._stops = np.append(self._starts[1:], n_rows)
         self._start_ticks = self.row_to_tick(self._starts)
-        spans, ends = zip(*self._recorded(segments), strict=True)
-        self._intervals = TickIntervals(spans, ends)
+        recorded = list(self._recorded(segments))
+        self._intervals = TickIntervals([span for span, _ in recorded], [end for _, end in recorded])
         epoch_of = {item["segment"]: int(item.get("epoch", 0)) for item in ranges}
         self._span_epochs = np.array([epoch_of[segment] for segment, _ in groupby(segments) if segment is not None])
 

@@ -113,7 +113,7 @@ class PlannedRows:
         self, low: int, high: int, options: PlanOptions, dtype: np.dtype[Any]
     ) -> Iterator[tuple[int, NDArray[Any]]]:
         """Number of the first row, and a view of all columns, of each extent that rows `low` to `high` lie in."""
-        number = bisect_right(self._firsts, low) - 1
+        number, checked = bisect_right(self._firsts, low) - 1, None
         while low < high:
             part = self.rows[number]
             n_rows = min(high, part.row + part.n_rows) - low
@@ -124,6 +124,9 @@ class PlannedRows:
                 for extent in self.extents(
                     SampleRows(low, n_rows, part.segment, part.start + low - part.row), options.sort
                 ):
+                    if extent.source is not checked:  # touching a map of a file that has shrunk ends the process
+                        checked = extent.source
+                        checked.check_unchanged()
                     yield low, extent.view(dtype, self.n_channels)
                     low += extent.n_rows
             number += 1
@@ -131,7 +134,7 @@ class PlannedRows:
     def _fill(self, number: int, options: PlanOptions, dtype: np.dtype[Any]) -> NDArray[Any]:
         """The row that is repeated where part `number` is filled."""
         raw = fill_row(options.fill, self.n_channels, dtype)
-        last = sample_before(self.rows, self.rows[number].row) or self.before
+        last = sample_before(self.rows[:number], self.rows[number].row) or self.before
         if raw is None and last is not None:
             row: NDArray[Any] = next(self.extents(last, options.sort)).view(dtype, self.n_channels)[0]
             return row
@@ -338,6 +341,8 @@ def plan_traces(request: Mapping[str, Any], ns: Continuous) -> dict[str, Traces]
 def traces_of(ns: Continuous, columns: NDArray[np.intp], options: PlanOptions) -> dict[str, Traces]:
     """The traces of chosen columns."""
     ns = ns.fully_scanned() if options.sort else ns
+    for source in ns.sources:
+        source.check_unchanged()
     plan = plan_rows(ns, options)
     if options.gaps == "fill":
         ns.check_fill(plan.files[""], options.max_fill)
@@ -395,7 +400,7 @@ class Traces:
 
     def __getstate__(self) -> dict[str, Any]:
         origin = self._origin if isinstance(self._origin, FileReference) else self._origin.reference()
-        return {**vars(self), "_origin": origin}
+        return {**{name: value for name, value in vars(self).items() if name != "_times"}, "_origin": origin}
 
     def __repr__(self) -> str:
         n_rows, n_columns = self.shape
@@ -506,7 +511,7 @@ class Traces:
 
     def _of_file(self, columns: Columns) -> Columns:
         """Columns of the traces as columns of the file."""
-        if columns == slice(None):
+        if isinstance(columns, slice) and columns == slice(None):
             return self._every
         return as_slice(self.columns[columns])
 
@@ -514,7 +519,8 @@ class Traces:
         def views(low: int, high: int) -> Iterator[tuple[int, NDArray[Any]]]:
             return planned.views(low, high, self.options, self.dtype)
 
-        return take_rows(rows, columns, np.empty((0, planned.n_channels), self.dtype), views)
+        no_rows = np.empty((0, planned.n_channels), self.dtype)
+        return take_rows(rows, columns, no_rows, views, is_spaced=True)
 
     def chunks(self, n_rows: int = 65536) -> Iterator[tuple[int, NDArray[Any]]]:
         """Go through all rows in order, at most `n_rows` at a time; yields the number of the first, and the rows."""
@@ -547,6 +553,8 @@ class Traces:
         """All rows packed, a megabyte at a time, read by position and never through a map."""
         parts = []
         max_rows = max(1, BUFFER_BYTES // (self._edges[-1] * self.dtype.itemsize)) if len(self._planned) > 1 else None
+        if not self.shape[0]:
+            raise ValueError("expected at least one row to write, found none")
         if (np.diff(np.searchsorted(self._edges, self.columns, "right")) < 0).any():
             raise ValueError("expected, to write them, columns in the order of the instruments; found others between")
         for planned, (first, stop) in zip(self._planned, pairwise(self._edges), strict=True):
@@ -571,8 +579,7 @@ class Traces:
         ns = self.recording
         row_ticks: Any = None
         if ns.has_sample_timestamps:
-            of_rows = RowTicks(self._planned[0], self.shape[0], ns.clock, self.options.sort)
-            row_ticks = lambda: of_rows  # noqa: E731
+            row_ticks = RowTicks(self._planned[0], self.shape[0], ns.clock, self.options.sort)
         return RowTimes(ns.clock, self.shape[0], self.stretches(), row_ticks, self.options.sort, ns.zero_tick)
 
     def row_to_tick(self, rows: ArrayLike) -> NDArray[Any]:
@@ -597,6 +604,10 @@ class RowTicks:
             (p.row, p.segment, p.start) if isinstance(p, SampleRows) else (p.row, -1, p.tick) for p in planned.rows
         ]
         self._rows, self._numbers, self._starts = (np.array(column, np.int64) for column in zip(*places, strict=True))
+
+    def __call__(self) -> RowTicks:
+        """These, which stay open as long as their file does."""
+        return self
 
     def __getitem__(self, rows: Any) -> NDArray[np.int64]:
         wanted = np.arange(*rows.indices(self._n_rows)) if isinstance(rows, slice) else np.asarray(rows, np.int64)
