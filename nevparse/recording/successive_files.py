@@ -170,6 +170,9 @@ class SuccessiveFiles(Continuous):
         self.n_channels = first.n_channels
         self._source, self._headers, self._version = first._source, first._headers, first._version  # for a cut
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SuccessiveFiles, (self.files, self.placements)
+
     def __repr__(self) -> str:
         return f"SuccessiveFiles({', '.join(self.names)}: {self.n_channels} channels, {self.n_samples} samples)"
 
