@@ -10,6 +10,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from .. import __version__
@@ -67,14 +68,15 @@ class _Parser(argparse.ArgumentParser):
         """Print the usage and a line, and exit."""
         if message.startswith("the following arguments are required"):
             message += "".join(self._taken(option) for option in _GREEDY if option in self._given)
+        if choice := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            alike = get_close_matches(choice[1], re.split(r"[ ',]+", choice[2]), 1)
+            message += f"; did you mean {alike[0]}?" if alike else ""
         if message.endswith("expected one argument"):
             option = message.removeprefix("argument ").partition(":")[0].split("/")[0]
             message += f"; a value that begins with - is joined to it: {option}=-1"
         super().error(printable(message))  # it quotes names of files
 
     def _unknown(self, text: str) -> str:
-        from difflib import get_close_matches
-
         if not text.startswith("-"):
             return f"unexpected {text!r}"
         alike = get_close_matches(text.partition("=")[0], self._option_string_actions, 1)

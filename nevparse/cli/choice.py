@@ -32,12 +32,17 @@ class Chosen:
     def columns(self, slices: list[slice]) -> list[int]:
         """Columns that slices select; those of a slice that are beyond the last one are left out with a warning."""
         n = self._n_columns
-        absent = [part.start for part in slices if _is_number(part) and not -n <= part.start < n]
-        self._check_there("columns", absent, f"the file has {n}, from 0", ranges_text)
+        absent = self.check_numbers("columns", slices, n)
         last = max(part.stop or 0 for part in slices)
         if last > n and not absent:
             print_message(f"warning: --channels goes to {last}, and the file has {n} channels")
         return indices([part for part in slices if part.start not in absent], n)
+
+    def check_numbers(self, what: str, slices: list[slice], n: int) -> list[int]:
+        """Refuse or skip single numbers that are not below `n`; returns them."""
+        absent = [part.start for part in slices if _is_number(part) and not -n <= part.start < n]
+        self._check_there(what, absent, f"the file has {n}, from 0", ranges_text)
+        return absent
 
     def electrodes(self, ids: list[int]) -> list[int]:
         """Electrode ids."""

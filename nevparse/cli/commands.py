@@ -277,7 +277,9 @@ def _cut(arguments: argparse.Namespace) -> int:
                 )
         else:
             members = ", ".join(opened.members)
-            raise UnusableInput(f"{name}: expected the name of one file, found a recording of {members}")
+            which = " or ".join(map(os.path.basename, opened.members.values()))
+            why = f"expected the name of one file, found a recording of {members}"
+            raise UnusableInput(f"{name}: {why}; name {which}")
     if arguments.anonymise and not arguments.quiet:
         print_message(what_is_left(arguments.anonymise))
     _print_written(arguments, report, [str(report)])
@@ -319,7 +321,9 @@ def _options(
     if options.get("segments"):
         if continuous is None and not hasattr(file, "segments"):
             raise UnusableInput(f"{file.path}: no continuous file beside it; leave out --segments")
-        options["segments"] = indices(options["segments"], len((continuous or file).segments))
+        n_segments = len((continuous or file).segments)
+        chosen.check_numbers("segments", options["segments"], n_segments)
+        options["segments"] = indices(options["segments"], n_segments)
     row_bytes = file.n_channels * file.dtype.itemsize if total_text is not size_text else 1
     show = None if arguments.quiet else progress(total_text, row_bytes)
     return options | tick_range(timed or file, arguments) | {"progress": show}

@@ -78,7 +78,8 @@ def check_output_name(out: str) -> None:
     """Refuse the last of several recordings as the name of the output, which was forgotten."""
     is_base = not os.path.splitext(out)[1] and _has_members(out)
     if is_base or base_of(out) != out or begins_as_recording(out):
-        raise UnusableInput(f"{out} is a recording, and the last name is that of the .bin to write: add one behind it")
+        what = "is a recording" if os.path.exists(out) or is_base else "is a recording's name"
+        raise UnusableInput(f"{out} {what}, and the last name is that of the .bin to write: add one behind it")
 
 
 def _has_members(base: str) -> bool:

@@ -41,15 +41,23 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
     members, named = others | members, _SUFFIX.search(typed)
     if named and named.group(1).lower() not in members:
         there = ", ".join(os.path.basename(member) for _, member in sorted(members.items()))
-        raise FileNotFoundError(
-            ENOENT, f"no such file; of this recording there is {there or 'nothing'}", os.fspath(path)
-        )
+        what = f"no such file; of this recording there is {there or 'nothing'}{'' if there else _alike(folder, typed)}"
+        raise FileNotFoundError(ENOENT, what, os.fspath(path))
     if not members and os.path.isdir(path):
         there = ", ".join(map(os.path.basename, bases_in(path))) or "none"
         raise IsADirectoryError(EISDIR, f"expected one recording, found a folder; the recordings in it: {there}", path)
     if not members:
         raise FileNotFoundError(ENOENT, "expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name", base)
     return dict(sorted(members.items()))
+
+
+def _alike(folder: str, typed: str) -> str:
+    """The recordings' files of a folder that are named like one that is not there."""
+    from difflib import get_close_matches
+
+    named = [name for name in os.listdir(folder or ".") if _SUFFIX.search(name)]
+    alike = get_close_matches(typed, named, 2)
+    return f"; did you mean {' or '.join(alike)}?" if alike else ""
 
 
 def bases_in(folder: str | os.PathLike[str]) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
         ("--exclude 500", "no electrode 500"),
         ("--start 5x", "500ms, 00:01:30, 375000t (ticks), 2024-05-06T07:08:09 (UTC), found '5x'"),
         ("--start soon", "found 'soon'"),
+        ("--start 0.05 --stop 0.01", "found an end before its start: 0.05 s to 0.01 s"),
         ("--fill held", "expected a number, or the word hold, found 'held'"),
         ("--max-fill nan", "expected a number of 0 or more, found 'nan'"),
         ("--timeout nan", "expected a number of seconds, found 'nan'"),
@@ -85,7 +86,11 @@ def test_a_mistake_is_answered_with_what_would_be_right(
         ("bin --labels elec1 elec2 s.ns5 o.bin", "--labels took elec1, elec2, s.ns5, o.bin: put it last, or"),
         ("sorter --cmp map.cmp s.ns5 folder", "--cmp took map.cmp, s.ns5, folder: put it last, or"),
         ("cut s.ns5 o.ns5 --segmnts 0", "unknown option --segmnts; did you mean --segments?"),
-        ("inof s.ns5", "invalid choice: 'inof'"),
+        ("inof s.ns5", "did you mean info?"),
+        ("events s.nev --kind comments", "did you mean comment?"),
+        ("info t.ns5", "t.ns5: no such file; of this recording there is nothing; did you mean s.ns5?"),
+        ("bin s.ns5 o.nev", "o.nev is a recording's name, and the last name is that of the .bin to write"),
+        ("cut s o.ns5", "found a recording of nev, ns5; name s.nev or s.ns5"),
     ],
 )
 def test_swallowed_files_and_mistyped_commands_are_named(
