@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -82,9 +83,10 @@ def stack() -> Iterator[ExitStack]:
 
 def joined_in(folder: Path, stack: ExitStack, files: Sequence[bytes]) -> nv.SuccessiveFiles:
     """Write the files to a folder, and open and join them."""
-    opened = []
+    opened, part = [], folder / f"part{len(list(folder.glob('part*')))}"
+    part.mkdir()
     for number, data in enumerate(files):
-        path = folder / f"f{number}.ns5"
+        path = part / f"f{number}.ns5"
         path.write_bytes(data)
         opened.append(stack.enter_context(nv.open_nsx(path)))
     return nv.concatenate(opened)
@@ -130,6 +132,28 @@ def test_joining_c12_packets_of_successive_files_keep_their_timestamps(
     recorded, wanted = rows.any(axis=1), every[(every >= first) & (every <= last)]
     np.testing.assert_array_equal(rows[recorded], samples_of(wanted))
     np.testing.assert_array_equal(ticks[recorded], packet_ticks(wanted).astype(np.int64))
+
+
+def test_joining_c12_timestamps_of_a_clock_that_was_set_anew_are_on_the_line_of_the_first(
+    tmp_path: Path, stack: ExitStack
+) -> None:
+    """Both hubs' clocks were started before their file: the second file is 10 s later by its date."""
+    stamps = [t.stamps(60, jitter_ns=200, seed=seed) for seed in (1, 2)]
+    rows = [samples_of(np.arange(k * 60, k * 60 + 60)) for k in range(2)]
+    files = [t.ptp(stamps[k], rows[k], origin=t.origin(10 * k)) for k in range(2)]
+    joined = joined_in(tmp_path, stack, files)
+    offset = joined.placements[1].offset
+    assert abs(offset + int(stamps[1][0]) - int(stamps[0][0]) - 10 * t.NS) < 2_000  # dates count microseconds here
+    wanted = np.concatenate([stamps[0].astype(np.int64), stamps[1].astype(np.int64) + offset])
+    report = nv.write_bin(joined, tmp_path / "w.bin", gaps="join")
+    with nv.read_sidecar(report.path) as sidecar:
+        np.testing.assert_array_equal(sidecar.row_to_tick(np.arange(120)), wanted)
+    np.testing.assert_array_equal(joined.traces(gaps="join").row_to_tick(np.arange(120)), wanted)
+    segment, sample = joined.locate(wanted)
+    np.testing.assert_array_equal(segment * 60 + sample, np.arange(120))
+    with nv.open_nsx(nv.write_nsx(joined, tmp_path / "cut.ns5").path) as cut:
+        np.testing.assert_array_equal(np.concatenate([part.ticks() for part in cut.segments]), wanted)
+        np.testing.assert_array_equal(np.concatenate([part.samples for part in cut.segments]), np.vstack(rows))
 
 
 def test_joining_c12_gaps_between_files_are_refused_as_gaps_within_are(tmp_path: Path, stack: ExitStack) -> None:
@@ -212,5 +236,6 @@ def test_joining_c12_traces_are_what_the_bin_holds(
         rows = np.fromfile(report.path, np.int16).reshape(-1, 2)
         np.testing.assert_array_equal(x[:], rows)
         np.testing.assert_array_equal(x[len(rows) // 2 :: -3, 1], rows[len(rows) // 2 :: -3, 1])
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(x))[:], rows)
         ticks = nv.read_sidecar(report.path).row_to_tick(np.arange(len(rows)))
         np.testing.assert_array_equal(x.row_to_tick(np.arange(len(rows))), ticks)

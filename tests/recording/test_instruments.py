@@ -42,10 +42,10 @@ def together(tmp_path: Path) -> Iterator[Together]:
     with ExitStack() as stack:
 
         def write_and_open(*files: bytes) -> list[nv.NsxFile]:
-            opened = []
-            for number, data in enumerate(files):
+            opened, days = [], len(list(tmp_path.glob("day*")))
+            for number, data in enumerate(files, days):
                 path = tmp_path / f"day{number}" / "x.ns5"
-                path.parent.mkdir(exist_ok=True)
+                path.parent.mkdir()
                 path.write_bytes(data)
                 opened.append(stack.enter_context(nv.open_nsx(path)))
             return opened

@@ -66,11 +66,12 @@ def test_joining_c14_one_folder_has_a_shank_for_each_instrument(
 def test_joining_c14_one_map_serves_instruments_of_the_same_arrays(
     instruments: Instruments, maps: list[Path], tmp_path: Path
 ) -> None:
-    report = nv.write_sorter(instruments(3), tmp_path / "folder", cmp=maps[0], electrodes=[2, 5])
+    files = instruments(3)
+    report = nv.write_sorter(files, tmp_path / "folder", cmp=maps[0], electrodes=[2, 5])
     assert report.positions.arrays.tolist() == [1, 1, 2, 2, 3, 3]
     np.testing.assert_array_equal(report.positions.um[:2, 1], report.positions.um[4:, 1])
     with pytest.raises(ValueError, match="one for each of 3 instruments, found 2"):
-        nv.write_sorter(instruments(3), tmp_path / "other", cmp=maps)
+        nv.write_sorter(files, tmp_path / "other", cmp=maps)
     assert not (tmp_path / "other").exists()
 
 
