@@ -29,14 +29,14 @@ class Chosen:
             self._ids |= {electrode_id for electrode_id, _ in file.trains()}
         self._labels = {each.label for each in named}
 
-    def columns(self, slices: list[slice]) -> list[int]:
-        """Columns that slices select; those of a slice that are beyond the last one are left out with a warning."""
+    def columns(self, slices: list[slice]) -> list[slice]:
+        """Slices of columns; a warning says if one goes beyond the last column, where it ends."""
         n = self._n_columns
         absent = self.check_numbers("columns", slices, n)
         last = max(part.stop or 0 for part in slices)
         if last > n and not absent:
             print_message(f"warning: --channels goes to {last}, and the file has {n} channels")
-        return indices([part for part in slices if part.start not in absent], n)
+        return slices
 
     def check_numbers(self, what: str, slices: list[slice], n: int) -> list[int]:
         """Refuse or skip single numbers that are not below `n`; returns them."""

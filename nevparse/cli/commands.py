@@ -136,7 +136,7 @@ def _bin(arguments: argparse.Namespace) -> int:
 def _write_bin(names: Sequence[str], out: str, arguments: argparse.Namespace) -> int:
     """Export a recording, or several instruments as one."""
     from ..export.bin import write_bin
-    from .choice import has_choice
+    from .choice import Chosen, has_choice
     from .opening import open_continuous
     from .terminal import stop_on_signal
 
@@ -150,6 +150,8 @@ def _write_bin(names: Sequence[str], out: str, arguments: argparse.Namespace) ->
             raise UnusableInput(f"{ns.path} {why}")
         joined = _joined(files, arguments)
         options = _options(ns, arguments, "{} samples".format, timed=joined)
+        for other in files[1:] if arguments.channels else ():  # slices end with the columns of each instrument
+            Chosen(other, arguments.missing_ok).columns(arguments.channels)
         stop = stack.enter_context(stop_on_signal()) if arguments.follow else None
         report = write_bin(joined, out, stop=stop, **options)
     sidecars = report.sidecar_path if len(report.files) == 1 else "the .json beside each"

@@ -14,18 +14,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from ..errors import DamagedFile
 from ..nsx.file import NsxFile, open_nsx
 from ..nsx.packets import FullScanNeeded
 from ..recording.instruments import CombinedInstruments, InstrumentChanges, combine_instruments
+from ..recording.recording import Recording
 from ..source.growth import POLL_S, FollowOptions
 from ..traces.plan import GapPolicy, PlanOptions
+from ..traces.row_times import NO_ROW
 from ..traces.selection import ChannelChoice, ChannelKind, ElectrodeChoice, ExcludeChoice, LabelChoice
 from ..traces.traces import Continuous, Traces, choose, plan_traces
 from .inputs import check_not_shrunk, raise_if_changed
 from .job import BinFile, ExportJob, Progress, bin_file, bin_outputs
 from .live import GrowingRows
 from .paths import takes_paths
+from .sidecar import read_sidecar
 
 Plan = Callable[[Continuous], Mapping[str, Traces | GrowingRows]]  # what to write of a recording, by suffix
 
@@ -66,6 +72,29 @@ class BinReport(BinFile):
         }
         changes = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         return [*map(str, self.files), *([changes] if changes else []), *map(str, self.instruments)]
+
+    def spike_rows(
+        self, recording: Recording, ticks: ArrayLike, *, packets: ArrayLike | None = None
+    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """The file of `files`, and the row in it, of times of the recording's NEV: `Sidecar.spike_rows` of each.
+
+        Parameters
+        ----------
+        recording, ticks, packets : Recording, array_like of int, and array_like of int, optional
+            As there.
+
+        Returns
+        -------
+        file, row : numpy.ndarray
+            intp and int64, of the shape of `ticks`; -1 and -1 where no row was recorded then.
+        """
+        numbers = rows = np.full(np.shape(ticks), NO_ROW, np.int64)
+        for number, file in reversed(list(enumerate(self.files))):  # of two that hold a time the later one is meant
+            with read_sidecar(file.sidecar_path) as described:
+                found = described.spike_rows(recording, ticks, packets=packets)
+            is_new = (found >= 0) & (rows < 0)
+            numbers, rows = np.where(is_new, number, numbers), np.where(is_new, found, rows)
+        return numbers.astype(np.intp), rows
 
 
 @takes_paths(open_nsx)

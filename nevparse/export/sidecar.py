@@ -14,7 +14,7 @@ from ..errors import FormatError
 from ..format.notebook import summary_html
 from ..format.numbers import clock_tick, tick_values
 from ..format.text import duration_text
-from ..nev.epochs import Epoch, warn_of_ambiguous
+from ..nev.epochs import Epoch, assign_packets, warn_of_ambiguous
 from ..recording.epochs import match_epochs
 from ..recording.recording import Recording
 from ..recording.successive_nevs import SuccessiveRecordings
@@ -185,10 +185,13 @@ class Sidecar(RowTimes):
         if packets is None or recording.is_one_epoch or not self._epochs:
             return self.tick_to_row(wanted)
         chosen, rows = np.asarray(packets, np.intp), np.full(wanted.shape, NO_ROW, np.int64)
-        warn_of_ambiguous(recording.base, nev.packet_epochs, chosen, stacklevel=2)  # who called spike_rows
         to_nev = [Epoch(*((tick - offset) * nev.tick_rate // self.tick_rate for tick in ends)) for ends in self._epochs]
-        for epoch, number in enumerate(match_epochs(to_nev, nev.epochs)):
-            in_epoch = nev.packet_epochs.epoch[chosen] == number
+        epochs, assigned = nev.epochs, nev.packet_epochs
+        if len(to_nev) > len(epochs):  # the export found a setting of the clock that the open file does not show
+            epochs, assigned = tuple(to_nev), assign_packets(nev._packets, to_nev)
+        warn_of_ambiguous(recording.base, assigned, chosen, stacklevel=2)  # who called spike_rows
+        for epoch, number in enumerate(match_epochs(to_nev, epochs)):
+            in_epoch = assigned.epoch[chosen] == number
             rows[in_epoch] = self.tick_to_row(wanted[in_epoch], epoch=epoch)
         return rows
 

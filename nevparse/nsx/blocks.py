@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,10 @@ from ..source.base import Source
 from ..traces.extents import Extent
 from .headers import NsxHeaders
 
-_LOOK_AHEAD = 4  # blocks that must follow each other before zero samples count as an empty block
+_LOOK_AHEAD = 16  # blocks that must follow each other before zero samples count as an empty block
 _SHORT_BYTES = 8192  # headers of blocks this short are read several at a time
 _WINDOW_BYTES = 65536
+_COMPARED_BYTES = 8192  # of samples, where they may begin at one of two places
 _AHEAD_ROWS = 1 << 20  # a growing file's header may count more than its size had when that was read
 _PLAUSIBLE_S = 3600  # a block that was cut short starts at most this much later than the one before
 _EXACT = 1 << 60  # an eighth of what int64 holds: twice the difference of two still fits
@@ -46,7 +48,7 @@ class BlockWalk:
 
     def __init__(self, headers: NsxHeaders, layout: Layout, has_grown: bool = False) -> None:
         self._source, self._row_bytes, self._has_grown = headers.source, headers.row_bytes, has_grown
-        self._header_bytes, self._unpack = layout.size, layout.packer.unpack_from
+        self._header_bytes, self._unpack, self._dtype = layout.size, layout.packer.unpack_from, headers.dtype
         self._plausible_ticks = _PLAUSIBLE_S * headers.clock.tick_rate
         self._min_open = 1 + headers.version.may_have_one_sample_packets  # such packets are complete: they never grow
         self.blocks: list[Block] = []
@@ -144,8 +146,26 @@ class BlockWalk:
             return False
         end = offset + self._header_bytes + n_samples * self._row_bytes
         if end > self._source.size:
-            return 0 <= next_tick - tick <= self._plausible_ticks
+            is_near = 0 <= next_tick - tick <= self._plausible_ticks
+            return is_near and self._begin_at(offset + self._header_bytes, offset)
         return depth == 0 or self._blocks_follow(end, next_tick, depth - 1)
+
+    def _begin_at(self, offset: int, other: int) -> bool:
+        """Whether samples begin at `offset`, and not at `other`, an odd number of bytes before.
+
+        Those that are read from the wrong place are made of halves of two, and so are of another magnitude.
+        """
+        n_bytes = max(1, _COMPARED_BYTES // self._row_bytes) * self._row_bytes
+        here, there = (self._source.peek(n_bytes, start) for start in (offset, other))
+        return _magnitude(here, self._dtype) < _magnitude(there, self._dtype)
+
+
+def _magnitude(data: bytes, dtype: np.dtype[Any]) -> float:
+    """The median size of samples; of floating-point ones by how many powers of two they are off 1."""
+    sizes = np.abs(np.frombuffer(data, dtype, len(data) // dtype.itemsize).astype(np.float64))
+    if dtype.kind == "f":
+        sizes = np.abs(np.log2(sizes, out=np.zeros_like(sizes), where=sizes > 0))
+    return float(np.median(np.nan_to_num(sizes, nan=np.inf))) if sizes.size else np.inf
 
 
 class BlockIndex:

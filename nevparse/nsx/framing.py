@@ -34,9 +34,7 @@ def find_more_samples(before: SampleIndex, headers: NsxHeaders, has_grown: bool)
         packets = index.packets
         are_packets = before.packets.last_is_complete and not packets.end_in_blocks
         if are_packets and (not index.is_fully_scanned or packets.all_single_sample(before.n_samples)):
-            missing_bytes = -(headers.source.size - packets.offset_of(packets.n_packets)) % packets.packet_bytes
-            damage = (*headers.damage, *_cut_sample(headers.source.size, missing_bytes, packets.packet_bytes))
-            return RecordedSamples(headers, index, missing_bytes, damage)
+            return _of_packets(headers, index)
         known, in_blocks = _as_blocks(before), True
     else:
         known, in_blocks = before, max(before.counts, default=0) > 1
@@ -67,20 +65,24 @@ def _find_blocks(headers: NsxHeaders, layout: Layout, has_grown: bool) -> Record
 
 def _find_records(headers: NsxHeaders, layout: Layout | None) -> RecordedSamples:
     """One-sample packets, or samples without headers where a version has no `layout` for them."""
-    source, start, clock, damage = headers.source, headers.start, headers.clock, headers.damage
+    source, start, clock = headers.source, headers.start, headers.clock
     record_bytes = headers.row_bytes + (layout.size if layout else 0)
     n_records, n_left_out = divmod(source.size - start, record_bytes)
-    missing_bytes = -n_left_out % record_bytes
-    damage = (*damage, *_cut_sample(source.size, missing_bytes, record_bytes))
-    index: SampleIndex
     if layout:
-        packets = PacketReader(source, layout, start, record_bytes, n_records)
-        index = PacketIndex(packets, clock)
-        if index.first_tick < 0:
-            damage = (*damage, tick_damage(start, index.first_tick % layout.n_ticks))
-    else:
-        index = BlockIndex(source, [(start, 0, n_records)] if n_records else [], record_bytes, clock)
+        return _of_packets(headers, PacketIndex(PacketReader(source, layout, start, record_bytes, n_records), clock))
+    index = BlockIndex(source, [(start, 0, n_records)] if n_records else [], record_bytes, clock)
+    missing_bytes = -n_left_out % record_bytes
+    damage = (*headers.damage, *_cut_sample(source.size, missing_bytes, record_bytes))
     return RecordedSamples(headers, index, missing_bytes, damage)
+
+
+def _of_packets(headers: NsxHeaders, index: PacketIndex) -> RecordedSamples:
+    packets, size = index.packets, headers.source.size
+    missing_bytes = -(size - packets.offset_of(packets.n_packets)) % packets.packet_bytes
+    damage = [*headers.damage, *_cut_sample(size, missing_bytes, packets.packet_bytes)]
+    if index.first_tick < 0:
+        damage.append(tick_damage(packets.start, index.first_tick % packets.layout.n_ticks))
+    return RecordedSamples(headers, index, missing_bytes, tuple(damage))
 
 
 def _cut_sample(size: int, missing_bytes: int, record_bytes: int) -> Iterator[Damage]:

@@ -22,7 +22,7 @@ _MOST_OFFERED, _MOST_LISTED = 3, 8  # labels, for one that no channel has
 ColumnIndex = slice | NDArray[np.intp]
 
 # What the parameters of a selection may be, everywhere
-ChannelChoice = SupportsIndex | slice | Iterable[SupportsIndex] | None  # columns, or a mask of them
+ChannelChoice = SupportsIndex | slice | Iterable[SupportsIndex | slice] | None  # columns, or a mask of them
 ElectrodeChoice = SupportsIndex | Iterable[SupportsIndex] | None
 LabelChoice = str | Iterable[str] | None
 ExcludeChoice = SupportsIndex | str | Iterable[SupportsIndex | str] | None  # electrode ids, and labels or patterns
@@ -86,7 +86,10 @@ def _by_column(channels: Sequence[Channel], wanted: ChannelChoice) -> NDArray[np
     every: NDArray[np.intp] = np.arange(n_channels)
     if isinstance(wanted, slice):
         return every[wanted]
-    columns = np.asarray(one_or_more(wanted))
+    parts = one_or_more(wanted)
+    if any(isinstance(part, slice) for part in parts):
+        parts = [column for part in parts for column in (every[part] if isinstance(part, slice) else [part])]
+    columns = np.asarray(parts)
     if columns.size == 0:
         return every[:0]
     if columns.dtype.kind not in "biuO":

@@ -112,6 +112,8 @@ def test_writing_c21_what_is_refused_gives_one_line(
         (nev.path, out, "--channels", "0"): (2, "a NEV has no samples; leave out --channels"),
         (nev.path, out, "--neural"): (2, "leave out --neural"),
         (nev.path, out, "--segments", "0"): (2, "leave out --segments"),
+        (ns.path, out, "--segments", "0,7"): (1, "no segments 7; the file has"),
+        (ns.path, out, "--segments=0,-9"): (1, "no segments -9; the file has"),
         (nev.path, out, "--start", "5000000t"): (1, "found none"),
         (ns.path[:-4], out): (2, "expected the name of one file, found a recording of ns5"),
         (ns.path + "none", out): (2, "none"),

@@ -276,3 +276,16 @@ def test_every_file_of_a_split_export_is_printed(main: Command) -> None:
     assert code == 0
     assert [line.split(":")[0] for line in out.splitlines()[:12]] == [f"s-{k:03d}.bin" for k in range(12)]
     assert out.splitlines()[12].startswith("the .json beside each: ")
+
+
+@pytest.mark.parametrize(
+    ("channels", "columns"), [(":", [[0, 1], [0, 1, 2, 3]]), ("1:", [[1], [1, 2, 3]]), ("-1,0", [[1, 0], [3, 0]])]
+)
+def test_slices_of_channels_end_with_those_of_each_instrument(
+    main: Command, channels: str, columns: list[list[int]]
+) -> None:
+    files = [write(f"x-NSP{k}.ns5", b.nsx([(0, b.ramp(10, width))])) for k, width in ((1, 2), (2, 4))]
+    assert main("bin", f"--channels={channels}", *files, "w.bin")[0] == 0
+    assert nv.read_sidecar("w.bin").contents["columns"] == [*columns[0], *(2 + column for column in columns[1])]
+    assert "no columns 3; the file has 2" in main("bin", "--channels=0,3", *files, "v.bin")[2]
+    assert not Path("v.bin").exists()

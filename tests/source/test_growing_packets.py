@@ -141,3 +141,32 @@ def test_growing_c01_a_cut_sample_is_damage_before_and_after_a_poll(file_of: Fil
             ns.refresh()
             with quietly(path) as fresh:
                 assert (ns.damage, ns.missing_bytes) == (fresh.damage, fresh.missing_bytes)
+
+
+STRANGE = [0, 1, 2**63 - 1, 2**63, 2**64 - 1, t.BOOT_NS, t.BOOT_NS + 16_667]
+
+
+@FEWER
+@given(
+    st.data(), stamped(), st.lists(st.tuples(st.integers(0, 300), st.sampled_from(STRANGE) | st.integers(0, 2**64 - 1)))
+)
+def test_growing_c07_any_timestamps_are_judged_as_in_a_file_opened_afresh(
+    file_of: FileOf, data, ticks, changed
+) -> None:
+    mutated = np.array(ticks, np.uint64)
+    for packet, tick in changed:
+        mutated[packet % len(mutated)] = tick if packet % 3 else mutated[tick % len(mutated)]
+    mutated[0] = data.draw(st.sampled_from([mutated[0], 2**63]))
+    raw = t.ptp(mutated)
+    start = len(raw) - 17 * len(mutated)
+    path = file_of(raw[: start + 17 * data.draw(st.sampled_from([0, 2]))])
+    with quietly(path) as ns:
+        exact = ns.fully_scanned()
+        for at in ends(data.draw, os.path.getsize(path), len(raw)):
+            with open(path, "r+b") as file:
+                file.write(raw[:at])
+            with quietly(path) as fresh:
+                for grown, opened in ((ns, fresh), (exact, fresh.fully_scanned())):
+                    grown.refresh()
+                    assert (edges_of(grown), grown.gaps, grown.damage) == (edges_of(opened), opened.gaps, opened.damage)
+                    np.testing.assert_array_equal(ticks_of(grown), ticks_of(opened))

@@ -73,3 +73,15 @@ def test_a_label_twice_is_refused_by_name_and_taken_by_pattern(opened: Opened) -
     with pytest.raises(ValueError, match=r"label 'a' is in columns \[0, 1\]"):
         ns.columns(labels="a")
     assert ns.columns(labels="a*").tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("parts", "columns"),
+    [
+        ([slice(1, 3), 5], [1, 2, 5]), ([slice(None)], [0, 1, 2, 3, 4, 5]), ([0, slice(-2, None)], [0, 4, 5]),
+        ([slice(9, 12), 2], [2]),
+    ],
+)  # fmt: skip
+def test_a_list_of_columns_may_have_slices(opened: Opened, parts: list[slice | int], columns: list[int]) -> None:
+    raw, samples = b.plausible("2.3", 6, (8,))
+    np.testing.assert_array_equal(opened(raw).read(channels=parts), samples[:, columns])
