@@ -422,9 +422,9 @@ def resample_to_nominal(
     begin, end, segment = samples.start, samples.start + samples.n_rows, samples.segment
     for sample, n_moved in _corrections(continuous, samples, origin_tick):
         if n_moved > 0:  # a row has no sample of its own: the sample before is nearest
-            rows.append(SampleRows(0, sample - begin, segment, begin))
+            rows.append(SampleRows(0, max(0, sample - begin), segment, begin))
             rows += [SampleRows(0, 1, segment, sample - 1, n_repeated=1)] * n_moved
-            begin = sample
+            begin = max(begin, sample)  # it was dropped already where a segment cannot be sorted
         else:
             first = max(begin, sample)
             rows.append(SampleRows(0, first - begin, segment, begin, min(-n_moved, end - first)))

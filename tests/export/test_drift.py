@@ -340,3 +340,14 @@ def test_timing_c26_what_is_followed_is_followed_by_no_more_than_is_needed(steps
         while value - nearest < -0.6 - 1e-9:
             nearest -= 1
         assert now == nearest
+
+
+@pytest.mark.usefixtures("small_buffers")
+def test_timing_c26_a_group_that_cannot_be_sorted_beside_a_loss_is_still_exported(opened: Opened, out: Path) -> None:
+    order = np.arange(150)
+    order[30:35], order[110:115] = [31, 30, 33, 32, 34], [112, 111, 113, 114, 110]
+    ticks = t.stamps(150, period=30, breaks={42: 1.0}, jitter_ns=300)
+    ns = opened(t.ptp(ticks[order], of_place(150)[order], period=30))
+    report, rows, described = written(ns, out, gaps="join", resample="nominal")
+    assert all(part.n_rows > 0 for part in report.rows)
+    assert len(rows) == 150 + report.n_repeated - report.n_dropped == described.n_samples
