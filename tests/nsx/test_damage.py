@@ -38,7 +38,7 @@ CALLS = {
     "changes": lambda ns: ns.changes([]),
     "check_fill": lambda ns: ns.check_fill([], 1.0),
     "arranged_for": lambda ns: ns.arranged_for("fill"),
-    "describe_inputs": lambda ns: ns.describe_inputs(ns.columns(), []),
+    "describe_inputs": lambda ns: ns.describe_inputs([], ns.columns(), []),
     "close": lambda ns: ns.close(),
 }
 SEGMENT_CALLS = {
