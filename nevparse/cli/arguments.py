@@ -179,6 +179,8 @@ def _add_sorter(command: argparse.ArgumentParser) -> None:
     command.add_argument("--partial", action="store_true", help=missing)
     pitch = "electrode pitch in µm; overrides the map"
     command.add_argument("--pitch", dest="pitch_um", type=float, metavar="UM", help=pitch)
+    in_place = "copy nothing: a script in the folder sorts the recording where it is"
+    command.add_argument("--no-copy", dest="copy", action="store_false", help=in_place)
     _add_channels(command)
     _add_export(command)
     _add_joining(command)

@@ -441,7 +441,7 @@ class Traces:
 
     def of(self, ns: Continuous) -> Traces:
         """The same choice of another state of the recording; ValueError where these are a part of the rows."""
-        if self._all_rows is None:
+        if not self.is_whole:
             advice = "make the traces of ns.fully_scanned()"
             raise ExportError(f"{ns.path}: its timestamps show a break in time that these rows do not have; {advice}")
         return traces_of(ns, self.columns, self.options)[""]
@@ -548,6 +548,16 @@ class Traces:
         if columns.size == 0:
             raise ValueError(f"expected at least one channel, found none; these traces have {self.shape[1]}")
         return Traces(self.recording, columns, self.options, self.planned_rows, self._planned, self._all_rows)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all rows of a request, and not some of other traces."""
+        return self._all_rows is not None
+
+    def extents(self) -> Iterator[Extent]:
+        """Where the rows lie in their files, those of one instrument after the other; filled rows lie nowhere."""
+        for planned in self._planned:
+            yield from (item for item in planned.items(self.options.sort) if isinstance(item, Extent))
 
     def batches(self, observer: RowObserver | None = None) -> Iterator[Batch]:
         """All rows packed, a megabyte at a time, read by position and never through a map."""

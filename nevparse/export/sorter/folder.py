@@ -8,9 +8,10 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import UnknownScale
 from ...format.channel import Channel
@@ -19,11 +20,13 @@ from ...maps.positions import ArrayMap, Positions
 from ...nsx.file import NsxFile, open_nsx
 from ...recording.instruments import combine_instruments
 from ...traces.selection import ChannelChoice, ElectrodeChoice, ExcludeChoice, LabelChoice
-from ...traces.traces import Continuous
-from ..bin import BinReport, write_bin
-from ..job import BinFile
+from ...traces.traces import Continuous, Traces
+from .. import sidecar
+from ..bin import BinReport, check_nothing_chosen, write_bin
+from ..job import BinFile, bin_file
 from ..output.folder import complete_folder
 from ..paths import takes_paths
+from .in_place import SCRIPT, kilosort_script, raw_offset
 from .kilosort import KILOSORT_PROBE, PARAMS, kilosort_probe, kilosort_settings, phy_params
 from .places import contact_names, find_positions
 from .spikeinterface import PROBE, SI_BINARY, SI_FOLDER, binary_folder, binary_recording, probeinterface_probe
@@ -31,7 +34,7 @@ from .spikeinterface import PROBE, SI_BINARY, SI_FOLDER, binary_folder, binary_r
 _BIN = "recording.bin"
 _SPIKE_BAND_HZ = 100  # a high pass at this corner or above removes the field potential
 _BIN_FILES = r"recording(-\d+)?\.(bin(\.json|\.ticks)?|json|ticks)"  # the last two by earlier versions
-_FILES = rf"{_BIN_FILES}|{KILOSORT_PROBE}|{PROBE}|{PARAMS}|{SI_BINARY}|{SI_FOLDER}"
+_FILES = rf"{_BIN_FILES}|{KILOSORT_PROBE}|{PROBE}|{PARAMS}|{SI_BINARY}|{SI_FOLDER}|{SCRIPT}"
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class SorterReport:
     ----------
     folder : str
         Where it is.
-    export : BinReport
-        The ``.bin``, or one for each segment.
+    export : BinReport or None
+        The ``.bin``, or one for each segment; None where nothing was copied.
     selection : str
         Which of the recording's channels are in it, in words.
     positions : Positions
@@ -55,30 +58,35 @@ class SorterReport:
     """
 
     folder: str
-    export: BinReport
+    export: BinReport | None
     selection: str
     positions: Positions
     settings: dict[str, Any]
     uv_per_bit: tuple[float, ...]
+    in_place: tuple[str, ...] = ()  # what is said where nothing was copied
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
         """What was written, and how the sorters open it."""
+        if self.export is None:
+            return [self.in_place[0], *self._about(), *self.in_place[1:]]
         export, files = self.export, [file.path for file in self.export.files]
         probe, dtype = os.path.join(self.folder, KILOSORT_PROBE), np.dtype(self.export.dtype).name
         data = files[0] if len(files) == 1 else files
         return [
             *export.lines(),
-            f"channels: {self.selection}",
-            f"electrodes: {self.positions.statement}",
+            *self._about(),
             f"Kilosort4: n_chan_bin {export.n_channels}, fs {export.sampling_rate:g}, dtype {dtype}; {self._gain()}",
             "  from kilosort import io, run_kilosort",
             f"  run_kilosort({self.settings}, probe=io.load_probe({probe!r}), filename={data!r}, data_dtype={dtype!r})",
             "SpikeInterface:",
             f"  spikeinterface.load({self.folder!r})",
         ]
+
+    def _about(self) -> list[str]:
+        return [f"channels: {self.selection}", f"electrodes: {self.positions.statement}"]
 
     def _gain(self) -> str:
         known = [value for value in self.uv_per_bit if isfinite(value)]
@@ -90,7 +98,7 @@ class SorterReport:
 
 @takes_paths(open_nsx)
 def write_sorter(
-    x: Continuous | Iterable[NsxFile],
+    x: Traces | Continuous | Iterable[NsxFile],
     /,
     folder: str | os.PathLike[str],
     *,
@@ -102,6 +110,7 @@ def write_sorter(
     electrodes: ElectrodeChoice = None,
     labels: LabelChoice = None,
     exclude: ExcludeChoice = None,
+    copy: bool = True,
     overwrite: bool = False,
     **options: Any,
 ) -> SorterReport:
@@ -113,9 +122,9 @@ def write_sorter(
 
     Parameters
     ----------
-    x : NsxFile, or iterable of NsxFile
+    x : Traces, NsxFile, or iterable of NsxFile
         The recording; or the same-numbered files of several instruments, or what `combine_instruments` and
-        `concatenate` make.
+        `concatenate` make; or `NsxFile.traces` of any of them.
     folder : str or os.PathLike
         The folder to make.
     cmp : ArrayMap, path or sequence of paths, optional
@@ -129,6 +138,9 @@ def write_sorter(
         Whether electrodes of the map may be missing in the recording. Where channels are chosen, they may.
     channels, electrodes, labels, exclude : optional
         Columns, in the order wanted, as in `NsxFile.columns`; all neural ones by default.
+    copy : bool
+        Whether the samples are copied. If not, ``run_kilosort.py`` in the folder sorts the recording where it is, and
+        SpikeInterface loads it from there if all samples of all channels are in one block. Phy needs a copy.
     overwrite : bool
         Replace the files of an earlier export. Other files in the folder stay.
     **options
@@ -161,20 +173,34 @@ def write_sorter(
     >>> report.settings["n_chan_bin"], report.selection
     (126, 'those chosen, 126 of 144')
     """
-    is_named = not (channels is None and electrodes is None and labels is None)
-    is_selection = is_named or exclude is not None
     given = {"channels": channels, "electrodes": electrodes, "labels": labels, "exclude": exclude}
-    choice: dict[str, Any] = {name: list(c) if isinstance(c, Iterator) else c for name, c in given.items()}
-    choice["kind"] = None if is_named else "neural"
-    ns = x if isinstance(x, Continuous) else combine_instruments(x)
-    columns = ns.columns(**choice)
+    choice: dict[str, Any] = {}
+    in_place: tuple[str, ...] = ()
+    if isinstance(x, Traces):
+        check_nothing_chosen(given | {name: value for name, value in options.items() if name != "progress"})
+        ns, columns, is_selection = x.recording, x.columns, True
+    else:
+        is_named = not (channels is None and electrodes is None and labels is None)
+        is_selection = is_named or exclude is not None
+        choice = {name: list(c) if isinstance(c, Iterator) else c for name, c in given.items()}
+        choice["kind"] = None if is_named else "neural"
+        ns = x if isinstance(x, Continuous) else combine_instruments(x)
+        columns = ns.columns(**choice)
     chosen = [ns.channels[column] for column in columns]
     positions = find_positions(ns, columns, cmp, by, pitch_um, partial or is_selection)
-    target, sources = os.fspath(folder), ns.sources
-    with complete_folder(target, _BIN, _FILES, sources, overwrite) as part:
-        export = _with_final_paths(write_bin(ns, os.path.join(part, _BIN), **choice, **options), target)
-        names = contact_names(ns, columns)
-        for name, text in description_files(ns, chosen, names, positions, export.files).items():
+    target, export = os.fspath(folder), None
+    described = _Described(ns, columns, chosen, positions)
+    with complete_folder(target, _BIN, _FILES, ns.sources, overwrite) as part:
+        if copy:
+            source = x if isinstance(x, Traces) else ns
+            export = _with_final_paths(write_bin(source, os.path.join(part, _BIN), **choice, **options), target)
+            texts, settings = description_files(described, export.files), kilosort_settings(export, positions)
+        else:
+            options.pop("progress", None)
+            traces = x if isinstance(x, Traces) else ns.traces(**choice, **options)
+            settings = kilosort_settings(bin_file(traces, _BIN), positions)
+            texts, in_place = _in_place(described, traces, settings, target)
+        for name, text in texts.items():
             with open(os.path.join(part, name), "x", encoding="ascii", newline="\n") as file:
                 file.write(text)
     unknown = [channel.electrode_id for channel in chosen if not isfinite(channel.uv_per_bit)]
@@ -183,26 +209,65 @@ def write_sorter(
         warnings.warn(message, UnknownScale, stacklevel=3)
     selection = f"{'those chosen' if is_selection else 'all neural ones'}, {len(chosen)} of {ns.n_channels}"
     gains = tuple(channel.uv_per_bit for channel in chosen)
-    return SorterReport(target, export, selection, positions, kilosort_settings(export, positions), gains)
+    return SorterReport(target, export, selection, positions, settings, gains, in_place)
 
 
-def description_files(
-    ns: Continuous,
-    channels: Sequence[Channel],
-    names: Sequence[int | str],
-    positions: Positions,
-    files: Sequence[BinFile],
-) -> dict[str, str]:
+class _Described(NamedTuple):
+    """What is in a folder for sorters."""
+
+    ns: Continuous
+    columns: NDArray[np.intp]
+    channels: Sequence[Channel]
+    positions: Positions
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether every channel was recorded without the field potential."""
+        high_pass = [channel.high_pass for channel in self.channels]
+        return all(stage is not None and stage.corner_hz >= _SPIKE_BAND_HZ for stage in high_pass)
+
+
+def description_files(described: _Described, files: Sequence[BinFile]) -> dict[str, str]:
     """Name and ASCII text of every file that describes the ``.bin``."""
-    high_pass = [channel.high_pass for channel in channels]
-    is_filtered = all(stage is not None and stage.corner_hz >= _SPIKE_BAND_HZ for stage in high_pass)
-    contents = {
-        KILOSORT_PROBE: kilosort_probe(positions),
-        PROBE: probeinterface_probe(channels, names, positions),
+    contents = _probes(described) | _for_spikeinterface(described, files)
+    texts = {name: json_text(value, 1) for name, value in contents.items()}
+    return texts | {PARAMS: phy_params(files, described.is_filtered)}
+
+
+def _probes(described: _Described) -> dict[str, Any]:
+    names = contact_names(described.ns, described.columns)
+    probe = probeinterface_probe(described.channels, names, described.positions)
+    return {KILOSORT_PROBE: kilosort_probe(described.positions), PROBE: probe}
+
+
+def _for_spikeinterface(described: _Described, files: Sequence[BinFile]) -> dict[str, Any]:
+    ns, columns, channels, positions = described
+    names, is_filtered = contact_names(ns, columns), described.is_filtered
+    return {
         SI_BINARY: binary_recording(ns, channels, names, files, is_filtered),
         SI_FOLDER: binary_folder(channels, positions, is_filtered),
     }
-    return {name: json_text(value, 1) for name, value in contents.items()} | {PARAMS: phy_params(files, is_filtered)}
+
+
+def _in_place(
+    described: _Described, x: Traces, settings: dict[str, Any], folder: str
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The texts that let sorters read a recording where it is, by name; and what is said of them."""
+    ns, contents = described.ns, _probes(described)
+    script = kilosort_script(x, settings)
+    offset, why = raw_offset(x)
+    if not why:
+        contents |= _for_spikeinterface(described, [bin_file(x, _BIN)])
+        contents[SI_BINARY]["kwargs"] |= {"file_paths": [os.path.abspath(ns.path)], "file_offset": offset}
+    if not ns.has_sample_timestamps:
+        contents[sidecar.companions(_BIN)[0]] = sidecar.describe(x, _BIN, 0)
+    lines = (
+        f"{x} of {ns.path}: nothing was copied",
+        f"Kilosort4: python {os.path.join(folder, SCRIPT)}, which writes kilosort4/spike_ticks.npy too",
+        f"SpikeInterface: {f'not without a copy: {why}' if why else f'spikeinterface.load({folder!r})'}",
+        "Phy: not without a copy: it reads a flat file",
+    )
+    return {name: json_text(value, 1) for name, value in contents.items()} | {SCRIPT: script}, lines
 
 
 def _with_final_paths(export: BinReport, folder: str) -> BinReport:
