@@ -25,7 +25,7 @@ from kilosort import io, run_kilosort
 
 import nevparse as nv
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(sys.argv[0]).resolve().parent
 SETTINGS = {settings}
 PATHS = sys.argv[1:] or {paths}
 
