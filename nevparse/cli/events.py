@@ -6,15 +6,17 @@ from __future__ import annotations
 import csv
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..export.output.files import complete_or_absent
+from ..export.output.stream import write_all
 from ..export.sidecar import Sidecar
 from ..format.tables import EventKind
 from ..format.text import json_text, printable
@@ -126,12 +128,21 @@ def print_csv(listing: Listing, *, for_spreadsheet: bool) -> None:
         sys.stdout.reconfigure(newline="")  # RFC 4180 ends lines in CRLF on every system
     tables = _tables(listing)
     _say_what_is_not_listed(listing, tables)
-    tables = [_one_value_a_cell(columns) for columns in tables]
+    tables = [_cells(_one_value_a_cell(columns), for_spreadsheet) for columns in tables]
     names = _names(tables) or ["tick", "seconds", "kind"]
     writer = csv.writer(sys.stdout)
     writer.writerow(names)
-    for row in _values(tables, names):
-        writer.writerow(csv_cells(["" if value is _NOT_OF_KIND else value for value in row], for_spreadsheet))
+    writer.writerows(_values(tables, names, absent=""))
+
+
+def _cells(columns: _Columns, for_spreadsheet: bool) -> _Columns:
+    """Columns of which texts are one line each, and for a spreadsheet no formulas."""
+    return {
+        name: values
+        if isinstance(values, np.ndarray) and values.dtype.kind != "U"
+        else csv_cells(values, for_spreadsheet)
+        for name, values in columns.items()
+    }
 
 
 def _one_value_a_cell(columns: _Columns) -> _Columns:
@@ -156,20 +167,23 @@ def save_npy(listing: Listing, path: str) -> None:
         raise UnusableInput("--npy takes one kind of event: name it with --kind")
     if listing.sidecar is not None:
         raise UnusableInput("--npy has the fields of the file alone; leave out --rows")
-    if listing.edges:
-        edges = nev.digital_edges()
-        events = edges[np.sort(listing.chosen(edges["packet"]))]
-    else:
-        events = nev.events(kind)[np.sort(listing.chosen(nev.packets_of(kind)))]
+    edges = nev.digital_edges() if listing.edges else None
+    packets = nev.packets_of(kind) if edges is None else edges["packet"]
+    chosen = np.sort(listing.chosen(packets))
+    batches = nev._event_batches(kind, packets[chosen]) if edges is None else iter([edges[chosen]])
+    first = next(batches)
     outputs = complete_or_absent(path, [path], overwrite=False, inputs=[nev._source])
     with outputs as created, created.create(path) as file:
-        np.save(file, events, allow_pickle=False)
-    print(printable(f"{path}: {len(events)} events of {events.dtype}"))
+        shape = {"descr": np.lib.format.dtype_to_descr(first.dtype), "fortran_order": False, "shape": (chosen.size,)}
+        np.lib.format.write_array_header_1_0(file, shape)
+        for events in chain([first], batches):
+            write_all(file, events.tobytes())
+    print(printable(f"{path}: {chosen.size} events of {first.dtype}"))
 
 
-def csv_cells(row: Sequence[Any], for_spreadsheet: bool) -> list[Any]:
-    """Cells of a row whose texts are one line each, and for a spreadsheet no formulas."""
-    cells = [printable(value) if isinstance(value, str) else value for value in row]
+def csv_cells(values: Iterable[Any], for_spreadsheet: bool) -> list[Any]:
+    """Cells whose texts are one line each, and for a spreadsheet no formulas."""
+    cells = [printable(value) if isinstance(value, str) else value for value in values]
     if not for_spreadsheet:
         return cells
     return ["'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in cells]
@@ -226,9 +240,9 @@ def _rows(tables: Sequence[_Columns]) -> Iterator[dict[str, Any]]:
         yield {name: value for name, value in zip(names, row, strict=True) if value is not _NOT_OF_KIND}
 
 
-def _values(tables: Sequence[_Columns], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+def _values(tables: Sequence[_Columns], names: Sequence[str], absent: Any = _NOT_OF_KIND) -> Iterator[tuple[Any, ...]]:
     """A row of plain values for each event; several kinds are sorted by epoch and time."""
-    rows = (row for columns in tables for row in _values_of_kind(columns, names))
+    rows = (row for columns in tables for row in _values_of_kind(columns, names, absent))
     if len(tables) == 1:
         return rows
     keys = [np.concatenate([columns[key] for columns in tables]) for key in ("tick", "epoch") if key in names]
@@ -236,11 +250,11 @@ def _values(tables: Sequence[_Columns], names: Sequence[str]) -> Iterator[tuple[
     return (listed[place] for place in (np.lexsort(keys).tolist() if keys else ()))
 
 
-def _values_of_kind(columns: _Columns, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+def _values_of_kind(columns: _Columns, names: Sequence[str], absent: Any) -> Iterator[tuple[Any, ...]]:
     for start in range(0, len(columns["tick"]), _BATCH):
         n = len(columns["tick"][start : start + _BATCH])
         parts = (_plain(name, columns[name][start : start + n]) if name in columns else None for name in names)
-        yield from zip(*([_NOT_OF_KIND] * n if part is None else part for part in parts), strict=True)
+        yield from zip(*([absent] * n if part is None else part for part in parts), strict=True)
 
 
 def _plain(name: str, values: Any) -> list[Any]:

@@ -416,9 +416,18 @@ class NevFile:
         span = requested_ticks(self, start_tick, stop_tick, start_s, stop_s)
         numbers = self._ordered(self._packets.between(self._packets.numbers_of(kind), *span), sort)
         if kind in ("spike", "stim"):
-            spikes = self._spikes if kind == "spike" else Spikes(kind, self._packets, self.electrodes)
+            spikes = self._spikes_of(kind)
             return spikes.with_waveforms(numbers, spikes.ids)
         return self._packets.events(kind, numbers)
+
+    def _spikes_of(self, kind: tables.EventKind) -> Spikes:
+        return self._spikes if kind == "spike" else Spikes(kind, self._packets, self.electrodes)
+
+    def _event_batches(self, kind: tables.EventKind, numbers: PacketNumbers) -> Iterator[NDArray[np.void]]:
+        """Events of these packets as arrays of one type: of waveforms a few at a time."""
+        if kind in ("spike", "stim"):
+            return self._spikes_of(kind).batches(numbers)
+        return iter([self._packets.events(kind, numbers)])
 
     def digital_edges(self) -> NDArray[np.void]:
         """Edges of the digital input's pins, in file order.

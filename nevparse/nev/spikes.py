@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
@@ -17,6 +17,7 @@ from .electrodes import Electrode, points_that_fit
 from .packets import KIND_CODES, NO_WAVEFORM, PacketNumbers, Packets, WaveformShape
 
 N_IDS, N_UNITS = 1 << 16, 1 << 8
+_BATCH = 1 << 14  # spikes read at a time where they are written, not kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +63,16 @@ class Spikes:
         out["unit"] = heads.detail[numbers]
         return out
 
-    def with_waveforms(self, numbers: PacketNumbers, electrodes: list[int]) -> NDArray[np.void]:
+    def with_waveforms(
+        self, numbers: PacketNumbers, electrodes: list[int], n_bytes: int | None = None
+    ) -> NDArray[np.void]:
         """All fields; a waveform has as many points as its electrode's header has, as far as its packet holds them.
 
         `electrodes` are all that may be among the packets. Where their waveforms differ in shape, the array has the
-        widest sample and the most points, and shorter waveforms end in zeros.
+        widest sample and the most points, and shorter waveforms end in zeros. `n_bytes` is the size of the longest
+        packet with its continuations, where these are a part of more packets.
         """
-        n_bytes = self.packets.joined_size(self.kind, numbers)
+        n_bytes = self.packets.joined_size(self.kind, numbers) if n_bytes is None else n_bytes
         waveform_bytes = n_bytes - self.packets.layout(self.kind).offsets["waveform"]
         of_electrode = {key: _waveform_shape(self.electrodes.get(key), waveform_bytes) for key in electrodes}
         shapes = list(dict.fromkeys(of_electrode.values())) or [_waveform_shape(None, waveform_bytes)]
@@ -89,6 +93,12 @@ class Spikes:
                 out[name][at] = part[name]
             out["waveform"][at, : shape[1]] = part["waveform"]
         return out
+
+    def batches(self, numbers: PacketNumbers) -> Iterator[NDArray[np.void]]:
+        """All fields of packets, a few at a time, of one type; one empty array of no packets."""
+        n_bytes = self.packets.joined_size(self.kind, numbers)
+        for start in range(0, max(1, numbers.size), _BATCH):
+            yield self.with_waveforms(numbers[start : start + _BATCH], self.ids, n_bytes)
 
     def trains(self, numbers: PacketNumbers | None, waveforms: bool) -> dict[tuple[int, int], NDArray[Any]]:
         """By electrode and unit, in their order: spikes with waveforms, or their ticks, as slices of one array.

@@ -19,6 +19,7 @@ from recording.files import Folder, nsx
 
 import nevparse as nv
 from nevparse.cli import commands as cli
+from nevparse.nev import spikes
 
 Rows = Callable[..., list[dict[str, Any]]]
 
@@ -118,6 +119,25 @@ def test_timing_c57_an_array_of_events_keeps_the_order_of_the_file(tmp_path: Pat
     with nv.open_nev(path) as nev:
         expected = nev.events("spike")
     np.testing.assert_array_equal(np.load(out), expected[79:88])
+
+
+@pytest.mark.parametrize("kind", ["spike", "digital", "comment"])
+def test_timing_c57_an_array_is_the_same_in_whatever_parts_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any
+) -> None:
+    """Electrodes whose waveforms differ in width and length, and packets that others continue."""
+    monkeypatch.setattr(spikes, "_BATCH", 3)
+    make = n.Maker(32)
+    packets = [make.spike(tick, 1 + tick % 2, 0, range(tick, tick + 10)) for tick in range(20)]
+    packets[7:7] = [make.more(b"\1\2\3\4"), make.digital(7, 1, 1), make.comment(8, b"end")]
+    headers = [n.wav(1), n.wav(2, sample_bytes=1)]
+    (tmp_path / "s.nev").write_bytes(n.nev(packets, headers, packet_bytes=32, flags=0))
+    assert cli.main(["events", str(tmp_path / "s.nev"), "--kind", kind, "--npy", str(tmp_path / "o.npy")]) == 0
+    with nv.open_nev(tmp_path / "s.nev") as nev:
+        expected = nev.events(kind)
+    found = np.load(tmp_path / "o.npy")
+    assert found.dtype == expected.dtype
+    assert found.tobytes() == expected.tobytes()
 
 
 def test_timing_c57_events_that_may_be_of_another_epoch_are_said(tmp_path: Path, capsys: Any) -> None:
