@@ -251,7 +251,9 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("--fill", type=fill, metavar="VALUE", help="with --gaps fill: a raw value (0), or hold")
     limit = "with --gaps fill: at most X times what was recorded (10)"
     command.add_argument("--max-fill", type=factor, metavar="X", help=limit)
-    command.add_argument("--resample", choices=["nominal"], help="PTP: nearest samples on a regular grid")
+    command.add_argument(
+        "--resample", choices=["nominal"], help="where clocks drift: nearest samples on a regular grid"
+    )
     command.add_argument("--sort", action="store_true", help="sort samples that are out of order by time")
     command.add_argument("--overwrite", action="store_true", help="replace files of the same names, but no recordings")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from threading import Lock
+from threading import RLock
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary, finalize
 from zlib import crc32
@@ -44,7 +44,7 @@ class FileReference:
             return self._file
 
 
-_opening = Lock()
+_opening = RLock()  # of the references and the files they open; a file may be pickled by others
 _references: WeakValueDictionary[bytes, FileReference] = WeakValueDictionary()
 
 
@@ -55,7 +55,8 @@ def reference_to(opener: Opener, argument: Any) -> FileReference:
 
 def shared_reference(pickled: bytes) -> FileReference:
     """One reference for all that are unpickled: a cluster's process has a segment in each of hundreds of tasks."""
-    return _references.setdefault(pickled, FileReference(pickled))
+    with _opening:
+        return _references.setdefault(pickled, FileReference(pickled))
 
 
 class _OpenedFile(Protocol):

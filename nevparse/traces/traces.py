@@ -288,8 +288,8 @@ class Continuous(ABC):
         max_fill : float
             Refuse to fill more than this many times the recorded samples.
         resample : str, optional
-            ``nominal``: rows at the nominal rate, each the nearest sample, for files whose samples have timestamps of
-            their own.
+            ``nominal``: rows at the nominal rate, each the nearest sample by its own timestamp or its block's, where
+            clocks drift. Samples are sorted for it.
         sort : bool
             Sort samples that are out of order by time.
 

@@ -310,3 +310,13 @@ def test_clusters_c01_true_is_no_row_and_no_column(opened: Opened, key: Any) -> 
     segment = opened(b.nsx([(0, b.ramp(4, 3))])).segments[0]
     with pytest.raises(IndexError):
         segment[key]
+
+
+def test_clusters_c05_threads_that_unpickle_at_once_share_one_file(opened: Opened) -> None:
+    ns = opened(t.blocks([0, 500], [9, 9]))
+    for _ in range(50):
+        pickled = [pickle.dumps(segment) for segment in ns.segments] * 4
+        with ThreadPoolExecutor(8) as pool:
+            segments = list(pool.map(pickle.loads, pickled))
+        assert len({id(segment._origin) for segment in segments}) == 1
+        assert [len(segment[:]) for segment in segments] == [9] * 8
