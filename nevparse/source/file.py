@@ -43,8 +43,7 @@ class FileSource(Source):
         self._file, self.size = file, os.fstat(file.fileno()).st_size
         self._lock = Lock()
         self._map: NDArray[np.uint8] | None = None
-        self._state: tuple[int, int] | None = None
-        self._head = b""
+        self._state: tuple[int, int, bytes] | None = None  # size, date of change, and head when it was checked last
 
     @property
     def closed(self) -> bool:
@@ -78,17 +77,18 @@ class FileSource(Source):
         It may grow: then its head is compared.
         """
         self._check_open()
+        known = self._state  # read once: other threads may ask at the same time
         status = os.fstat(self._file.fileno())
         now = status.st_size, status.st_mtime_ns
-        if now == self._state:
+        if known is not None and now == known[:2]:
             return
         if now[0] < self.size:
             raise FormatError(f"{self.size} bytes, as when it was opened", f"{now[0]}; reopen it", path=self.path)
         head = self.peek(_HEAD_BYTES, 0)
-        if self._state is not None and (now[0] <= self._state[0] or head != self._head):
+        if known is not None and (now[0] <= known[0] or head != known[2]):
             found = "one that was written to and did not grow; reopen it"
             raise FormatError("the file as it was", found, path=self.path)
-        self._state, self._head = now, head
+        self._state = (*now, head)
 
     def reopen_argument(self) -> Any:
         """Its absolute path."""

@@ -235,7 +235,6 @@ def broken_sidecars():
     for key in ("bin", "shape", "dtype", "ticks_per_sample", "stretches", "ticks_file", "tick_rate_hz"):
         yield f"without {key}", lambda contents, key=key: {k: v for k, v in contents.items() if k != key}
     yield "no stretches", lambda contents: contents | {"stretches": []}
-    yield "nothing recorded", lambda contents: contents | {"stretches": [contents["stretches"][0] | {"segment": None}]}
     yield "no anchors", lambda contents: contents | {"stretches": [contents["stretches"][0] | {"anchors": []}]}
     of_text = {"anchors": [["a", "b"]]}
     yield "anchors of text", lambda contents: contents | {"stretches": [contents["stretches"][0] | of_text]}
