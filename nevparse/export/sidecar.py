@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,26 +102,25 @@ class Sidecar(RowTimes):
         self.n_samples, self.n_channels = contents["shape"]
         self.dtype = np.dtype(contents["dtype"])
         self.sampling_rate, self.tick_rate = float(contents["sampling_rate_hz"]), int(contents["tick_rate_hz"])
+        row_ticks = None
         self._ticks_file = FileSource(os.path.join(folder, ticks_file)) if ticks_file else None
         if self._ticks_file is not None:
             self._ticks_file.close_when_unreachable()
             if self._ticks_file.size != _TICK.itemsize * self.n_samples:
                 n_ticks = self._ticks_file.size / _TICK.itemsize
                 raise ValueError(f"{n_ticks:g} timestamps of {self.n_samples} rows in {ticks_file}")
+            # of a method of its own it would keep itself, and the file open
+            row_ticks = partial(self._ticks_file.view, _TICK, (self.n_samples,), 0)
         num, den = contents["ticks_per_sample"]
         self._epochs = [(int(start), int(stop)) for start, stop in contents.get("epochs", [])]  # 0.1.0 wrote none
         super().__init__(
             Clock(num, den, self.tick_rate),
             self.n_samples,
             contents["stretches"],
-            self._row_ticks if ticks_file else None,
+            row_ticks,
             is_sorted=bool(contents["sorted"]),
             zero_tick=int(contents.get("zero_tick", 0)),  # 0.1.0 wrote none, and counted from tick 0
         )
-
-    def _row_ticks(self) -> NDArray[np.int64]:
-        assert self._ticks_file is not None
-        return self._ticks_file.view(_TICK, (self.n_samples,), 0)
 
     def close(self) -> None:
         """Release the timestamps, which Windows lets nobody replace meanwhile. Rows have no times afterwards."""
