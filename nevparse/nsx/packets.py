@@ -221,6 +221,8 @@ class PacketIndex:
     def _in_order(self, span: SegmentSpan, a: int, b: int) -> NDArray[np.intp]:
         """The packets that take places `a` to `b` once the shuffled ones among them are sorted by time."""
         first, stop = max(span.first_record, a - 2 * N_NEIGHBOURS), min(span.stop_record, b + 2 * N_NEIGHBOURS)
+        if self.is_fully_scanned and np.ptp(np.searchsorted(self.steps.shuffled, (first, stop))) == 0:
+            return np.arange(a, b)  # a scan has met no shuffled packet here
         order = order_in_time(self.packets.ticks(first, stop), self.clock)
         return first + order[a - first : b - first]
 

@@ -209,8 +209,17 @@ def side_by_side(several: Sequence[Iterable[Batch]]) -> Iterator[Batch]:
         row_bytes = sum(widths)
         if wide[0].size < n_rows * row_bytes:
             wide[0] = np.empty(n_rows * row_bytes, np.uint8)
-        for begin, width, batch in zip(np.cumsum([0, *widths]).tolist(), widths, batches, strict=False):
-            part = np.frombuffer(batch.packed(), f"V{width}")
-            _fields(wide[0], part.dtype, n_rows, begin, row_bytes)[...] = part
-        yield Batch(wide[0].data[: n_rows * row_bytes], n_rows)
+        columns = [
+            _fields(wide[0], np.dtype(f"V{width}"), n_rows, begin, row_bytes)
+            for begin, width in zip(np.cumsum([0, *widths]).tolist(), widths, strict=False)
+        ]
+        half = len(columns) // 2
+        for column, batch in zip(columns[half:], batches[half:], strict=True):
+            _put(column, batch)
+        pending = [partial(_put, column, batch) for column, batch in zip(columns[:half], batches, strict=False)]
+        yield Batch(wide[0].data[: n_rows * row_bytes], n_rows, pending)
         wide.rotate()
+
+
+def _put(columns: NDArray[Any], batch: Batch) -> None:
+    columns[...] = np.frombuffer(batch.packed(), columns.dtype)
