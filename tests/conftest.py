@@ -37,7 +37,11 @@ _ALIKE: dict[str, Any] = {"derandomize": True, "database": None}  # where a run 
 QUICK, THOROUGH = 20, 100  # examples of each property
 
 # Of the interop extra; without all of them its tests are not collected, and the summary says so
-_ABSENT = [name for name in ("spikeinterface", "probeinterface", "distributed", "fsspec") if find_spec(name) is None]
+_ABSENT = [
+    name
+    for name in ("spikeinterface", "probeinterface", "distributed", "fsspec", "xarray", "pandas")
+    if find_spec(name) is None
+]
 collect_ignore = ["test_interop.py"] if _ABSENT else []
 
 

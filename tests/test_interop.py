@@ -25,6 +25,7 @@ import numpy as np
 import probeinterface
 import pytest
 import spikeinterface as si
+from builders import nev as nb
 from builders import nsx as b
 from builders import sorting as sb
 from builders import timing as t
@@ -36,6 +37,7 @@ import nevparse as nv
 
 ROOT = Path(nv.__file__).resolve().parents[1]
 NOTE = (ROOT / "spec_notes" / "clusters.md").read_text(encoding="utf-8")
+ARRAYS = (ROOT / "spec_notes" / "arrays.md").read_text(encoding="utf-8")
 pytestmark = pytest.mark.filterwarnings("default")  # of others
 
 
@@ -185,6 +187,46 @@ def test_clusters_c04_and_c06_dask_takes_a_segment_without_its_samples(
         np.testing.assert_array_equal(sums, samples[5:19_000:3, [9, 2]].sum(axis=0, dtype=np.int64))
         np.testing.assert_allclose(deviations, samples.std(axis=0))
         np.testing.assert_array_equal(rows, samples[[3, 12_000, 7]][:, 4:6])
+
+
+def test_arrays_c12_dask_xarray_and_pandas_take_traces_spikes_and_events(
+    opened: Opened, file_of: FileOf, client: Client
+) -> None:
+    samples = np.random.default_rng(1).integers(-3000, 3000, (70_000, 4)).astype("<i2")
+    ns = opened(b.nsx([(0, samples[:40_000]), (40_500, samples[40_000:])]))
+    x = ns.traces(gaps="fill", fill=7, channels=[3, 0])
+    whole = np.asarray(x)
+    packets = [nb.V2.spike(tick, 1 + tick % 3, tick % 2, [tick] * 8) for tick in range(5, 95, 5)]
+    events = [nb.V2.digital(tick, 1, tick % 7, bytes(8)) for tick in (100, 160)]
+    with nv.open_nev(
+        file_of(nb.nev(packets + events, [nb.wav(k + 1) for k in range(3)], packet_bytes=24), "s.nev")
+    ) as nev:
+        names: dict[str, Any] = {"x": x, "nev": nev}
+        code = re.findall(r"^```python\n(import dask.*?)^```", ARRAYS, re.DOTALL | re.MULTILINE)[0]
+        exec(compile(code, "arrays.md", "exec"), names)
+        np.testing.assert_allclose(names["deviations"], whole.std(axis=0))
+        assert len(pickle.dumps(dict(names["lazy"].dask))) < 20_000
+        labelled = names["labelled"].sel(channel="elec1")
+        np.testing.assert_allclose(labelled, whole[30_000:60_000, 1] * 0.25, rtol=1e-6)
+        np.testing.assert_allclose(labelled.time[:2], [1.0, 1 + 1 / 30_000])
+        assert names["rates"].sum() == len(packets)
+        assert names["events"]["value"].tolist() == [2, 6]
+        assert names["spikes"]["seconds"].iloc[1] == pytest.approx(5 / 30_000)
+    lazy = da.from_array(x, chunks=(9_000, 2))
+    assert lazy.name == da.from_array(pickle.loads(pickle.dumps(x)), chunks=(9_000, 2)).name
+    assert lazy.name != da.from_array(x.rows(0, 9), chunks=(9_000, 2)).name
+    np.testing.assert_array_equal(lazy[39_990:40_510:7].compute(scheduler=client), whole[39_990:40_510:7])
+
+
+def test_sorters_c18_spikeinterface_loads_a_recording_where_it_is(recording: str, tmp_path: Path) -> None:
+    path = tmp_path / "one.ns5"
+    path.write_bytes(b.nsx([(1000, b.ramp(500, 5))]))
+    with nv.open_nsx(path) as ns:
+        nv.write_sorter(ns, tmp_path / "here", copy=False)
+        loaded = si.load(tmp_path / "here")
+        np.testing.assert_array_equal(loaded.get_traces(), ns.segments[0].samples)
+        np.testing.assert_allclose(loaded.get_traces(return_in_uV=True), ns.read(unit="uV"), rtol=1e-6)
+    assert loaded.get_channel_ids().tolist() == [1, 2, 3, 4, 5]
 
 
 def handles_of(path):

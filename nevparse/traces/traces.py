@@ -55,6 +55,7 @@ from .selection import (
     to_microvolts,
 )
 
+_HEAD_BYTES = 314  # the basic header of most files
 _ContinuousT = TypeVar("_ContinuousT", bound="Continuous")
 
 
@@ -401,6 +402,12 @@ class Traces:
     def __getstate__(self) -> dict[str, Any]:
         origin = self._origin if isinstance(self._origin, FileReference) else self._origin.reference()
         return {**{name: value for name, value in vars(self).items() if name != "_times"}, "_origin": origin}
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        files = [
+            (source.reopen_argument(), source.size, source.peek(_HEAD_BYTES, 0)) for source in self.recording.sources
+        ]
+        return "Traces", files, tuple(self.planned_rows), self.columns.tolist(), tuple(self.options)
 
     def __repr__(self) -> str:
         n_rows, n_columns = self.shape

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,10 @@ from ...nsx.segments import Segment
 from ...recording.successive_files import SuccessiveFiles, SuccessiveSegment
 from ...traces.extents import Extent
 from ...traces.packing import ColumnPacker, RowReader
-from ...traces.plan import SampleRows, raise_no_samples, select_samples
+from ...traces.plan import FilledRows, SampleRows, raise_no_samples, select_samples
 from ...traces.selection import ChannelChoice, ChannelKind, ElectrodeChoice, ExcludeChoice, LabelChoice
+from ...traces.traces import Traces
+from ..bin import check_nothing_chosen
 from ..inputs import check_not_shrunk
 from ..paths import takes_paths
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
@@ -38,7 +40,7 @@ Block = tuple[int, Extent]  # the tick of its first sample, and where its rows a
 
 @takes_paths(open_nsx)
 def write_nsx(
-    ns: Recorded,
+    ns: Recorded | Traces,
     path: str | os.PathLike[str],
     *,
     channels: ChannelChoice = None,
@@ -64,8 +66,9 @@ def write_nsx(
 
     Parameters
     ----------
-    ns : NsxFile or SuccessiveFiles
-        The recording, or the files that `concatenate` joined. `create_nsx` writes arrays.
+    ns : NsxFile, SuccessiveFiles or Traces
+        The recording, or the files that `concatenate` joined, or `traces` of either whose rows are samples as they
+        were recorded. `create_nsx` writes arrays.
     path : str or os.PathLike
         The file to write.
     channels, electrodes, labels, kind, exclude : optional
@@ -113,12 +116,25 @@ def write_nsx(
     >>> report.n_samples, report.n_channels
     (900, 2)
     """
+    choice: dict[str, Any] = {
+        "channels": channels,
+        "electrodes": electrodes,
+        "labels": labels,
+        "kind": kind,
+        "exclude": exclude,
+    }
+    traces = ns if isinstance(ns, Traces) else None
+    if traces is not None:
+        times = {"start_tick": start_tick, "stop_tick": stop_tick, "start_s": start_s, "stop_s": stop_s}
+        check_nothing_chosen({**choice, **times, "segments": segments, "epoch": epoch})
+        ns, choice = _recorded_by(traces), {"channels": traces.columns}
+    assert not isinstance(ns, Traces)
     if not hasattr(ns, "segments"):
         raise TypeError(f"expected an open NSx, found {type(ns).__name__}; create_nsx writes arrays")
     check_anonymise(anonymise)
     start_tick, stop_tick = requested_ticks(ns, start_tick, stop_tick, start_s, stop_s)
     base_tick, epoch = integer(base_tick, "base_tick"), optional_integer(epoch, "epoch")
-    columns = ns.columns(channels, electrodes, labels, kind, exclude)
+    columns = ns.columns(**choice)
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
     repeated = np.flatnonzero(np.bincount(columns) > 1).tolist()
@@ -128,7 +144,10 @@ def write_nsx(
     def write(file: Recorded) -> NsxReport:
         inputs = list(file.sources)
         states = check_not_shrunk(inputs)
-        spans = _chosen_spans(file, segments, epoch, start_tick, stop_tick)
+        if traces is None:
+            spans = _chosen_spans(file, segments, epoch, start_tick, stop_tick)
+        else:
+            spans = _spans_of(traces if file is ns else traces.of(file))
         has_grown = sum(state.size_bytes for state in states) > file.size_bytes
         plan = _plan(file, columns, spans, anonymise, base_tick, has_grown)
         target = write_file(plan, inputs, states, path, overwrite, progress, "NSx")
@@ -139,6 +158,21 @@ def write_nsx(
         return write(ns)
     except FullScanNeeded:  # met while streaming, before the output had its name
         return write(ns.fully_scanned())
+
+
+def _recorded_by(x: Traces) -> Recorded:
+    """The recording of traces; ValueError where an NSx cannot hold their rows as they are."""
+    ns: Any = x.recording
+    is_changed = x.options.resample or x.options.sort or any(isinstance(part, FilledRows) for part in x.planned_rows)
+    if ns.is_on_grid or is_changed:
+        found = "several instruments" if ns.is_on_grid else "rows that were filled, resampled or sorted"
+        raise ValueError(f"{ns.path}: expected samples as they were recorded, found {found}; use create_nsx")
+    recorded: Recorded = ns
+    return recorded
+
+
+def _spans_of(x: Traces) -> list[SampleRows]:
+    return [part for part in x.planned_rows if isinstance(part, SampleRows)]
 
 
 def _chosen_spans(

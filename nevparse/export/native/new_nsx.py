@@ -20,6 +20,7 @@ from ...format.dates import systemtime_of_date
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...traces.packing import BUFFER_BYTES
+from ...traces.traces import Traces
 from .file_plan import FilePlan, NsxReport, Progress, write_file
 
 _VERSIONS = {
@@ -66,9 +67,9 @@ class NewChannel:
 def create_nsx(
     samples: Any,
     path: str | os.PathLike[str],
-    channels: Sequence[NewChannel | Channel],
+    channels: Sequence[NewChannel | Channel] | None = None,
     *,
-    sampling_rate: float,
+    sampling_rate: float | None = None,
     spec: str = "2.3",
     tick_rate: int = 30_000,
     start_tick: int = 0,
@@ -83,13 +84,14 @@ def create_nsx(
     Parameters
     ----------
     samples : array
-        int16, ``(n_samples, n_channels)``: a numpy array, or anything whose slices are arrays, such as a memmap.
+        int16, ``(n_samples, n_channels)``: a numpy array, or anything whose slices are arrays, such as a memmap or
+        `Traces`.
     path : str or os.PathLike
         The file to write.
     channels : sequence of NewChannel or Channel
-        One for each column.
+        One for each column; of traces by default their own.
     sampling_rate : float
-        Hz: 30000 divided by an integer.
+        Hz: 30000 divided by an integer; of traces by default their own.
     spec : str
         Version of the file specification: ``2.3``, or ``3.0`` for timestamps of 64 bits.
     tick_rate : int
@@ -135,6 +137,11 @@ def create_nsx(
         raise ValueError(f"time_origin: expected a time with its zone (such as timezone.utc), found {time_origin}")
     if isinstance(comment, str) and tables.RIPPLE_APPLICATION.match(comment.encode("cp1252", "replace")):
         raise ValueError(f"comment: expected none that begins as Ripple's files do, found {comment!r}")
+    if isinstance(samples, Traces):
+        channels = samples.channels if channels is None else channels
+        sampling_rate = samples.sampling_rate if sampling_rate is None else sampling_rate
+    if channels is None or sampling_rate is None:
+        raise TypeError("expected channels and sampling_rate, which only traces have themselves")
     (magic, (major, minor)), version = _VERSIONS[spec]
     block = version.block
     assert block is not None
