@@ -84,20 +84,36 @@ class Packets:
         all_ones = np.array([any_packet.n_ticks - 1], np.uint64).view(np.int64)
         kind[tick == all_ones] = CONTINUED
         if any_packet.n_ticks == ROLLOVER:
-            tick = self._unrolled(tick, _with_known_kind(kind))
+            known = _with_known_kind(kind)
+            tick = self._unrolled(tick, group_of(kind[known], packet_id[known]), known)
         heads = PacketHeads(tick, packet_id, detail, kind)
         for field in heads:
             field.flags.writeable = False
         return heads
 
-    def _unrolled(self, ticks: NDArray[np.int64], known: PacketNumbers) -> NDArray[np.int64]:
+    def _unrolled(
+        self, ticks: NDArray[np.int64], groups: NDArray[np.uint32], known: PacketNumbers
+    ) -> NDArray[np.int64]:
         """Count on where 32 bits ran over: by the times of the continuous files, else by the order of packets."""
+        first = self._first_of_32_bits()
+        if first is None:
+            return unroll(ticks, groups, known, self.tick_rate)
+        return first + (ticks - first) % ROLLOVER
+
+    def _first_of_32_bits(self) -> int | None:
+        """The first of the only 32 bits around the times of the continuous files; None where these decide nothing."""
         epochs = self.find_epochs() or ()
         start, stop = min((start for start, _ in epochs), default=0), max((stop for _, stop in epochs), default=0)
-        if stop <= ROLLOVER or stop - start >= ROLLOVER:
-            return unroll(ticks, known, self.tick_rate)
-        first = (start + stop - ROLLOVER) // 2  # of the only 32 bits around these times
-        return first + (ticks - first) % ROLLOVER
+        return None if stop <= ROLLOVER or stop - start >= ROLLOVER else (start + stop - ROLLOVER) // 2
+
+    def rolled_over_unseen(self, packets: PacketNumbers) -> NDArray[np.int64]:
+        """Ticks to add to what a reader gets who has only these packets, of known kinds; one number where all agree."""
+        ticks = self.heads.tick[packets]
+        in_file: NDArray[np.int64] = ticks % self.version.any_packet.n_ticks
+        if self.version.any_packet.n_ticks != ROLLOVER or self._first_of_32_bits() is not None:
+            return np.atleast_1d((ticks - in_file).min())  # the continuous files decide, those of a cut as well
+        groups = group_of(self.heads.kind[packets], self.heads.packet_id[packets])
+        return np.unique(ticks - unroll(in_file, groups, np.arange(packets.size), self.tick_rate))
 
     def numbers_of(self, kind: str) -> PacketNumbers:
         """Indices of the packets of one kind, in file order."""

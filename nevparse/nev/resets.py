@@ -241,12 +241,13 @@ def first_in_line(ticks: Ticks, tick_rate: int) -> int:
     return int(ticks[int(is_alone)])
 
 
-def unroll(ticks: Ticks, packets: NDArray[np.intp], tick_rate: int) -> Ticks:
+def unroll(ticks: Ticks, groups: NDArray[np.uint32], packets: NDArray[np.intp], tick_rate: int) -> Ticks:
     """Count on where a clock of 32 bits ran over; the same ticks where it never did.
 
     The clock ran over where `packets`, those of known kinds, came within an hour of the end of 32 bits and went on
     within an hour of 0. Where they go the other way, packets were regrouped, and those behind are from before it ran
-    over. A few packets near such a place may be late or early by 10 ms.
+    over; unless they are fewer than four amid packets that were not, which are strays. `groups` are those of `packets`.
+    A few packets near such a place may be late or early by 10 ms.
     """
     near, late = _HOUR_S * tick_rate, int(tick_rate * LATE_S)
     if near > ROLLOVER // 2:
@@ -255,6 +256,7 @@ def unroll(ticks: Ticks, packets: NDArray[np.intp], tick_rate: int) -> Ticks:
     if not known.size or known.max() < ROLLOVER - near or known.min() >= near:
         return ticks
     strays = find_strays(known, near, late)
+    strays = np.union1d(strays, _few_from_before(known, groups, strays, near))
     kept, packets = np.delete(known, strays), np.delete(packets, strays)
     is_low, is_high = kept < near, kept >= ROLLOVER - near
     rolled, back = packets[1:][is_high[:-1] & is_low[1:]], packets[1:][is_low[:-1] & is_high[1:]]
@@ -269,6 +271,22 @@ def unroll(ticks: Ticks, packets: NDArray[np.intp], tick_rate: int) -> Ticks:
         n_rollovers[before] += ticks[before] < late
         n_rollovers[after] -= ticks[after] >= ROLLOVER - late
     return ticks + n_rollovers * ROLLOVER
+
+
+def _few_from_before(ticks: Ticks, groups: NDArray[np.uint32], strays: NDArray[np.intp], near: int) -> NDArray[np.intp]:
+    """Packets near the end of 32 bits, fewer than four, behind one near 0 of the same part of the file."""
+    kept = np.delete(np.arange(ticks.size), strays)
+    is_low, is_high = ticks[kept] < near, ticks[kept] >= ROLLOVER - near
+    back = np.flatnonzero(is_low[:-1] & is_high[1:]) + 1
+    stops = np.flatnonzero(is_high & ~np.append(is_high[1:], False)) + 1
+    n_high = stops[np.searchsorted(stops, back, "right")] - back
+    back, n_high = back[n_high < _MANY], n_high[n_high < _MANY]
+    if back.size:
+        is_amid = ~np.isin(kept[back], find_parts(groups))
+        back, n_high = back[is_amid], n_high[is_amid]
+    few = back[:, None] + np.arange(_MANY)
+    amid: NDArray[np.intp] = kept[few[np.arange(_MANY) < n_high[:, None]]]
+    return amid
 
 
 def n_resets_before(resets: Sequence[Reset], packets: ArrayLike) -> NDArray[np.intp]:

@@ -110,6 +110,16 @@ def test_nev_c48_regrouped_channels_run_over_each_by_itself(opened: Opener) -> N
     assert file.spikes(waveforms=False)["tick"].tolist() == ticks
 
 
+@pytest.mark.parametrize("place", [1_000, 2_000], ids=["amid", "last"])
+def test_nev_c48_a_few_strays_near_the_end_of_32_bits_move_no_other_packet(opened: Opener, place: int) -> None:
+    ticks = list(range(0, 600_000, 300))
+    for strays in ([2**32 - 5], [2**32 - 900, 2**32 - 50], [2**32 - 900, 2**32 - 50, 2**32 - 5]):
+        stamps = [*ticks[:place], *strays, *ticks[place:]]
+        file = opened(nev([V2.spike(tick, 1 + k % 3, 0) for k, tick in enumerate(stamps)]))
+        assert file.spikes(waveforms=False)["tick"].tolist() == stamps
+        assert file.zero_tick == 0
+
+
 def test_nev_c48_dates_and_cuts_count_on_too(opened: Opener, tmp_path: Path) -> None:
     end = 1 << 32
     ticks = [end - 90_000 + 3_000 * k for k in range(60)]

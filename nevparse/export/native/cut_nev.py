@@ -294,9 +294,14 @@ def _date_tick(nev: NevFile, timed: PacketNumbers) -> int:
     heads = nev._packets.heads
     if not timed.size:
         return nev.time_origin_tick
-    if not nev._version.origin_at_first:  # rolled over before the first packet, which a reader cannot see
-        in_file = heads.tick[timed] % nev._version.any_packet.n_ticks
-        return int((heads.tick[timed] - in_file).min())
+    if not nev._version.origin_at_first:
+        unseen = nev._packets.rolled_over_unseen(timed).tolist()
+        if len(unseen) > 1:
+            raise ValueError(
+                f"{nev.path}: its timestamps roll over 32 bits where the chosen packets do not show it; "
+                f"keep other kinds or electrodes too, or cut the time before and behind the rollover each by itself"
+            )
+        return int(unseen[0])
     starts = timed[heads.kind[timed] == KIND_CODES["recording"]]
     return int(heads.tick[starts[0]]) if starts.size else nev._packets.first_tick(timed)
 

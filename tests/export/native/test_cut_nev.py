@@ -128,3 +128,17 @@ def test_writing_c08_a_cut_behind_a_rollover_has_the_date_of_it(nev_of: NevOf, c
     passed = later.datetime(20) - nev.datetime(2**32 + 20)
     assert abs(passed) <= timedelta(microseconds=502)
     assert cut(nev, stop_tick=2**32)[28:44] == Path(nev.path).read_bytes()[28:44]
+
+
+def test_writing_c08_electrodes_whose_packets_do_not_show_the_rollover_are_refused(nev_of: NevOf, cut: Cut) -> None:
+    """Electrode 2 is silent for hours around it: by itself it would have a clock that was set back."""
+    end, hours = 2**32, 2 * 3600 * 30_000
+    spikes = [(end - hours, 2), (end - hours + 9, 2), *((end + tick, 1) for tick in (-90, -9, 5, 50))]
+    spikes += [(end + hours, 2), (end + hours + 9, 2)]
+    nev = nev_of(n.nev([n.V2.spike(tick % end, channel, 0) for tick, channel in spikes], [n.wav(1), n.wav(2)]))
+    assert nev.spikes(waveforms=False)["tick"].tolist() == [tick for tick, _ in spikes]
+    with pytest.raises(ValueError, match="roll over 32 bits where the chosen packets do not show it"):
+        cut(nev, electrodes=[2])
+    later = nev_of(cut(nev, electrodes=[2], start_tick=end), "later.nev")
+    assert abs(later.datetime(hours) - nev.datetime(end + hours)) <= timedelta(microseconds=502)
+    assert nev_of(cut(nev, electrodes=[1]), "one.nev").spikes(waveforms=False)["tick"][2] == end + 5
