@@ -299,29 +299,43 @@ def _fill_gaps(
     problem = "time goes backwards, which cannot be filled"
     _check_gaps(continuous.path, backwards, problem, "Use gaps='split' (--gaps split).")
     grid = _grid_from_first(continuous, chosen, options.sort)
+    drifts = continuous.has_sample_timestamps or is_growing  # every gap is filled by its own length
     if options.resample:
         rows = place_on_grid(continuous, chosen, grid)
     else:
-        rows = number_rows(_with_filled(continuous, chosen, gaps))
+        rows = number_rows(_with_filled(continuous, chosen, gaps, None if drifts else grid))
     row_bytes = continuous.n_channels * continuous.dtype.itemsize
     n_filled, n_recorded = count_changes(rows).n_filled, sum(samples.n_rows for samples in chosen)
     check_fill(continuous.path, n_filled, n_recorded, options.max_fill, row_bytes, gaps)
-    if not (options.resample or continuous.has_sample_timestamps or is_growing):
+    if not (options.resample or drifts):
         _check_on_time(continuous, rows, grid, gaps)
     return rows
 
 
-def _with_filled(continuous: _Continuous, chosen: Sequence[SampleRows], gaps: Sequence[Gap]) -> Iterator[PlanRow]:
-    """The samples of each segment, and the rows that fill the gap behind it."""
+def _with_filled(
+    continuous: _Continuous, chosen: Sequence[SampleRows], gaps: Sequence[Gap], grid: Grid | None
+) -> Iterator[PlanRow]:
+    """The samples of each segment, and the rows that fill the gap behind it.
+
+    Where there is a `grid`, a segment starts in the row that is nearest to its time; otherwise a gap has the rows of
+    its own length.
+    """
     clock, segments = continuous.clock, continuous.segments
     missing = [0, *accumulate(gap.missing_samples_exact for gap in gaps)]
     counts = {gap.after_segment: round(b) - round(a) for gap, (a, b) in zip(gaps, pairwise(missing), strict=True)}
+    row = 0
     for samples, following in zip(chosen, [*chosen[1:], None], strict=True):
         yield samples
+        row += samples.n_rows
         if following is not None and following.segment != samples.segment:
-            n_rows, next_tick = counts[samples.segment], segments[following.segment].start_tick
+            next_segment = segments[following.segment]
+            next_tick, n_rows = next_segment.start_tick, counts[samples.segment]
+            if grid is not None:
+                first = int(next_segment.ticks(following.start, following.start + 1)[0])
+                n_rows = max(0, grid.nearest_row(first) - row)
             latest = next_tick - n_rows * clock.num // clock.den  # rounding up must not put them behind what follows
             yield FilledRows(0, n_rows, min(segments[samples.segment].stop_tick, latest))
+            row += n_rows
 
 
 def _check_on_time(continuous: _Continuous, rows: Sequence[PlanRow], grid: Grid, gaps: Sequence[Gap]) -> None:
