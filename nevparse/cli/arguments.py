@@ -160,6 +160,10 @@ def _add_joining(command: argparse.ArgumentParser) -> None:
     clock.add_argument("--same-clock", dest="clock", action="store_const", const="same", help=same)
     shift = "what to add to the times of each instrument, 0 for the first: seconds (0,2.5) or ticks (0,75000t)"
     clock.add_argument("--offsets", type=offsets, metavar="0,TIME", help=shift)
+    _add_append(clock, command)
+
+
+def _add_append(clock: argparse._ActionsContainer, command: argparse.ArgumentParser) -> None:
     append = "successive files of one recording, end to end in order of time"
     clock.add_argument("--append", action="store_true", help=append)
     order = "with --append: in the order given, whatever the dates of the headers say"
@@ -198,8 +202,10 @@ def _add_page(command: argparse.ArgumentParser) -> None:
 
 
 def _add_cut(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="F", help="an NSx or NEV file; with --nsx any member or the base name")
+    one = "an NSx or NEV file; with --nsx any member or the base name; with --append successive NSx files"
+    command.add_argument("file", nargs="+", metavar="F", help=one)
     command.add_argument("out", metavar="OUT", help="the file to write")
+    _add_append(command, command)
     _add_report(command)
     _add_channels(command, has_neural=True)
     _add_times(command)

@@ -22,8 +22,10 @@ from .terminal import UnusableInput, check_readable, colored, print_message, pri
 from .times import tick_range
 
 if TYPE_CHECKING:
+    from ..nev.file import NevFile
     from ..nsx.file import NsxFile
     from ..recording.instruments import CombinedInstruments
+    from ..recording.recording import Recording
     from ..recording.successive_files import SuccessiveFiles
 
 _NOT_OPTIONS = {  # of the library's functions, which have the others
@@ -170,8 +172,10 @@ def _print_written(arguments: argparse.Namespace, report: Any, lines: Sequence[s
 
 def _check_joining(names: Sequence[str], arguments: argparse.Namespace) -> None:
     """Refuse options of several files where there is one."""
-    if len(names) == 1 and (arguments.clock or arguments.offsets or arguments.append):
-        raise UnusableInput("--same-clock, --offsets and --append require several files")
+    options = {"clock": "--same-clock", "offsets": "--offsets", "append": "--append"}
+    given = [option for name, option in options.items() if vars(arguments).get(name)]
+    if len(names) == 1 and given:
+        raise UnusableInput(f"{given[0]} requires several files")
     if arguments.order and not arguments.append:
         raise UnusableInput("--order requires --append")
 
@@ -263,11 +267,13 @@ def _cut(arguments: argparse.Namespace) -> int:
     from ..export.native.cut_nsx import write_nsx
     from ..nev.file import NevFile
     from ..nsx.file import NsxFile
-    from .opening import open_continuous, open_named, recording_of
+    from ..recording.successive_files import SuccessiveFiles
+    from .opening import recording_of
 
-    name, number = arguments.file, arguments.nsx
-    with open_named(name) if number is None else open_continuous(name, number) as opened:
-        if isinstance(opened, NsxFile):
+    _check_joining(arguments.file, arguments)
+    with ExitStack() as stack:
+        opened = _open_to_cut(arguments, stack)
+        if isinstance(opened, (NsxFile, SuccessiveFiles)):
             _leave_out(arguments, f"{opened.path}: an NSx has no events", "kinds")
             report: object = write_nsx(opened, arguments.out, **_options(opened, arguments, size_text))
         elif isinstance(opened, NevFile):
@@ -281,11 +287,25 @@ def _cut(arguments: argparse.Namespace) -> int:
             members = ", ".join(opened.members)
             which = " or ".join(map(os.path.basename, opened.members.values()))
             why = f"expected the name of one file, found a recording of {members}"
-            raise UnusableInput(f"{name}: {why}; name {which}")
+            raise UnusableInput(f"{arguments.file[0]}: {why}; name {which}")
     if arguments.anonymise and not arguments.quiet:
         print_message(what_is_left(arguments.anonymise))
     _print_written(arguments, report, [str(report)])
     return DONE
+
+
+def _open_to_cut(arguments: argparse.Namespace, stack: ExitStack) -> NsxFile | NevFile | Recording | SuccessiveFiles:
+    """The file of this name, or successive files end to end."""
+    from .opening import open_continuous, open_named
+
+    names, number = arguments.file, arguments.nsx
+    if len(names) == 1 and number is None:
+        return stack.enter_context(open_named(names[0]))
+    if len(names) == 1:
+        return stack.enter_context(open_continuous(names[0], number))
+    if not arguments.append:
+        raise UnusableInput(f"expected one file to cut, found {len(names)}; --append cuts successive files as one")
+    return _end_to_end([stack.enter_context(open_continuous(name, number)) for name in names], arguments)
 
 
 def _leave_out(arguments: argparse.Namespace, why: str, *names: str) -> None:
