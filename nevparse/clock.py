@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 from math import gcd, isfinite
-from typing import Any, NamedTuple, Protocol, SupportsIndex, SupportsInt
+from typing import Any, NamedTuple, SupportsIndex, SupportsInt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,6 +64,12 @@ class Gap(NamedTuple):
         span = ("-" if self.seconds < 0 else "") + duration_text(abs(self.seconds))
         where = f"at {self.start_s:.6g} s, after segment {self.after_segment}"
         return f"{self.kind} of {span} ({self.missing_samples} samples) {where}"
+
+
+def segments_by_epoch(gaps: Iterable[Gap], n_segments: int) -> tuple[range, ...]:
+    """Segments between one setting of the clock and the next."""
+    starts = [0, *(gap.after_segment + 1 for gap in gaps if gap.kind == "reset"), n_segments]
+    return tuple(map(range, starts[:-1], starts[1:]))
 
 
 class Clock(NamedTuple):
@@ -187,14 +193,27 @@ def tick_after(seconds: float | Fraction, zero_tick: int, tick_rate: int) -> int
     return zero_tick + round(Fraction(exact) * tick_rate)
 
 
-class _Timed(Protocol):
-    """A file whose seconds count from its `zero_tick`."""
+class TimedFile:
+    """Whatever has ticks: they are also seconds after its `zero_tick`."""
 
-    def tick_at(self, seconds: float) -> int: ...
+    tick_rate: int
+
+    @property
+    def zero_tick(self) -> int:
+        """The tick that seconds count from: of the recording's first sample."""
+        raise NotImplementedError
+
+    def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
+        """Times of this file's clock in seconds after `zero_tick`, float64, of the shape of `ticks`."""
+        return seconds_after(ticks, self.zero_tick, self.tick_rate)
+
+    def tick_at(self, seconds: float) -> int:
+        """The tick nearest to a time in seconds after `zero_tick`."""
+        return tick_after(seconds, self.zero_tick, self.tick_rate)
 
 
 def requested_ticks(
-    file: _Timed,
+    file: TimedFile,
     start_tick: SupportsIndex | float | None,
     stop_tick: SupportsIndex | float | None,
     start_s: float | None,
@@ -208,7 +227,7 @@ def requested_ticks(
     return _requested_tick(file, "start", start_tick, start_s), _requested_tick(file, "stop", stop_tick, stop_s)
 
 
-def _requested_tick(file: _Timed, end: str, tick: SupportsIndex | float | None, seconds: float | None) -> int | None:
+def _requested_tick(file: TimedFile, end: str, tick: SupportsIndex | float | None, seconds: float | None) -> int | None:
     if seconds is None:
         return None if tick is None else tick_number(tick, f"{end}_tick")
     if tick is not None:

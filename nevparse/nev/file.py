@@ -16,10 +16,10 @@ from threading import Lock
 from typing import Any, Literal, SupportsIndex, SupportsInt
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import TimeBase, find_time_base, requested_ticks, seconds_after, tick_after
+from ..clock import TimeBase, TimedFile, find_time_base, requested_ticks
 from ..errors import Damage, FormatError, UnknownScale
 from ..format import tables
 from ..format.dates import date_of_systemtime, date_text
@@ -115,7 +115,7 @@ class RecordedPackets:
         return bool(self.packets.raw[-1:].view(np.uint8)[-_PADDING_BYTES:].any())
 
 
-class NevFile:
+class NevFile(TimedFile):
     """An open NEV file; `open_nev` makes one.
 
     Safe to share between threads. Pickles as its path, or bytes: a worker reopens the file, and raises an error where
@@ -297,14 +297,6 @@ class NevFile:
     def _count_seconds_from(self, zero_tick: int) -> None:
         """Let seconds count from a tick."""
         self._zero_tick = zero_tick
-
-    def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
-        """Times of this file's clock in seconds after `zero_tick`, float64, of the shape of `ticks`."""
-        return seconds_after(ticks, self.zero_tick, self.tick_rate)
-
-    def tick_at(self, seconds: float) -> int:
-        """The tick nearest to a time in seconds after `zero_tick`."""
-        return tick_after(seconds, self.zero_tick, self.tick_rate)
 
     @property
     def tick_span(self) -> tuple[int, int] | None:

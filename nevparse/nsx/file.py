@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
-from ..clock import Clock, Gap, TimeBase, find_time_base, requested_ticks, seconds_after, tick_after
+from ..clock import Clock, Gap, TimeBase, find_time_base, requested_ticks
 from ..errors import Damage, GapError
 from ..format import tables
 from ..format.channel import Channel, uv_per_bit_by_electrode
@@ -296,14 +296,6 @@ class NsxFile(Continuous):
         """Let seconds count from a tick; arrays and segments that were taken before do not change."""
         self._zero_tick = zero_tick
         self._recorded = self._record(self._recorded)
-
-    def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
-        """Times of this file's clock in seconds after `zero_tick`, float64, of the shape of `ticks`."""
-        return seconds_after(ticks, self.zero_tick, self.tick_rate)
-
-    def tick_at(self, seconds: float) -> int:
-        """The tick nearest to a time in seconds after `zero_tick`."""
-        return tick_after(seconds, self.zero_tick, self.tick_rate)
 
     @property
     def has_sample_timestamps(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Gap, SegmentSpan, TickIntervals
+from ..clock import Gap, SegmentSpan, TickIntervals, segments_by_epoch
 from ..errors import Damage
 from ..format.notebook import Lane, summary_html, time_text
 from ..format.numbers import clock_tick, integer
@@ -244,8 +243,7 @@ class RecordedSamples:
     @cached_property
     def epochs(self) -> tuple[range, ...]:
         """Segments between one setting of the clock and the next."""
-        starts = [0, *(gap.after_segment + 1 for gap in self.gaps if gap.kind == "reset"), len(self.segments)]
-        return tuple(range(a, b) for a, b in pairwise(starts))
+        return segments_by_epoch(self.gaps, len(self.index.spans))
 
     @cached_property
     def tick_intervals(self) -> TickIntervals:

@@ -16,15 +16,13 @@ from operator import itemgetter
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Gap, seconds_after, tick_after
 from ..errors import GapError
 from ..format.channel import Channel
 from ..format.numbers import integers
 from ..nsx.file import NsxFile
-from ..source.base import Source
 from ..traces.plan import (
     FilledRows,
     Grid,
@@ -39,7 +37,7 @@ from ..traces.plan import (
     sample_before,
     select_samples,
 )
-from ..traces.traces import Continuous, PlannedRows
+from ..traces.traces import PlannedRows
 from .belonging import (
     AGREE_S,
     ClockFacts,
@@ -49,8 +47,8 @@ from .belonging import (
     clock_facts,
     compare_clocks,
     shared_electrodes,
-    unique_names,
 )
+from .joined_files import JoinedFiles
 
 SAME_CLOCK = "same"
 _ENDLESS = 1 << 62
@@ -155,6 +153,11 @@ class GridSegment:
         """Time of the row that would follow the last."""
         return self.grid.tick(self.first_row + self.n_samples)
 
+    @property
+    def last_timestamp(self) -> tuple[int, int]:
+        """Tick of the first row, and the rows from it on."""
+        return self.start_tick, self.n_samples
+
     def find(self, tick: int) -> int:
         """First row that is not before `tick`."""
         clock = self.grid.clock
@@ -177,7 +180,7 @@ class GridSegment:
         yield stop - start, self.first_row + start
 
 
-class CombinedInstruments(Continuous):
+class CombinedInstruments(JoinedFiles):
     """Several instruments as one recording, which an export reads as it reads a file; `combine_instruments` makes one.
 
     Its rows are those that all instruments recorded, or where gaps are filled those that any of them did.
@@ -197,20 +200,9 @@ class CombinedInstruments(Continuous):
     has_sample_timestamps = False
     is_on_grid = True
 
-    def __init__(
-        self,
-        files: Sequence[NsxFile],
-        offsets: Sequence[int],
-        clock_note: str,
-        of_any: bool = False,
-    ) -> None:
-        first = files[0]
-        self.files, self.offsets, self.clock_note = tuple(files), tuple(offsets), clock_note
-        self.names = unique_names([file.path for file in files])
-        self._of_any = of_any
-        self.path, self.spec, self.vendor = first.path, first.spec, first.vendor
-        self.dtype, self.clock, self.tick_rate = first.dtype, first.clock, first.tick_rate
-        self.sampling_rate, self.time_origin, self.time_base = first.sampling_rate, first.time_origin, first.time_base
+    def __init__(self, files: Sequence[NsxFile], offsets: Sequence[int], clock_note: str, of_any: bool = False) -> None:
+        super().__init__(files)
+        self.offsets, self.clock_note, self._of_any = tuple(offsets), clock_note, of_any
         self.n_channels = sum(file.n_channels for file in files)
 
     def __repr__(self) -> str:
@@ -221,21 +213,6 @@ class CombinedInstruments(Continuous):
         """Electrode ids that more than one instrument has: their columns are told apart by the instrument."""
         counts = Counter(electrode_id for file in self.files for electrode_id in set(file.electrode_ids.tolist()))
         return sorted(electrode_id for electrode_id, n in counts.items() if n > 1)
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        """Where the bytes come from."""
-        return tuple(source for file in self.files for source in file.sources)
-
-    @property
-    def size_bytes(self) -> int:
-        """Of all files."""
-        return sum(file.size_bytes for file in self.files)
-
-    @property
-    def missing_bytes(self) -> int:
-        """Bytes that headers promise and the files lack."""
-        return sum(file.missing_bytes for file in self.files)
 
     def arranged_for(self, gaps: str) -> CombinedInstruments:
         """The same instruments with the rows of all of them, or where gaps are filled of any."""
@@ -274,38 +251,14 @@ class CombinedInstruments(Continuous):
         return tuple(GridSegment(index, a, b - a, self.grid) for index, (a, b) in enumerate(ranges))
 
     @property
-    def n_samples(self) -> int:
-        """Rows in all."""
-        return sum(segment.n_samples for segment in self.segments)
-
-    @property
     def zero_tick(self) -> int:
         """The tick that seconds count from: of the first sample that any of the instruments recorded."""
         return self.grid.origin_tick
-
-    def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
-        """Times in seconds after `zero_tick`, float64, of the shape of `ticks`."""
-        return seconds_after(ticks, self.zero_tick, self.tick_rate)
-
-    def tick_at(self, seconds: float) -> int:
-        """The tick nearest to a time in seconds after `zero_tick`."""
-        return tick_after(seconds, self.zero_tick, self.tick_rate)
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
         """The channels of every instrument, in the order of the instruments."""
         return tuple(channel for file in self.files for channel in file.channels)
-
-    @cached_property
-    def gaps(self) -> tuple[Gap, ...]:
-        """Breaks in time between segments."""
-        return tuple(self.gap_between(number, number + 1) for number in range(len(self.segments) - 1))
-
-    def gap_between(self, before: int, after: int) -> Gap:
-        """The break in time from the end of one segment to the start of a later one."""
-        one, other = self.segments[before], self.segments[after]
-        last = one.start_tick, one.n_samples
-        return self.clock.gap(before, last, one.start_tick, other.start_tick, self.zero_tick)
 
     def fully_scanned(self) -> CombinedInstruments:
         """Itself: every timestamp was read to place the samples."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple, SupportsInt
 
@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
-from ..clock import Gap, seconds_after, tick_after
-from ..errors import Damage
 from ..format.channel import Channel
 from ..format.numbers import integer, tick_values
 from ..nsx.file import NsxFile
@@ -23,8 +21,7 @@ from ..nsx.segments import Segment
 from ..source.base import Source
 from ..traces.extents import Extent
 from ..traces.plan import FilledRows, PlanRow, SampleRows
-from ..traces.traces import Continuous
-from .belonging import unique_names
+from .joined_files import JoinedFiles
 from .placement import Placement
 
 
@@ -144,7 +141,7 @@ class SuccessiveCheck:
         return sum(int(check.finish()) for check, _ in self._checks.values())
 
 
-class SuccessiveFiles(Continuous):
+class SuccessiveFiles(JoinedFiles):
     """Successive files of one recording as one long one, on the ticks of the first; `concatenate` makes one.
 
     Segments go on from one file to the next where the clock ran on and no sample is missing between them. Wherever
@@ -161,12 +158,8 @@ class SuccessiveFiles(Continuous):
     """
 
     def __init__(self, files: Sequence[NsxFile], placements: Sequence[Placement]) -> None:
-        first = files[0]
-        self.files, self.placements = tuple(files), tuple(placements)
-        self.names = unique_names([file.path for file in files])
-        self.path, self.spec, self.vendor = first.path, first.spec, first.vendor
-        self.dtype, self.clock, self.tick_rate = first.dtype, first.clock, first.tick_rate
-        self.sampling_rate, self.time_origin, self.time_base = first.sampling_rate, first.time_origin, first.time_base
+        super().__init__(files)
+        first, self.placements = files[0], tuple(placements)
         self.n_channels = first.n_channels
         self._source, self._headers, self._version = first._source, first._headers, first._version  # for a cut
 
@@ -180,21 +173,6 @@ class SuccessiveFiles(Continuous):
     def has_sample_timestamps(self) -> bool:
         """Whether every sample has a timestamp of its own in its file."""
         return self.files[0].has_sample_timestamps
-
-    @property
-    def size_bytes(self) -> int:
-        """Of all files."""
-        return sum(file.size_bytes for file in self.files)
-
-    @property
-    def missing_bytes(self) -> int:
-        """Bytes that headers promise and the files lack."""
-        return sum(file.missing_bytes for file in self.files)
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        """Where the bytes come from."""
-        return tuple(source for file in self.files for source in file.sources)
 
     def timestamp_check(self) -> SuccessiveCheck | None:
         """A check of timestamps while the samples stream by; None where samples have no timestamps of their own."""
@@ -233,11 +211,6 @@ class SuccessiveFiles(Continuous):
         return tuple(SuccessiveSegment(number, parts) for number, parts in enumerate(self._parts))
 
     @property
-    def n_samples(self) -> int:
-        """Samples of each channel, over all files."""
-        return sum(file.n_samples for file in self.files)
-
-    @property
     def channels(self) -> tuple[Channel, ...]:
         """What each column is."""
         return self.files[0].channels
@@ -251,27 +224,6 @@ class SuccessiveFiles(Continuous):
         """Columns that a request names; see `NsxFile.columns`."""
         return self.files[0].columns(*choice, **named)
 
-    @cached_property
-    def gaps(self) -> tuple[Gap, ...]:
-        """Breaks in time between segments."""
-        return tuple(self.gap_between(number, number + 1) for number in range(len(self.segments) - 1))
-
-    def gap_between(self, before: int, after: int) -> Gap:
-        """The break in time from the end of one segment to the start of a later one."""
-        one, other = self.segments[before], self.segments[after]
-        return self.clock.gap(before, one.last_timestamp, one.start_tick, other.start_tick, self.zero_tick)
-
-    @cached_property
-    def epochs(self) -> tuple[range, ...]:
-        """Segments between one setting back of the line of ticks and the next: within a file alone."""
-        starts = [0, *(gap.after_segment + 1 for gap in self.gaps if gap.kind == "reset"), len(self.segments)]
-        return tuple(range(a, b) for a, b in pairwise(starts))
-
-    @property
-    def damage(self) -> tuple[Damage, ...]:
-        """Everything wrong that was met in any file."""
-        return tuple(damage for file in self.files for damage in file.damage)
-
     def datetime(self, tick: SupportsInt) -> datetime | None:
         """When a tick was, UTC; None without a date."""
         return self.time_base.datetime(tick)
@@ -284,14 +236,6 @@ class SuccessiveFiles(Continuous):
     def zero_tick(self) -> int:
         """The tick that seconds count from: of the first sample."""
         return self.files[0].zero_tick
-
-    def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
-        """Times in seconds after `zero_tick`, float64, of the shape of `ticks`."""
-        return seconds_after(ticks, self.zero_tick, self.tick_rate)
-
-    def tick_at(self, seconds: float) -> int:
-        """The tick nearest to a time in seconds after `zero_tick`."""
-        return tick_after(seconds, self.zero_tick, self.tick_rate)
 
     def locate(self, ticks: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """The samples that times fall in.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..clock import requested_ticks, seconds_after, tick_after
+from ..clock import TimedFile, requested_ticks
 from ..format.numbers import integer, integer_array, tick_values
 from ..nev.comments import Comment
 from ..nev.file import NevFile
@@ -21,7 +21,7 @@ from .recording import Recording
 from .successive_files import SuccessiveFiles
 
 
-class SuccessiveNevs:
+class SuccessiveNevs(TimedFile):
     """Spikes and events of successive NEVs as those of one, on the ticks of the first; `concatenate` makes one.
 
     Attributes
@@ -40,10 +40,15 @@ class SuccessiveNevs:
         self.names = unique_names([file.path for file in files])
         self.path, self.spec, self.vendor = first.path, first.spec, first.vendor
         self.tick_rate, self.sample_rate, self.electrodes = first.tick_rate, first.sample_rate, first.electrodes
-        self.time_origin, self.zero_tick = first.time_origin, first.zero_tick
+        self.time_origin = first.time_origin
 
     def __repr__(self) -> str:
         return f"SuccessiveNevs({', '.join(self.names)}: {self.n_packets} packets)"
+
+    @property
+    def zero_tick(self) -> int:
+        """The tick that seconds count from, which is the first file's."""
+        return self.files[0].zero_tick
 
     @property
     def n_packets(self) -> int:
@@ -110,14 +115,6 @@ class SuccessiveNevs:
     def first_packets(self) -> list[int]:
         """Index of the first packet of each file among those of all."""
         return list(accumulate((file.n_packets for file in self.files[:-1]), initial=0))
-
-    def tick_at(self, seconds: float) -> int:
-        """The tick nearest to a time in seconds after `zero_tick`."""
-        return tick_after(seconds, self.zero_tick, self.tick_rate)
-
-    def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
-        """Times in seconds after `zero_tick`, float64, of the shape of `ticks`."""
-        return seconds_after(ticks, self.zero_tick, self.tick_rate)
 
     def _joined(self, parts: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
         """Events of each file as those of all."""

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 from math import isfinite
 from typing import Any
 
@@ -58,14 +58,8 @@ def _number(value: float) -> float | None:
 
 def _epochs(ns: Any) -> list[list[int]]:
     """Ticks of the recording from each setting of its clock to the next."""
-    edges = [0, *(number + 1 for number in _resets(ns)), len(ns.segments)]
-    parts = [ns.segments[a:b] for a, b in pairwise(edges)]
+    parts = [ns.segments[epoch.start : epoch.stop] for epoch in ns.epochs]
     return [[min(s.start_tick for s in part), max(s.stop_tick for s in part)] for part in parts if part]
-
-
-def _resets(ns: Any) -> list[int]:
-    """Segments behind which the clock was set back."""
-    return [gap.after_segment for gap in ns.gaps if gap.kind == "reset"]
 
 
 def ranges_of_rows(ns: Any, rows: Sequence[PlanRow], sort: bool) -> Iterator[dict[str, Any]]:
@@ -74,7 +68,7 @@ def ranges_of_rows(ns: Any, rows: Sequence[PlanRow], sort: bool) -> Iterator[dic
     Where rows have timestamps of their own, a range is all that follows of a segment; else it ends where samples are
     dropped or repeated.
     """
-    resets = _resets(ns)
+    starts = [epoch.start for epoch in ns.epochs]
     for part in _joined_parts(rows) if ns.has_sample_timestamps else rows:
         described = {"start_row": part.row, "stop_row": part.row + part.n_rows}
         if isinstance(part, FilledRows):
@@ -85,7 +79,7 @@ def ranges_of_rows(ns: Any, rows: Sequence[PlanRow], sort: bool) -> Iterator[dic
             anchors = [[part.row, int(tick)]]
         else:
             anchors = list(_anchors(ns, part))
-        described |= {"start_sample": part.start, "epoch": bisect_left(resets, part.segment)}
+        described |= {"start_sample": part.start, "epoch": bisect_right(starts, part.segment) - 1}
         yield {"segment": part.segment, **described, "anchors": anchors}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
-from ..clock import Clock, Gap, requested_ticks
+from ..clock import Clock, Gap, TimedFile, requested_ticks, segments_by_epoch
 from ..errors import ExportError
 from ..format.channel import Channel
 from ..format.notebook import Lane, summary_html
@@ -142,7 +142,7 @@ class PlannedRows:
         return np.zeros(self.n_channels, dtype) if raw is None else np.frombuffer(raw, dtype)
 
 
-class Continuous(ABC):
+class Continuous(TimedFile, ABC):
     """What traces are made of: an NSx, several instruments side by side, or successive files end to end."""
 
     path: str
@@ -152,7 +152,6 @@ class Continuous(ABC):
     clock: Clock
     n_channels: int
     sampling_rate: float
-    tick_rate: int
     time_origin: datetime | None
     is_on_grid = False  # whether its rows are in order of time, whatever the files have
 
@@ -178,20 +177,6 @@ class Continuous(ABC):
 
     @property
     @abstractmethod
-    def zero_tick(self) -> int:
-        """The tick that seconds count from."""
-
-    @abstractmethod
-    def tick_at(self, seconds: float) -> int:
-        """The tick nearest to a time in seconds after `zero_tick`."""
-
-    @property
-    @abstractmethod
-    def gaps(self) -> tuple[Gap, ...]:
-        """Breaks in time between segments."""
-
-    @property
-    @abstractmethod
     def sources(self) -> Sequence[Source]:
         """Where the bytes come from, each once."""
 
@@ -200,9 +185,25 @@ class Continuous(ABC):
     def segments(self) -> Sequence[Any]:
         """Samples without a break in time."""
 
-    @abstractmethod
+    @property
+    def n_samples(self) -> int:
+        """Samples of each channel, over all segments."""
+        return sum(segment.n_samples for segment in self.segments)
+
+    @cached_property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Breaks in time between segments."""
+        return tuple(self.gap_between(number, number + 1) for number in range(len(self.segments) - 1))
+
     def gap_between(self, before: int, after: int) -> Gap:
-        """The break in time from the end of one segment to the start of a later one."""
+        """The break in time from the end of segment `before` to the start of the later segment `after`."""
+        one, other = self.segments[before], self.segments[after]
+        return self.clock.gap(before, one.last_timestamp, one.start_tick, other.start_tick, self.zero_tick)
+
+    @property
+    def epochs(self) -> tuple[range, ...]:
+        """Segments between one setting of the clock and the next."""
+        return segments_by_epoch(self.gaps, len(self.segments))
 
     @abstractmethod
     def columns(self, *choice: Any, **named: Any) -> NDArray[np.intp]:
@@ -238,7 +239,7 @@ class Continuous(ABC):
         """What was done to the samples of each of several instruments to put them into these rows."""
         return ()
 
-    def check_fill(self, rows: Sequence[PlanRow], max_fill: float) -> None:  # noqa: B027 - one instrument needs none
+    def check_fill(self, rows: Sequence[PlanRow], max_fill: float) -> None:
         """Raise a GapError where too many rows would be filled for one of several instruments."""
 
     def describe_inputs(
