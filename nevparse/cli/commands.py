@@ -299,10 +299,12 @@ def _open_to_cut(arguments: argparse.Namespace, stack: ExitStack) -> NsxFile | N
     from .opening import open_continuous, open_named
 
     names, number = arguments.file, arguments.nsx
-    if len(names) == 1:
-        opened = open_named(names[0]) if number is None else open_continuous(names[0], number)
-        stack.enter_context(opened)
+    if len(names) == 1 and number is None:
+        opened = open_named(names[0])
+        stack.callback(opened.close)
         return opened
+    if len(names) == 1:
+        return stack.enter_context(open_continuous(names[0], number))
     if not arguments.append:
         raise UnusableInput(f"expected one file to cut, found {len(names)}; --append cuts successive files as one")
     return _end_to_end([stack.enter_context(open_continuous(name, number)) for name in names], arguments)
