@@ -49,6 +49,7 @@ class Inputs:
 
 Case = Callable[[Inputs], Any]
 JOBS: dict[str, dict[str, Case]] = {}
+PREPARE: dict[str, Callable[[Inputs], None]] = {}  # what a job needs, made once before it is timed
 
 
 def case(job: str, method: str) -> Callable[[Case], Case]:
@@ -274,6 +275,122 @@ def _export(inputs: Inputs, path: Path, gaps: str) -> None:
 
     with nevparse.open_nsx(path) as ns:
         nevparse.write_bin(ns, inputs.out, channels=slice(0, inputs.n_columns), gaps=gaps)
+
+
+# ---------------------------------------------------------------------------------------------- traces as an array
+
+SECOND, BATCH, OVERLAP = 30_000, 60_000, 61  # samples; Kilosort4 reads batches of 2 s with 61 samples more on each side
+
+
+def _finished(inputs: Inputs, ptp: bool = False) -> Path:
+    return inputs.folder / ("finished_ptp.bin" if ptp else "finished.bin")
+
+
+def _make_finished(inputs: Inputs) -> None:
+    """The ``.bin`` files that the arrays are compared with."""
+    import nevparse
+
+    for ptp, source in ((False, inputs.nsx), (True, inputs.folder / "ptp.ns6")):
+        if source.exists() and not _finished(inputs, ptp).exists():
+            with nevparse.open_nsx(source) as ns:
+                nevparse.write_bin(ns, _finished(inputs, ptp), channels=slice(0, inputs.n_columns), gaps="join")
+
+
+for _job in ("traces_slices", "traces_scattered", "traces_batches", "traces_batches_ptp", "traces_first_batch"):
+    PREPARE[_job] = _make_finished
+
+
+def _memmap_of(inputs: Inputs, ptp: bool = False) -> Any:
+    return np.memmap(_finished(inputs, ptp), np.int16, "r").reshape(-1, inputs.n_columns)
+
+
+def _in_first_block(inputs: Inputs) -> Iterable[int]:
+    """Where windows of a second begin, none of them across a gap."""
+    return range(0, inputs.extents[0][1] - SECOND, SECOND // 4)
+
+
+def _slices_of(array: Any, inputs: Inputs) -> Any:
+    return sum(int(array[a : a + SECOND][7, 1]) for _ in range(200) for a in _in_first_block(inputs))
+
+
+@case("traces_slices", "numpy.memmap of the .bin: slices of a second")
+def _memmap_slices(inputs: Inputs) -> Any:
+    return _slices_of(_memmap_of(inputs), inputs)
+
+
+@case("traces_slices", "nevparse: the same slices of traces")
+def _traces_slices(inputs: Inputs) -> Any:
+    import nevparse
+
+    with nevparse.open_nsx(inputs.nsx) as ns:
+        return _slices_of(ns.traces(channels=slice(0, inputs.n_columns), gaps="join"), inputs)
+
+
+@case("traces_scattered", "np.take of the mapped file, a second at a time")
+def _take_scattered(inputs: Inputs) -> Any:
+    offset, n_samples = inputs.extents[0]
+    rows = np.memmap(inputs.nsx, np.int16, "r", offset, (n_samples, inputs.n_channels))
+    taken = (np.take(rows[a : a + SECOND], inputs.scattered, axis=1) for a in _in_first_block(inputs))
+    return sum(int(part[-1].sum()) for part in taken)
+
+
+@case("traces_scattered", "nevparse: traces of these columns")
+def _traces_scattered(inputs: Inputs) -> Any:
+    import nevparse
+
+    with nevparse.open_nsx(inputs.nsx) as ns:
+        x = ns.traces(channels=inputs.scattered, gaps="join")
+        return sum(int(x[a : a + SECOND][-1].sum()) for a in _in_first_block(inputs))
+
+
+def _batches_of(array: Any) -> Any:
+    """As Kilosort4 reads: each batch is turned, and made float32."""
+    total = 0
+    for start in range(0, len(array), BATCH):
+        batch = array[max(0, start - OVERLAP) : start + BATCH + OVERLAP].T.astype(np.float32)
+        total += int(batch[:, 0].sum())
+    return total
+
+
+@case("traces_batches", "numpy.memmap of the .bin: all batches")
+def _memmap_batches(inputs: Inputs) -> Any:
+    return _batches_of(_memmap_of(inputs))
+
+
+@case("traces_batches", "nevparse: all batches of traces")
+def _traces_batches(inputs: Inputs) -> Any:
+    return _batches_of_file(inputs, inputs.nsx)
+
+
+@case("traces_batches_ptp", "numpy.memmap of the .bin: all batches")
+def _memmap_batches_ptp(inputs: Inputs) -> Any:
+    return _batches_of(_memmap_of(inputs, ptp=True))
+
+
+@case("traces_batches_ptp", "nevparse: all batches of traces")
+def _traces_batches_ptp(inputs: Inputs) -> Any:
+    return _batches_of_file(inputs, inputs.folder / "ptp.ns6")
+
+
+def _batches_of_file(inputs: Inputs, path: Path) -> Any:
+    import nevparse
+
+    with nevparse.open_nsx(path) as ns:
+        return _batches_of(ns.traces(channels=slice(0, inputs.n_columns), gaps="join"))
+
+
+@case("traces_first_batch", "nevparse: export, then the first batch of the .bin")
+def _export_first_batch(inputs: Inputs) -> Any:
+    _ours(inputs)
+    return np.fromfile(inputs.out, np.int16, BATCH * inputs.n_columns).reshape(-1, inputs.n_columns).sum(axis=0)
+
+
+@case("traces_first_batch", "nevparse: the first batch of traces")
+def _traces_first_batch(inputs: Inputs) -> Any:
+    import nevparse
+
+    with nevparse.open_nsx(inputs.nsx) as ns:
+        return ns.traces(channels=slice(0, inputs.n_columns), gaps="join")[:BATCH].sum(axis=0)
 
 
 # --------------------------------------------------------------------------------------------------------- reading

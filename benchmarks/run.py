@@ -46,6 +46,8 @@ def run_case(job: str, method: str, inputs: cases.Inputs) -> dict[str, Any]:
     """Do a job by one method; its time, its memory and a digest of its result."""
     function = cases.JOBS[job][method]
     _warm_imports(method, inputs)
+    if job in cases.PREPARE:
+        cases.PREPARE[job](inputs)
     memory = Memory()
     cpu, start = time.process_time() + _children_s(), time.perf_counter()
     try:

@@ -197,10 +197,8 @@ def test_arrays_c12_dask_xarray_and_pandas_take_traces_spikes_and_events(
     x = ns.traces(gaps="fill", fill=7, channels=[3, 0])
     whole = np.asarray(x)
     packets = [nb.V2.spike(tick, 1 + tick % 3, tick % 2, [tick] * 8) for tick in range(5, 95, 5)]
-    events = [nb.V2.digital(tick, 1, tick % 7, bytes(8)) for tick in (100, 160)]
-    with nv.open_nev(
-        file_of(nb.nev(packets + events, [nb.wav(k + 1) for k in range(3)], packet_bytes=24), "s.nev")
-    ) as nev:
+    events = [nb.V2.digital(tick, 1, tick % 7) for tick in (100, 160)]
+    with nv.open_nev(file_of(nb.nev(packets + events, [nb.wav(k + 1) for k in range(3)]), "s.nev")) as nev:
         names: dict[str, Any] = {"x": x, "nev": nev}
         code = re.findall(r"^```python\n(import dask.*?)^```", ARRAYS, re.DOTALL | re.MULTILINE)[0]
         exec(compile(code, "arrays.md", "exec"), names)

@@ -44,8 +44,9 @@ def index_rows(key: Any, shape: tuple[int, int], take: Take) -> NDArray[Any]:
     `take` gives rows in ascending order, of columns in any. The result is a view where what it gives is one and the
     index has only numbers and slices. A single True or False, which numpy takes for a new axis, is refused.
     """
-    if isinstance(key, slice):
-        return _index_axes([key, _EVERY], shape, take)
+    if isinstance(key, slice):  # what is asked for most, and often
+        rows = range(shape[0])[key]
+        return take(rows, _EVERY) if rows.step > 0 else take(rows[::-1], _EVERY)[::-1]
     parts = [_plain(part) for part in (key if isinstance(key, tuple) else (key,))]
     if any(isinstance(part, np.ndarray) and part.ndim == 0 and part.dtype == bool for part in parts):
         raise IndexError(f"expected an index of rows and columns, found {key!r}")
@@ -95,7 +96,9 @@ def _index_axes(parts: list[Any], shape: tuple[int, int], take: Take) -> NDArray
     row_at, column_at = [place for place, part in enumerate(parts) if part is not None]
     rows, columns = _positions(parts[row_at], shape[0]), _positions(parts[column_at], shape[1])
     taken: Columns = _EVERY
-    if isinstance(columns, range):
+    if parts[column_at] is _EVERY:
+        columns = _EVERY
+    elif isinstance(columns, range):
         taken, columns = _as_slice(columns), 0 if isinstance(parts[column_at], int) else _EVERY
     elif isinstance(rows, range) and len(parts) == 2 and columns.ndim == 1:
         taken, columns = columns, _EVERY

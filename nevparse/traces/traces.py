@@ -401,13 +401,18 @@ class Traces:
         self._edges = np.cumsum([0, *(rows.n_channels for rows in planned)]).tolist()
 
     def __getstate__(self) -> dict[str, Any]:
+        _ = self._token
         origin = self._origin if isinstance(self._origin, FileReference) else self._origin.reference()
         return {**{name: value for name, value in vars(self).items() if name != "_times"}, "_origin": origin}
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        files = [
-            (source.reopen_argument(), source.size, source.peek(_HEAD_BYTES, 0)) for source in self.recording.sources
-        ]
+        return self._token
+
+    @cached_property
+    def _token(self) -> tuple[Any, ...]:
+        """What tells these traces from others; it is pickled with them, so that no file is opened for it."""
+        sources = self.recording.sources
+        files = [(source.reopen_argument(), source.size, source.peek(_HEAD_BYTES, 0)) for source in sources]
         return "Traces", files, tuple(self.planned_rows), self.columns.tolist(), tuple(self.options)
 
     def __repr__(self) -> str:
@@ -519,7 +524,7 @@ class Traces:
 
     def _of_file(self, columns: Columns) -> Columns:
         """Columns of the traces as columns of the file."""
-        if isinstance(columns, slice) and columns == slice(None):
+        if isinstance(columns, slice) and columns == slice(None):  # an array would be compared sample by sample
             return self._every
         return as_slice(self.columns[columns])
 
