@@ -62,6 +62,7 @@ nanometres = st.integers(0, 500_000).map(lambda n: n / 1000)
 pitches = st.sampled_from([400, 250, 62.5, 100, 360, 50, 25, 20])
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(pitches, places), min_size=1, max_size=3))
 def test_sorters_c16_every_electrode_has_a_template(arrays: Any) -> None:
     positions = placed(*arrays)
