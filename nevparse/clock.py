@@ -367,6 +367,26 @@ def _resolve_overlaps(
     return np.array(cuts, np.int64), np.array(owners, np.intp)
 
 
+def are_within(ticks: NDArray[np.int64], start_tick: int | None, stop_tick: int | None) -> NDArray[np.bool_]:
+    """Whether each tick is in a half-open range; None leaves an end open."""
+    is_inside = np.ones(ticks.shape, np.bool_)
+    if start_tick is not None:
+        is_inside &= ticks >= min(max(start_tick, ~INT64_MAX), INT64_MAX)
+    if stop_tick is not None:
+        is_inside &= ticks < min(max(stop_tick, ~INT64_MAX), INT64_MAX)
+    return is_inside
+
+
+def join_ranges(ranges: Iterable[SampleRange]) -> list[SampleRange]:
+    """Ranges in order, those that adjoin as one."""
+    joined: list[SampleRange] = []
+    for first, stop in ranges:
+        if joined and joined[-1][1] == first:
+            first = joined.pop()[0]
+        joined.append((first, stop))
+    return joined
+
+
 def last_not_after(
     timestamps: NDArray[np.int64], ticks: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]
 ) -> NDArray[np.int64]:

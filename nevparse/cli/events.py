@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..clock import are_within
 from ..export.output.files import complete_or_absent
 from ..export.output.stream import write_all
 from ..export.sidecar import Sidecar
+from ..export.table import table
 from ..format.tables import EventKind
 from ..format.text import json_text, printable
 from ..nev.comments import Comment
@@ -28,7 +30,6 @@ from .terminal import UnusableInput, print_message
 
 _BATCH = 4096  # events turned into Python values at a time
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # how a formula starts, in full width too
-_ARRAY_FIELDS = {"waveform", "payload", "points"}  # only --npy and the library give these
 _PLACES = ("segment", "sample", "row")  # -1 where nothing was recorded
 _NOT_OF_KIND = object()  # the value of a column that events of another kind have
 Packets = NDArray[np.intp]
@@ -61,11 +62,7 @@ class Listing:
     def chosen(self, packets: Packets) -> Packets:
         """Places of the events whose packets are of the epoch and the range of ticks, in order of epoch and time."""
         ticks, epochs = self.nev._packets.heads.tick[packets], self._epochs_of(packets)
-        wanted = np.ones(packets.size, np.bool_)
-        if self.start_tick is not None:
-            wanted &= ticks >= self.start_tick
-        if self.stop_tick is not None:
-            wanted &= ticks < self.stop_tick
+        wanted = are_within(ticks, self.start_tick, self.stop_tick)
         if self.epoch is not None:
             wanted &= epochs == checked_epoch(self.nev.path, self.epoch, len(self.nev.epochs))
         places = np.flatnonzero(wanted)
@@ -137,21 +134,16 @@ def print_csv(listing: Listing, *, for_spreadsheet: bool) -> None:
 
 def _cells(columns: _Columns, for_spreadsheet: bool) -> _Columns:
     """Columns of which texts are one line each, and for a spreadsheet no formulas."""
-    return {
-        name: values
-        if isinstance(values, np.ndarray) and values.dtype.kind != "U"
-        else csv_cells(values, for_spreadsheet)
-        for name, values in columns.items()
-    }
+    is_text = {name: not isinstance(values, np.ndarray) or values.dtype.kind == "U" for name, values in columns.items()}
+    return {k: csv_cells(values, for_spreadsheet) if is_text[k] else values for k, values in columns.items()}
 
 
 def _one_value_a_cell(columns: _Columns) -> _Columns:
     """Columns of which those of several values, as the colour of a comment, are a column for each."""
     flat: _Columns = {}
     for name, values in columns.items():
-        parts = (
-            next((value for value in values if isinstance(value, tuple)), None) if isinstance(values, list) else None
-        )
+        listed = values if isinstance(values, list) else ()
+        parts = next((value for value in listed if isinstance(value, tuple)), None)
         if parts is None:
             flat[name] = values
             continue
@@ -205,7 +197,7 @@ def _table(listing: Listing, kind: EventKind) -> _Columns:
         own = {name: [getattr(comment, name) for comment in comments] for name in Comment._fields}
     else:
         packets = nev.packets_of(kind)
-        own = _field_columns(nev.spikes(waveforms=False) if kind == "spike" else nev.events(kind))
+        own = dict(table(nev.spikes(waveforms=False) if kind == "spike" else nev.events(kind)))
     if kind == "serial":
         own["text"] = list(own["value"].astype(np.uint8).tobytes().decode("latin-1"))
     places = listing.chosen(packets)
@@ -215,18 +207,6 @@ def _table(listing: Listing, kind: EventKind) -> _Columns:
 
 def _take(values: Any, places: NDArray[np.intp]) -> Any:
     return values[places] if isinstance(values, np.ndarray) else [values[place] for place in places.tolist()]
-
-
-def _field_columns(events: NDArray[np.void]) -> _Columns:
-    """The fields of events; one of several numbers has a column for each."""
-    columns: _Columns = {}
-    for field in events.dtype.names or ():
-        if field not in _ARRAY_FIELDS:
-            values = events[field].reshape(len(events), -1)
-            is_one = not events.dtype[field].shape
-            names = [field] if is_one else [f"{field}_{number}" for number in range(1, values.shape[1] + 1)]
-            columns |= dict(zip(names, values.T, strict=True))
-    return columns
 
 
 def _names(tables: Sequence[_Columns]) -> list[str]:

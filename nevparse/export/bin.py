@@ -153,9 +153,6 @@ def write_bin(
         rows are in the ``.nevparse-part`` beside it. A gap that is too long for `max_fill` waits for more samples.
     poll_s, timeout_s, stop : float, float and callable, optional
         See `follow`; without the last two it does not end by itself.
-    **request
-        Channels, times and gap policy as in `NsxFile.traces`; `gaps` may also be ``split``: one file for each segment,
-        named ``-000``, ``-001`` and so on.
 
     Returns
     -------

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from ..source.objects import is_path
+
 P = ParamSpec("P")
 R = TypeVar("R")
 Recorded = TypeVar("Recorded")
@@ -28,16 +30,12 @@ def takes_paths(
         @wraps(write)
         def write_opened(recorded: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
             with ExitStack() as files:
-                if _is_path(recorded):
+                if is_path(recorded):
                     recorded = files.enter_context(open_file(recorded))
-                elif isinstance(recorded, list | tuple) and recorded and all(map(_is_path, recorded)):
+                elif isinstance(recorded, list | tuple) and recorded and all(map(is_path, recorded)):
                     recorded = [files.enter_context(open_file(path)) for path in recorded]
                 return write(recorded, *args, **kwargs)
 
         return write_opened
 
     return decorate
-
-
-def _is_path(value: object) -> bool:
-    return isinstance(value, (str, os.PathLike))

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
+from ..clock import are_within
 from ..errors import FormatError
 from ..format import tables
 from ..format.layout import Layout
-from ..format.numbers import INT64_MAX, integer
 from .comments import decode_packet_text, without_tick
 from .resets import ROLLOVER, Reset, find_resets, first_in_line, group_of, unroll
 
@@ -121,11 +121,9 @@ class Packets:
 
     def between(self, numbers: PacketNumbers, start_tick: int | None, stop_tick: int | None) -> PacketNumbers:
         """Those of some packets whose timestamps are in a half-open range."""
-        if start_tick is not None:
-            numbers = numbers[self.heads.tick[numbers] >= tick_limit(start_tick)]
-        if stop_tick is not None:
-            numbers = numbers[self.heads.tick[numbers] < tick_limit(stop_tick)]
-        return numbers
+        if (start_tick, stop_tick) == (None, None):
+            return numbers
+        return numbers[are_within(self.heads.tick[numbers], start_tick, stop_tick)]
 
     def with_known_kind(self) -> PacketNumbers:
         """Indices of the packets of all kinds that have a document: only their timestamps can be trusted."""
@@ -253,6 +251,12 @@ def _with_known_kind(kind: NDArray[np.uint8]) -> PacketNumbers:
     return np.flatnonzero((kind != KIND_CODES["unknown"]) & (kind != CONTINUED))
 
 
+def continued_packets(kind: NDArray[np.uint8]) -> PacketNumbers:
+    """For each packet the one that it continues, or itself; -1 for one that continues nothing."""
+    continued: PacketNumbers = np.maximum.accumulate(np.where(kind == CONTINUED, -1, np.arange(kind.size)))
+    return continued
+
+
 def _kind_of_id(version: tables.NevVersion) -> NDArray[np.uint8]:
     """Code of the kind of each packet id."""
     kinds = np.full(1 << 16, KIND_CODES["unknown"], np.uint8)
@@ -276,8 +280,3 @@ def _packet_dtype(layout: Layout, kind: str, n_bytes: int, waveform: WaveformSha
         fields = {"tick": fields.pop("tick"), _ID_FIELDS[kind]: packet_id, **fields}
     formats, offsets = zip(*fields.values(), strict=True)
     return np.dtype({"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": n_bytes})
-
-
-def tick_limit(tick: int) -> int:
-    """A requested tick, clipped to what a timestamp can be."""
-    return min(max(integer(tick, "a tick"), ~INT64_MAX), INT64_MAX)

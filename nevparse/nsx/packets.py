@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import LONGEST_GROUP, Clock, SampleRange, SegmentSpan, last_nearby_not_after, last_not_after
+from ..clock import (
+    LONGEST_GROUP,
+    Clock,
+    SampleRange,
+    SegmentSpan,
+    are_within,
+    join_ranges,
+    last_nearby_not_after,
+    last_not_after,
+)
 from ..format import tables
 from ..format.layout import Layout
 from ..format.numbers import signed_tick, signed_ticks
@@ -274,25 +283,22 @@ class PacketIndex:
             return [(start, stop)] if start < stop else []
         first, last = max(0, start - LONGEST_GROUP), min(span.n_samples, stop + LONGEST_GROUP)
         edges = sorted({first, min(last, start + LONGEST_GROUP), max(first, stop - LONGEST_GROUP), last})
-        parts: list[SampleRange] = []
-        for a, b in pairwise(edges):
-            is_sure = start + LONGEST_GROUP <= a and b <= stop - LONGEST_GROUP
-            for i, j in [(a, b)] if is_sure else self._runs_within(span, a, b, start_tick, stop_tick):
-                joins = bool(parts) and parts[-1][1] == i
-                parts.append((parts.pop()[0] if joins else i, j))
-        return parts
+        return join_ranges(
+            part
+            for a, b in pairwise(edges)
+            for part in (
+                [(a, b)]
+                if start + LONGEST_GROUP <= a and b <= stop - LONGEST_GROUP  # all of them are inside
+                else self._runs_within(span, a, b, start_tick, stop_tick)
+            )
+        )
 
     def _runs_within(
         self, span: SegmentSpan, a: int, b: int, start_tick: int | None, stop_tick: int | None
     ) -> list[SampleRange]:
         """Unbroken parts of samples `a` to `b` that are in a range of ticks."""
         ticks = self.packets.ticks(span.first_record + a, span.first_record + b)
-        is_inside = np.ones(ticks.size, np.bool_)
-        if start_tick is not None:
-            is_inside &= ticks >= start_tick
-        if stop_tick is not None:
-            is_inside &= ticks < stop_tick
-        edges = np.flatnonzero(np.diff(is_inside, prepend=False, append=False)) + a
+        edges = np.flatnonzero(np.diff(are_within(ticks, start_tick, stop_tick), prepend=False, append=False)) + a
         return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
     def locate(self, ticks: NDArray[np.int64], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
+from ..clock import join_ranges
 from ..errors import GapError
 from ..format.channel import Channel
-from ..format.numbers import integers
+from ..format.numbers import integers, one_or_more
 from ..nsx.file import NsxFile
 from ..traces.plan import (
     FilledRows,
@@ -105,7 +106,9 @@ class InstrumentTrack:
         placed = place_on_grid(self.file, select_samples(self.file.segments, None, None), grid, advice)
         end = count_rows(placed)
         self.rows: list[PlanRow] = [*placed, FilledRows(end, _ENDLESS, grid.tick(end))]
-        self.recorded = _joined((part.row, part.row + part.n_rows) for part in placed if isinstance(part, SampleRows))
+        self.recorded = join_ranges(
+            (part.row, part.row + part.n_rows) for part in placed if isinstance(part, SampleRows)
+        )
 
     def n_recorded(self, ranges: Sequence[_RowRange]) -> int:
         """How many of these rows of the grid hold a sample."""
@@ -305,13 +308,7 @@ class CombinedInstruments(JoinedFiles):
         """
         everywhere = [self._grid_rows(part) for part in all_rows or rows if isinstance(part, SampleRows)]
         ranges = [self._grid_rows(part) for part in rows if isinstance(part, SampleRows)]
-        every = GridSegment(0, 0, _ENDLESS, self.grid)
-        chosen = [
-            (
-                0 if start_tick is None else every.find(start_tick),
-                _ENDLESS if stop_tick is None else every.find(stop_tick),
-            )
-        ]
+        chosen = GridSegment(0, 0, _ENDLESS, self.grid).within(start_tick, stop_tick)
         return [
             track.changes_within(ranges, track.n_recorded(chosen) - track.n_recorded(everywhere))
             for track in self.tracks
@@ -423,7 +420,7 @@ def combine_instruments(
 
 
 def _nsx_files(files: Iterable[NsxFile]) -> list[NsxFile]:
-    opened = list(files) if isinstance(files, Iterable) and not isinstance(files, (str, bytes)) else [files]
+    opened = one_or_more(files)
     wrong = [type(file).__name__ for file in opened if not isinstance(file, NsxFile)]
     if wrong:
         raise TypeError(f"expected an open NSx or several, found {', '.join(wrong)}; open_nsx opens files")
@@ -485,16 +482,6 @@ def _raise_no_common_time(files: Sequence[NsxFile], offsets: Sequence[int]) -> N
         for file, offset in zip(files, offsets, strict=True)
     )
     raise GapError(f"expected instruments that recorded at the same time, found {'; '.join(ends)}")
-
-
-def _joined(ranges: Iterable[_RowRange]) -> list[_RowRange]:
-    """Ranges in order, those that adjoin as one."""
-    joined: list[_RowRange] = []
-    for first, stop in ranges:
-        if joined and joined[-1][1] == first:
-            first = joined.pop()[0]
-        joined.append((first, stop))
-    return joined
 
 
 def _covered(ranges: Sequence[_RowRange], min_ranges: int) -> list[_RowRange]:

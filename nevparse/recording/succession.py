@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeVar, overload
 
+from ..format.numbers import one_or_more
 from ..nev.file import NevFile
 from ..nsx.file import NsxFile
 from .belonging import (
@@ -77,7 +78,7 @@ def concatenate(members: Iterable[Any], *, order: Order = None) -> Any:
     3000
     """
     is_given = check_order(order)
-    opened = list(members) if isinstance(members, Iterable) and not isinstance(members, (str, bytes)) else [members]
+    opened = one_or_more(members)
     if not opened:
         raise ValueError("expected open files of one recording, found none")
     for kind, join in _JOINS.items():

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
+from ..clock import SampleRange, join_ranges
 from ..format.channel import Channel
 from ..format.numbers import integer, tick_values
 from ..nsx.file import NsxFile
@@ -32,6 +33,10 @@ class FilePart(NamedTuple):
     segment: Segment
     offset: int
     file: int
+
+    def own_range(self, *ticks: int | None) -> list[int | None]:
+        """Ends of a range of ticks by the file's own clock."""
+        return [None if tick is None else tick - self.offset for tick in ticks]
 
 
 class SuccessiveSegment:
@@ -100,13 +105,11 @@ class SuccessiveSegment:
 
     def within(self, start_tick: int | None, stop_tick: int | None, *, sort: bool = False) -> list[tuple[int, int]]:
         """First and last sample of each part of the segment that is in a range of ticks."""
-        ranges: list[tuple[int, int]] = []
-        for part in self._parts:
-            ends = [None if tick is None else tick - part.offset for tick in (start_tick, stop_tick)]
-            for a, b in part.segment.within(*ends, sort=sort):
-                goes_on = ranges and ranges[-1][1] == part.first + a
-                ranges.append((ranges.pop()[0] if goes_on else part.first + a, part.first + b))
-        return ranges
+        return join_ranges(
+            (part.first + a, part.first + b)
+            for part in self._parts
+            for a, b in part.segment.within(*part.own_range(start_tick, stop_tick), sort=sort)
+        )
 
     def parts_between(self, start: int, stop: int) -> Iterator[tuple[FilePart, int, int]]:
         """The parts that samples `start` to `stop` are in, and where they begin and end in each."""
@@ -178,12 +181,8 @@ class SuccessiveFiles(JoinedFiles):
         """A check of timestamps while the samples stream by; None where samples have no timestamps of their own."""
         if not self.has_sample_timestamps:
             return None
-        return SuccessiveCheck(
-            {
-                file.sources[0]: (file.timestamp_check(), placement.offset)
-                for file, placement in zip(self.files, self.placements, strict=True)
-            }
-        )
+        placed = zip(self.files, self.placements, strict=True)
+        return SuccessiveCheck({file.sources[0]: (file.timestamp_check(), place.offset) for file, place in placed})
 
     @cached_property
     def _parts(self) -> list[list[FilePart]]:
@@ -251,10 +250,8 @@ class SuccessiveFiles(JoinedFiles):
             intp and int64, ``(n,)``: the sample whose period holds the time; -1 where nothing was recorded.
         """
         wanted = tick_values(ticks)
-        starts = [
-            min(segment.start_tick for segment in file.segments) + placement.offset
-            for file, placement in zip(self.files, self.placements, strict=True)
-        ]
+        placed = zip(self.files, self.placements, strict=True)
+        starts = [min(segment.start_tick for segment in file.segments) + place.offset for file, place in placed]
         of_file = np.searchsorted(starts, wanted, "right") - 1
         segment, sample = np.full(wanted.shape, -1, np.intp), np.full(wanted.shape, -1, np.int64)
         for number in np.unique(of_file[of_file >= 0]).tolist():
@@ -281,12 +278,12 @@ class SuccessiveFiles(JoinedFiles):
         changes: Sequence[Any],  # noqa: ARG002
     ) -> dict[str, Any]:
         """Each file, its rows, and how its ticks became those of the first."""
-        of_file: list[list[list[int]]] = [[] for _ in self.files]
+        of_file: list[list[SampleRange]] = [[] for _ in self.files]
         for planned in rows:
             if isinstance(planned, SampleRows):
                 row = planned.row
                 for part, low, high in self.parts_of(planned):
-                    _add_range(of_file[part.file], row, row + high - low)
+                    of_file[part.file].append((row, row + high - low))
                     row += high - low
         return {
             "files": [
@@ -294,7 +291,7 @@ class SuccessiveFiles(JoinedFiles):
                     "name": name,
                     "path": file.path,
                     "size_bytes": file.size_bytes,
-                    "rows": ranges,
+                    "rows": [list(ends) for ends in join_ranges(ranges)],
                     "offset_ticks": placement.offset,
                     "clock": placement.note,
                 }
@@ -315,11 +312,3 @@ class SuccessiveFiles(JoinedFiles):
         ]
         for number, of_file in groupby(parts, itemgetter(0)):
             yield self.files[number], [samples for _, samples in of_file], self.placements[number].offset
-
-
-def _add_range(ranges: list[list[int]], first: int, stop: int) -> None:
-    """Add a range of rows, to the last one where it goes on from that."""
-    if ranges and ranges[-1][1] == first:
-        ranges[-1][1] = stop
-    else:
-        ranges.append([first, stop])

@@ -14,7 +14,7 @@ from ...clock import counts_from_1970, dated_ticks
 from ...format import tables
 from ...format.dates import nearest_ms, systemtime_of_date
 from ...format.layout import Layout
-from ...nev.packets import CONTINUED, KIND_CODES
+from ...nev.packets import CONTINUED, KIND_CODES, continued_packets
 from ...nev.spikes import N_IDS
 
 if TYPE_CHECKING:
@@ -64,9 +64,8 @@ def anonymous_basic(
     version: tables.NsxVersion | tables.NevVersion, raw: bytes, anonymise: bool | str, tick: int, tick_rate: int
 ) -> bytes:
     """A basic header without its comment and application; its date is that of `tick` if tick 0 is in the year 2000."""
-    application = (
-        tables.RIPPLE_NEUTRAL_APPLICATION if version.vendor == "ripple" else b""
-    )  # it identifies Ripple's layout
+    is_ripple = version.vendor == "ripple"  # whose layout is known by the application
+    application = tables.RIPPLE_NEUTRAL_APPLICATION if is_ripple else b""
     try:
         date = NEUTRAL_DATE + timedelta(microseconds=tick * 1_000_000 // tick_rate)
     except OverflowError:
@@ -152,8 +151,7 @@ def _bytes_of_point(code: str, n_numbers: int) -> int:
 
 def _continue(stops: NDArray[np.int64], kind: NDArray[np.uint8], size: int, start: int) -> None:
     """Set the ends of continuing packets, whose payload from `start` on belongs to the packet before them."""
-    continued = np.maximum.accumulate(np.where(kind == CONTINUED, -1, np.arange(kind.size)))
     numbers = np.flatnonzero(kind == CONTINUED)
-    first = continued[numbers]
+    first = continued_packets(kind)[numbers]
     left = stops[first] - size - (numbers - first - 1) * (size - start)
     stops[numbers] = start + np.where(first < 0, 0, np.clip(left, 0, size - start))

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...clock import requested_ticks
+from ...clock import are_within, requested_ticks
 from ...format import tables
 from ...format.dates import nearest_ms, systemtime_of_date
 from ...format.header import read_extended_headers
@@ -21,7 +21,7 @@ from ...format.text import size_text
 from ...nev.epochs import check_one_epoch, choose_epoch, warn_of_ambiguous
 from ...nev.file import NevFile, open_nev
 from ...nev.headers import header_id
-from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers, tick_limit
+from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers, continued_packets
 from ...nev.spikes import N_IDS, Spikes, membership_table
 from ...recording.recording import Recording
 from ...traces.packing import BUFFER_BYTES, BUFFERS, read_all
@@ -199,12 +199,8 @@ def _chosen_kinds(kinds: str | Iterable[str] | None) -> list[str] | None:
 
 def _at_times(nev: NevFile, times: _Times, *, is_one_epoch: bool) -> NDArray[np.bool_]:
     """Whether each packet is in a range of ticks, and of one epoch; warns where it may be of another."""
-    ticks, (epoch, start_tick, stop_tick) = nev._packets.heads.tick, times
-    wanted = np.ones(nev.n_packets, np.bool_)
-    if start_tick is not None:
-        wanted &= ticks >= tick_limit(start_tick)
-    if stop_tick is not None:
-        wanted &= ticks < tick_limit(stop_tick)
+    epoch, *span = times
+    wanted = are_within(nev._packets.heads.tick, *span)
     if epoch is not None or is_one_epoch:
         epoch = choose_epoch(nev.path, nev.epochs, *times)
     if epoch is None:
@@ -241,7 +237,7 @@ def _choose_packets(
     nev: NevFile, electrodes: list[int] | None, kinds: list[str] | None, wanted: NDArray[np.bool_]
 ) -> PacketNumbers:
     """Those of the `wanted` packets to keep, in file order; one that continues another stays with it."""
-    heads, continued = nev._packets.heads, _continued_packets(nev)
+    heads, continued = nev._packets.heads, continued_packets(nev._packets.heads.kind)
     if kinds is not None:
         wanted &= _is_of_kinds(kinds)[heads.kind]
     if electrodes is not None:
@@ -256,13 +252,6 @@ def _choose_packets(
 def _is_of_kinds(kinds: Iterable[str]) -> NDArray[np.bool_]:
     """For each code of a kind whether it is one of these."""
     return membership_table([KIND_CODES[kind] for kind in kinds], len(KIND_CODES) + 1)
-
-
-def _continued_packets(nev: NevFile) -> NDArray[np.intp]:
-    """For each packet the one that it continues, or itself; -1 for one that continues nothing."""
-    kind = nev._packets.heads.kind
-    continued: NDArray[np.intp] = np.maximum.accumulate(np.where(kind == CONTINUED, -1, np.arange(kind.size)))
-    return continued
 
 
 def _iter_packets(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, base_tick: int) -> Iterator[memoryview]:
