@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.demo import DATA, demo_nev, write_files
+
+from nevparse.cli.commands import main
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,15 +50,27 @@ def test_the_folder_of_its_lines_is_made_by_one_command(tmp_path: Path) -> None:
     assert (tmp_path / "demo" / "session.nev").read_bytes() == (DATA / "demo.nev").read_bytes() == demo_nev()
 
 
-def test_every_command_runs(folder: Path) -> None:
-    shell = shutil.which("sh")
+def needs_shell(command: str) -> bool:
+    """Whether a process of its own is needed: for a pattern, or because matplotlib keeps fonts open."""
+    return "*.ns5 --out-dir" in command or " report " in command
+
+
+def test_every_command_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in commands():
+        python, option, package, *typed = shlex.split(command)
+        assert (python, option, package) == ("python", "-m", "nevparse")
+        if not needs_shell(command):
+            assert main(typed) == 0, f"{command}\n{capsys.readouterr().err}"
+
+
+def test_a_shell_runs_them(folder: Path) -> None:
+    shell = shutil.which("sh")
+    for command in filter(needs_shell, commands()):
         if " report " in command and not find_spec("matplotlib"):
             continue
         line = command.replace("python -m", f'"{sys.executable}" -m')
         done = subprocess.run([shell, "-c", line] if shell else line, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
 
 
 def test_every_block_of_python_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
