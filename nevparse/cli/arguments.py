@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from .. import __version__
 from ..format.tables import EVENT_KINDS
 from ..format.text import printable
-from .values import excluded, factor, fill, ids, moment, offsets, seconds, slices
+from .values import columns, excluded, factor, fill, ids, moment, offsets, seconds, segments
 
 # Of each command; they are run in the folder of the README's recordings
 EXAMPLES = {
@@ -209,8 +209,8 @@ def _add_cut(command: argparse.ArgumentParser) -> None:
     _add_report(command)
     _add_channels(command, has_neural=True)
     _add_times(command)
-    segments = "unbroken segments, from 0; of a NEV the times of those of its continuous file"
-    command.add_argument("--segments", type=slices, metavar="0,2:4", help=segments)
+    which = "unbroken segments, from 0; of a NEV the times of those of its continuous file"
+    command.add_argument("--segments", type=segments, metavar="0,2:4", help=which)
     epoch = "only the time between two settings of the clock, from 0; needed where several have --start to --stop"
     command.add_argument("--epoch", type=int, metavar="N", help=epoch)
     kinds = "of a NEV: kinds of events"
@@ -231,7 +231,7 @@ def _add_report(command: argparse.ArgumentParser) -> None:
 def _add_channels(command: argparse.ArgumentParser, has_neural: bool = False) -> None:
     command.add_argument("--nsx", type=int, metavar="N", help="which .nsN of a recording; the fastest otherwise")
     channels = command.add_mutually_exclusive_group()
-    channels.add_argument("--channels", type=slices, metavar="0:128", help="columns, from 0, as numpy slices")
+    channels.add_argument("--channels", type=columns, metavar="0:128", help="columns, from 0, as numpy slices")
     channels.add_argument("--electrodes", type=ids, metavar="1-96,129", help="electrode ids, both ends included")
     labels = 'labels, or patterns such as "elec*": a list with commas, or several'
     channels.add_argument("--labels", nargs="+", action="extend", metavar="LABEL", help=labels)

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from fractions import Fraction
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has a µ, which --help prints too
     top = parser()
-    arguments = top.parse_args(argv)
+    typed = list(sys.argv[1:] if argv is None else argv)
+    arguments = top.parse_args([*typed[1:], "--help"] if typed[:1] == ["help"] else typed)
     if arguments.command is None:
         top.print_help()
         return UNUSABLE
@@ -116,6 +118,8 @@ def _bin(arguments: argparse.Namespace) -> int:
     if arguments.out_dir is not None:
         _check_joining(arguments.file[:1], arguments)  # each by itself
         outputs = outputs_in(arguments.out_dir, arguments.file)
+        if os.path.exists(arguments.out_dir) and not os.path.isdir(arguments.out_dir):
+            raise UnusableInput(f"--out-dir {arguments.out_dir} is a file; name a folder")
         os.makedirs(arguments.out_dir, exist_ok=True)
 
         def export(name: str) -> int:
@@ -202,6 +206,9 @@ def _side_by_side(files: Sequence[NsxFile], arguments: argparse.Namespace) -> Co
     from ..recording.instruments import combine_instruments
 
     offsets = arguments.offsets
+    if offsets and (len(offsets) != len(files) or offsets[0]):
+        expected = f"{len(files)} times, one for each recording, 0 for the first"
+        raise UnusableInput(f"--offsets: expected {expected}, found {_times_text(offsets)}")
     if offsets:
         offsets = [shift if isinstance(shift, int) else round(shift * files[0].tick_rate) for shift in offsets]
     combined = combine_instruments(files, clock=arguments.clock, offsets=offsets)
@@ -209,6 +216,10 @@ def _side_by_side(files: Sequence[NsxFile], arguments: argparse.Namespace) -> Co
     several = f"; electrodes {doubled} are in several, told apart by column" if doubled else ""
     print_message(f"{len(files)} instruments side by side: {combined.clock_note}{several}")
     return combined
+
+
+def _times_text(times: Sequence[int | Fraction]) -> str:
+    return ",".join(f"{time}t" if isinstance(time, int) else f"{float(time):g}" for time in times)
 
 
 def _sorter(arguments: argparse.Namespace) -> int:
@@ -246,9 +257,9 @@ def _read_maps(arguments: argparse.Namespace, of_instruments: bool = False) -> A
     """The array maps that ``--cmp`` names, as one, or each by itself for several instruments; None without it."""
     from ..maps.cmp import read_cmp
 
-    if not arguments.cmp and (arguments.by or arguments.first_bank):
-        option = "--by" if arguments.by else "--first-bank"
-        raise UnusableInput(f"{option} is for a map of the array; name it with --cmp")
+    for name in ("by", "first_bank", "partial") if not arguments.cmp else ():
+        if getattr(arguments, name, None):
+            raise UnusableInput(f"--{name.replace('_', '-')} is for a map of the array; name it with --cmp")
     arguments.by = arguments.by or "pin"
     if not arguments.cmp:
         return None

@@ -93,10 +93,12 @@ class Listing:
 
 def _say_what_is_not_listed(listing: Listing, tables: Sequence[_Columns]) -> None:
     """Print, apart from the events, how many of which kinds are not among them, and that there are none."""
-    others = {kind: n for kind, n in listing.nev.kinds().items() if kind not in listing.kinds}
-    in_file = ", ".join(f"{n} {kind}" for kind, n in others.items())
-    if not any(len(columns["tick"]) for columns in tables):
-        print_message(f"{listing.nev.path}: no such events; the file has {in_file or 'none of other kinds'}")
+    kinds, is_empty = listing.nev.kinds(), not any(len(columns["tick"]) for columns in tables)
+    others = {kind: n for kind, n in kinds.items() if kind not in listing.kinds}
+    in_file = ", ".join(f"{n} {kind}" for kind, n in (kinds if is_empty else others).items())
+    if is_empty:
+        when = " in this time" if others != kinds else ""
+        print_message(f"{listing.nev.path}: no such events{when}; the file has {in_file or 'none of any kind'}")
     elif others and listing.kind is None and not listing.edges:
         print_message(f"not listed: {in_file}; --kind lists them")
 

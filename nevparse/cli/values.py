@@ -51,8 +51,12 @@ def _ids_advice(text: str) -> str:
     return "; names of electrodes are for --labels" if re.match("[A-Za-z]", text) else ""
 
 
-@_expected("columns as numbers from 0 and numpy's slices, such as 0:128,130", _columns_advice)
-def slices(text: str) -> list[slice]:
+def _segments_advice(text: str) -> str:
+    numbers = re.fullmatch(r"(\d+)-(\d+)", text)
+    return f"; segments {numbers[1]} to {numbers[2]} are {numbers[1]}:{int(numbers[2]) + 1}" if numbers else ""
+
+
+def _slices(text: str) -> list[slice]:
     """Numbers and slices as numpy has them: ``0:128,130``."""
     parts = []
     for part in text.split(","):
@@ -64,6 +68,10 @@ def slices(text: str) -> list[slice]:
         else:
             raise ValueError(text)
     return parts
+
+
+columns = _expected("columns as numbers from 0 and numpy's slices, such as 0:128,130", _columns_advice)(_slices)
+segments = _expected("segments as numbers from 0 and numpy's slices, such as 0,2:4", _segments_advice)(_slices)
 
 
 @_expected("electrode ids and ranges with both ends, such as 1-96,129", _ids_advice)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from errno import ENOENT
 from functools import partial
 from typing import Any
 
@@ -255,6 +256,8 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
         return _read_sidecar(target)
     sidecar_path = companions(target)[0]
     older = older_companions(target) if not os.path.exists(sidecar_path) else ()
+    if not (older or os.path.lexists(sidecar_path)):
+        raise FileNotFoundError(ENOENT, "no such sidecar, which an export writes beside its .bin", sidecar_path)
     sidecar = _read_sidecar(older[0] if older else sidecar_path)
     if not _is_of(sidecar.contents, target):
         sidecar.close()

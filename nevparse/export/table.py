@@ -63,7 +63,7 @@ def _columns_of_array(x: NDArray[Any], waveforms: bool) -> Iterator[tuple[str, N
         if name in _ARRAY_FIELDS and not waveforms:
             continue
         if column.dtype.kind == "V" and column.dtype.names is None:  # bytes that no document explains
-            column = np.ascontiguousarray(column).view(np.uint8).reshape(len(x), -1)
+            column = np.ascontiguousarray(column).view(np.uint8).reshape(len(x), column.dtype.itemsize)
         if column.ndim == 1:
             yield name, np.ascontiguousarray(column)
         else:

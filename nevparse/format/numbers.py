@@ -30,12 +30,12 @@ def optional_integer(value: Any, what: str) -> int | None:
     return None if value is None else integer(value, what)
 
 
-def tick_number(value: Any, what: str) -> int:
+def tick_number(value: Any, what: str, of: str = "ticks") -> int:
     """A tick: an integer, or a float without a fraction, such as ``2.5 * tick_rate``; TypeError for anything else."""
     try:
         return int(value) if isinstance(value, (float, np.floating)) and value.is_integer() else index(value)
     except TypeError:
-        raise TypeError(f"expected {what} as a whole number of ticks, found {value!r}; seconds are for _s") from None
+        raise TypeError(f"expected {what} as a whole number of {of}, found {value!r}; seconds are for _s") from None
 
 
 def clock_tick(value: Any, what: str) -> int:

@@ -23,7 +23,7 @@ from ..format.channel import Channel, uv_per_bit_by_electrode
 from ..format.dates import date_of_systemtime, date_text
 from ..format.header import checked_tick_rate, header_text, read_basic_header
 from ..format.notebook import Lane, summary_html
-from ..format.numbers import integer, integers, tick_values
+from ..format.numbers import integer, integers, tick_number, tick_values
 from ..format.text import counted, duration_text, ranges_text, size_text
 from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
@@ -390,6 +390,10 @@ class NsxFile(Continuous):
             raise ValueError(f"expected unit 'raw' or 'uV', found {unit!r}")
         if (start_s, stop_s) == (None, None):
             read_from = self._only_segment() if segment is None else self._segment(segment)
+            start, stop = (
+                None if value is None else tick_number(value, what, "samples")
+                for what, value in (("start", start), ("stop", stop))
+            )
             a, b, _ = slice(start, stop).indices(read_from.n_samples)
         elif (start, stop) == (None, None):
             read_from, a, b = self._samples_between(start_s, stop_s, segment)

@@ -47,7 +47,8 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
         there = ", ".join(map(os.path.basename, bases_in(path))) or "none"
         raise IsADirectoryError(EISDIR, f"expected one recording, found a folder; the recordings in it: {there}", path)
     if not members:
-        raise FileNotFoundError(ENOENT, "expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name", base)
+        alike = _alike(folder, typed)
+        raise FileNotFoundError(ENOENT, f"expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name{alike}", base)
     return dict(sorted(members.items()))
 
 

@@ -100,7 +100,8 @@ def _by_column(channels: Sequence[Channel], wanted: ChannelChoice) -> NDArray[np
         chosen: NDArray[np.intp] = every[columns]
         return chosen
     except IndexError:
-        raise ValueError(f"expected columns 0 to {n_channels - 1}, found {ranges_text(columns.tolist())}") from None
+        absent = [column for column in columns.tolist() if not -n_channels <= column < n_channels]
+        raise ValueError(f"expected columns 0 to {n_channels - 1}, found {ranges_text(absent)}") from None
 
 
 def _by_electrode(channels: Sequence[Channel], wanted: ElectrodeChoice) -> NDArray[np.intp]:
@@ -126,6 +127,8 @@ def _with_labels(named: Sequence[tuple[int, str]], wanted: LabelChoice, what: st
     """The items with these labels, or labels of these patterns, each once, in the order wanted."""
     chosen: list[int] = []
     for pattern in one_or_more(wanted):
+        if not isinstance(pattern, str):
+            raise TypeError(f"expected a label as text, found {pattern!r}")
         matches = [item for item, label in named if label == pattern]
         if len(matches) > 1:
             raise ValueError(f"label {pattern!r} is in {what} {matches}: choose one with {other_way}")

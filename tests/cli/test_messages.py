@@ -91,6 +91,15 @@ def test_a_mistake_is_answered_with_what_would_be_right(
         ("info t.ns5", "t.ns5: no such file; of this recording there is nothing; did you mean s.ns5?"),
         ("bin s.ns5 o.nev", "o.nev is a recording's name, and the last name is that of the .bin to write"),
         ("cut s o.ns5", "found a recording of nev, ns5; name s.nev or s.ns5"),
+        ("cut s.ns5 o.ns5 --segments 0-1", "expected segments as numbers from 0 and numpy's slices, such as 0,2:4"),
+        ("cut s.ns5 o.ns5 --segments 0-1", "segments 0 to 1 are 0:2"),
+        ("sorter s.ns5 folder --partial", "--partial is for a map of the array; name it with --cmp"),
+        ("bin s.ns5 --out-dir s.ns5", "--out-dir s.ns5 is a file; name a folder"),
+        ("bin s.ns5 s.ns5 o.bin --offsets 1.5,2t,3", "expected 2 times, one for each recording, 0 for the first"),
+        ("bin s.ns5 s.ns5 o.bin --offsets 1.5,2t,3", "found 1.5,2t,3"),
+        ("events s.nev --rows o.bin", "o.bin.json: no such sidecar, which an export writes beside its .bin"),
+        ("info s.n", "of this name; did you mean s.n"),
+        ("help inof", "did you mean info?"),
     ],
 )
 def test_swallowed_files_and_mistyped_commands_are_named(
@@ -98,6 +107,13 @@ def test_swallowed_files_and_mistyped_commands_are_named(
 ) -> None:
     code, message = told(capsys, *typed.split())
     assert (code, answer in message) == (2, True), message
+
+
+@pytest.mark.parametrize(("typed", "answer"), [("help", "usage: nevparse [-h]"), ("help cut", "usage: nevparse cut ")])
+def test_the_word_help_prints_the_help(capsys: pytest.CaptureFixture[str], typed: str, answer: str) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        cli.main(typed.split())
+    assert capsys.readouterr().out.startswith(answer)
 
 
 def test_a_mistyped_option_shows_the_usage_of_its_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -240,11 +240,19 @@ def test_events_say_which_kinds_they_leave_out(main: Command, form: list[str]) -
     assert main("events", "s.nev", "--kind", "digital", *form)[2] == ""
 
 
-@pytest.mark.parametrize("options", [["--kind", "comment"], ["--start", "9", "--stop", "10"]])
-def test_no_events_are_said(main: Command, options: list[str]) -> None:
-    code, out, err = main("events", some_events(), *options)
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+@pytest.mark.parametrize("kind", ["stim", "serial", "comment", "video_sync", "tracking", "log", "config", "unknown"])
+def test_no_events_of_a_kind_are_said(main: Command, kind: str, form: list[str]) -> None:
+    write("s.nev", n.nev([n.V2.digital(10, 1, 0)]))
+    code, out, err = main("events", "s.nev", "--kind", kind, *form)
+    assert (code, len(out.splitlines())) == (0, form == ["--csv"])
+    assert err == "nevparse: s.nev: no such events; the file has 1 digital\n"
+
+
+def test_no_events_in_a_time_are_said(main: Command) -> None:
+    code, out, err = main("events", some_events(), "--start", "9", "--stop", "10")
     assert (code, out) == (0, "")
-    assert "s.nev: no such events; the file has" in err.splitlines()[-1]
+    assert "s.nev: no such events in this time; the file has 1 spike, 3 digital, 2 serial" in err.splitlines()[-1]
 
 
 def test_edges_are_listed_for_each_pin(main: Command) -> None:

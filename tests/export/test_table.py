@@ -28,6 +28,7 @@ def test_every_kind_of_event_is_a_table(version: tuple[int, int]) -> None:
             assert all(column.ndim == 1 for column in wide.values())
             assert columns["tick"].tolist() == events["tick"].tolist()
             assert set(columns) <= set(wide)
+            assert list(nv.table(events[:0], waveforms=True)) == list(wide)
         spikes = nev.spikes(electrodes=1)
         assert list(nv.table(spikes)) == ["tick", "electrode_id", "unit"]
         n_points = spikes["waveform"].shape[1]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -214,3 +215,18 @@ def test_choosing_c07_writers_take_paths_as_well_as_open_files(ns: nv.NsxFile, n
     assert nv.write_nev(nev.path, tmp_path / "cut.nev", electrodes=2).n_packets == 120
     with pytest.raises(FileNotFoundError):
         nv.write_bin(tmp_path / "none.ns5", tmp_path / "d.bin")
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"labels": [1]}, "expected a label as text, found 1"),
+        ({"channels": [0, 3, 200, -5]}, "expected columns 0 to 3, found 200, -5"),
+        ({"start": 1.5}, "expected start as a whole number of samples, found 1.5; seconds are for _s"),
+        ({"stop": "9"}, "expected stop as a whole number of samples, found '9'"),
+    ],
+)
+def test_what_is_wrong_of_a_choice_is_named(ns: nv.NsxFile, choice: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        ns.read(segment=0, **choice)
+    assert ns.read(0, 2.0e3, segment=0).shape == (2000, 4)  # type: ignore[arg-type]
