@@ -90,7 +90,8 @@ def report_json(report: Any) -> dict[str, Any]:
         return settings | {"electrodes": report.positions.statement} | report_json(report.export)
     if isinstance(report, BinReport):
         counts = {name: getattr(report, name) for name in ("n_filled", "n_dropped", "n_repeated", "n_out_of_order")}
-        return {"files": [_file_json(file) for file in report.files], **counts}
+        of_each = {"instruments": [each._asdict() for each in report.instruments]} if report.instruments else {}
+        return {"files": [_file_json(file) for file in report.files], **counts, **of_each}
     assert is_dataclass(report)
     return asdict(report)  # type: ignore[arg-type]
 

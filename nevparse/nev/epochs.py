@@ -164,9 +164,12 @@ class _Assignment:
             alternative = _with_before(pieces, alternative, int(unexplained[-1]))
         pieces, alternative = self._refined(pieces, alternative)
         first_with, last_with = _ends(self._holds)
-        numbers, others = self._by_own_ticks(pieces, last_with), self._by_own_ticks(alternative, first_with)
+        by_own = self._by_own_ticks(pieces, last_with)
+        numbers = self._keep_in_line(pieces, by_own)
+        others = self._keep_in_line(alternative, self._by_own_ticks(alternative, first_with))
         if pieces != alternative:
             others = np.where(others == numbers, self._by_own_ticks(alternative, last_with), others)
+        others = np.where(others == numbers, by_own, others)
         is_nowhere = (self._holds.sum(axis=0) == 0)[self._interval] & (others >= 0)
         others[is_nowhere] = numbers[is_nowhere]  # no epoch is better than another
         self._mark_out_of_line(pieces, numbers, others)
@@ -251,6 +254,17 @@ class _Assignment:
             holds[numbers[strays], np.arange(strays.size)] = False
             strays, holds = strays[is_one := numbers[strays] == others[strays]], holds[:, is_one]
             others[strays] = np.argmax(holds, axis=0)
+
+    def _keep_in_line(self, pieces: _Pieces, numbers: EpochNumbers) -> EpochNumbers:
+        """The epochs of packets; those that are in line where they stand stay, though only others hold their ticks."""
+        starts, epochs = np.array(pieces, np.intp).T
+        standing = np.repeat(epochs.astype(np.int16), np.diff(np.append(starts, self._ticks.size)))
+        kept, moved = numbers.copy(), np.flatnonzero(numbers != standing)
+        for first in range(0, moved.size, _STRAYS_AT_ONCE):
+            packets = moved[first : first + _STRAYS_AT_ONCE]
+            packets = packets[~self._is_out_of_line(packets, starts)]
+            kept[packets] = standing[packets]
+        return kept
 
     def _is_out_of_line(self, packets: NDArray[np.intp], starts: NDArray[np.intp]) -> _Flags:
         """Whether most of the packets before each one, or behind it, in its piece are at the other side in time."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,11 @@ def test_joining_c06_bin_prints_what_proves_the_clock_and_what_is_left_out(main:
     assert "electrodes 1-2 are in several" in err
     assert "x-NSP1.ns5: 100 samples left out that other instruments lack" in out
     assert "x-NSP2.ns5: 100 samples left out that other instruments lack" in out
+    said = json.loads(main("bin", "x-NSP1.ns5", "x-NSP2.ns5", "j.bin", "--gaps", "join", "--json")[1])
+    assert [(one["name"], one["n_left_out"]) for one in said["instruments"]] == [
+        ("x-NSP1.ns5", 100),
+        ("x-NSP2.ns5", 100),
+    ]
 
 
 def test_joining_c02_bin_refuses_successive_files_in_one_line_and_takes_a_stated_clock(main: Command) -> None:

@@ -50,6 +50,22 @@ def test_timing_c51_strays_do_not_move_the_others(folder: Folder) -> None:
     assert segments(rec, built) == [0] * 20 + [1] * 500
 
 
+def test_timing_c51_what_is_in_line_stays_though_only_another_epoch_has_its_ticks(folder: Folder) -> None:
+    """The continuous file was cut by a crash: the NEV goes on for longer in the second epoch."""
+    built = Built([(0, 60_000), (116, 9_000)])
+    for epoch, stop in enumerate((60_000, 58_000)):
+        for tick in range(200, stop, 400):
+            built.add(tick, epoch)
+    rec = opened(folder, built)
+    is_behind = [epoch == 1 and tick >= 9_116 for tick, epoch in zip(built.ticks, built.epochs, strict=True)]
+    with pytest.warns(nv.AmbiguousEpochs, match=r"\(epoch 1 or 0\)"):
+        found = segments(rec, built)
+    assert found == [-1 if behind else epoch for behind, epoch in zip(is_behind, built.epochs, strict=True)]
+    assert rec.packet_epochs.epoch.tolist() == built.epochs
+    far = rec.packet_epochs.alternative[np.array(built.ticks) > 9_416]  # 10 ms behind the second epoch
+    assert set(far.tolist()) == {0}
+
+
 def test_timing_c52_appended_events_do_not_move_the_others(folder: Folder) -> None:
     built = two_epochs()
     for tick in range(500, 198_500, 9_000):
