@@ -165,7 +165,7 @@ class _Assignment:
         pieces, alternative = self._refined(pieces, alternative)
         first_with, last_with = _ends(self._holds)
         by_own = self._by_own_ticks(pieces, last_with)
-        numbers = self._keep_in_line(pieces, by_own)
+        numbers = self._keep_in_line(pieces, by_own.copy())
         others = self._keep_in_line(alternative, self._by_own_ticks(alternative, first_with))
         if pieces != alternative:
             others = np.where(others == numbers, self._by_own_ticks(alternative, last_with), others)
@@ -258,13 +258,13 @@ class _Assignment:
     def _keep_in_line(self, pieces: _Pieces, numbers: EpochNumbers) -> EpochNumbers:
         """The epochs of packets; those that are in line where they stand stay, though only others hold their ticks."""
         starts, epochs = np.array(pieces, np.intp).T
-        standing = np.repeat(epochs.astype(np.int16), np.diff(np.append(starts, self._ticks.size)))
-        kept, moved = numbers.copy(), np.flatnonzero(numbers != standing)
+        standing: EpochNumbers = np.repeat(epochs.astype(np.int16), np.diff(np.append(starts, self._ticks.size)))
+        moved = np.flatnonzero(numbers != standing)
         for first in range(0, moved.size, _STRAYS_AT_ONCE):
             packets = moved[first : first + _STRAYS_AT_ONCE]
             packets = packets[~self._is_out_of_line(packets, starts)]
-            kept[packets] = standing[packets]
-        return kept
+            numbers[packets] = standing[packets]
+        return numbers
 
     def _is_out_of_line(self, packets: NDArray[np.intp], starts: NDArray[np.intp]) -> _Flags:
         """Whether most of the packets before each one, or behind it, in its piece are at the other side in time."""
