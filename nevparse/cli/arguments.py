@@ -174,11 +174,7 @@ def _add_sorter(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", nargs="+", metavar="F", help=f"{_CONTINUOUS}; of several instruments one each")
     command.add_argument("folder", metavar="FOLDER", help="the folder to make")
     _add_report(command)
-    maps = "the array's map; of several arrays, headstages or instruments one each. A plain grid otherwise"
-    command.add_argument("--cmp", nargs="+", action="extend", metavar="MAP", help=maps)
-    command.add_argument("--first-bank", metavar="AE", help="the bank that bank A of each map is plugged into")
-    by = "what joins map and channels: bank and pin, label, or electrode id"
-    command.add_argument("--by", choices=["pin", "label", "id"], help=by)
+    _add_maps(command)
     missing = "electrodes of the map may be missing in the recording"
     command.add_argument("--partial", action="store_true", help=missing)
     pitch = "electrode pitch in µm; overrides the map"
@@ -190,14 +186,18 @@ def _add_sorter(command: argparse.ArgumentParser) -> None:
     _add_joining(command)
 
 
-def _add_page(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="F", help=_ANY_FILE)
-    command.add_argument("out", nargs="?", metavar="OUT.html", help="the page; by default named as the recording, here")
-    maps = "the array's map; of several arrays or headstages one each"
-    command.add_argument("--cmp", nargs="+", metavar="MAP", help=maps)
+def _add_maps(command: argparse.ArgumentParser) -> None:
+    maps = "the array's map; of several arrays, headstages or instruments one each. A plain grid otherwise"
+    command.add_argument("--cmp", nargs="+", action="extend", metavar="MAP", help=maps)
     command.add_argument("--first-bank", metavar="AE", help="the bank that bank A of each map is plugged into")
     by = "what joins map and channels: bank and pin, label, or electrode id"
     command.add_argument("--by", choices=["pin", "label", "id"], help=by)
+
+
+def _add_page(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="F", help=_ANY_FILE)
+    command.add_argument("out", nargs="?", metavar="OUT.html", help="the page; by default named as the recording, here")
+    _add_maps(command)
     command.add_argument("--overwrite", action="store_true", help="replace a file of the same name")
 
 

@@ -41,7 +41,7 @@ class Chosen:
     def check_numbers(self, what: str, slices: list[slice], n: int) -> list[int]:
         """Refuse or skip single numbers that are not below `n`; returns them."""
         absent = [part.start for part in slices if _is_number(part) and not -n <= part.start < n]
-        self._check_there(what, absent, f"the file has {n}, from 0", ranges_text)
+        self._report_absent(what, absent, f"the file has {n}, from 0", ranges_text)
         return absent
 
     def electrodes(self, ids: list[int]) -> list[int]:
@@ -79,13 +79,13 @@ class Chosen:
         """What is there; without `missing_ok` everything, and the library refuses it by name."""
         if not self._missing_ok or not absent:
             return list(wanted)
-        self._check_there(what, absent, "", text)
+        self._report_absent(what, absent, "", text)
         kept = [item for item in wanted if item not in absent]
         if not kept and "and" not in what:
             raise ValueError(f"{self._path} has none of the {what} {printable(text(absent))}")
         return kept
 
-    def _check_there(self, what: str, absent: Iterable[T], known: str, text: Callable[[Any], str]) -> None:
+    def _report_absent(self, what: str, absent: Iterable[T], known: str, text: Callable[[Any], str]) -> None:
         absent = list(dict.fromkeys(absent))
         if absent and not self._missing_ok:
             raise ValueError(f"{self._path}: no {what} {printable(text(absent))}; {known}")
@@ -103,7 +103,7 @@ def indices(slices: Iterable[slice], n: int) -> list[int]:
 
 
 def has_choice(arguments: Namespace, neural: bool = False) -> Callable[[NsxFile], bool]:
-    """Whether a file has what was asked: electrodes, labels, neural channels; `neural` where nothing was."""
+    """Whether a file has the electrodes, labels or kind of the options; neural channels where `neural`, without any."""
     kind = arguments.kind if "kind" in arguments else None
     if neural and not (arguments.channels or arguments.electrodes or arguments.labels):
         kind = "neural"

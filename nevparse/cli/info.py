@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import groupby
 from math import isfinite
@@ -13,7 +13,7 @@ from typing import Any
 from ..format.channel import Channel
 from ..format.dates import date_text
 from ..format.tables import CHANNEL_KINDS
-from ..format.text import duration_text, printable, ranges_text, size_text
+from ..format.text import counted, duration_text, printable, ranges_text, size_text
 from ..nev.epochs import Epoch
 from ..nev.file import NevFile
 from ..nsx.file import NsxFile
@@ -75,8 +75,8 @@ def _nsx_lines(ns: NsxFile) -> list[str]:
     duration, label = duration_text(ns.n_samples / ns.sampling_rate), f', "{printable(ns.label)}"' if ns.label else ""
     return [
         f"{_title(ns, 'NSx')}, {size_text(ns.size_bytes)}",
-        f"  {_counted(range(ns.n_channels), 'channel')}, {ns.sampling_rate:g} Hz, {ns.dtype.name}{label}",
-        f"  {duration}, {ns.n_samples} samples in {_counted(ns.segments, 'segment')}{start}",
+        f"  {counted(ns.n_channels, 'channel')}, {ns.sampling_rate:g} Hz, {ns.dtype.name}{label}",
+        f"  {duration}, {ns.n_samples} samples in {counted(len(ns.segments), 'segment')}{start}",
         *(f"  {line}" for line in _channel_lines(ns.channels)),
         *_listed("gap", [str(gap) for gap in ns.gaps]),
         *_damage_lines(ns),
@@ -94,15 +94,11 @@ def _damage_lines(file: NsxFile | NevFile) -> list[str]:
     return lines + ([f"  missing: {size_text(file.missing_bytes)}"] if file.missing_bytes else [])
 
 
-def _counted(items: Sized, noun: str) -> str:
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
-
-
 def _listed(noun: str, lines: list[str]) -> list[str]:
     if not lines:
         return [f"  no {noun}s"]
     more = [f"    and {len(lines) - _MAX_LISTED} more"] if len(lines) > _MAX_LISTED else []
-    return [f"  {_counted(lines, noun)}:", *(f"    {printable(line)}" for line in lines[:_MAX_LISTED]), *more]
+    return [f"  {counted(len(lines), noun)}:", *(f"    {printable(line)}" for line in lines[:_MAX_LISTED]), *more]
 
 
 def _channel_lines(channels: Sequence[Channel]) -> list[str]:
@@ -115,8 +111,8 @@ def _channel_lines(channels: Sequence[Channel]) -> list[str]:
     for (kind, scale, passband), group in groupby(sorted(channels, key=lambda c: (*alike(c), c.index)), alike):
         members = list(group)
         columns, ids = ranges_text([c.index for c in members]), ranges_text([c.electrode_id for c in members])
-        counted = f"{CHANNEL_KINDS[kind]:<6} {len(members):>4}"
-        lines.append(f"{counted}  columns {columns}  electrodes {ids}  {scale}{passband}")
+        number = f"{CHANNEL_KINDS[kind]:<6} {len(members):>4}"
+        lines.append(f"{number}  columns {columns}  electrodes {ids}  {scale}{passband}")
     return lines
 
 
@@ -183,9 +179,9 @@ def _spike_lines(nev: NevFile) -> list[str]:
     busiest = [_busy_text(nev, *item) for item in of_electrode.most_common(_MAX_BUSY)]
     silent = [number for number in sorted(nev.electrodes) if not of_electrode[number]]
     return [
-        f"  {sum(of_class.values())} spikes on {_counted(of_electrode, 'electrode')}: {', '.join(classes)}",
+        f"  {sum(of_class.values())} spikes on {counted(len(of_electrode), 'electrode')}: {', '.join(classes)}",
         f"  busiest: {', '.join(busiest)}",
-        *([f"  silent: {_counted(silent, 'electrode')} ({ranges_text(silent)})"] if silent else []),
+        *([f"  silent: {counted(len(silent), 'electrode')} ({ranges_text(silent)})"] if silent else []),
     ]
 
 
@@ -203,7 +199,7 @@ def _unit_lines(nev: NevFile) -> list[str]:
         units.setdefault(electrode_id, []).append(f"{name} {len(ticks)}")
     labels = {number: printable(electrode.label) for number, electrode in nev.electrodes.items()}
     rows = [f"    {e:>5}  {labels.get(e, '(no header)'):<16}  {', '.join(names)}" for e, names in units.items()]
-    return [f"  spikes on {_counted(rows, 'electrode')}:", *rows] if rows else []
+    return [f"  spikes on {counted(len(rows), 'electrode')}:", *rows] if rows else []
 
 
 def _recording_lines(recording: Recording, units: bool) -> list[str]:

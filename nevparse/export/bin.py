@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DamagedFile
+from ..format.text import counts_text
 from ..nsx.file import NsxFile, open_nsx
 from ..nsx.packets import FullScanNeeded
 from ..recording.instruments import CombinedInstruments, InstrumentChanges, combine_instruments
@@ -70,7 +71,7 @@ class BinReport(BinFile):
             "samples repeated": self.n_repeated,
             "samples out of order": self.n_out_of_order,
         }
-        changes = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        changes = counts_text(counts)
         return [*map(str, self.files), *([changes] if changes else []), *map(str, self.instruments)]
 
     def spike_rows(

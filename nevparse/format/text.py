@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -61,6 +61,16 @@ def size_text(n_bytes: float) -> str:
 def counted(n: int, noun: str) -> str:
     """A number of things: ``1 gap``, ``2 gaps``, ``no gaps``."""
     return f"{n or 'no'} {noun}{'' if n == 1 else 's'}"
+
+
+def percent_text(share: float) -> str:
+    """A share of 1 as a person writes it: ``2.5 %``."""
+    return f"{100 * share:.3g} %"
+
+
+def counts_text(counts: Mapping[Any, int]) -> str:
+    """Numbers of several things: ``3 pause, 1 loss``; what there is none of is left out."""
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def ranges_text(ids: Iterable[int]) -> str:

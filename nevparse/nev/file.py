@@ -27,7 +27,7 @@ from ..format.header import checked_tick_rate, header_text, read_basic_header, r
 from ..format.lookup import read_only
 from ..format.notebook import Lane, summary_html
 from ..format.numbers import integer
-from ..format.text import counted, ranges_text
+from ..format.text import counted, counts_text, ranges_text
 from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
@@ -101,10 +101,8 @@ class RecordedPackets:
     @property
     def last_event(self) -> int:
         """Index of the packet that the last event starts with."""
-        ticks, last = (
-            self.packets.raw.view(self.version.any_packet.dtype(self.packet_bytes))["tick"],
-            self.n_packets - 1,
-        )
+        ticks = self.packets.raw.view(self.version.any_packet.dtype(self.packet_bytes))["tick"]
+        last = self.n_packets - 1
         while last > 0 and ticks[last] == np.iinfo(ticks.dtype).max:
             last -= 1
         return max(0, last)
@@ -213,7 +211,7 @@ class NevFile(TimedFile):
 
     def _repr_html_(self) -> str:
         is_counted = not self.closed and (self.n_packets <= _COUNTED_AT_ONCE or "packets" in vars(self._recorded))
-        kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds().items()) if is_counted else ""
+        kinds = counts_text(self.kinds()) if is_counted else ""
         rows = [
             ("format", f"{self.vendor.capitalize()} NEV {self.spec}, {self.packet_bytes} bytes a packet"),
             ("recorded", date_text(self.time_origin)),
@@ -465,12 +463,8 @@ class NevFile(TimedFile):
         """All comments, and the packets that have their ticks."""
         packets, events = self.packets_of("comment"), self.events("comment").tolist()
         comments = list(enumerate(decode_comment(self._version, self.tick_rate, *event) for event in events))
-        places, kept = (
-            zip(*(merge_comments(comments, self.tick_rate) if merged else comments), strict=True)
-            if comments
-            else ((), ())
-        )
-        return kept, packets[list(places)]
+        kept = merge_comments(comments, self.tick_rate) if merged else comments
+        return tuple(comment for _, comment in kept), packets[[place for place, _ in kept]]
 
     def spikes(
         self,

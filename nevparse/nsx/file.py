@@ -24,7 +24,7 @@ from ..format.dates import date_of_systemtime, date_text
 from ..format.header import checked_tick_rate, header_text, read_basic_header
 from ..format.notebook import Lane, summary_html
 from ..format.numbers import integer, integers, tick_number, tick_values
-from ..format.text import counted, duration_text, ranges_text, size_text
+from ..format.text import counted, counts_text, duration_text, ranges_text, size_text
 from ..source.base import Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
@@ -150,15 +150,13 @@ class NsxFile(Continuous):
 
     def _repr_html_(self) -> str:
         recorded = self._recorded
-        kinds = Counter(channel.kind for channel in self.channels)
-        channels = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none"
-        gaps = Counter(gap.kind for gap in recorded.gaps)
+        channels = counts_text(Counter(channel.kind for channel in self.channels)) or "none"
         rows = [
             ("format", f"{self.vendor.capitalize()} NSx {self.spec}, {size_text(self.size_bytes)}"),
             ("recorded", date_text(self.time_origin)),
             ("channels", f"{channels}; {self.sampling_rate:g} Hz, {self.dtype.name}"),
             ("length", f"{duration_text(self.clock.seconds(self.n_samples))}, {self.n_samples} samples"),
-            ("gaps", ", ".join(f"{count} {kind}" for kind, count in gaps.items()) or "none"),
+            ("gaps", counts_text(Counter(gap.kind for gap in recorded.gaps)) or "none"),
             ("damage", f"{counted(len(self.damage), 'place')} (see .damage)" if self.damage else ""),
             ("", "closed" if self.closed else ""),
         ]
@@ -619,12 +617,9 @@ class NsxFile(Continuous):
         if len(self.segments) > 1:
             counts = ", ".join(str(segment.n_samples) for segment in self.segments[:_MOST_ENDS])
             found = f"{len(self.segments)} segments ({counts}{', …' * (len(self.segments) > _MOST_ENDS)} samples)"
-            advice = (
-                "name one with segment=0, give start_s and stop_s within one, or choose what gaps become with traces"
-            )
-            raise GapError(
-                f"{self.path}: expected samples without a gap, found {found}: {self.gaps[0]}; {advice}", self.gaps
-            )
+            advice = "name one with segment=0, or start_s and stop_s within one, or choose what gaps become with traces"
+            message = f"{self.path}: expected samples without a gap, found {found}: {self.gaps[0]}; {advice}"
+            raise GapError(message, self.gaps)
         return self._segment(0)
 
     def _segment(self, number: int) -> Segment:

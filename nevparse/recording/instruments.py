@@ -23,6 +23,7 @@ from ..clock import join_ranges
 from ..errors import GapError
 from ..format.channel import Channel
 from ..format.numbers import integers, one_or_more
+from ..format.text import counts_text
 from ..nsx.file import NsxFile
 from ..traces.plan import (
     FilledRows,
@@ -88,10 +89,8 @@ class InstrumentChanges(NamedTuple):
             "samples dropped": self.n_dropped,
             "samples repeated": self.n_repeated,
         }
-        parts = [f"{count} {what}" for what, count in counts.items() if count]
-        if self.rate_ppm is not None:
-            parts.append(f"sampling rate {self.rate_ppm:+.1f} ppm")
-        return f"{self.name}: {', '.join(parts) or 'nothing left out'}"
+        rate = "" if self.rate_ppm is None else f"sampling rate {self.rate_ppm:+.1f} ppm"
+        return f"{self.name}: {', '.join(filter(None, (counts_text(counts), rate))) or 'nothing left out'}"
 
 
 class InstrumentTrack:

@@ -120,9 +120,8 @@ class SuccessiveNevs(TimedFile):
         """Events of each file as those of all."""
         for file, part in zip(self.files, parts, strict=True):
             if part.dtype != parts[0].dtype:
-                message = (
-                    f"expected the same fields and waveforms in each file, found {parts[0].dtype} and {part.dtype}"
-                )
+                found = f"found {parts[0].dtype} and {part.dtype}"
+                message = f"expected the same fields and waveforms in each file, {found}"
                 raise ValueError(f"{self.files[0].path} and {file.path}: {message}")
         joined = np.concatenate(parts)
         ends = np.cumsum([len(part) for part in parts]).tolist()

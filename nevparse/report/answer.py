@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..format.notebook import shown
-from ..format.text import counted, duration_text, size_text
+from ..format.text import counted, counts_text, duration_text, size_text
 from ..recording.check import ERROR, NOTE, WARNING
 from ..recording.recording import Recording
 from .contents import PageContents
@@ -63,7 +63,7 @@ def _channel_card(contents: PageContents) -> Card:
     odd = judged[judged["verdict"] != "good"]
     state = _BAD if odd.size > _BAD_SHARE * judged.size else _LOOK if odd.size else _GOOD
     counts = Counter(odd["verdict"].tolist())
-    text = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    text = counts_text(dict(counts.most_common()))
     unit = "µV" if judged["unit"][0] == "uV" else "raw units: the file has no scale"
     band = "spike_noise" if np.isfinite(judged["spike_noise"]).any() else "lfp_noise"
     noise = judged[band][np.isfinite(judged[band])]

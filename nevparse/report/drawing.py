@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -76,14 +75,6 @@ def draw(name: str, height: float, paint: Callable[[Figure], object], label: str
     return sized.replace(_INK, "currentColor")
 
 
-@contextmanager
-def _axes(figure: Figure, *, frame: bool = True) -> Iterator[Axes]:
-    axes = figure.add_subplot()
-    if not frame:
-        axes.set_axis_off()
-    yield axes
-
-
 def plain_label(label: str, electrode_id: int) -> str:
     """A label as figures can have it: in the letters of their font, else the electrode's number."""
     return label if label and label.isascii() and label.isprintable() else f"electrode {electrode_id}"
@@ -103,25 +94,24 @@ def draw_spectra(
     odd = np.flatnonzero(np.isin(rows["verdict"], ("hum", "noisy", "unlike its neighbours", "dead")))[: len(_ODD)]
 
     def paint(figure: Figure) -> None:
-        with _axes(figure) as axes:
-            low, middle, high = np.percentile(binned, [5, 50, 95], axis=0)
-            axes.fill_between(
-                centers, binned.min(axis=0), binned.max(axis=0), color=_BAND, alpha=0.2, lw=0, label="all"
-            )
-            axes.fill_between(centers, low, high, color=_BAND, alpha=0.45, lw=0, label="5 to 95 % of channels")
-            axes.plot(centers, middle, color=_ACCENT, lw=1.4, label="median")
-            for color, number in zip(_ODD, odd, strict=False):
-                row = rows[number]
-                name = f"{plain_label(str(row['label']), int(row['electrode_id']))}: {row['verdict']}"
-                axes.plot(centers, binned[number], color=color, lw=0.9, label=name)
-            axes.set(xscale="log", yscale="log", xlabel="frequency (Hz)", ylabel=f"power ({unit}²/Hz)")
-            axes.set_xlim(centers[0], centers[-1])
-            axes.set_ylim(max(1e-12, low.min() / 10), None)
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.xaxis.set_minor_formatter("")
-            axes.yaxis.set_minor_formatter("")
-            axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
+        axes = figure.add_subplot()
+        low, middle, high = np.percentile(binned, [5, 50, 95], axis=0)
+        ends = binned.min(axis=0), binned.max(axis=0)
+        axes.fill_between(centers, *ends, color=_BAND, alpha=0.2, lw=0, label="all")
+        axes.fill_between(centers, low, high, color=_BAND, alpha=0.45, lw=0, label="5 to 95 % of channels")
+        axes.plot(centers, middle, color=_ACCENT, lw=1.4, label="median")
+        for color, number in zip(_ODD, odd, strict=False):
+            row = rows[number]
+            name = f"{plain_label(str(row['label']), int(row['electrode_id']))}: {row['verdict']}"
+            axes.plot(centers, binned[number], color=color, lw=0.9, label=name)
+        axes.set(xscale="log", yscale="log", xlabel="frequency (Hz)", ylabel=f"power ({unit}²/Hz)")
+        axes.set_xlim(centers[0], centers[-1])
+        axes.set_ylim(max(1e-12, low.min() / 10), None)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+        axes.yaxis.set_minor_formatter("")
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
 
     return draw("spectra", 3.4, paint, "Power spectra")
 
@@ -139,19 +129,19 @@ def draw_traces(start_s: float, seconds: float, traces: NDArray[np.float32], row
     spreads = np.full(len(traces), spread) if unit else np.where(each > 0, each, 1.0)
 
     def paint(figure: Figure) -> None:
-        with _axes(figure) as axes:
-            for k, (trace, row) in enumerate(zip(traces, rows, strict=True)):
-                x, y = _envelope(trace - np.median(trace), size)
-                color = _PLAIN if row["verdict"] in ("good", "not judged") else VERDICT_COLORS[str(row["verdict"])]
-                limited = np.clip(y / spreads[k], -0.75, 0.75) - k
-                axes.plot(start_s + x * (seconds / n_samples), limited, color=color, lw=0.5, rasterized=True)
-            names = [plain_label(str(row["label"]), int(row["electrode_id"])) for row in rows]
-            axes.set_yticks([-k for k in range(len(rows))], names)
-            axes.set(xlabel="seconds", ylim=(-len(rows) + 0.1, 0.9), xlim=(start_s, start_s + seconds))
-            axes.spines["left"].set_visible(False)
-            axes.tick_params(left=False)
-            scale = f"{spread:.3g} {unit}\nbetween\ntwo lines" if unit else "each in\nits own\nscale"
-            axes.text(1.005, 0.5, scale, transform=axes.transAxes, va="center")
+        axes = figure.add_subplot()
+        for k, (trace, row) in enumerate(zip(traces, rows, strict=True)):
+            x, y = _envelope(trace - np.median(trace), size)
+            color = _PLAIN if row["verdict"] in ("good", "not judged") else VERDICT_COLORS[str(row["verdict"])]
+            limited = np.clip(y / spreads[k], -0.75, 0.75) - k
+            axes.plot(start_s + x * (seconds / n_samples), limited, color=color, lw=0.5, rasterized=True)
+        names = [plain_label(str(row["label"]), int(row["electrode_id"])) for row in rows]
+        axes.set_yticks([-k for k in range(len(rows))], names)
+        axes.set(xlabel="seconds", ylim=(-len(rows) + 0.1, 0.9), xlim=(start_s, start_s + seconds))
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(left=False)
+        scale = f"{spread:.3g} {unit}\nbetween\ntwo lines" if unit else "each in\nits own\nscale"
+        axes.text(1.005, 0.5, scale, transform=axes.transAxes, va="center")
 
     return draw("traces", 1 + 0.3 * len(rows), paint, "Some seconds of some channels")
 
@@ -199,13 +189,8 @@ def _mark_epochs(times: RecordingTimes, *all_axes: Axes) -> None:
     for axes in all_axes:
         axes.set_xticks([place for place, _ in ticks[::step]], [text.removesuffix(" s") for _, text in ticks[::step]])
         for number in range(1, len(axis.starts)):
-            axes.axvspan(
-                axis.offsets[number - 1] + axis.lengths[number - 1],
-                axis.offsets[number],
-                color="#8a929e",
-                alpha=0.3,
-                lw=0,
-            )
+            stop = axis.offsets[number - 1] + axis.lengths[number - 1]
+            axes.axvspan(stop, axis.offsets[number], color="#8a929e", alpha=0.3, lw=0)
 
 
 def draw_waveforms(layout: ArrayLayout, shapes: Sequence[UnitShape], unit: str) -> str:
@@ -219,23 +204,24 @@ def draw_waveforms(layout: ArrayLayout, shapes: Sequence[UnitShape], unit: str) 
     def paint(figure: Figure) -> None:
         from matplotlib.collections import LineCollection, PolyCollection
 
-        with _axes(figure, frame=False) as axes:
-            lines, bands, colors = [], [], []
-            for shape in shown:
-                column, row = place[shape.electrode_id]
-                x = column + 0.06 + 0.88 * np.linspace(0, 1, shape.mean.size)
-                y, d = (np.clip(each / scale, -1.1, 1.1) * 0.46 for each in (shape.mean, shape.deviation))
-                upper, lower = (np.clip(row + 0.5 + edge, row, row + 1) for edge in (y + d, y - d))
-                lines.append(np.stack([x, np.clip(row + 0.5 + y, row, row + 1)], axis=1))
-                bands.append(np.concatenate([np.stack([x, upper], axis=1), np.stack([x, lower], axis=1)[::-1]]))
-                colors.append(unit_color(shape))
-            is_picture = sum(len(line) for line in lines) > _MOST_POINTS
-            axes.add_collection(PolyCollection(bands, facecolors=colors, alpha=0.18, lw=0, rasterized=True))
-            axes.add_collection(LineCollection(lines, colors=colors, lw=0.9, rasterized=is_picture))
-            _write_electrodes(axes, layout)
-            axes.set(xlim=(-0.05, layout.columns + 0.05), ylim=(-0.05, layout.rows + 0.05))
-            note = f"height of a cell: {2 * scale / 0.92:.3g} {unit}"
-            axes.text(1, -0.01, note, transform=axes.transAxes, ha="right", va="top", fontsize=8)
+        axes = figure.add_subplot()
+        axes.set_axis_off()
+        lines, bands, colors = [], [], []
+        for shape in shown:
+            column, row = place[shape.electrode_id]
+            x = column + 0.06 + 0.88 * np.linspace(0, 1, shape.mean.size)
+            y, d = (np.clip(each / scale, -1.1, 1.1) * 0.46 for each in (shape.mean, shape.deviation))
+            upper, lower = (np.clip(row + 0.5 + edge, row, row + 1) for edge in (y + d, y - d))
+            lines.append(np.stack([x, np.clip(row + 0.5 + y, row, row + 1)], axis=1))
+            bands.append(np.concatenate([np.stack([x, upper], axis=1), np.stack([x, lower], axis=1)[::-1]]))
+            colors.append(unit_color(shape))
+        is_picture = sum(len(line) for line in lines) > _MOST_POINTS
+        axes.add_collection(PolyCollection(bands, facecolors=colors, alpha=0.18, lw=0, rasterized=True))
+        axes.add_collection(LineCollection(lines, colors=colors, lw=0.9, rasterized=is_picture))
+        _write_electrodes(axes, layout)
+        axes.set(xlim=(-0.05, layout.columns + 0.05), ylim=(-0.05, layout.rows + 0.05))
+        note = f"height of a cell: {2 * scale / 0.92:.3g} {unit}"
+        axes.text(1, -0.01, note, transform=axes.transAxes, ha="right", va="top", fontsize=8)
 
     height = min(8.5, max(1.2, 0.65 * layout.rows))
     return draw("waveforms", height, paint, "Mean waveform of each unit")

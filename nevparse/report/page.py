@@ -18,7 +18,7 @@ from ..format.dates import date_text
 from ..format.header import is_nev
 from ..format.notebook import shown
 from ..format.tables import EventKind
-from ..format.text import counted, duration_text, ranges_text, size_text
+from ..format.text import counted, counts_text, duration_text, percent_text, ranges_text, size_text
 from ..maps.positions import ArrayMap
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
@@ -29,6 +29,7 @@ from .answer import Answer, answer_of
 from .array_view import ArrayLayout, draw_values, draw_verdicts
 from .contents import PageContents, Progress
 from .quality import Quality
+from .spikes import MOST_OF_UNIT
 from .style import PAGE, STYLE
 from .timeline import draw_timeline
 
@@ -144,17 +145,9 @@ class _Page:
     def html(self) -> str:
         """The whole page."""
         sections = [
-            self._worst_section(),
-            self._timeline_section(),
-            self._array_section(),
-            self._spectra_section(),
-            self._traces_section(),
-            self._spikes_section(),
-            self._waveform_section(),
-            self._events_section(),
-            self._channels_section(),
-            self._files_section(),
-            self._findings_section(),
+            *(self._worst_section(), self._timeline_section(), self._array_section(), self._spectra_section()),
+            *(self._traces_section(), self._spikes_section(), self._waveform_section(), self._events_section()),
+            *(self._channels_section(), self._files_section(), self._findings_section()),
         ]
         name = os.path.basename(self._contents.name)
         cards = "".join(card.html() for card in self._answer.cards)
@@ -189,8 +182,7 @@ class _Page:
             (f"{float(nev.seconds(comment.tick)):.3f} s", comment.text or "(empty)")
             for comment in comments[:_MOST_COMMENTS]
         ]
-        more = f"<p>and {len(comments) - _MOST_COMMENTS} more comments</p>" if len(comments) > _MOST_COMMENTS else ""
-        return f"<h3>Comments</h3>{_table(('time', 'comment'), rows)}{more}"
+        return f"<h3>Comments</h3>{_table(('time', 'comment'), rows)}{_more(len(comments), _MOST_COMMENTS)}"
 
     def _worst_section(self) -> _Section | None:
         rows = self._contents.rows
@@ -201,7 +193,7 @@ class _Page:
             (str(row["electrode_id"]), str(row["label"]), _verdict_html(row), str(row["reason"]))
             for row in odd[:_MOST_WORST]
         ]
-        more = f"<p>and {odd.size - _MOST_WORST} more: see all channels below</p>" if odd.size > _MOST_WORST else ""
+        more = _more(odd.size, _MOST_WORST, ": see all channels below")
         table = _table(("electrode", "label", "verdict", "why"), lines, raw=(2,))
         return _Section("Channels to look at first", "", table + more)
 
@@ -293,10 +285,8 @@ class _Page:
         svg = drawing.draw_waveforms(layout, spikes.shapes, unit)
         self._contents.step()
         part = "all" if spikes.n_read == spikes.n_spikes else f"{spikes.n_read} of {spikes.n_spikes}"
-        note = (
-            f"Mean and standard deviation of each unit, at most 500 spikes of each, from {part} spikes. Grey: unsorted."
-        )
-        return _Section("Waveforms", note, svg)
+        what = f"Mean and standard deviation of each unit, at most {MOST_OF_UNIT} spikes of each"
+        return _Section("Waveforms", f"{what}, from {part} spikes. Grey: unsorted.", svg)
 
     def _events_section(self) -> _Section | None:
         nev, times = self._contents.nev, self._contents.times
@@ -322,17 +312,8 @@ class _Page:
             for row in _worst_first(rows)
         ]
         heads = (
-            "electrode",
-            "label",
-            "verdict",
-            "LFP noise",
-            "spike noise",
-            "offset",
-            "mains",
-            "clipped",
-            "repeated",
-            "alike",
-            "spikes/s",
+            *("electrode", "label", "verdict", "LFP noise", "spike noise", "offset"),
+            *("mains", "clipped", "repeated", "alike", "spikes/s"),
         )
         unit = "µV" if (rows["unit"] == "uV").any() else "raw units, as the file has no scale"
         alike = "alike: correlation with the array's median"
@@ -344,19 +325,13 @@ class _Page:
         for key, file in self._contents.files.items():
             if isinstance(file, NsxFile):
                 quality = self._contents.measured[key].quality
-                counts = ", ".join(f"{count} {verdict}" for verdict, count in quality.counts.items())
-                ranges = sorted(
-                    {
-                        f"±{channel.analog_range[1]:g} {channel.units}"
-                        for channel in file.channels
-                        if isfinite(channel.analog_range[1])
-                    }
-                )
-                kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(c.kind for c in file.channels).items())
+                counts = counts_text(quality.counts)
+                scaled = [channel for channel in file.channels if isfinite(channel.analog_range[1])]
+                ranges = sorted({f"±{channel.analog_range[1]:g} {channel.units}" for channel in scaled})
+                kinds = counts_text(Counter(channel.kind for channel in file.channels))
                 what = f"{kinds or 'no'} channels at {file.sampling_rate:g} Hz; {', '.join(ranges[:4]) or 'no range'}"
-                length = (
-                    f"{duration_text(file.clock.seconds(file.n_samples))} in {counted(len(file.segments), 'segment')}"
-                )
+                seconds = file.clock.seconds(file.n_samples)
+                length = f"{duration_text(seconds)} in {counted(len(file.segments), 'segment')}"
                 rows.append((os.path.basename(file.path), file.spec, what, length, counts))
             else:
                 what = f"{counted(len(file.electrodes), 'electrode')} described"
@@ -374,7 +349,7 @@ class _Page:
             (finding.level, os.path.basename(finding.path), finding.message, finding.advice)
             for finding in findings[:_MOST_FINDINGS]
         ]
-        more = f"<p>and {len(findings) - _MOST_FINDINGS} more</p>" if len(findings) > _MOST_FINDINGS else ""
+        more = _more(len(findings), _MOST_FINDINGS)
         return _Section("Checks", "", _table(("level", "file", "what", "what to do"), rows) + more)
 
 
@@ -405,6 +380,11 @@ def _table(
     return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
 
+def _more(n: int, most: int, where: str = "") -> str:
+    """The line below a table that shows `most` of `n`."""
+    return f"<p>and {n - most} more{where}</p>" if n > most else ""
+
+
 def _worst_first(rows: NDArray[np.void]) -> NDArray[np.void]:
     """Rows by verdict, the worst first, then by noise."""
     if not rows.size:
@@ -423,7 +403,10 @@ def _verdict_html(row: np.void) -> str:
 
 def _channel_row(row: np.void, rate: float | None) -> tuple[str, ...]:
     numbers = [_number(row[name]) for name in ("lfp_noise", "spike_noise", "offset")]
-    shares = [_percent(row[name]) for name in ("mains_share", "clipped_share", "repeated_share")]
+    shares = [
+        percent_text(row[name]) if isfinite(row[name]) else "–"
+        for name in ("mains_share", "clipped_share", "repeated_share")
+    ]
     alike = _number(row["correlation"])
     names = str(row["electrode_id"]), str(row["label"]), _verdict_html(row)
     return (*names, *numbers, *shares, alike, "" if rate is None else f"{rate:.3g}")
@@ -433,10 +416,6 @@ def _number(value: Any) -> str:
     if not isfinite(value):
         return "–"
     return f"{value:.0f}" if abs(value) >= _WHOLE else f"{value:.3g}" if abs(value) >= _NOTHING else "0"
-
-
-def _percent(value: Any) -> str:
-    return f"{100 * value:.3g} %" if isfinite(value) else "–"
 
 
 def _trace_columns(rows: NDArray[np.void]) -> list[int]:

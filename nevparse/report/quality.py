@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..format.channel import Channel
 from ..format.notebook import summary_html
-from ..format.text import duration_text, printable
+from ..format.text import counted, counts_text, duration_text, percent_text, printable
 from ..nsx.file import NsxFile
 from ..traces.plan import SampleRows
 from ..traces.traces import Continuous, Traces
@@ -44,7 +44,7 @@ Progress = Callable[[int, int], None]
 _Floats = NDArray[np.float32]
 
 
-class _Stretch(NamedTuple):
+class _Part(NamedTuple):
     """Samples without a gap: `n_samples` rows of something that is indexed as an array, from `start` on."""
 
     rows: Any
@@ -100,18 +100,17 @@ class Quality:
     @property
     def basis(self) -> str:
         """What was examined, in words."""
-        windows = f"{self.n_windows} window{'' if self.n_windows == 1 else 's'} of {duration_text(self.window_s)}"
+        windows = f"{counted(self.n_windows, 'window')} of {duration_text(self.window_s)}"
         return f"{windows}, spread over {duration_text(self.duration_s)}"
 
     def lines(self) -> list[str]:
         """Lines for a person: the verdicts counted, then every channel that is not good, with the reason."""
-        counted = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items()) or "no channels"
         rows = [
             f"  column {row['column']}, electrode {row['electrode_id']} {printable(str(row['label']))}: "
             f"{row['verdict']}: {row['reason']}"
             for row in self.not_good
         ]
-        return [f"{counted} ({self.basis})", *rows]
+        return [f"{counts_text(self.counts) or 'no channels'} ({self.basis})", *rows]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -186,26 +185,26 @@ def measure(
     if seconds is not None and not seconds > 0:
         raise ValueError(f"expected seconds above 0, or None for the whole recording, found {seconds!r}")
     channels, rate = tuple(recording.channels), float(recording.sampling_rate)
-    stretches = _stretches(recording)
-    lengths = np.array([stretch.n_samples for stretch in stretches], np.int64)
+    parts = _unbroken_parts(recording)
+    lengths = np.array([part.n_samples for part in parts], np.int64)
     n = _window_samples(lengths, rate)
     windows = list(_windows(lengths, n, _n_wanted(seconds, n / rate)))
     tally = _Tally(channels, rate, n, len(windows))
     for number, (part, start) in enumerate(windows):
-        tally.add(number, stretches[part].read(start, n))
+        tally.add(number, parts[part].read(start, n))
         if progress is not None:
             progress(number + 1, len(windows))
     quality = Quality(tally.rows(), len(windows), n / rate, int(lengths.sum()) / rate)
     return Measurement(quality, tally.frequencies_hz, tally.power)
 
 
-def _stretches(recording: NsxFile | Continuous | Traces) -> list[_Stretch]:
+def _unbroken_parts(recording: NsxFile | Continuous | Traces) -> list[_Part]:
     """Where samples were recorded without a gap between them; rows that were filled are left out."""
     if isinstance(recording, NsxFile):
-        return [_Stretch(segment, 0, segment.n_samples) for segment in recording.segments]
+        return [_Part(segment, 0, segment.n_samples) for segment in recording.segments]
     traces = recording if isinstance(recording, Traces) else recording.traces(gaps="join")
-    parts = [part for part in traces.planned_rows if isinstance(part, SampleRows)]
-    return [_Stretch(traces, part.row, part.n_rows) for part in parts]
+    rows = [part for part in traces.planned_rows if isinstance(part, SampleRows)]
+    return [_Part(traces, part.row, part.n_rows) for part in rows]
 
 
 # ------------------------------------------------------------------------------------------------------- windows
@@ -457,14 +456,14 @@ def _verdict(row: np.void, array: dict[str, _Spread], common: float) -> tuple[st
 
 def _faults_of_samples(row: np.void) -> Iterator[tuple[str, str]]:
     if row["clipped_share"] >= _CLIPPED_SHARE:
-        yield "clipped", f"{_percent(row['clipped_share'])} of the samples are at the limits of the range"
+        yield "clipped", f"{percent_text(row['clipped_share'])} of the samples are at the limits of the range"
     if row["repeated_share"] >= _REPEATED_SHARE:
-        yield "dead", f"the value does not change in {_percent(row['repeated_share'])} of the samples"
+        yield "dead", f"the value does not change in {percent_text(row['repeated_share'])} of the samples"
     loudest = np.nanmax([row["lfp_noise"], row["spike_noise"]])
     if row["unit"] == "uV" and loudest < _DEAD_UV:
         yield "dead", f"noise of {loudest:.2g} µV, less than any amplifier's"
     if row["mains_share"] >= _MAINS_SHARE:
-        yield "hum", f"{_percent(row['mains_share'])} of the power above 30 Hz is {row['mains_hz']:.0f} Hz mains"
+        yield "hum", f"{percent_text(row['mains_share'])} of the power above 30 Hz is {row['mains_hz']:.0f} Hz mains"
 
 
 def _faults_beside_others(row: np.void, array: dict[str, _Spread], common: float) -> Iterator[tuple[str, str]]:
@@ -482,7 +481,3 @@ def _faults_beside_others(row: np.void, array: dict[str, _Spread], common: float
 
 
 _BAND = {"lfp_noise": "LFP", "spike_noise": "spike"}
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"

@@ -16,7 +16,7 @@ from .timeline import RecordingTimes
 
 _BINS = 900
 _MOST_WAVEFORMS = 100_000  # read in all, evenly spread
-_MOST_OF_UNIT = 500
+MOST_OF_UNIT = 500
 
 
 class UnitShape(NamedTuple):
@@ -101,7 +101,7 @@ def _shapes(nev: NevFile) -> tuple[list[UnitShape], int]:
     starts = np.flatnonzero(np.diff(key[order], prepend=-1))
     for group in np.split(order, starts[1:]) if order.size else ():
         electrode_id, unit = int(spikes["electrode_id"][group[0]]), int(spikes["unit"][group[0]])
-        chosen = group[:: -(-group.size // _MOST_OF_UNIT)]
+        chosen = group[:: -(-group.size // MOST_OF_UNIT)]
         waveforms = _microvolts(nev, electrode_id, spikes["waveform"][chosen])
         mean, deviation = waveforms.mean(axis=0), waveforms.std(axis=0)
         found.append(UnitShape(electrode_id, unit, nev.unit_class(unit), group.size * step, mean, deviation))

@@ -106,13 +106,10 @@ class RecordingTimes:
         span, number = np.concatenate([np.empty((0, 2)), *spans]), np.concatenate([np.empty(0, np.int64), *numbers])
         seconds, packet_epochs = np.empty(0), np.empty(0, np.int64)
         if self.nev is not None:
-            known = self.nev._packets.with_known_kind()
-            packets = np.asarray(known, np.intp)
+            packets = self.nev._packets.with_known_kind()
             seconds = self.nev.seconds(self.nev._packets.heads.tick[packets])
             packet_epochs = self.epochs_of_packets(packets)
-        n_epochs = 1 + int(max([0, *number.tolist(), *(packet_epochs[:1] * 0)], default=0))
-        if self._is_split:
-            n_epochs = max(n_epochs, 1 + int(packet_epochs.max(initial=0)))
+        n_epochs = 1 + int(max(number.max(initial=0), packet_epochs.max(initial=0)))
         return [_extent(span[number == k], seconds[packet_epochs == k]) for k in range(n_epochs)]
 
     def _lane(self, suffix: str, ns: NsxFile) -> Span:
@@ -188,7 +185,7 @@ def _file_lane(lane: Span, per_s: float, y: int) -> str:
         for a, b in merged(lane.spans * per_s)
     )
     lost = _ticks_path(lane.losses, per_s, y + 2, _LANE - 4)
-    title = f"<title>{len(lane.spans)} unbroken stretches; red: samples lost or overlapping</title>"
+    title = f"<title>{len(lane.spans)} unbroken parts; red: samples lost or overlapping</title>"
     return f'{_name(lane.name, y)}<path class="data" d="{bars}">{title}</path><path class="lost" d="{lost}"/>'
 
 

@@ -33,7 +33,7 @@ def describe_traces(x: Any) -> dict[str, Any]:
         "dropped_samples": x.changes.n_dropped,
         "repeated_samples": x.changes.n_repeated,
         "epochs": _epochs(ns),
-        "stretches": x.stretches(),
+        "stretches": x.row_ranges(),
         "columns": x.columns.tolist(),
         "electrode_ids": [channel.electrode_id for channel in channels],
         "labels": [channel.label for channel in channels],

@@ -475,7 +475,7 @@ def _corrections(continuous: _Continuous, samples: SampleRows, origin_tick: int 
 def _timestamps(continuous: _Continuous, samples: SampleRows) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Samples that have a timestamp in the file, in order of time, and the timestamps; some at a time.
 
-    In files of blocks these are the first sample of each block, and of the part that is asked for.
+    In files of blocks these are the first sample of each block, and of the part that is wanted.
     """
     segment, start, stop = continuous.segments[samples.segment], samples.start, samples.start + samples.n_rows
     if continuous.has_sample_timestamps:

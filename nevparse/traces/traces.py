@@ -21,7 +21,7 @@ from ..errors import ExportError
 from ..format.channel import Channel
 from ..format.notebook import Lane, summary_html
 from ..format.numbers import integer
-from ..format.text import counted, duration_text, size_text
+from ..format.text import counted, counts_text, duration_text, size_text
 from ..source.base import Source
 from ..source.reference import FileReference
 from .description import describe_traces, ranges_of_rows
@@ -392,11 +392,8 @@ class Traces:
         self._origin: Any = ns
         self.columns, self.options, self.planned_rows = columns, options, planned_rows
         self._planned, self._all_rows = planned, all_rows
-        self.shape, self.dtype, self.sampling_rate = (
-            (count_rows(planned_rows), int(columns.size)),
-            ns.dtype,
-            ns.sampling_rate,
-        )
+        self.shape = count_rows(planned_rows), int(columns.size)
+        self.dtype, self.sampling_rate = ns.dtype, ns.sampling_rate
         self._every = as_slice(columns)
         self._edges = np.cumsum([0, *(rows.n_channels for rows in planned)]).tolist()
 
@@ -423,10 +420,9 @@ class Traces:
     def _repr_html_(self) -> str:
         parts = [part for part in self.planned_rows if isinstance(part, SampleRows)]
         n_filled = self.shape[0] - sum(part.n_rows for part in parts)
-        kinds = Counter(channel.kind for channel in self.channels)
         rows = [
             ("rows × channels", f"{self.shape[0]} × {self.shape[1]} of {self.dtype.name}, {size_text(self.nbytes)}"),
-            ("channels", ", ".join(f"{count} {kind}" for kind, count in kinds.items())),
+            ("channels", counts_text(Counter(channel.kind for channel in self.channels))),
             ("length", f"{duration_text(self.shape[0] / self.sampling_rate)} at {self.sampling_rate:g} Hz"),
             ("gaps", f"{self.options.gaps}: {counted(n_filled, 'row')} filled"),
         ]
@@ -593,7 +589,7 @@ class Traces:
 
     # ------------------------------------------------------------------------------------------------------- time
 
-    def stretches(self) -> list[dict[str, Any]]:
+    def row_ranges(self) -> list[dict[str, Any]]:
         """Ranges of rows and their times, as a sidecar has them."""
         return list(ranges_of_rows(self.recording, self.planned_rows, self.options.sort))
 
@@ -603,7 +599,7 @@ class Traces:
         row_ticks: Any = None
         if ns.has_sample_timestamps:
             row_ticks = RowTicks(self._planned[0], self.shape[0], ns.clock, self.options.sort)
-        return RowTimes(ns.clock, self.shape[0], self.stretches(), row_ticks, self.options.sort, ns.zero_tick)
+        return RowTimes(ns.clock, self.shape[0], self.row_ranges(), row_ticks, self.options.sort, ns.zero_tick)
 
     def row_to_tick(self, rows: ArrayLike) -> NDArray[Any]:
         """Timestamps of rows in the recording's clock, as `Sidecar.row_to_tick` gives them."""

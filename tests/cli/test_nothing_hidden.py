@@ -286,6 +286,13 @@ def test_every_file_of_a_split_export_is_printed(main: Command) -> None:
     assert out.splitlines()[12].startswith("the .json beside each: ")
 
 
+@pytest.mark.parametrize(("stop", "is_beyond"), [(2, False), (3, True)])
+def test_channels_beyond_the_last_one_are_said(main: Command, stop: int, is_beyond: bool) -> None:
+    ns = write("x.ns5", b.nsx([(0, b.ramp(10, 2))]))
+    said = main("bin", ns, "x.bin", "--channels", f"0:{stop}")[2]
+    assert (f"--channels goes to {stop}, and the file has 2 channels" in said) == is_beyond
+
+
 @pytest.mark.parametrize(
     ("channels", "columns"), [(":", [[0, 1], [0, 1, 2, 3]]), ("1:", [[1], [1, 2, 3]]), ("-1,0", [[1, 0], [3, 0]])]
 )

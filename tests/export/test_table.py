@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from builders import nev as nb
 from builders import nsx as b
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import nevparse as nv
@@ -63,6 +63,7 @@ def test_what_a_file_has_is_a_table() -> None:
 
 
 @given(st.lists(st.none() | st.integers(-(2**62), 2**62), min_size=1))
+@example([None, 2**53 + 1])
 def test_no_integer_is_rounded(values: list[int | None]) -> None:
     column = nv.table([nv.Comment(0, "", 0, None, value, None) for value in values])["started_tick"]
     assert [None if value is None or value != value else int(value) for value in column.tolist()] == values

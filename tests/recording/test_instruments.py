@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
+from nevparse.recording.belonging import ClockFacts, compare_clocks
 from nevparse.traces.plan import GapPolicy
 
 Together = Callable[..., list[nv.NsxFile]]
@@ -101,6 +102,13 @@ def test_joining_c01_dates_and_first_samples_agree_within_a_second(
         else:
             with pytest.raises(ValueError, match="expected instruments on one clock"):
                 nv.combine_instruments([a, c])
+
+
+def test_joining_c01_first_samples_must_agree_with_the_dates_as_well() -> None:
+    one, other = (ClockFacts(0, 0, tick, tick + RATE, RATE, False) for tick in (0, 10 * RATE))
+    compared = compare_clocks(one, other)
+    assert (compared.is_same, compared.apart_s) == (False, -10)
+    assert compared.found == "header dates 0.000 s apart, and first samples 10.000 s apart by their ticks"
 
 
 def test_joining_c01_clocks_since_1970_need_no_dates_but_must_count_the_same_seconds(together: Together) -> None:
@@ -230,6 +238,12 @@ def test_joining_c06_what_only_some_recorded_is_counted_for_each(
     assert [one["left_out_samples"] for one in described] == left_out
     for line, n in zip(report.lines()[-len(files) :], left_out, strict=True):
         assert (f"{n} samples left out" in line) == (n > 0)
+
+
+def test_joining_c06_some_rows_of_a_wide_recording_leave_nothing_out(together: Together) -> None:
+    x = nv.combine_instruments(together(instrument((0, 90)), instrument((10, 90)))).traces()
+    assert [one.n_left_out for one in x.instruments] == [10, 10]
+    assert [one.n_left_out for one in x.rows(20, 40).instruments] == [0, 0]
 
 
 def _folder() -> TemporaryDirectory[str]:

@@ -17,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
+from nevparse.recording.belonging import ClockFacts
+from nevparse.recording.placement import place_files
 
 RATE = 30_000
 MS = RATE // 1000
@@ -127,6 +129,7 @@ def test_joining_c07_ticks_and_searches_cross_the_files(made: list[Piece], data:
             assert sum(extent.n_rows for extent in segment.extents(a, c)) == c - a
             tick = data.draw(st.integers(int(ticks[0]) - 5, int(ticks[-1]) + 5))
             assert segment.find(tick) == int((ticks < tick).sum())
+            assert segment.within(int(ticks[a]), int(ticks[-1]) + 1) == [(a, end - start)] if a < end - start else True
 
 
 def test_joining_c08_a_clock_that_was_set_anew_leaves_a_gap_however_well_dates_fit(opened: OpenedEach) -> None:
@@ -143,6 +146,19 @@ def test_joining_c08_dates_a_little_too_early_put_a_file_directly_behind_the_one
     joined = nv.concatenate(opened(Piece(0, RATE, 0).data("2.3"), late))
     assert [(s.start_tick, s.n_samples) for s in joined.segments] == [(0, RATE), (RATE, RATE)]
     assert "they overlap by 15 ms" in joined.placements[1].note
+
+
+@pytest.mark.parametrize("hours", [0, 10])
+def test_joining_c08_dates_may_be_off_by_more_the_later_a_file_is(hours: int) -> None:
+    moment = (hours * 3600 + 1) * 1_000_000
+    first = ClockFacts(0, 0, 0, (hours * 3600 + 2) * RATE, RATE, False)
+    early = ClockFacts(moment, moment, 0, RATE, RATE, False)  # by its date a second before the first file ended
+    if hours:
+        placed = place_files(["a", "b"], [first, early], is_given=False)[1]
+        assert (placed.offset, placed.is_exact) == (first.stop_tick, False)
+    else:
+        with pytest.raises(ValueError, match="found an overlap of 1 s"):
+            place_files(["a", "b"], [first, early], is_given=False)
 
 
 def test_joining_c07_a_recorder_that_starts_a_new_file_is_one_recording_with_a_loss(opened: OpenedEach) -> None:
@@ -285,3 +301,30 @@ def test_joining_c11_nevs_alone_are_placed_by_their_own_ticks_and_dates(tmp_path
     with nv.open_nev(tmp_path / "a.nev") as one, nv.open_nev(tmp_path / "b.nev") as other:
         joined = nv.concatenate([other, one])
         assert joined.spikes(waveforms=False)["tick"].tolist() == [0, 100, 10 * RATE, 10 * RATE + 5]
+
+
+def test_joining_c11_recordings_end_with_the_last_of_their_files(tmp_path: Path) -> None:
+    for name, piece, n_slow in (("a", Piece(0, RATE, 0), 3000), ("b", Piece(2 * RATE, RATE, 2 * RATE), 1000)):
+        write_recording(tmp_path, name, piece, [piece.start])
+        slow = b.nsx([(0, b.ramp(n_slow, 2))], "3.0", period=30, origin=t.origin(piece.start / RATE))
+        (tmp_path / f"{name}.ns2").write_bytes(slow)
+    overlap = pytest.raises(ValueError, match="found an overlap of 1 s")
+    with nv.open_recording(tmp_path / "a") as one, nv.open_recording(tmp_path / "b") as other, overlap:
+        nv.concatenate([one, other])
+
+
+def test_joining_c11_packets_of_a_later_recording_are_in_its_own_epochs(tmp_path: Path) -> None:
+    write_recording(tmp_path, "a", Piece(0, RATE, 0), [0, 100, 200])
+    later = t.origin(10)
+    blocks = [(40, b.ramp(3000, 2)), (20, b.ramp(3000, 2))]
+    (tmp_path / "b.ns5").write_bytes(b.nsx(blocks, "3.0", origin=later))
+    nev = t.spike_nev([50, 1500, 3000, 50, 1500, 3000], (3, 0))
+    (tmp_path / "b.nev").write_bytes(nev[:28] + t.date_bytes(later) + nev[44:])
+    with nv.open_recording(tmp_path / "a") as one, nv.open_recording(tmp_path / "b") as other:
+        joined = nv.concatenate([one, other])
+        nevs = joined.require_nev()
+        ticks, packets = nevs.spikes(waveforms=False)["tick"], nevs.packets_of("spike")
+        segment, sample = joined.locate(ticks[3:], 5, packets=packets[3:])
+        own = other.locate(other.require_nev().spikes()["tick"], 5, packets=other.require_nev().packets_of("spike"))
+    assert (segment - 1).tolist() == own[0].tolist() == [0, 0, 0, 1, 1, 1]
+    assert sample.tolist() == own[1].tolist()

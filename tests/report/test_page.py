@@ -7,6 +7,8 @@ import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -18,8 +20,11 @@ from fixture_types import FileOf
 
 import nevparse as nv
 from nevparse.cli import commands as cli
+from nevparse.report import spikes
+from nevparse.report.answer import _channel_card
 from nevparse.report.array_view import ArrayLayout, color_of, draw_values, draw_verdicts
-from nevparse.report.timeline import TimeAxis
+from nevparse.report.contents import PageContents
+from nevparse.report.timeline import RecordingTimes, TimeAxis
 
 pytest.importorskip("matplotlib")
 FAULTS = {2: "hum", 5: "dead", 6: "noisy"}
@@ -194,6 +199,31 @@ def test_open_files_and_bytes_have_a_page_too(tmp_path: Path, file_of: FileOf) -
 
 
 # ------------------------------------------------------------------------------------------------------ its parts
+
+
+def test_events_are_shown_in_their_own_epoch(tmp_path: Path) -> None:
+    blocks = [(0, b.ramp(8_000, 2)), (116, b.ramp(9_000, 2))]
+    (tmp_path / "s.ns5").write_bytes(b.nsx(blocks))
+    (tmp_path / "s.nev").write_bytes(t.spike_nev(range(150, 7_000, 50)))  # the second epoch's, or else the first's
+    with nv.open_recording(tmp_path / "s") as rec:
+        times = RecordingTimes(dict(rec.files))
+        assert times.epochs_of_packets(np.arange(5)).tolist() == [1] * 5
+        assert (times.places("spike") >= times.axis.offsets[1]).all()
+
+
+@pytest.mark.parametrize(("n_dead", "state"), [(0, "good"), (2, "look"), (6, "bad")])
+def test_a_quarter_of_bad_electrodes_makes_a_recording_bad(n_dead: int, state: str) -> None:
+    rows = np.zeros(12, [("verdict", "U21"), ("unit", "U3"), ("spike_noise", "f4")])
+    rows["verdict"], rows["unit"] = "good", "uV"
+    rows["verdict"][:n_dead] = "dead"
+    assert _channel_card(cast(PageContents, SimpleNamespace(rows=rows))).state == state
+
+
+def test_units_count_all_spikes_where_some_waveforms_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spikes, "_MOST_WAVEFORMS", 50)
+    with nv.open_nev(t.spike_nev(range(0, 10_000, 100))) as nev:
+        (shape,), n_read = spikes._shapes(nev)
+    assert (shape.n_spikes, n_read) == (100, 50)
 
 
 def test_epochs_follow_each_other_on_the_axis() -> None:

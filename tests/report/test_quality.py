@@ -141,6 +141,13 @@ def test_quality_c06_without_a_scale_units_are_raw() -> None:
     assert rows["spike_noise"][0] == pytest.approx(8 / qb.UV_PER_BIT * np.sqrt(0.78), rel=0.1)
 
 
+@pytest.mark.parametrize(("n_equal", "share"), [(8, 0), (9, 1 / 9)])
+def test_quality_c03_nine_equal_samples_on_end_are_a_frozen_value(n_equal: int, share: float) -> None:
+    samples = np.repeat(np.arange(2000, dtype=np.int16) % 100, n_equal)[:, None]
+    with nv.open_nsx(b.nsx([(0, samples)])) as ns:
+        assert nv.channel_quality(ns).channels["repeated_share"][0] == pytest.approx(share, abs=1e-3)
+
+
 def test_quality_c06_what_is_no_number_counts_as_repeated() -> None:
     samples = qb.tissue(6, RATE)
     samples[:, 2] = np.nan
@@ -176,7 +183,7 @@ def test_quality_c07_little_and_much_is_no_error(data: bytes) -> None:
 def test_quality_c07_no_channel_is_no_error() -> None:
     with nv.open_nsx(b.nsx([], "2.3", channels=[])) as ns:
         quality = nv.channel_quality(ns)
-    assert (len(quality.channels), str(quality)) == (0, "no channels (0 windows of 0 ms, spread over 0 ms)")
+    assert (len(quality.channels), str(quality)) == (0, "no channels (no windows of 0 ms, spread over 0 ms)")
 
 
 def test_only_electrodes_are_judged() -> None:

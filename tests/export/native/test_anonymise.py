@@ -37,6 +37,13 @@ def secretive(kind):
     return raw[: 314 + 132] + b"---" + SECRET + raw[314 + 132 :]
 
 
+def test_writing_c11_stimuli_keep_their_waveforms(nev_of: NevOf, cut: Cut) -> None:
+    nev = nev_of(n.every_kind((2, 2), True))
+    again = nev_of(cut(nev, anonymise=True), "again.nev")
+    assert nev.events("stim")["waveform"].any()
+    np.testing.assert_array_equal(again.events("stim"), nev.events("stim"))
+
+
 @every_kind
 def test_writing_c11_nothing_that_was_said_is_left_of_an_nsx(opened: Opened, cut: Cut, kind: str) -> None:
     ns = opened(secretive(kind))
