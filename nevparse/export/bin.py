@@ -146,7 +146,7 @@ def write_bin(
     overwrite : bool
         Replace files of the same names. A recording is never replaced.
     progress : callable, optional
-        Called with (rows done, rows in all) after each step.
+        Called with (rows done, rows in all) after each step. What it raises cancels the export, and nothing is left.
     follow : bool
         Go on with what is still to be recorded, with `gaps` ``join`` or ``fill``. The file is polled every `poll_s`
         seconds until nothing was written for `timeout_s` seconds, `stop_tick` has passed, or `stop`, which is called
@@ -189,7 +189,8 @@ def write_bin(
         "gaps": gaps, "fill": fill, "max_fill": max_fill, "resample": resample, "sort": sort,
     }  # fmt: skip
     if not follow and (timeout_s, stop) != (None, None):
-        raise ValueError("expected timeout_s and stop with follow=True: without it the export ends by itself")
+        advice = "without it the export ends by itself, and what progress raises cancels it"
+        raise ValueError(f"expected timeout_s and stop with follow=True: {advice}")
     if isinstance(x, Traces):
         check_nothing_chosen(request, follow)
         ns, plan = x.recording, partial(_planned_anew, x)

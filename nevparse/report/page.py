@@ -83,7 +83,7 @@ def write_report(
     overwrite : bool
         Replace a file of the same name.
     progress : callable, optional
-        Called with (steps done, steps in all).
+        Called with (steps done, steps in all). What it raises cancels, and nothing is left.
 
     Returns
     -------

@@ -10,14 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from builders import nev as nb
 from builders import nsx as b
 
 import nevparse as nv
 
 
-class Cancelled(Exception):
-    """What the caller's progress raises."""
+class Cancelled(InterruptedError):
+    """What the caller's progress raises: as in the README an OSError, which the system did not raise."""
 
 
 def checking(is_asked_for: threading.Event, begun: threading.Event) -> Callable[[int, int], None]:
@@ -34,18 +36,22 @@ def checking(is_asked_for: threading.Event, begun: threading.Event) -> Callable[
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     (tmp_path / "s.ns5").write_bytes(b.nsx([(0, b.ramp(3000, 4))]))
+    (tmp_path / "s.nev").write_bytes(nb.nev([nb.V2.digital(10, 1, 0)]))
     return tmp_path / "s.ns5"
 
 
 def writers(path: Path, progress: Any) -> list[Callable[[], Any]]:
+    samples, channels = np.zeros((30, 1), np.int16), [nv.NewChannel(1)]
     return [
         lambda: nv.write_bin(path, path.with_name("o.bin"), progress=progress),
         lambda: nv.write_sorter(path, path.with_name("sorter"), progress=progress),
         lambda: nv.write_nsx(path, path.with_name("o.ns5"), progress=progress),
+        lambda: nv.write_nev(path.with_suffix(".nev"), path.with_name("o.nev"), progress=progress),
+        lambda: nv.create_nsx(samples, path.with_name("o.ns5"), channels, sampling_rate=30_000, progress=progress),
     ]
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(5))
 def test_exports_c17_another_thread_cancels(path: Path, number: int) -> None:
     asked, begun = threading.Event(), threading.Event()
     outcome: list[BaseException] = []
@@ -62,7 +68,7 @@ def test_exports_c17_another_thread_cancels(path: Path, number: int) -> None:
     asked.set()
     thread.join()
     assert [type(error) for error in outcome] == [Cancelled]
-    assert os.listdir(path.parent) == ["s.ns5"]
+    assert sorted(os.listdir(path.parent)) == ["s.nev", "s.ns5"]
 
 
 def test_exports_c17_a_task_of_asyncio_cancels(path: Path) -> None:
@@ -75,4 +81,9 @@ def test_exports_c17_a_task_of_asyncio_cancels(path: Path) -> None:
             await export
 
     asyncio.run(export_and_cancel())
-    assert os.listdir(path.parent) == ["s.ns5"]
+    assert sorted(os.listdir(path.parent)) == ["s.nev", "s.ns5"]
+
+
+def test_exports_c17_stop_is_for_what_is_followed(path: Path) -> None:
+    with pytest.raises(ValueError, match=r"stop with follow=True: .* what progress raises cancels it"):
+        nv.write_bin(path, path.with_name("o.bin"), stop=lambda: True)

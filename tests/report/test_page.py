@@ -86,6 +86,18 @@ def test_a_page_answers_first_and_stands_alone(tmp_path: Path) -> None:
     assert {link[1:] for link in page.links if link[0] == "#"} <= set(ids)
 
 
+def test_exports_c17_a_page_is_cancelled_by_its_progress(tmp_path: Path) -> None:
+    base = write_session(tmp_path, qb.session(2, (0.1,), {}))
+    before = sorted(tmp_path.iterdir())
+
+    def progress(done: int, total: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        nv.write_report(base, tmp_path / "s.html", progress=progress)
+    assert sorted(tmp_path.iterdir()) == before
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

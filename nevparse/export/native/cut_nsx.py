@@ -89,7 +89,7 @@ def write_nsx(
     overwrite : bool
         Replace a file of the same name, unless it is a recording.
     progress : callable, optional
-        Called with (bytes done, bytes in all) after each step.
+        Called with (bytes done, bytes in all) after each step. What it raises cancels, and nothing is left.
 
     Returns
     -------

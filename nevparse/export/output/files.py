@@ -396,6 +396,8 @@ def complete_or_absent(
             yield outputs
             outputs.name_all()
         except OSError as error:
+            if error.errno is None:  # not the system's: what `progress` raises comes back from it
+                raise
             if error.filename in [source.path for source in inputs] and error.filename2 is None:
                 raise ExportError(f"{error.filename} could not be read: {error.strerror}") from error
             raise ExportError(f"{path} could not be written: {outputs.reason(error)}") from error
