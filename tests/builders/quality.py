@@ -31,7 +31,8 @@ def slow_waves(rng: np.random.Generator, n: int, rate: int, height_uv: float) ->
     """A field potential: random phases, power falling with the square of the frequency, below 100 Hz."""
     hz = np.fft.rfftfreq(n, 1 / rate)
     amplitude = np.where((hz >= 1) & (hz < 100), 1 / np.maximum(hz, 1), 0)
-    wave = np.fft.irfft(amplitude * np.exp(2j * np.pi * rng.random(hz.size)), n)
+    phase = 2 * np.pi * rng.random(hz.size)  # and no complex exponential, which Wine lacks
+    wave = np.fft.irfft(amplitude * (np.cos(phase) + 1j * np.sin(phase)), n)
     return wave * (height_uv / max(wave.std(), 1e-9))
 
 
