@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -16,13 +15,14 @@ from ..format.tables import CHANNEL_KINDS
 from ..format.text import counted, duration_text, printable, ranges_text, size_text
 from ..nev.epochs import Epoch
 from ..nev.file import NevFile
+from ..nev.spikes import count_spikes
 from ..nsx.file import NsxFile
-from ..recording.epochs import epochs_of, match_epochs
 from ..recording.recording import Recording
+from ..report.timeline import RecordingTimes
 from .terminal import UnusableInput
 
 Progress = Callable[[int, int], None]
-_Spans = list[tuple[float, float]]
+_Spans = list[list[float]]
 _BAR_CELLS = 60
 _MAX_BUSY = 5
 _MAX_LISTED = 8  # gaps, resets and damaged places; further ones are only counted
@@ -163,23 +163,14 @@ def _epochs(nev: NevFile) -> list[tuple[int, Epoch]]:
 
 def _spike_lines(nev: NevFile) -> list[str]:
     """Spikes in sum: electrodes, units by class, the busiest electrodes and the silent ones."""
-    per_unit = {unit: len(ticks) for unit, ticks in nev.trains().items()}
-    if not per_unit:
+    spikes = count_spikes(nev.trains())
+    of_electrode = spikes.per_electrode
+    if not of_electrode:
         return []
-    of_electrode, of_class, n_units = Counter[int](), Counter[str](), Counter[str]()
-    for (electrode_id, unit), count in per_unit.items():
-        kind = nev.unit_class(unit)
-        of_electrode[electrode_id] += count
-        of_class[kind] += count
-        n_units[kind] += 1
-    classes = [
-        f"{count} {f'of {n_units[kind]} sorted units' if kind == 'unit' else kind}"
-        for kind, count in of_class.most_common()
-    ]
     busiest = [_busy_text(nev, *item) for item in of_electrode.most_common(_MAX_BUSY)]
     silent = [number for number in sorted(nev.electrodes) if not of_electrode[number]]
     return [
-        f"  {sum(of_class.values())} spikes on {counted(len(of_electrode), 'electrode')}: {', '.join(classes)}",
+        f"  {spikes.n_spikes} spikes on {counted(len(of_electrode), 'electrode')}: {spikes}",
         f"  busiest: {', '.join(busiest)}",
         *([f"  silent: {counted(len(silent), 'electrode')} ({ranges_text(silent)})"] if silent else []),
     ]
@@ -204,16 +195,12 @@ def _unit_lines(nev: NevFile) -> list[str]:
 
 def _recording_lines(recording: Recording, units: bool) -> list[str]:
     """Every file of a recording, and a bar for each that shows when it has data."""
-    epochs = _spans_by_epoch(recording)
-    return [
-        *(line for file in recording.files.values() for line in info_text(file, units=units)),
-        *(
-            line
-            for number, spans in enumerate(epochs)
-            for line in _timeline(recording.base, spans, f"epoch {number}, " if len(epochs) > 1 else "")
-        ),
-        *(f"  {suffix}  could not be read: {printable(str(error))}" for suffix, error in recording.failed.items()),
-    ]
+    times = RecordingTimes(dict(recording.files))
+    lines = [line for file in recording.files.values() for line in info_text(file, units=units)]
+    for epoch in range(times.n_epochs):
+        spans = {suffix: times.spans_s(suffix, epoch).tolist() for suffix in recording.files}
+        lines += _timeline(recording.base, spans, f"epoch {epoch}, " if times.n_epochs > 1 else "")
+    return lines + [f"  {s}  could not be read: {printable(str(error))}" for s, error in recording.failed.items()]
 
 
 def _timeline(base: str, spans: dict[str, _Spans], epoch: str) -> list[str]:
@@ -224,38 +211,6 @@ def _timeline(base: str, spans: dict[str, _Spans], epoch: str) -> list[str]:
         f"{printable(base)}: {epoch}{first:.6g} s to {last:.6g} s by the recorder's clock",
         *(f"  {suffix}  |{_bar(parts, first, last)}|" for suffix, parts in spans.items()),
     ]
-
-
-def _spans_by_epoch(recording: Recording) -> list[dict[str, _Spans]]:
-    """Seconds at which each file has data, epoch by epoch; in one where there are too many."""
-    epochs = recording.epochs
-    epochs = epochs if len(epochs) <= _MAX_LISTED else epochs[:1]
-    found: list[dict[str, _Spans]] = [{} for _ in epochs]
-    for suffix, file in recording.files.items():
-        spans = _nev_spans(file, len(epochs)) if isinstance(file, NevFile) else _nsx_spans(file, epochs, recording)
-        for of_epoch, ticks in zip(found, spans, strict=True):
-            of_epoch[suffix] = [(float(file.seconds(a)), float(file.seconds(b))) for a, b in ticks]
-    return found
-
-
-def _nev_spans(nev: NevFile, n_epochs: int) -> list[list[tuple[int, int]]]:
-    """First and last tick of each epoch's packets."""
-    if n_epochs == 1:
-        return [[nev.tick_span] if nev.tick_span else []]
-    known = nev._packets.with_known_kind()
-    ticks, numbers = nev._packets.heads.tick[known], nev.packet_epochs.epoch[known]
-    of_epochs = (ticks[numbers == number] for number in range(n_epochs))
-    return [[(int(of_epoch.min()), int(of_epoch.max()))] if of_epoch.size else [] for of_epoch in of_epochs]
-
-
-def _nsx_spans(ns: NsxFile, epochs: Sequence[Epoch], recording: Recording) -> list[list[tuple[int, int]]]:
-    """Ticks of each epoch's segments."""
-    rate = recording.nev.tick_rate if recording.nev else None
-    numbers = match_epochs(epochs_of(ns, rate), epochs) if len(epochs) > 1 else [0] * len(ns.epochs)
-    spans: list[list[tuple[int, int]]] = [[] for _ in epochs]
-    for number, segments in zip(numbers, ns.epochs, strict=True):
-        spans[number] += [(ns.segments[each].start_tick, ns.segments[each].stop_tick) for each in segments]
-    return spans
 
 
 def _bar(spans: _Spans, first: float, last: float) -> str:

@@ -20,6 +20,7 @@ from ..nev.epochs import Epoch, assign_packets, warn_of_ambiguous
 from ..recording.epochs import match_epochs
 from ..recording.recording import Recording
 from ..recording.successive_nevs import SuccessiveRecordings
+from ..source.base import Opened
 from ..source.file import FileSource
 from ..traces.row_times import NO_ROW, RowTimes
 from ..traces.traces import Traces
@@ -73,7 +74,7 @@ def describe(x: Traces, path: str, n_out_of_order: int) -> dict[str, Any]:
     }
 
 
-class Sidecar(RowTimes):
+class Sidecar(Opened, RowTimes):
     """Rows of a ``.bin`` as ticks of the recording's clock, and ticks as rows.
 
     Timestamps beside the ``.bin`` are mapped; `close`, or a ``with`` block, releases them.
@@ -127,12 +128,6 @@ class Sidecar(RowTimes):
         """Release the timestamps, which Windows lets nobody replace meanwhile. Rows have no times afterwards."""
         if self._ticks_file is not None:
             self._ticks_file.close()
-
-    def __enter__(self) -> Sidecar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Sidecar, (os.path.abspath(self.path), self.contents)

@@ -273,14 +273,11 @@ class _Assignment:
         offsets = np.arange(1, N_NEIGHBOURS + 1)
         ticks, is_stray = self._ticks[packets][:, None], np.zeros(packets.size, np.bool_)
         for others, sign in ((packets[:, None] - offsets, 1), (packets[:, None] + offsets, -1)):
-            is_there = (others >= first) & (others < stop)
+            is_inside = (others >= first) & (others < stop)
             theirs = self._ticks[np.clip(others, 0, self._ticks.size - 1)]
-            is_wrong = (
-                (theirs > ticks) & (theirs - ticks > self._tolerance)
-                if sign > 0
-                else ((theirs < ticks) & (ticks - theirs > self._tolerance))
-            )
-            is_stray |= 2 * (is_wrong & is_there).sum(axis=1) > is_there.sum(axis=1)
+            later, earlier = (theirs, ticks) if sign > 0 else (ticks, theirs)
+            is_wrong = (later > earlier) & (later - earlier > self._tolerance)
+            is_stray |= 2 * (is_wrong & is_inside).sum(axis=1) > is_inside.sum(axis=1)
         return is_stray
 
 

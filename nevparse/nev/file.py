@@ -28,7 +28,7 @@ from ..format.lookup import read_only
 from ..format.notebook import Lane, summary_html
 from ..format.numbers import integer
 from ..format.text import counted, counts_text, ranges_text
-from ..source.base import Source
+from ..source.base import Opened, Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
 from ..source.reference import check_same_headers, header_digest, open_file
@@ -40,7 +40,7 @@ from .electrodes import Electrode, describe_electrodes
 from .epochs import Epoch, PacketEpochs, assign_by_resets, assign_packets, epochs_by_resets
 from .packets import KIND_CODES, PacketNumbers, Packets, no_epochs
 from .resets import Reset
-from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list
+from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list, unit_class
 
 # What `RecordedPackets` caches
 _FROM_PACKETS = ("packets", "spikes", "own_epochs", "tick_span", "first_tick", "origin_tick")
@@ -113,7 +113,7 @@ class RecordedPackets:
         return bool(self.packets.raw[-1:].view(np.uint8)[-_PADDING_BYTES:].any())
 
 
-class NevFile(TimedFile):
+class NevFile(Opened, TimedFile):
     """An open NEV file; `open_nev` makes one.
 
     Safe to share between threads. Pickles as its path, or bytes: a worker reopens the file, and raises an error where
@@ -188,15 +188,6 @@ class NevFile(TimedFile):
             source, version, self.tick_rate, self.electrodes, self.packet_bytes, *located, find_epochs=lambda: epochs
         )
         self._refreshing = Lock()
-
-    def __dir__(self) -> list[str]:
-        return [name for name in super().__dir__() if name.startswith("__") or not name.startswith("_")]
-
-    def __enter__(self) -> NevFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._parent is not None:
@@ -647,8 +638,7 @@ class NevFile(TimedFile):
     @staticmethod
     def unit_class(unit: SupportsIndex) -> str:
         """Class of a unit number: ``unclassified`` (0), ``unit`` (1 to 16), ``noise`` (255) or ``reserved``."""
-        number = integer(unit, "a unit")
-        return "unit" if number in tables.UNITS_SORTED else tables.UNIT_CLASSES.get(number, "reserved")
+        return unit_class(integer(unit, "a unit"))
 
     def refresh(self) -> int:
         """Include the packets that were written since the file was opened or last refreshed; returns their number.

@@ -122,7 +122,7 @@ def _steps_back_of_part(ticks: Ticks, groups: NDArray[np.uint32], least: int, la
     lasts[lasting], n_displaced[lasting] = True, measured
     edges = [0, *at[lasting].tolist(), ticks.size]
     for step, a, b, c in zip(lasting, edges, edges[1:], edges[2:], strict=False):
-        is_regrouping[step] = _told_apart(groups[a:b], groups[b:c])
+        is_regrouping[step] = _differ_in_kind(groups[a:b], groups[b:c])
     return StepsBack(at if kept is None else kept[at], n_displaced, lasts, is_regrouping, strays, np.empty(0, np.intp))
 
 
@@ -211,7 +211,7 @@ def group_of(kind: NDArray[np.uint8], packet_id: NDArray[np.uint16]) -> NDArray[
     return group
 
 
-def _told_apart(before: NDArray[np.uint32], after: NDArray[np.uint32]) -> bool:
+def _differ_in_kind(before: NDArray[np.uint32], after: NDArray[np.uint32]) -> bool:
     """Whether two sides hardly have kinds, or kinds and ids, in common."""
     shares = (np.bincount(side >> np.uint32(16), minlength=1 << 8) / side.size for side in (before, after))
     fewer, more = (before, after) if before.size <= after.size else (after, before)

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
+from ..format import tables
 from ..format.numbers import integers
 from ..format.text import ranges_text
 from .electrodes import Electrode, points_that_fit
@@ -18,6 +20,40 @@ from .packets import KIND_CODES, NO_WAVEFORM, PacketNumbers, Packets, WaveformSh
 
 N_IDS, N_UNITS = 1 << 16, 1 << 8
 _BATCH = 1 << 14  # spikes read at a time where they are written, not kept
+
+
+class SpikeCounts(NamedTuple):
+    """Spikes of each electrode and class, and units of each class."""
+
+    per_electrode: Counter[int]
+    per_class: Counter[str]
+    units_per_class: Counter[str]
+
+    @property
+    def n_spikes(self) -> int:
+        """All spikes."""
+        return sum(self.per_class.values())
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{count} {f'of {self.units_per_class[kind]} sorted units' if kind == 'unit' else kind}"
+            for kind, count in self.per_class.most_common()
+        )
+
+
+def unit_class(unit: int) -> str:
+    """Class of a unit number."""
+    return "unit" if unit in tables.UNITS_SORTED else tables.UNIT_CLASSES.get(unit, "reserved")
+
+
+def count_spikes(trains: Mapping[tuple[int, int], NDArray[Any]]) -> SpikeCounts:
+    """Count the spikes of trains by electrode and unit."""
+    counts = SpikeCounts(Counter(), Counter(), Counter())
+    for (electrode_id, unit), ticks in trains.items():
+        counts.per_electrode[electrode_id] += len(ticks)
+        counts.per_class[unit_class(unit)] += len(ticks)
+        counts.units_per_class[unit_class(unit)] += 1
+    return counts
 
 
 @dataclass(frozen=True, eq=False)

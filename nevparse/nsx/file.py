@@ -25,7 +25,7 @@ from ..format.header import checked_tick_rate, header_text, read_basic_header
 from ..format.notebook import Lane, summary_html
 from ..format.numbers import integer, integers, tick_number, tick_values
 from ..format.text import counted, counts_text, duration_text, ranges_text, size_text
-from ..source.base import Source
+from ..source.base import Opened, Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
 from ..source.reference import FileReference, Opener, check_same_headers, header_digest, open_file
@@ -50,7 +50,7 @@ _MOST_ENDS = 5  # of segments, in a message
 SampleUnit = Literal["raw", "uV"]
 
 
-class NsxFile(Continuous):
+class NsxFile(Opened, Continuous):
     """An open NSx or NFx file; `open_nsx` makes one.
 
     Safe to share between threads. Arrays stay valid after `close`.
@@ -129,15 +129,6 @@ class NsxFile(Continuous):
             zero_tick=self._zero_tick,
         )
         return partial(open_file, make=make, digest=self.digest)
-
-    def __dir__(self) -> list[str]:
-        return [name for name in super().__dir__() if name.startswith("__") or not name.startswith("_")]
-
-    def __enter__(self) -> NsxFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._opener(), (self._source.reopen_argument(),)

@@ -40,12 +40,12 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
             others.setdefault(suffix.group(1).lower(), os.path.join(folder, name))
     members, named = others | members, _SUFFIX.search(typed)
     if named and named.group(1).lower() not in members:
-        there = ", ".join(os.path.basename(member) for _, member in sorted(members.items()))
-        what = f"no such file; of this recording there is {there or 'nothing'}{'' if there else _alike(folder, typed)}"
+        found = ", ".join(os.path.basename(member) for _, member in sorted(members.items()))
+        what = f"no such file; of this recording there is {found or 'nothing'}{'' if found else _alike(folder, typed)}"
         raise FileNotFoundError(ENOENT, what, os.fspath(path))
     if not members and os.path.isdir(path):
-        there = ", ".join(map(os.path.basename, bases_in(path))) or "none"
-        raise IsADirectoryError(EISDIR, f"expected one recording, found a folder; the recordings in it: {there}", path)
+        found = ", ".join(map(os.path.basename, bases_in(path))) or "none"
+        raise IsADirectoryError(EISDIR, f"expected one recording, found a folder; the recordings in it: {found}", path)
     if not members:
         alike = _alike(folder, typed)
         raise FileNotFoundError(ENOENT, f"expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name{alike}", base)

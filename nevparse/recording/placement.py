@@ -113,7 +113,7 @@ def _date_error_s(first: ClockFacts, now: ClockFacts) -> float:
 
 
 def _placed_by_dates(offset: int, late_s: float) -> Placement:
-    how = "the clock was set anew: placed by the dates of the headers, to about 20 ms"
+    note = "the clock was set anew: placed by the dates of the headers, to about 20 ms"
     if late_s < 0:
-        how += f"; they overlap by {duration_text(-late_s)}, so it is directly behind the file before"
-    return Placement(offset, False, how)
+        note += f"; they overlap by {duration_text(-late_s)}, so it is directly behind the file before"
+    return Placement(offset, False, note)

@@ -21,11 +21,12 @@ from ..format.text import duration_text
 from ..nev.epochs import MOST_EPOCHS, Epoch, PacketEpochs, warn_of_ambiguous
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
+from ..source.base import Opened
 from .epochs import EpochFinder, epochs_of, match_epochs, most_epochs
 from .members import base_of, instruments_of, members_of
 
 
-class Recording:
+class Recording(Opened):
     """The files of one recording; `open_recording` makes one.
 
     Attributes
@@ -87,15 +88,6 @@ class Recording:
             first = self.fastest
             for file in self.files.values():
                 file._count_seconds_from(first.zero_tick * file.tick_rate // first.tick_rate)
-
-    def __dir__(self) -> list[str]:
-        return [name for name in super().__dir__() if name.startswith("__") or not name.startswith("_")]
-
-    def __enter__(self) -> Recording:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         length = f", {duration_text(longest)}" if (longest := self._longest_s) else ""

@@ -60,9 +60,9 @@ def _channel_card(contents: PageContents) -> Card:
     judged = rows[rows["verdict"] != "not judged"]
     if not judged.size:
         return Card(_PLAIN, "Channels", "no electrodes", "No continuous file has channels of electrodes.")
-    odd = judged[judged["verdict"] != "good"]
-    state = _BAD if odd.size > _BAD_SHARE * judged.size else _LOOK if odd.size else _GOOD
-    counts = Counter(odd["verdict"].tolist())
+    bad = judged[judged["verdict"] != "good"]
+    state = _BAD if bad.size > _BAD_SHARE * judged.size else _LOOK if bad.size else _GOOD
+    counts = Counter(bad["verdict"].tolist())
     text = counts_text(dict(counts.most_common()))
     unit = "µV" if judged["unit"][0] == "uV" else "raw units: the file has no scale"
     band = "spike_noise" if np.isfinite(judged["spike_noise"]).any() else "lfp_noise"
@@ -70,7 +70,7 @@ def _channel_card(contents: PageContents) -> Card:
     said = f"median noise {np.median(noise):.3g} {unit}" if noise.size else "too short to measure"
     bands = "spike band" if band == "spike_noise" else "LFP band"
     more = "; ".join(part for part in (text, f"{said} ({bands})" if noise.size else said) if part)
-    return Card(state, "Channels", f"{judged.size - odd.size} of {judged.size} good", more)
+    return Card(state, "Channels", f"{judged.size - bad.size} of {judged.size} good", more)
 
 
 def _time_card(contents: PageContents) -> Card:
@@ -95,7 +95,7 @@ def _spike_card(contents: PageContents) -> Card:
         return Card(_PLAIN, "Spikes", "none", "no NEV" if contents.nev is None else "the NEV has no spikes")
     spikes = contents.spikes
     rate = spikes.n_spikes / len(spikes.electrode_ids) / contents.times.axis.recorded_s
-    n_units = spikes.units_per_class["unit"]
+    n_units = spikes.totals.units_per_class["unit"]
     sorted_text = f"{counted(n_units, 'sorted unit')}" if n_units else "not sorted"
     said = f"on {counted(len(spikes.electrode_ids), 'electrode')}, {rate:.3g} per second each; {sorted_text}"
     return Card(_GOOD, "Spikes", f"{spikes.n_spikes:,}".replace(",", " "), said)

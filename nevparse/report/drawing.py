@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _INK = "#010203"  # stands for the colour of the page's text, which replaces it
 _ACCENT, _BAND, _PLAIN = "#3b78c3", "#7ba6dc", "#64748b"  # on paper and in the dark
-_ODD = ("#d1495b", "#e08e0b", "#2a9d8f", "#8e5bb5", "#b5651d")
+_FAULTY = ("#d1495b", "#e08e0b", "#2a9d8f", "#8e5bb5", "#b5651d")
 _UNITS = ("#3b78c3", "#d1495b", "#2a9d8f", "#e08e0b", "#8e5bb5", "#5a7d2a")
 _OTHERS = {"unclassified": "#8a929e", "noise": "#c4a484", "reserved": "#8a929e"}
 _INCHES, _DPI = 9.6, 110
@@ -50,8 +50,8 @@ def check_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401 - only a page needs it
     except ImportError as error:
-        how = 'python -m pip install matplotlib, or nevparse with its extra "report"'
-        raise ExportError(f"a report is drawn by matplotlib, which is not installed: {how}") from error
+        advice = 'python -m pip install matplotlib, or nevparse with its extra "report"'
+        raise ExportError(f"a report is drawn by matplotlib, which is not installed: {advice}") from error
 
 
 def draw(name: str, height: float, paint: Callable[[Figure], object], label: str) -> str:
@@ -91,7 +91,7 @@ def draw_spectra(
     sizes = np.diff(np.append(starts, numbers.size))
     binned = np.maximum(np.add.reduceat(power[:, 1:], starts, axis=1) / sizes, 1e-12)
     centers = np.add.reduceat(frequencies[1:], starts) / sizes
-    odd = np.flatnonzero(np.isin(rows["verdict"], ("hum", "noisy", "unlike its neighbours", "dead")))[: len(_ODD)]
+    faulty = np.flatnonzero(np.isin(rows["verdict"], ("hum", "noisy", "unlike its neighbours", "dead")))[: len(_FAULTY)]
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -100,7 +100,7 @@ def draw_spectra(
         axes.fill_between(centers, *ends, color=_BAND, alpha=0.2, lw=0, label="all")
         axes.fill_between(centers, low, high, color=_BAND, alpha=0.45, lw=0, label="5 to 95 % of channels")
         axes.plot(centers, middle, color=_ACCENT, lw=1.4, label="median")
-        for color, number in zip(_ODD, odd, strict=False):
+        for color, number in zip(_FAULTY, faulty, strict=False):
             row = rows[number]
             name = f"{plain_label(str(row['label']), int(row['electrode_id']))}: {row['verdict']}"
             axes.plot(centers, binned[number], color=color, lw=0.9, label=name)

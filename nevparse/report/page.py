@@ -34,7 +34,7 @@ from .style import PAGE, STYLE
 from .timeline import draw_timeline
 
 _Opened = (Recording, NsxFile, NevFile)
-_TRACE_S, _MOST_TRACES, _MOST_ODD_TRACES = 2.0, 12, 5
+_TRACE_S, _MOST_TRACES, _MOST_FAULTY_TRACES = 2.0, 12, 5
 _MOST_COMMENTS, _MOST_FINDINGS, _MOST_WORST = 200, 60, 12
 _WHOLE, _NOTHING = 1000, 0.005  # numbers without decimals from the one on, and below the other
 _LONG = 20  # letters of a text that may be broken anywhere
@@ -186,14 +186,14 @@ class _Page:
 
     def _worst_section(self) -> _Section | None:
         rows = self._contents.rows
-        odd = _worst_first(rows[~np.isin(rows["verdict"], ("good", "not judged"))])
-        if not odd.size:
+        faulty = _worst_first(rows[~np.isin(rows["verdict"], ("good", "not judged"))])
+        if not faulty.size:
             return None
         lines = [
             (str(row["electrode_id"]), str(row["label"]), _verdict_html(row), str(row["reason"]))
-            for row in odd[:_MOST_WORST]
+            for row in faulty[:_MOST_WORST]
         ]
-        more = _more(odd.size, _MOST_WORST, ": see all channels below")
+        more = _more(faulty.size, _MOST_WORST, ": see all channels below")
         table = _table(("electrode", "label", "verdict", "why"), lines, raw=(2,))
         return _Section("Channels to look at first", "", table + more)
 
@@ -217,7 +217,7 @@ class _Page:
         if self._contents.spikes is not None and self._contents.spikes.n_spikes:
             seconds = self._contents.times.axis.recorded_s
             rates = {channel.electrode_id: 0.0 for channel in self._contents.electrodes}
-            rates |= {number: count / seconds for number, count in self._contents.spikes.per_electrode.items()}
+            rates |= {number: count / seconds for number, count in self._contents.spikes.totals.per_electrode.items()}
             maps.append(draw_values(layout, "Spikes per second", rates, "1/s"))
         if neural.size:
             verdicts = {int(row["electrode_id"]): (str(row["verdict"]), str(row["reason"])) for row in neural}
@@ -266,16 +266,12 @@ class _Page:
             return None
         svg = drawing.draw_raster(spikes, self._contents.times)
         self._contents.step()
-        classes = ", ".join(
-            f"{count} {f'of {spikes.units_per_class[kind]} sorted units' if kind == 'unit' else kind}"
-            for kind, count in spikes.per_class.most_common()
-        )
         ids = [channel.electrode_id for channel in self._contents.electrodes]
-        silent = [electrode_id for electrode_id in ids if not spikes.per_electrode[electrode_id]]
+        silent = [electrode_id for electrode_id in ids if not spikes.totals.per_electrode[electrode_id]]
         listed = ranges_text(sorted(silent))
         which = f" ({listed})" if len(listed) < _MOST_RANGES else ""
         quiet = f" Without a spike: {counted(len(silent), 'electrode')}{which}." if silent else ""
-        return _Section("Spikes", f"{spikes.n_spikes} spikes: {classes}.{quiet}", svg)
+        return _Section("Spikes", f"{spikes.n_spikes} spikes: {spikes.totals}.{quiet}", svg)
 
     def _waveform_section(self) -> _Section | None:
         layout, spikes = self._layout(), self._contents.spikes
@@ -305,7 +301,7 @@ class _Page:
         rows = self._contents.rows
         if not rows.size:
             return None
-        rates = self._contents.spikes.per_electrode if self._contents.spikes is not None else Counter[int]()
+        rates = self._contents.spikes.totals.per_electrode if self._contents.spikes is not None else Counter[int]()
         seconds = self._contents.times.axis.recorded_s
         lines = [
             _channel_row(row, rates[int(row["electrode_id"])] / seconds if rates else None)
@@ -422,10 +418,10 @@ def _trace_columns(rows: NDArray[np.void]) -> list[int]:
     """Channels to show: some that are not good, then good ones from all over the array."""
     is_neural = rows["kind"] == "neural"
     positions = np.flatnonzero(is_neural) if is_neural.any() else np.arange(rows.size)
-    is_odd = ~np.isin(rows["verdict"][positions], ("good", "not judged"))
-    odd, good = positions[is_odd], positions[~is_odd]
-    n_odd = _MOST_ODD_TRACES if good.size else _MOST_TRACES
-    chosen: list[int] = odd[:n_odd].tolist()
+    is_faulty = ~np.isin(rows["verdict"][positions], ("good", "not judged"))
+    faulty, good = positions[is_faulty], positions[~is_faulty]
+    n_faulty = _MOST_FAULTY_TRACES if good.size else _MOST_TRACES
+    chosen: list[int] = faulty[:n_faulty].tolist()
     n_good = min(good.size, _MOST_TRACES - len(chosen))
     chosen += good[np.linspace(0, good.size - 1, n_good).astype(int)].tolist()
     return chosen

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..nev.file import NevFile
-from ..nev.spikes import N_IDS
+from ..nev.spikes import N_IDS, SpikeCounts, count_spikes
 from .timeline import RecordingTimes
 
 _BINS = 900
@@ -39,7 +38,7 @@ class SpikeSummary(NamedTuple):
         Electrodes with a spike, in order.
     counts : numpy.ndarray
         int64 ``(n_electrodes, n_bins)``: spikes in each bin of the axis.
-    per_electrode, per_class, units_per_class : Counter
+    totals : SpikeCounts
         Spikes of each electrode and class, and units of each class.
     shapes : list of UnitShape
         Every unit with a waveform.
@@ -51,9 +50,7 @@ class SpikeSummary(NamedTuple):
 
     electrode_ids: list[int]
     counts: NDArray[np.int64]
-    per_electrode: Counter[int]
-    per_class: Counter[str]
-    units_per_class: Counter[str]
+    totals: SpikeCounts
     shapes: list[UnitShape]
     is_raw: bool
     n_read: int
@@ -61,21 +58,16 @@ class SpikeSummary(NamedTuple):
     @property
     def n_spikes(self) -> int:
         """All spikes."""
-        return sum(self.per_class.values())
+        return self.totals.n_spikes
 
 
 def summarise_spikes(nev: NevFile, times: RecordingTimes) -> SpikeSummary:
     """Count the spikes, and average the waveforms of a part of them."""
-    per_electrode, per_class, units = Counter[int](), Counter[str](), Counter[str]()
-    for (electrode_id, unit), ticks in nev.trains().items():
-        kind = nev.unit_class(unit)
-        per_electrode[electrode_id] += len(ticks)
-        per_class[kind] += len(ticks)
-        units[kind] += 1
-    ids = sorted(per_electrode)
+    totals = count_spikes(nev.trains())
+    ids = sorted(totals.per_electrode)
     shapes, n_read = _shapes(nev)
     is_raw = any(not isfinite(nev._uv_per_bit(electrode_id)) for electrode_id in ids)
-    return SpikeSummary(ids, _counts(nev, times, ids), per_electrode, per_class, units, shapes, is_raw, n_read)
+    return SpikeSummary(ids, _counts(nev, times, ids), totals, shapes, is_raw, n_read)
 
 
 def _counts(nev: NevFile, times: RecordingTimes, ids: list[int]) -> NDArray[np.int64]:

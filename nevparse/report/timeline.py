@@ -81,6 +81,9 @@ class RecordingTimes:
         self._epochs = epochs_of(most, most.tick_rate) if most else ()
         self._is_split = 1 < len(most.epochs if most else self.nev.epochs if self.nev else ()) <= _MOST_EPOCHS
         self._of_segments = {suffix: self._segment_epochs(ns, most) for suffix, ns in self._continuous.items()}
+        known = self.nev._packets.with_known_kind() if self.nev else np.empty(0, np.intp)
+        self._seconds = self.nev.seconds(self.nev._packets.heads.tick[known]) if self.nev else np.empty(0)
+        self._packet_epochs = self.epochs_of_packets(known)
         self.axis = TimeAxis(self._extents())
         self.lanes = [self._lane(suffix, ns) for suffix, ns in self._continuous.items()]
 
@@ -104,13 +107,21 @@ class RecordingTimes:
         spans = [ns._recorded.spans_s for ns in self._continuous.values()]
         numbers = [self._of_segments[suffix] for suffix in self._continuous]
         span, number = np.concatenate([np.empty((0, 2)), *spans]), np.concatenate([np.empty(0, np.int64), *numbers])
-        seconds, packet_epochs = np.empty(0), np.empty(0, np.int64)
-        if self.nev is not None:
-            packets = self.nev._packets.with_known_kind()
-            seconds = self.nev.seconds(self.nev._packets.heads.tick[packets])
-            packet_epochs = self.epochs_of_packets(packets)
-        n_epochs = 1 + int(max(number.max(initial=0), packet_epochs.max(initial=0)))
-        return [_extent(span[number == k], seconds[packet_epochs == k]) for k in range(n_epochs)]
+        n_epochs = 1 + int(max(number.max(initial=0), self._packet_epochs.max(initial=0)))
+        return [_extent(span[number == k], self._seconds[self._packet_epochs == k]) for k in range(n_epochs)]
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs that are set apart."""
+        return len(self.axis.starts)
+
+    def spans_s(self, suffix: str, epoch: int) -> _Floats:
+        """When a file has data in an epoch, in seconds, ``(n, 2)``; of the NEV from its first packet to its last."""
+        if suffix in self._continuous:
+            spans: _Floats = self._continuous[suffix]._recorded.spans_s[self._of_segments[suffix] == epoch]
+            return spans
+        seconds = self._seconds[self._packet_epochs == epoch]
+        return np.array([[seconds.min(), seconds.max()]]) if seconds.size else np.empty((0, 2))
 
     def _lane(self, suffix: str, ns: NsxFile) -> Span:
         numbers = self._of_segments[suffix]

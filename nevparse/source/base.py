@@ -7,12 +7,31 @@ import os
 from abc import ABC, abstractmethod
 from io import UnsupportedOperation
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError
+
+OpenedT = TypeVar("OpenedT", bound="Opened")
+
+
+class Opened:
+    """What is closed after use, by a ``with`` block too; `dir` lists what is for its users."""
+
+    def close(self) -> None:
+        """Release it."""
+        raise NotImplementedError
+
+    def __enter__(self: OpenedT) -> OpenedT:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name.startswith("__") or not name.startswith("_")]
 
 
 class Source(ABC):
@@ -40,7 +59,7 @@ class Source(ABC):
         raise ValueError(f"{self.path}: only a file that was opened by its path can be followed while it grows")
 
     def check_unchanged(self) -> None:  # noqa: B027 - most cannot tell
-        """FormatError where a file is shorter than it was, or was changed in its place since this was asked first."""
+        """FormatError where a file is shorter than it was, or was changed in its place since the first check."""
 
     @abstractmethod
     def reopen_argument(self) -> Any:

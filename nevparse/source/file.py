@@ -72,7 +72,7 @@ class FileSource(Source):
         return n_new
 
     def check_unchanged(self) -> None:
-        """FormatError where the file is shorter than it was, or was changed in its place since this was asked first.
+        """FormatError where the file is shorter than it was, or was changed in its place since the first check.
 
         It may grow: then its head is compared.
         """

@@ -154,3 +154,11 @@ def test_timing_c53_real_spikes_of_one_epoch_are_not_located_in_the_other_silent
     spikes, packets = rec.nev.spikes(waveforms=False)["tick"], rec.nev.packets_of("spike")
     assert np.bincount(rec.locate(spikes, 2, packets=packets)[0]).tolist() == [5451]
     assert "empty-epoch" in [finding.code for finding in nv.check(folder.path / "s")]
+
+
+@pytest.mark.parametrize(("after", "alternative"), [(0, epochs.BEFORE), (1, 0)])
+def test_timing_c53_only_what_stands_before_a_reset_of_the_first_epoch_may_be_from_before_all(
+    after: int, alternative: int
+) -> None:
+    pieces = [(0, 0), (5, after)]
+    assert epochs._with_before(pieces, pieces, 5) == [(0, alternative), (5, after)]

@@ -143,7 +143,7 @@ def check_ending(path: str, native: str = "") -> None:
 
 
 def check_no_recording(path: str) -> None:
-    """Raise if there is a file that begins like a recording: no output takes its place, whatever is asked."""
+    """Raise if there is a file that begins like a recording: no output takes its place."""
     try:
         is_recording = begins_as_recording(path)
     except FileNotFoundError:  # removed meanwhile
@@ -220,10 +220,8 @@ class OutputFiles:
 
     def existing(self, ending: str = "") -> list[str]:
         """Targets that exist with `ending` after their names; in another case too, where that is the same file."""
-        pattern, prefix = (
-            f"({self._name_pattern}){re.escape(ending)}",
-            self._path.removesuffix(os.path.basename(self._path)),
-        )
+        pattern = f"({self._name_pattern}){re.escape(ending)}"
+        prefix = self._path.removesuffix(os.path.basename(self._path))
         folder = os.path.dirname(self._path) or "."
         return [
             prefix + name[: len(name) - len(ending)]  # not joined: the lock's name has the caller's separators too
