@@ -97,8 +97,10 @@ def _check(arguments: argparse.Namespace) -> int:
     from ..recording.check import NOTE, check
 
     def print_findings(name: str) -> int:
+        shown = progress(lambda n_files: f"{n_files} files of {printable(name)}" if n_files > 1 else printable(name))
         with check_readable(name):
-            findings = check(name)
+            findings = check(name, progress=shown)
+        print_report([])
         for finding in findings:
             print(json_text(finding._asdict()) if arguments.json else printable(str(finding)))
         if not findings and not arguments.json:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from math import isnan
 from typing import NamedTuple
@@ -109,13 +109,15 @@ def _findings(path: str, problems: Iterable[_Problem]) -> Iterator[Finding]:
         yield Finding(level, code, path, offset, message, advice)
 
 
-def check(path: Openable) -> tuple[Finding, ...]:
+def check(path: Openable, *, progress: Callable[[int, int], None] | None = None) -> tuple[Finding, ...]:
     """Check a file, or all files of a recording, for anything missing, damaged or unusual; reads every timestamp.
 
     Parameters
     ----------
     path : str, os.PathLike, bytes-like or binary file object
         An NSx or NEV file; or the base name of a recording for all of its files together.
+    progress : callable, optional
+        Called with (files done, files in all). What it raises ends the check.
 
     Returns
     -------
@@ -138,9 +140,19 @@ def check(path: Openable) -> tuple[Finding, ...]:
     name, is_one_file = display_name(path), not is_path(path) or (os.path.lexists(path) and not os.path.isdir(path))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        findings = tuple(_check_file(path) if is_one_file else _check_recording(name))
+        findings = tuple(_check_all(path, name, is_one_file, progress or (lambda _done, _total: None)))
     unknown = (str(item.message) for item in caught if issubclass(item.category, UnknownVersion))
     return (*_findings(name, (("unknown-version", 0, message) for message in unknown)), *findings)
+
+
+def _check_all(path: Openable, name: str, is_one_file: bool, progress: Callable[[int, int], None]) -> Iterator[Finding]:
+    files = [path] if is_one_file else list(members_of(name).values())
+    for n_done, file in enumerate(files):
+        progress(n_done, len(files))
+        yield from _check_file(file) if is_one_file else _check_member(str(file))
+    progress(len(files), len(files))
+    if not is_one_file:
+        yield from _check_together(name)
 
 
 def _check_file(path: Openable) -> Iterator[Finding]:
@@ -220,9 +232,7 @@ def _nev_problems(nev: NevFile) -> Iterator[_Problem]:
         yield "unknown-headers", 0, f"{len(nev.unknown_headers)} extended headers of kinds that are not known"
 
 
-def _check_recording(name: str) -> Iterator[Finding]:
-    for path in members_of(name).values():
-        yield from _check_member(path)
+def _check_together(name: str) -> Iterator[Finding]:
     try:
         recording = open_recording(name)
     except NevParseError:

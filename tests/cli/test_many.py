@@ -131,3 +131,11 @@ def test_progress_says_how_fast_and_how_long_still(monkeypatch: pytest.MonkeyPat
         "80 % of 100000 samples, 10 MB/s, 2 s left",
         "nevparse: interrupted",
     ]
+
+
+def test_check_shows_which_file_it_reads(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert cli.main(["check", "a.ns5"]) == 0
+    assert screen.getvalue() == "\r  0 % of a.ns5\r100 % of a.ns5\n"

@@ -204,3 +204,14 @@ def _judged(path: str) -> None:
     except nv.FormatError:
         return
     assert all(finding.code in CODES for finding in findings)
+
+
+@pytest.mark.parametrize(("name", "n_files"), [("s", 2), ("s.ns5", 1)])
+def test_progress_is_called_for_each_file_and_may_end_it(tmp_path: Path, name: str, n_files: int) -> None:
+    (tmp_path / "s.ns5").write_bytes(SOUND)
+    (tmp_path / "s.nev").write_bytes(nb.nev(SPIKES, [nb.wav(1)]))
+    calls: list[tuple[int, int]] = []
+    findings = nv.check(tmp_path / name, progress=lambda *call: calls.append(call))
+    assert (findings, calls) == (nv.check(tmp_path / name), [(k, n_files) for k in range(n_files + 1)])
+    with pytest.raises(ZeroDivisionError):
+        nv.check(tmp_path / name, progress=lambda done, _: print(1 // done))
