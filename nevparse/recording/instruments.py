@@ -422,7 +422,8 @@ def _nsx_files(files: Iterable[NsxFile]) -> list[NsxFile]:
     opened = one_or_more(files)
     wrong = [type(file).__name__ for file in opened if not isinstance(file, NsxFile)]
     if wrong:
-        raise TypeError(f"expected an open NSx or several, found {', '.join(wrong)}; open_nsx opens one, and recording.nsx has those of a recording")
+        advice = "open_nsx opens one, and recording.nsx has those of a recording"
+        raise TypeError(f"expected an open NSx or several, found {', '.join(wrong)}; {advice}")
     if not opened:
         raise ValueError("expected an open NSx or several, found none")
     return opened
