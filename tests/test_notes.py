@@ -63,6 +63,13 @@ def test_every_layout_is_in_the_notes(name) -> None:
     assert layout.rows in documented, f"{name} ({layout.name}) has no table in spec_notes"
 
 
+def test_the_way_in_names_every_note_and_every_room() -> None:
+    package, way_in = TESTS.parent / "nevparse", (TESTS.parent / "spec_notes" / "README.md").read_text(encoding="utf-8")
+    assert [note.name for note in NOTES if note.name != "README.md" and f"]({note.name})" not in way_in] == []
+    rooms = [f"{path.name}/" for path in package.iterdir() if (path / "__init__.py").exists()]
+    assert [room for room in rooms if f"| `{room}` |" not in way_in] == []
+
+
 def test_the_notes_have_tables_and_claims() -> None:
     assert len(list(tables_in_notes())) >= len(LAYOUTS)
     claiming = {note.stem for note in NOTES if _CLAIM.search(note.read_text(encoding="utf-8"))}

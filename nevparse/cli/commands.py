@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..format.text import json_text, printable, ranges_text, size_text
 from .arguments import parser
-from .many import DONE, INTERRUPTED, REFUSED, UNUSABLE, expanded, failure, for_each
+from .several_files import DONE, INTERRUPTED, REFUSED, UNUSABLE, expanded, failure, for_each
 from .terminal import UnusableInput, check_readable, colored, print_message, print_report, progress, show_warnings
 from .times import tick_range
 
@@ -112,8 +112,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _bin(arguments: argparse.Namespace) -> int:
     from .choice import has_choice
-    from .many import is_done, outputs_in
     from .opening import check_output_name
+    from .several_files import is_done, outputs_in
 
     if arguments.timeout_s is not None and not arguments.follow:
         raise UnusableInput("--timeout requires --follow")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -20,11 +19,10 @@ from ..clock import Clock, Gap, TimeBase, find_time_base, requested_ticks
 from ..errors import Damage, GapError
 from ..format import tables
 from ..format.channel import Channel, uv_per_bit_by_electrode
-from ..format.dates import date_of_systemtime, date_text
+from ..format.dates import date_of_systemtime
 from ..format.header import checked_tick_rate, header_text, read_basic_header
-from ..format.notebook import Lane, summary_html
 from ..format.numbers import integer, integers, tick_number, tick_values
-from ..format.text import counted, counts_text, duration_text, ranges_text, size_text
+from ..format.text import counted, duration_text, ranges_text
 from ..source.base import Opened, Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
@@ -139,26 +137,10 @@ class NsxFile(Opened, Continuous):
         what = f"{self.spec}, {counted(self.n_channels, 'channel')} at {self.sampling_rate:g} Hz, {length}, {gaps}"
         return f"NsxFile({self.path!r}: {what}{', closed' if self.closed else ''})"
 
-    def _repr_html_(self) -> str:
-        recorded = self._recorded
-        channels = counts_text(Counter(channel.kind for channel in self.channels)) or "none"
-        rows = [
-            ("format", f"{self.vendor.capitalize()} NSx {self.spec}, {size_text(self.size_bytes)}"),
-            ("recorded", date_text(self.time_origin)),
-            ("channels", f"{channels}; {self.sampling_rate:g} Hz, {self.dtype.name}"),
-            ("length", f"{duration_text(self.clock.seconds(self.n_samples))}, {self.n_samples} samples"),
-            ("gaps", counts_text(Counter(gap.kind for gap in recorded.gaps)) or "none"),
-            ("damage", f"{counted(len(self.damage), 'place')} (see .damage)" if self.damage else ""),
-            ("", "closed" if self.closed else ""),
-        ]
-        return summary_html(self.path, rows, self.lanes())
-
-    def lanes(self) -> list[Lane]:
-        """When there is data, in seconds after `zero_tick`: a bar of time for each epoch of the clock."""
-        spans, epochs = self._recorded.spans_s, self._recorded.epochs
-        if len(epochs) == 1:
-            return [Lane("data", spans)]
-        return [Lane(f"epoch {number}", spans[epoch.start : epoch.stop]) for number, epoch in enumerate(epochs)]
+    @property
+    def spans_s(self) -> NDArray[np.float64]:
+        """Start and stop of each segment in seconds after `zero_tick`, float64 ``(n_segments, 2)``."""
+        return self._recorded.spans_s
 
     def close(self) -> None:
         """Close the file; arrays that were made from it stay valid."""

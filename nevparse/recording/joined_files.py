@@ -24,6 +24,16 @@ class JoinedFiles(Continuous):
         self.sampling_rate, self.time_origin = first.sampling_rate, first.time_origin
 
     @property
+    def title(self) -> str:
+        """The names of all files."""
+        return ", ".join(self.names)
+
+    @property
+    def closed(self) -> bool:
+        """Whether one of the files was closed."""
+        return any(file.closed for file in self.files)
+
+    @property
     def time_base(self) -> TimeBase:
         """Which moment a tick is, and what says so."""
         return self.files[0].time_base

@@ -251,7 +251,7 @@ class _Page:
         scale = np.array([ns.channels[column].uv_per_bit for column in columns])
         is_scaled = bool(np.isfinite(scale).all())
         traces = np.nan_to_num(raw * np.where(np.isfinite(scale), scale, 1)[:, None]).clip(-1e12, 1e12)
-        start_s = float(ns._recorded.spans_s[segment.index, 0]) + start / ns.sampling_rate
+        start_s = float(ns.spans_s[segment.index, 0]) + start / ns.sampling_rate
         is_array = bool((rows["kind"][columns] == "neural").all())
         unit = ("µV" if is_scaled else "raw") if is_array else ""
         svg = drawing.draw_traces(start_s, n / ns.sampling_rate, traces.astype(np.float32), rows[columns], unit)

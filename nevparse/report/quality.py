@@ -44,19 +44,6 @@ Progress = Callable[[int, int], None]
 _Floats = NDArray[np.float32]
 
 
-class _Part(NamedTuple):
-    """Samples without a gap: `n_samples` rows of something that is indexed as an array, from `start` on."""
-
-    rows: Any
-    start: int
-    n_samples: int
-
-    def read(self, first: int, n: int) -> NDArray[Any]:
-        """Samples from `first` on."""
-        samples: NDArray[Any] = self.rows[self.start + first : self.start + first + n]
-        return samples
-
-
 @dataclass(frozen=True, eq=False)
 class Quality:
     """What `channel_quality` found.
@@ -186,25 +173,26 @@ def measure(
         raise ValueError(f"expected seconds above 0, or None for the whole recording, found {seconds!r}")
     channels, rate = tuple(recording.channels), float(recording.sampling_rate)
     parts = _unbroken_parts(recording)
-    lengths = np.array([part.n_samples for part in parts], np.int64)
+    lengths = np.array([n_samples for _, _, n_samples in parts], np.int64)
     n = _window_samples(lengths, rate)
     windows = list(_windows(lengths, n, _n_wanted(seconds, n / rate)))
     tally = _Tally(channels, rate, n, len(windows))
     for number, (part, start) in enumerate(windows):
-        tally.add(number, parts[part].read(start, n))
+        rows, first, _ = parts[part]
+        tally.add(number, rows[first + start : first + start + n])
         if progress is not None:
             progress(number + 1, len(windows))
     quality = Quality(tally.rows(), len(windows), n / rate, int(lengths.sum()) / rate)
     return Measurement(quality, tally.frequencies_hz, tally.power)
 
 
-def _unbroken_parts(recording: NsxFile | Continuous | Traces) -> list[_Part]:
-    """Where samples were recorded without a gap between them; rows that were filled are left out."""
+def _unbroken_parts(recording: NsxFile | Continuous | Traces) -> list[tuple[Any, int, int]]:
+    """Samples without a gap: an array, the first row and the number of rows. Filled rows are left out."""
     if isinstance(recording, NsxFile):
-        return [_Part(segment, 0, segment.n_samples) for segment in recording.segments]
+        return [(segment, 0, segment.n_samples) for segment in recording.segments]
     traces = recording if isinstance(recording, Traces) else recording.traces(gaps="join")
     rows = [part for part in traces.planned_rows if isinstance(part, SampleRows)]
-    return [_Part(traces, part.row, part.n_rows) for part in rows]
+    return [(traces, part.row, part.n_rows) for part in rows]
 
 
 # ------------------------------------------------------------------------------------------------------- windows

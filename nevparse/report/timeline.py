@@ -104,7 +104,7 @@ class RecordingTimes:
 
     def _extents(self) -> list[tuple[float, float]]:
         """First and last second of each epoch: of its samples, and of events not far from them."""
-        spans = [ns._recorded.spans_s for ns in self._continuous.values()]
+        spans = [ns.spans_s for ns in self._continuous.values()]
         numbers = [self._of_segments[suffix] for suffix in self._continuous]
         span, number = np.concatenate([np.empty((0, 2)), *spans]), np.concatenate([np.empty(0, np.int64), *numbers])
         n_epochs = 1 + int(max(number.max(initial=0), self._packet_epochs.max(initial=0)))
@@ -118,14 +118,14 @@ class RecordingTimes:
     def spans_s(self, suffix: str, epoch: int) -> _Floats:
         """When a file has data in an epoch, in seconds, ``(n, 2)``; of the NEV from its first packet to its last."""
         if suffix in self._continuous:
-            spans: _Floats = self._continuous[suffix]._recorded.spans_s[self._of_segments[suffix] == epoch]
+            spans: _Floats = self._continuous[suffix].spans_s[self._of_segments[suffix] == epoch]
             return spans
         seconds = self._seconds[self._packet_epochs == epoch]
         return np.array([[seconds.min(), seconds.max()]]) if seconds.size else np.empty((0, 2))
 
     def _lane(self, suffix: str, ns: NsxFile) -> Span:
         numbers = self._of_segments[suffix]
-        spans = np.stack([self.axis.place(ns._recorded.spans_s[:, side], numbers) for side in (0, 1)], axis=1)
+        spans = np.stack([self.axis.place(ns.spans_s[:, side], numbers) for side in (0, 1)], axis=1)
         losses = [spans[gap.after_segment, 1] for gap in ns.gaps if gap.kind in ("loss", "overlap")]
         return Span(suffix, spans[np.isfinite(spans).all(axis=1)], np.array(losses, np.float64))
 

@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
 from ..clock import Clock, Gap, TimedFile, requested_ticks, segments_by_epoch
-from ..errors import ExportError
+from ..errors import Damage, ExportError
 from ..format.channel import Channel
+from ..format.dates import date_text
 from ..format.notebook import Lane, summary_html
 from ..format.numbers import integer
 from ..format.text import counted, counts_text, duration_text, size_text
@@ -154,6 +155,47 @@ class Continuous(TimedFile, ABC):
     sampling_rate: float
     time_origin: datetime | None
     is_on_grid = False  # whether its rows are in order of time, whatever the files have
+
+    def _repr_html_(self) -> str:
+        channels = counts_text(Counter(channel.kind for channel in self.channels)) or "none"
+        rows = [
+            ("format", f"{self.vendor.capitalize()} NSx {self.spec}, {size_text(self.size_bytes)}"),
+            ("recorded", date_text(self.time_origin)),
+            ("channels", f"{channels}; {self.sampling_rate:g} Hz, {self.dtype.name}"),
+            ("length", f"{duration_text(self.clock.seconds(self.n_samples))}, {self.n_samples} samples"),
+            ("gaps", counts_text(Counter(gap.kind for gap in self.gaps)) or "none"),
+            ("damage", f"{counted(len(self.damage), 'place')} (see .damage)" if self.damage else ""),
+            ("", "closed" if self.closed else ""),
+        ]
+        return summary_html(self.title, rows, self.lanes())
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.path
+
+    def lanes(self) -> list[Lane]:
+        """When there is data, in seconds after `zero_tick`: a bar of time for each epoch of the clock."""
+        spans, epochs = self.spans_s, self.epochs
+        if len(epochs) == 1:
+            return [Lane("data", spans)]
+        return [Lane(f"epoch {number}", spans[epoch.start : epoch.stop]) for number, epoch in enumerate(epochs)]
+
+    @property
+    def spans_s(self) -> NDArray[np.float64]:
+        """Start and stop of each segment in seconds after `zero_tick`, float64 ``(n_segments, 2)``."""
+        ticks = [(segment.start_tick, segment.stop_tick) for segment in self.segments]
+        return self.seconds(ticks).reshape(-1, 2)
+
+    @property
+    @abstractmethod
+    def damage(self) -> tuple[Damage, ...]:
+        """Everything wrong that was met: byte offset, message, warning category."""
+
+    @property
+    @abstractmethod
+    def closed(self) -> bool:
+        """Whether it was closed."""
 
     @property
     @abstractmethod

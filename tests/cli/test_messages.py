@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import nevparse as nv
 from nevparse.cli import commands as cli
-from nevparse.cli.many import in_options
+from nevparse.cli.several_files import in_options
 from nevparse.cli.times import time
 
 

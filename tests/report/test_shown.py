@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,6 +88,19 @@ def test_traces_say_rows_channels_and_what_was_filled(opened: Opened) -> None:
     assert "900 × 2 of int16" in page
     assert "fill: 300 rows filled" in page
     assert page.count("M70") == 1
+
+
+@pytest.mark.parametrize("join", [nv.combine_instruments, nv.concatenate])
+def test_several_files_are_shown_as_one(tmp_path: Path, join: Callable[[list[nv.NsxFile]], Any]) -> None:
+    names = [tmp_path / name for name in ("a.ns5", "b.ns5")]
+    later = 0 if join is nv.combine_instruments else 60_000
+    for name, tick in zip(names, (0, later), strict=True):
+        name.write_bytes(b.nsx([(tick, b.ramp(30_000, 2))]))
+    with nv.open_nsx(names[0]) as one, nv.open_nsx(names[1]) as other:
+        html = join([one, other])._repr_html_()
+    assert "<b>a.ns5, b.ns5</b>" in html
+    assert ("1 s, 30000 samples" if later == 0 else "2 s, 60000 samples") in html
+    assert ("<td" in html, "1 pause" in html, html.count("<path")) == (True, later > 0, 1)
 
 
 def test_quality_shows_what_is_not_good(opened: Opened) -> None:
