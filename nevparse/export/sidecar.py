@@ -196,13 +196,24 @@ class Sidecar(Opened, RowTimes):
     ) -> NDArray[np.int64]:
         nev, files = recordings.require_nev(), recordings.files_named([one["name"] for one in self.contents["files"]])
         wanted = convert_ticks(tick_values(ticks), nev.tick_rate, self.tick_rate)
-        if packets is None or len(files.epochs) == 1:
+        if packets is None:
             return self.tick_to_row(wanted)
+        if len(files.epochs) == 1:
+            return self._rows_of_own_file(self.tick_to_row(wanted), recordings.recordings_of(packets))
         segment, _ = recordings.locate(ticks, files, packets=packets)
         rows = np.full(wanted.shape, NO_ROW, np.int64)
         for number, epoch in enumerate(files.epochs):
             in_epoch = (segment >= epoch.start) & (segment < epoch.stop)
             rows[in_epoch] = self.tick_to_row(wanted[in_epoch], epoch=number)
+        return rows
+
+    def _rows_of_own_file(self, rows: NDArray[np.int64], of_file: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Rows that are of the file with this number; none for a packet that a NEV has beyond its own file."""
+        for number, one in enumerate(self.contents["files"]):
+            is_own = np.zeros(rows.shape, np.bool_)
+            for start, stop in one["rows"]:
+                is_own |= (rows >= start) & (rows < stop)
+            rows[(of_file == number) & ~is_own] = NO_ROW
         return rows
 
     def _offset_of(self, recording: Recording) -> int:

@@ -219,6 +219,11 @@ class SuccessiveRecordings:
                 return files
         raise KeyError(f"no {', '.join(names)} in these recordings")
 
+    def recordings_of(self, packets: ArrayLike) -> NDArray[np.intp]:
+        """The number of the recording of each packet of `nev`."""
+        firsts = np.array(self.require_nev().first_packets)
+        return np.searchsorted(firsts, integer_array(packets, "packets"), "right") - 1
+
     def _continuous(self, nsx: int | SuccessiveFiles) -> SuccessiveFiles:
         if isinstance(nsx, SuccessiveFiles):
             return nsx
@@ -232,6 +237,6 @@ class SuccessiveRecordings:
         """The recording of each packet, or without packets the one that begins last before each time."""
         nev = self.require_nev()
         if packets is not None:
-            return np.searchsorted(np.array(nev.first_packets), integer_array(packets, "packets"), "right") - 1
+            return self.recordings_of(packets)
         starts = [one.zero_tick + placed.offset for one, placed in zip(self.recordings, nev.placements, strict=True)]
         return np.searchsorted(starts, ticks, "right") - 1

@@ -239,3 +239,21 @@ def test_joining_c12_traces_are_what_the_bin_holds(
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(x))[:], rows)
         ticks = nv.read_sidecar(report.path).row_to_tick(np.arange(len(rows)))
         np.testing.assert_array_equal(x.row_to_tick(np.arange(len(rows))), ticks)
+
+
+@pytest.mark.parametrize("gaps", ["join", "fill"])
+def test_joining_c11_a_nev_that_goes_on_behind_its_file_has_no_rows_in_the_next(
+    tmp_path: Path, stack: ExitStack, gaps: Any
+) -> None:
+    for name, start, n, ticks in (("a", 0, 9_000, [7, 95_000]), ("b", 90_000, 6_000, [5, 5_000])):
+        (tmp_path / f"{name}.ns5").write_bytes(block_file([(start, n)], start))
+        (tmp_path / f"{name}.nev").write_bytes(t.spike_nev(ticks))
+    joined = nv.concatenate([stack.enter_context(nv.open_recording(tmp_path / name)) for name in ("a", "b")])
+    sidecar = nv.read_sidecar(nv.write_bin(joined.nsx[5], tmp_path / "w.bin", gaps=gaps).path)
+    nev = joined.require_nev()
+    ticks, packets = nev.spikes()["tick"], nev.packets_of("spike")
+    assert ticks.tolist() == [7, 95_000, 90_005, 95_000]
+    rows = sidecar.spike_rows(joined, ticks, packets=packets)
+    first = 9_000 if gaps == "join" else 90_000
+    assert rows.tolist() == [7, -1, first + 5, first + 5_000]
+    assert joined.locate(ticks, 5, packets=packets)[0].tolist() == [0, -1, 1, 1]
