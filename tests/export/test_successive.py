@@ -251,9 +251,9 @@ def test_joining_c11_a_nev_that_goes_on_behind_its_file_has_no_rows_in_the_next(
     joined = nv.concatenate([stack.enter_context(nv.open_recording(tmp_path / name)) for name in ("a", "b")])
     sidecar = nv.read_sidecar(nv.write_bin(joined.nsx[5], tmp_path / "w.bin", gaps=gaps).path)
     nev = joined.require_nev()
-    ticks, packets = nev.spikes()["tick"], nev.packets_of("spike")
-    assert ticks.tolist() == [7, 95_000, 90_005, 95_000]
-    rows = sidecar.spike_rows(joined, ticks, packets=packets)
+    spikes, packets = nev.spikes(), nev.packets_of("spike")
+    assert spikes["tick"].tolist() == [7, 95_000, 90_005, 95_000]
+    rows = sidecar.spike_rows(joined, spikes["tick"], packets=packets)
     first = 9_000 if gaps == "join" else 90_000
     assert rows.tolist() == [7, -1, first + 5, first + 5_000]
-    assert joined.locate(ticks, 5, packets=packets)[0].tolist() == [0, -1, 1, 1]
+    assert joined.locate(spikes["tick"], 5, packets=packets)[0].tolist() == [0, -1, 1, 1]
