@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
+
 import numpy as np
 from builders import nsx as b
 from builders import timing as t
@@ -21,9 +25,12 @@ def rows_in(path, n_channels=2):
 
 
 def written(ns, out, **options):
-    """Export, and give the report, the rows, and the sidecar as a helper."""
+    """Export, and give the report, the rows, and the sidecar: a copy, for Windows replaces no file that is mapped."""
     report = nv.write_bin(ns, out, overwrite=True, **options)
-    return report, rows_in(report.path, report.n_channels), nv.read_sidecar(report.path)
+    copies = Path(mkdtemp(dir=out.parent.parent))
+    for path in out.parent.glob(Path(report.path).name + ".*"):
+        shutil.copy(path, copies)
+    return report, rows_in(report.path, report.n_channels), nv.read_sidecar(copies / Path(report.path).name)
 
 
 def paused(n_samples=(5, 4, 3), missing=(7, 2), kind="2.3"):

@@ -137,8 +137,8 @@ def test_timing_c28_rows_that_do_not_exist_are_refused(opened: Opened, out: Path
 
 
 def test_timing_c28_a_bin_or_its_sidecar_names_both(opened: Opened, out: Path) -> None:
-    _, _, described = written(opened(t.ptp(t.stamps(10))), out)
-    other = nv.read_sidecar(out.with_suffix(".bin.json"))
+    nv.write_bin(opened(t.ptp(t.stamps(10))), out)
+    described, other = nv.read_sidecar(out), nv.read_sidecar(out.with_suffix(".bin.json"))
     assert other.path == described.path == str(out.with_suffix(".bin.json"))
     assert other.bin_path == str(out)
     assert (other.n_samples, other.n_channels, other.dtype, other.tick_rate) == (10, 2, np.dtype("<i2"), t.NS)

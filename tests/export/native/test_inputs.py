@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ def put(at: int, data: bytes) -> Callable[[Path], object]:
 @every_option
 @pytest.mark.parametrize("when", ["before", "first", "last"])
 def test_exports_c09_a_cut_of_a_file_that_shrinks_is_refused(tmp_path: Path, kind: str, option: str, when: str) -> None:
+    if kind == "nev" and sys.platform == "win32":
+        pytest.skip("a file that is mapped cannot be made shorter here")
     with pytest.raises(nv.ExportError, match="has become shorter"):
         cut_while(tmp_path, kind, option, lambda path: os.truncate(path, 3000), when)
 
