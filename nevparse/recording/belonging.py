@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ..clock import counts_from_1970
 from ..format.text import printable, ranges_text
 from ..nev.file import NevFile
+from ..nev.resets import ROLLOVER
 from ..nsx.file import NsxFile
 from .members import instrument_of
 
@@ -34,6 +35,7 @@ class ClockFacts(NamedTuple):
     tick_rate: int
     is_since_1970: bool
     sample_ticks: float = 1.0  # from one sample to the next
+    n_ticks: int = 0  # of a clock of 32 bits, which rolls over behind so many; 0 of others
 
     @property
     def start_us(self) -> int | None:
@@ -61,13 +63,16 @@ class Comparison(NamedTuple):
 def clock_facts(file: NsxFile) -> ClockFacts:
     """The facts of a file that has samples."""
     first, stop = file.segments[0].start_tick, max(segment.stop_tick for segment in file.segments)
-    return _facts(file, first, stop)._replace(sample_ticks=file.clock.num / file.clock.den)
+    n_ticks = file._version.block.n_ticks if file._version.block else 0
+    facts = _facts(file, first, stop)._replace(sample_ticks=file.clock.num / file.clock.den)
+    return facts._replace(n_ticks=n_ticks if n_ticks == ROLLOVER else 0)
 
 
 def nev_clock_facts(nev: NevFile) -> ClockFacts:
     """The facts of a NEV: from its first packet that is no stray to its last."""
-    first, (_, last) = nev._recorded.first_tick, nev.tick_span or (0, 0)
-    return _facts(nev, first, last + 1)
+    first, n_ticks = nev._recorded.first_tick, nev._version.any_packet.n_ticks
+    facts = _facts(nev, first, max(first + 1, *(stop for _, stop in nev.epochs)))
+    return facts._replace(n_ticks=n_ticks if n_ticks == ROLLOVER else 0)
 
 
 def _facts(file: NsxFile | NevFile, first: int, stop: int) -> ClockFacts:

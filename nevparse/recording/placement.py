@@ -12,6 +12,7 @@ from .belonging import AGREE_S, ClockFacts
 
 GIVEN = "given"
 _DATES_S = 0.02  # dates have milliseconds, and Windows sets its own clock every 16
+_NEAR_S = 3600  # to where a clock of 32 bits rolls over, as in `timing.md`, C07
 _DRIFT = 1e-4  # a computer's clock, which the dates are from, strays from a recorder's
 
 
@@ -53,7 +54,30 @@ def order_in_time(names: Sequence[str], facts: Sequence[ClockFacts]) -> list[int
             f"{undated[0]}: expected a header with a date, which puts files in order of time, found none. "
             f"If they are in order, state it with order='given' (--order given)"
         )
-    return sorted(range(len(facts)), key=lambda k: (facts[k].date_us or 0, facts[k].first_tick))
+    order = sorted(range(len(facts)), key=lambda k: (facts[k].date_us or 0, facts[k].first_tick))
+    _check_order_is_known([names[k] for k in order], [facts[k] for k in order])
+    return order
+
+
+def _check_order_is_known(names: Sequence[str], facts: Sequence[ClockFacts]) -> None:
+    """Raise a ValueError where a file that is earlier by its ticks may be from after a rollover."""
+    for name, one in zip(names, facts, strict=True):
+        for other_name, other in zip(names, facts, strict=True):
+            has_same_date = abs((one.date_us or 0) - (other.date_us or 0)) <= AGREE_S * 1_000_000
+            if has_same_date and one.stop_tick <= other.first_tick and _rolled_over(other, one):
+                raise ValueError(
+                    f"{name} and {other_name}: expected dates that say which was first, found the same date, and ticks "
+                    f"that may have rolled over 32 bits in between; state the order with order='given' (--order given)"
+                )
+
+
+def _rolled_over(before: ClockFacts, now: ClockFacts) -> int:
+    """Ticks of 32 bits that a clock rolled over from the end of one file to the start of the next; 0 if it did not."""
+    ahead = before.stop_tick - now.first_tick
+    if not now.n_ticks or before.n_ticks != now.n_ticks or ahead <= before.sample_ticks / 2 + 1:
+        return 0
+    rolled_over = -(-ahead // now.n_ticks) * now.n_ticks
+    return rolled_over if rolled_over - ahead <= _NEAR_S * now.tick_rate else 0
 
 
 def place_files(names: Sequence[str], facts: Sequence[ClockFacts], is_given: bool) -> list[Placement]:
@@ -67,6 +91,11 @@ def place_files(names: Sequence[str], facts: Sequence[ClockFacts], is_given: boo
         end = before.stop_tick + placed[-1].offset
         if _ran_on(before, now, is_given):
             placed.append(Placement(placed[-1].offset, True, "the clock ran on: exact"))
+            continue
+        rolled_over = _rolled_over(before, now)
+        if rolled_over and _ran_on(before, _later(now, rolled_over), is_given=False):
+            note = "the clock ran on and rolled over 32 bits: exact"
+            placed.append(Placement(placed[-1].offset + rolled_over, True, note))
             continue
         behind = end - now.first_tick
         offset = _offset_by_dates(facts[0], now)
@@ -96,8 +125,13 @@ def _ran_on(before: ClockFacts, now: ClockFacts, is_given: bool) -> bool:
     elapsed_s = (now.first_tick - before.first_tick) / now.tick_rate
     dates_s = (now.date_us - before.date_us) / 1_000_000
     allowed_s = AGREE_S + _DRIFT * elapsed_s
-    # the date of a later file is that of its own start, or of the tick 0 that both have
-    return abs(dates_s - elapsed_s) <= allowed_s or abs(dates_s) <= allowed_s
+    # the date of a later file is that of its own start, or of a tick 0: that both have, or behind a rollover its own
+    rolled_over_s = (now.first_tick - now.first_tick % now.n_ticks) / now.tick_rate if now.n_ticks else 0.0
+    return any(abs(dates_s - apart_s) <= allowed_s for apart_s in (elapsed_s, 0.0, rolled_over_s))
+
+
+def _later(facts: ClockFacts, ticks: int) -> ClockFacts:
+    return facts._replace(first_tick=facts.first_tick + ticks, stop_tick=facts.stop_tick + ticks)
 
 
 def _offset_by_dates(first: ClockFacts, now: ClockFacts) -> int | None:

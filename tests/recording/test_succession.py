@@ -169,6 +169,44 @@ def test_joining_c07_a_recorder_that_starts_a_new_file_is_one_recording_with_a_l
     assert all(placed.is_exact for placed in joined.placements)
 
 
+END = 1 << 32
+NOTES = [": exact", " and rolled over 32 bits: exact", ": exact"]
+
+
+@pytest.mark.parametrize("dates_s", [[0, 5, 9, 16], [0, 0, END / RATE, END / RATE]], ids=["first sample", "tick 0"])
+def test_joining_c07_a_clock_of_32_bits_rolls_over_between_files(opened: OpenedEach, dates_s: list[float]) -> None:
+    starts = [END - 7 * RATE, END - 2 * RATE, END + 2 * RATE, END + 9 * RATE]
+    origins = [t.origin(seconds) for seconds in dates_s]
+    files = [
+        b.nsx([(start % END, b.ramp(RATE, 2))], "2.3", origin=origin)
+        for start, origin in zip(starts, origins, strict=True)
+    ]
+    joined = nv.concatenate(opened(*files)[::-1])
+    assert [segment.start_tick for segment in joined.segments] == starts
+    assert [place.note for place in joined.placements][1:] == [f"the clock ran on{how}" for how in NOTES]
+
+
+def test_joining_c07_equal_dates_do_not_say_whether_a_clock_rolled_over(opened: OpenedEach) -> None:
+    """Two seconds behind the rollover, or 39.7 hours before the other file."""
+    files = opened(*(b.nsx([(tick, b.ramp(RATE, 2))], "2.3") for tick in (END - 7 * RATE, 2 * RATE)))
+    with pytest.raises(ValueError, match=r"may have rolled over 32 bits in between; state the order"):
+        nv.concatenate(files)
+    rolled = nv.concatenate(files, order="given")
+    assert [segment.start_tick for segment in rolled.segments] == [END - 7 * RATE, END + 2 * RATE]
+    assert rolled.placements[1].is_exact
+    paused = nv.concatenate(files[::-1], order="given")
+    assert [segment.start_tick for segment in paused.segments] == [2 * RATE, END - 7 * RATE]
+
+
+def test_joining_c11_a_stray_in_a_nev_does_not_move_the_next(tmp_path: Path) -> None:
+    ticks = [300 * k for k in range(900)]
+    for name, stamps, after_s in (("a", [*ticks[:500], 4_000_000_000, *ticks[500:]], 0), ("b", ticks, 60)):
+        nev = t.spike_nev(stamps)
+        (tmp_path / f"{name}.nev").write_bytes(nev[:28] + t.date_bytes(t.origin(after_s)) + nev[44:])
+    with nv.open_nev(tmp_path / "a.nev") as one, nv.open_nev(tmp_path / "b.nev") as other:
+        assert [place.offset for place in nv.concatenate([one, other]).placements] == [0, 60 * RATE]
+
+
 def test_joining_c07_clocks_since_1970_need_no_dates(opened: OpenedEach) -> None:
     stamps = t.stamps(200, start=t.EPOCH_NS, jitter_ns=200)
     one, other = (t.ptp(part, origin=(0,) * 8) for part in (stamps[:100], stamps[100:]))
