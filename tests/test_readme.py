@@ -63,6 +63,14 @@ def test_every_command_runs(folder: Path, capsys: pytest.CaptureFixture[str]) ->
             assert main(typed) == 0, f"{command}\n{capsys.readouterr().err}"
 
 
+def test_what_a_command_prints_is_shown_as_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = re.findall(r"^```sh\n((?:.*\n)*?)```\n\n```text\n((?:.*\n)*?)```", README, re.MULTILINE)
+    assert len(shown) == 2
+    for lines, printed in shown:
+        assert main(shlex.split(lines.splitlines()[-1])[3:]) == 0
+        assert capsys.readouterr().out == printed
+
+
 def test_a_shell_runs_them(folder: Path) -> None:
     shell = shutil.which("sh")
     for command in filter(needs_shell, commands()):
