@@ -23,7 +23,7 @@ import numpy as np
 
 import nevparse as nv
 from nevparse.cli import commands as cli
-from nevparse.cli import many
+from nevparse.cli import several_files
 from nevparse.format import tables
 from nevparse.nev.file import NevFile
 from nevparse.nsx.file import NsxFile
@@ -413,7 +413,7 @@ def printed(arguments: tuple[str, ...], path: str | Path) -> str:
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = cli.main([*arguments, str(path)])
-    assert code in (many.DONE, many.REFUSED, many.UNUSABLE)
+    assert code in (several_files.DONE, several_files.REFUSED, several_files.UNUSABLE)
     assert "internal error" not in err.getvalue(), err.getvalue()
     assert all(line.isprintable() for line in (out.getvalue() + err.getvalue()).replace("\r\n", "\n").split("\n"))
     if "--json" in arguments:
