@@ -101,13 +101,12 @@ def _say_what_is_not_listed(listing: Listing, tables: Sequence[_Columns]) -> Non
         print_message(f"{listing.nev.path}: no such events{when}; the file has {in_file or 'none of any kind'}")
     elif others and listing.kind is None and not listing.edges:
         print_message(f"not listed: {in_file}; --kind lists them")
+    return tables
 
 
 def print_text(listing: Listing) -> None:
     """Print one line for each event, for a person."""
-    tables = _tables(listing)
-    _say_what_is_not_listed(listing, tables)
-    for row in _rows(tables):
+    for row in _rows(_tables(listing)):
         tick, seconds, name = row.pop("tick"), row.pop("seconds"), row.pop("kind")
         values = "  ".join(f"{field} {value}" for field, value in row.items() if value is not None)
         print(f"{seconds:14.6f} s  tick {tick}  {name:<10}  {printable(values)}")
@@ -115,9 +114,7 @@ def print_text(listing: Listing) -> None:
 
 def print_json(listing: Listing) -> None:
     """Print one line of JSON for each event."""
-    tables = _tables(listing)
-    _say_what_is_not_listed(listing, tables)
-    for row in _rows(tables):
+    for row in _rows(_tables(listing)):
         print(json_text(row))
 
 
@@ -125,9 +122,7 @@ def print_csv(listing: Listing, *, for_spreadsheet: bool) -> None:
     """Print a header and one line for each event."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(newline="")  # RFC 4180 ends lines in CRLF on every system
-    tables = _tables(listing)
-    _say_what_is_not_listed(listing, tables)
-    tables = [_cells(_one_value_a_cell(columns), for_spreadsheet) for columns in tables]
+    tables = [_cells(_one_value_a_cell(columns), for_spreadsheet) for columns in _tables(listing)]
     names = _names(tables) or ["tick", "seconds", "kind"]
     writer = csv.writer(sys.stdout)
     writer.writerow(names)
@@ -181,11 +176,6 @@ def csv_cells(values: Iterable[Any], for_spreadsheet: bool) -> list[Any]:
     if not for_spreadsheet:
         return cells
     return ["'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in cells]
-
-
-def _tables(listing: Listing) -> list[_Columns]:
-    """The columns of each kind."""
-    return [_table(listing, kind) for kind in listing.kinds]
 
 
 def _table(listing: Listing, kind: EventKind) -> _Columns:

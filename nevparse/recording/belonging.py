@@ -106,6 +106,35 @@ def compare_clocks(one: ClockFacts, other: ClockFacts) -> Comparison:
     return Comparison(True, apart_s, f"dates within {abs(apart_s):.3f} s")
 
 
+def prove_one_clock(files: Sequence[NsxFile]) -> str:
+    """What proves that equal ticks are the same moment; a ValueError that says what was found, and what would do."""
+    first, found = clock_facts(files[0]), [Comparison(True, 0.0, "one file")]
+    for file in files[1:]:
+        facts = clock_facts(file)
+        compared = compare_clocks(first, facts)
+        if not compared.is_same:
+            expected = f"instruments on one clock, whose header dates agree within {AGREE_S} s"
+            advice = _advice(files[0], file, first, facts, compared)
+            raise ValueError(f"{files[0].path} and {file.path}: expected {expected}, found {compared.found}. {advice}")
+        found.append(compared)
+    return max(found[1:] or found, key=lambda compared: abs(compared.apart_s or 0)).found
+
+
+def _advice(one: NsxFile, other: NsxFile, facts: ClockFacts, other_facts: ClockFacts, compared: Comparison) -> str:
+    """What would be right for two files whose clocks are not proved to be one."""
+    same = "clock='same' (--same-clock)"
+    if compared.apart_s is None:
+        return f"If equal ticks are the same moment, say so with {same}; else give offsets (--offsets)"
+    if other_facts.is_after(facts) or facts.is_after(other_facts):
+        shared = ranges_text(sorted({*one.electrode_ids.tolist()} & {*other.electrode_ids.tolist()}))
+        both = f", and both have electrodes {shared}" if shared else ""
+        after = f"By the dates one was recorded after the other{both}: append them with concatenate (--append)"
+        return f"{after}. If the dates are wrong and the clock is one, {same}"
+    ticks = round(compared.apart_s * one.tick_rate)
+    shift = f"If the dates are right, offsets=[0, {ticks}] (--offsets 0,{ticks}t) aligns them to about a millisecond"
+    return f"{shift}. If the clock is one, {same}"
+
+
 def _microseconds(moment: datetime) -> int:
     utc = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
     return (utc - _1970) // _MICROSECOND
@@ -174,11 +203,6 @@ def check_one_instrument(paths: Sequence[str]) -> None:
                 f"{paths[0]} and {path}: expected successive files of one instrument, found names of two. "
                 f"combine_instruments lays instruments side by side"
             )
-
-
-def shared_electrodes(one: NsxFile, other: NsxFile) -> str:
-    """The electrode ids that both files have, as ranges."""
-    return ranges_text(sorted({*one.electrode_ids.tolist()} & {*other.electrode_ids.tolist()}))
 
 
 def unique_names(paths: Sequence[str]) -> tuple[str, ...]:

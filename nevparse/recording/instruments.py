@@ -40,16 +40,7 @@ from ..traces.plan import (
     select_samples,
 )
 from ..traces.traces import PlannedRows
-from .belonging import (
-    AGREE_S,
-    ClockFacts,
-    Comparison,
-    check_different_files,
-    check_same_format,
-    clock_facts,
-    compare_clocks,
-    shared_electrodes,
-)
+from .belonging import check_different_files, check_same_format, prove_one_clock
 from .joined_files import JoinedFiles
 
 SAME_CLOCK = "same"
@@ -413,7 +404,7 @@ def combine_instruments(
         shifts, note = _checked_offsets(opened, integers(offsets, "an offset")), "the offsets that were given"
     else:
         shifts = [0] * len(opened)
-        note = "one clock, as the caller says" if clock else _proof_of_one_clock(opened)
+        note = "one clock, as the caller says" if clock else prove_one_clock(opened)
     _check_common_time(opened, shifts)
     return CombinedInstruments(opened, shifts, note)
 
@@ -437,35 +428,6 @@ def _checked_offsets(files: Sequence[NsxFile], offsets: list[int]) -> list[int]:
             first = f"offset {offset} and a first sample at tick {file.segments[0].start_tick}"
             raise ValueError(f"{file.path}: expected no sample before tick 0 of {files[0].path}, found {first}")
     return offsets
-
-
-def _proof_of_one_clock(files: Sequence[NsxFile]) -> str:
-    """What proves that equal ticks are the same moment; a ValueError that says what was found, and what would do."""
-    first, found = clock_facts(files[0]), [Comparison(True, 0.0, "one file")]
-    for file in files[1:]:
-        facts = clock_facts(file)
-        compared = compare_clocks(first, facts)
-        if not compared.is_same:
-            expected = f"instruments on one clock, whose header dates agree within {AGREE_S} s"
-            advice = _advice(files[0], file, first, facts, compared)
-            raise ValueError(f"{files[0].path} and {file.path}: expected {expected}, found {compared.found}. {advice}")
-        found.append(compared)
-    return max(found[1:] or found, key=lambda compared: abs(compared.apart_s or 0)).found
-
-
-def _advice(one: NsxFile, other: NsxFile, facts: ClockFacts, other_facts: ClockFacts, compared: Comparison) -> str:
-    """What would be right for two files whose clocks are not proved to be one."""
-    same = "clock='same' (--same-clock)"
-    if compared.apart_s is None:
-        return f"If equal ticks are the same moment, say so with {same}; else give offsets (--offsets)"
-    if other_facts.is_after(facts) or facts.is_after(other_facts):
-        shared = shared_electrodes(one, other)
-        both = f", and both have electrodes {shared}" if shared else ""
-        after = f"By the dates one was recorded after the other{both}: append them with concatenate (--append)"
-        return f"{after}. If the dates are wrong and the clock is one, {same}"
-    ticks = round(compared.apart_s * one.tick_rate)
-    shift = f"If the dates are right, offsets=[0, {ticks}] (--offsets 0,{ticks}t) aligns them to about a millisecond"
-    return f"{shift}. If the clock is one, {same}"
 
 
 def _check_common_time(files: Sequence[NsxFile], offsets: Sequence[int]) -> None:

@@ -117,12 +117,8 @@ def write_nsx(
     (900, 2)
     """
     choice: dict[str, Any] = {
-        "channels": channels,
-        "electrodes": electrodes,
-        "labels": labels,
-        "kind": kind,
-        "exclude": exclude,
-    }
+        "channels": channels, "electrodes": electrodes, "labels": labels, "kind": kind, "exclude": exclude,
+    }  # fmt: skip
     traces = ns if isinstance(ns, Traces) else None
     if traces is not None:
         times = {"start_tick": start_tick, "stop_tick": stop_tick, "start_s": start_s, "stop_s": stop_s}
@@ -134,12 +130,7 @@ def write_nsx(
     check_anonymise(anonymise)
     start_tick, stop_tick = requested_ticks(ns, start_tick, stop_tick, start_s, stop_s)
     base_tick, epoch = integer(base_tick, "base_tick"), optional_integer(epoch, "epoch")
-    columns = ns.columns(**choice)
-    if columns.size == 0:
-        raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
-    repeated = np.flatnonzero(np.bincount(columns) > 1).tolist()
-    if repeated:
-        raise ValueError(f"expected each channel once, found column {ranges_text(repeated)} more often")
+    columns = _chosen_columns(ns, choice)
 
     def write(file: Recorded) -> NsxReport:
         inputs = list(file.sources)
@@ -158,6 +149,17 @@ def write_nsx(
         return write(ns)
     except FullScanNeeded:  # met while streaming, before the output had its name
         return write(ns.fully_scanned())
+
+
+def _chosen_columns(ns: Recorded, choice: dict[str, Any]) -> Columns:
+    """The columns of a selection; ValueError where it has none, or one twice."""
+    columns = ns.columns(**choice)
+    if columns.size == 0:
+        raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
+    repeated = np.flatnonzero(np.bincount(columns) > 1).tolist()
+    if repeated:
+        raise ValueError(f"expected each channel once, found column {ranges_text(repeated)} more often")
+    return columns
 
 
 def _recorded_by(x: Traces) -> Recorded:
