@@ -21,7 +21,7 @@ from ..export.output.stream import write_all
 from ..export.sidecar import Sidecar
 from ..export.table import table
 from ..format.tables import EventKind
-from ..format.text import json_text, printable
+from ..format.text import counts_text, json_text, printable
 from ..nev.comments import Comment
 from ..nev.epochs import checked_epoch, warn_of_ambiguous
 from ..nev.file import NevFile
@@ -91,11 +91,12 @@ class Listing:
         return self.nev.packet_epochs.epoch[packets]
 
 
-def _say_what_is_not_listed(listing: Listing, tables: Sequence[_Columns]) -> None:
-    """Print, apart from the events, how many of which kinds are not among them, and that there are none."""
+def _tables(listing: Listing) -> list[_Columns]:
+    """The columns of each kind. Prints, apart from them, what is not listed, or that there is nothing."""
+    tables = [_table(listing, kind) for kind in listing.kinds]
     kinds, is_empty = listing.nev.kinds(), not any(len(columns["tick"]) for columns in tables)
     others = {kind: n for kind, n in kinds.items() if kind not in listing.kinds}
-    in_file = ", ".join(f"{n} {kind}" for kind, n in (kinds if is_empty else others).items())
+    in_file = counts_text(kinds if is_empty else others)
     if is_empty:
         when = " in this time" if others != kinds else ""
         print_message(f"{listing.nev.path}: no such events{when}; the file has {in_file or 'none of any kind'}")
