@@ -74,6 +74,9 @@ def _info(arguments: argparse.Namespace) -> int:
 
     def print_info(name: str) -> int:
         if is_folder(name):
+            for option in ("nev", "json", "units", "channels", "quality"):
+                if getattr(arguments, option):
+                    raise UnusableInput(f"--{option} is of a file or a recording, and {name} is a folder: leave it out")
             lines, is_whole = folder_table(name)
             print("\n".join(lines), flush=True)
             return DONE if is_whole else UNUSABLE

@@ -76,6 +76,8 @@ def open_events(name: str, nev: str | None = None) -> Iterator[tuple[NevFile, Re
 
 def check_output_name(out: str) -> None:
     """Refuse the last of several recordings as the name of the output, which was forgotten."""
+    if out == "-":
+        raise UnusableInput("an export is written to files; name the .bin in the place of -")
     is_base = not os.path.splitext(out)[1] and _has_members(out)
     if is_base or base_of(out) != out or begins_as_recording(out):
         what = "is a recording" if os.path.exists(out) or is_base else "is a recording's name"

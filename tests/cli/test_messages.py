@@ -100,6 +100,9 @@ def test_a_mistake_is_answered_with_what_would_be_right(
         ("events s.nev --rows o.bin", "o.bin.json: no such sidecar, which an export writes beside its .bin"),
         ("info s.n", "of this name; did you mean s.n"),
         ("help inof", "did you mean info?"),
+        ("info . --json", "--json is of a file or a recording, and . is a folder: leave it out"),
+        ("info . --quality", "--quality is of a file or a recording"),
+        ("bin s.ns5 -", "an export is written to files; name the .bin in the place of -"),
     ],
 )
 def test_swallowed_files_and_mistyped_commands_are_named(
