@@ -137,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_bin(command: argparse.ArgumentParser) -> None:
-    several = "of several instruments one each, and behind them the .bin to write"
+    several = "of several instruments, or successive files, one each, and behind them the .bin to write"
     command.add_argument("file", nargs="+", metavar="F", help=f"{_CONTINUOUS}; {several}")
     command.usage = "%(prog)s [options] F [F ...] OUT\n       %(prog)s [options] F [F ...] --out-dir FOLDER"
     each = "write each recording to a .bin of its own name in this folder, and go on behind one that is bad"
@@ -171,7 +171,9 @@ def _add_append(clock: argparse._ActionsContainer, command: argparse.ArgumentPar
 
 
 def _add_sorter(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", nargs="+", metavar="F", help=f"{_CONTINUOUS}; of several instruments one each")
+    command.add_argument(
+        "file", nargs="+", metavar="F", help=f"{_CONTINUOUS}; of several instruments, or successive files, one each"
+    )
     command.add_argument("folder", metavar="FOLDER", help="the folder to make")
     _add_report(command)
     _add_maps(command)
