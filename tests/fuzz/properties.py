@@ -378,6 +378,33 @@ def grow(data: bytes, folder: Path) -> None:
                 assert _size(fresh) == _size(file)
 
 
+def follow(data: bytes, folder: Path) -> None:
+    """Export the beginning of a file, let the rest be written, and go on: the output is whole, or absent."""
+    n_first, body = int.from_bytes(data[:2], "little"), data[2:]
+    path, out, n_polls = _written(folder / "f.ns5", body[:n_first]), folder / "out", 0
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+
+    def stop() -> bool:
+        nonlocal n_polls
+        n_polls += 1
+        if n_polls == 1:
+            with open(path, "ab") as writer:
+                writer.write(body[n_first:])
+        return n_polls > 3
+
+    with nv.open_nsx(path) as ns:
+        try:
+            report = nv.write_bin(ns, out / "o.bin", gaps=GAPS[2 + n_first % 2], follow=True, poll_s=0, stop=stop)
+        except Exception:
+            assert not list(out.iterdir()), "nothing is left of an export that failed"
+            raise
+    with nv.read_sidecar(report.path) as sidecar:
+        assert Path(report.path).stat().st_size == report.size_bytes
+        assert sidecar.n_samples == report.n_samples
+        assert len(sidecar.row_to_tick(np.arange(min(100, report.n_samples)))) <= 100
+
+
 def _size(file: Any) -> int:
     return file.n_packets if isinstance(file, NevFile) else file.n_samples
 
@@ -437,6 +464,7 @@ TARGETS: dict[str, tuple[Target, tuple[type[Exception], ...]]] = {
     "write_nsx": (write_nsx, (nv.FormatError, nv.ExportError, ValueError)),
     "write_nev": (write_nev, (nv.FormatError, nv.ExportError, ValueError)),
     "grow": (grow, (nv.FormatError,)),
+    "follow": (follow, (nv.FormatError, nv.GapError, nv.ExportError, ValueError)),
     "read_cmp": (read_cmp, (nv.FormatError,)),
     "read_ccf": (read_ccf, (nv.FormatError,)),
     "command": (command, ()),

@@ -116,6 +116,7 @@ def seeds() -> dict[str, list[bytes]]:
         "write_nsx": [bytes([k]) + data for k, data in enumerate(nsx)],
         "write_nev": [bytes([k]) + data for k, data in enumerate(nev)],
         "grow": growing,
+        "follow": [(len(data) - k % 5 * 7).to_bytes(2, "little") + data for k, data in enumerate(nsx)],
         "read_cmp": map_files(),
         "read_ccf": configurations(),
         "open_nsx": nsx,
