@@ -395,7 +395,8 @@ def follow(data: bytes, folder: Path) -> None:
 
     with nv.open_nsx(path) as ns:
         try:
-            report = nv.write_bin(ns, out / "o.bin", gaps=GAPS[2 + n_first % 2], follow=True, poll_s=0, stop=stop)
+            gaps: nv.GapPolicy = "fill" if n_first % 2 else "join"
+            report = nv.write_bin(ns, out / "o.bin", gaps=gaps, follow=True, poll_s=0, stop=stop)
         except Exception:
             assert not list(out.iterdir()), "nothing is left of an export that failed"
             raise
