@@ -24,7 +24,7 @@ class JoinedFiles(Continuous):
         self.sampling_rate, self.time_origin = first.sampling_rate, first.time_origin
 
     @property
-    def title(self) -> str:
+    def _title(self) -> str:
         """The names of all files."""
         return ", ".join(self.names)
 

@@ -199,7 +199,7 @@ class Recording(Opened):
         >>> segment.tolist(), sample.tolist()
         ([0, 0, -1], [30, 600, -1])
         """
-        file = nsx if isinstance(nsx, NsxFile) else self._continuous_file(integer(nsx, "the digit of an .ns file"))
+        file = nsx if isinstance(nsx, NsxFile) else self.nsx[integer(nsx, "the digit of an .ns file")]
         nev, wanted = self.require_nev(), tick_values(ticks)
         wanted = convert_ticks(wanted, nev.tick_rate, file.tick_rate)
         if packets is None or (self.is_one_epoch and len(file.epochs) == 1):
@@ -239,11 +239,6 @@ class Recording(Opened):
         """Whether the clock was never set anew, so that no time occurs twice."""
         files = (*self.nsx.values(), *self.nfx.values())
         return all(len(file.epochs) == 1 for file in files) and not (self.nev and self.nev.resets)
-
-    def _continuous_file(self, digit: int) -> NsxFile:
-        if digit not in self.nsx:
-            raise KeyError(f"{self.base}: no .ns{digit}; the recording has {', '.join(self.members)}")
-        return self.nsx[digit]
 
     def require_nev(self) -> NevFile:
         """The NEV; ValueError without one."""

@@ -167,11 +167,11 @@ class Continuous(TimedFile, ABC):
             ("damage", f"{counted(len(self.damage), 'place')} (see .damage)" if self.damage else ""),
             ("", "closed" if self.closed else ""),
         ]
-        return summary_html(self.title, rows, self.lanes())
+        return summary_html(self._title, rows, self.lanes())
 
     @property
-    def title(self) -> str:
-        """What it is called."""
+    def _title(self) -> str:
+        """Its name in a notebook."""
         return self.path
 
     def lanes(self) -> list[Lane]:
