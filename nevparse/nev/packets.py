@@ -96,9 +96,19 @@ class Packets:
     ) -> NDArray[np.int64]:
         """Count on where 32 bits ran over: by the times of the continuous files, else by the order of packets."""
         first = self._first_of_32_bits()
-        if first is None:
-            return unroll(ticks, groups, known, self.tick_rate)
-        return first + (ticks - first) % ROLLOVER
+        if first is not None:
+            return first + (ticks - first) % ROLLOVER
+        by_order = unroll(ticks, groups, known, self.tick_rate)
+        if by_order is not ticks and self._ran_over_before_files(ticks[known], by_order[known]):
+            return ticks
+        return by_order
+
+    def _ran_over_before_files(self, ticks: NDArray[np.int64], by_order: NDArray[np.int64]) -> bool:
+        """Whether no packet from before a rollover is in the continuous files, which then count from behind it."""
+        epochs, ahead = self.find_epochs(), ticks[by_order == ticks]
+        if not epochs or ahead.size == ticks.size or max(stop for _, stop in epochs) > ROLLOVER:
+            return False
+        return not any(((ahead >= start) & (ahead < stop)).any() for start, stop in epochs)
 
     def _first_of_32_bits(self) -> int | None:
         """The first of the only 32 bits around the times of the continuous files; None where these decide nothing."""
@@ -113,7 +123,7 @@ class Packets:
         if self.version.any_packet.n_ticks != ROLLOVER or self._first_of_32_bits() is not None:
             return np.atleast_1d((ticks - in_file).min())  # the continuous files decide, those of a cut as well
         groups = group_of(self.heads.kind[packets], self.heads.packet_id[packets])
-        return np.unique(ticks - unroll(in_file, groups, np.arange(packets.size), self.tick_rate))
+        return np.unique(ticks - self._unrolled(in_file, groups, np.arange(packets.size)))
 
     def numbers_of(self, kind: str) -> PacketNumbers:
         """Indices of the packets of one kind, in file order."""

@@ -175,6 +175,19 @@ def test_timing_c39_a_nev_that_does_not_show_it_is_counted_on_by_its_continuous_
     assert located(rec, spikes, 5, packets=range(len(spikes))) == [(0, tick - END + 100) for tick in spikes]
 
 
+def test_timing_c39_packets_from_before_the_continuous_files_do_not_count_the_others_on(folder: Folder) -> None:
+    """The recorder still had packets of before its clock was set to 0, or the files began behind the rollover."""
+    stale, ticks = [END - 900 + 100 * k for k in range(5)], list(range(0, 60_000, 300))
+    rec = folder.write(s__nev=t.spike_nev([*stale, *ticks]), s__ns5=nsx((0, 60_000))).open()
+    spikes = rec.nev.spikes(waveforms=False)["tick"].tolist()
+    assert spikes[5:] == ticks
+    assert located(rec, spikes, 5)[5:] == [(0, tick) for tick in ticks]
+    assert rec.zero_tick == 0
+    cut = nv.write_nev(rec, folder.path / "c.nev", start_tick=0, stop_tick=60_000)
+    assert cut.n_packets == len(ticks)
+    nv.write_nev(rec, folder.path / "d.nev", electrodes=[1])
+
+
 # ------------------------------------------------------------------------------------------------------- spike rows
 
 
