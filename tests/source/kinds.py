@@ -144,7 +144,7 @@ NEV = {f"{version}{' ripple' * ripple}": nb.every_kind(version, ripple) for vers
 
 # What differs by nature: the name, the file descriptor, and growth
 NOT_COMPARED = {"path", "fileno", "close", "closed", "follow", "refresh", "timestamp_check", "fully_scanned", "sources"}
-NOT_COMPARED |= {"reference", "arranged_for", "title"}
+NOT_COMPARED |= {"reference", "arranged_for"}
 
 
 def comparable(value):
