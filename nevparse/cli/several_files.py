@@ -15,6 +15,7 @@ from .terminal import UnusableInput, print_message
 if TYPE_CHECKING:
     from ..nsx.file import NsxFile
 
+_VERBATIM = "\\\\?\\"  # how a path that Windows takes as it is begins
 DONE, REFUSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 # parameters of the library that are options of the same name
 _OPTIONS = (
@@ -27,7 +28,7 @@ def expanded(names: Iterable[str]) -> list[str]:
     """The names, and for a pattern that is no name itself every file that it fits: cmd.exe leaves that to us."""
     files: list[str] = []
     for name in names:
-        if not has_magic(name) or os.path.exists(name):
+        if not has_magic(name.removeprefix(_VERBATIM)) or os.path.exists(name):
             files.append(name)
         elif found := sorted(glob(name)):
             files += found

@@ -64,7 +64,7 @@ def _plain(part: Any) -> Any:
     """A part of an index as a slice, an ellipsis, None, an integer or an array."""
     if part is None or part is Ellipsis or isinstance(part, slice):
         return part
-    if not isinstance(part, (bool, np.ndarray)):
+    if not isinstance(part, (bool, np.bool_, np.ndarray)):  # numpy 1 takes its own True for 1
         try:
             return index(part)
         except TypeError:
