@@ -207,8 +207,8 @@ class NsxFile(Opened, Continuous):
         --------
         >>> import nevparse as nv
         >>> with nv.open_nsx("session.ns5") as ns:
-        ...     ns.columns(labels="elec*", exclude=[2, "elec1??"])[:4]
-        array([0, 2, 3, 4])
+        ...     ns.columns(labels="elec*", exclude=[2, "elec1??"])[:4].tolist()
+        [0, 2, 3, 4]
         """
         return choose_columns(
             self.channels, exclude, channels=channels, electrodes=electrodes, labels=labels, kind=kind

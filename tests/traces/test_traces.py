@@ -152,7 +152,8 @@ def test_arrays_c01_an_index_gives_what_numpy_gives(choices: Any, case: str, dat
         key = data.draw(keys(x.shape))
         found, expected = outcome(x, key), outcome(whole, key)
         if expected[0] is DeprecationWarning:  # numpy 1 only warns of a place beyond the end where nothing is taken
-            expected = IndexError, found[1]
+            assert found[0] in (IndexError, DeprecationWarning), key
+            continue
         assert found == expected, key
 
 
