@@ -22,7 +22,7 @@ from ..traces.plan import FilledRows, PlanRow
 from ..traces.traces import Traces
 from . import sidecar
 from .live import GrowingRows
-from .output.files import PART, OutputFiles, complete_or_absent
+from .output.files import PART, OutputFiles, check_name, complete_or_absent
 from .output.stream import stream, write_all
 
 _TICK_BYTES = 8
@@ -81,6 +81,7 @@ def bin_outputs(
 
     What describes an older ``.bin`` goes with it: timestamps that the new one has not, and companions by older names.
     """
+    check_name(path)  # before a companion is looked at, which may be a device of Windows
     stem, kind = os.path.splitext(os.path.basename(path))
     if kind.lower() in _COMPANION_ENDINGS:
         raise ExportError(f"{path}: this name is a sidecar's; choose one that ends in .bin")

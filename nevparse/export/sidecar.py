@@ -38,6 +38,8 @@ def older_companions(path: str) -> tuple[str, ...]:
     """The sidecar and the timestamps of a ``.bin`` under the names that earlier versions gave them, if they exist."""
     stem = os.path.splitext(path)[0]
     older = stem + ".json"
+    if not os.path.isfile(older):
+        return ()
     try:
         contents = _read_json(older) if older != companions(path)[0] else {}
         is_older = "sidecar_version" in contents and _is_of(contents, path)
