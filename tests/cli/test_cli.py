@@ -68,7 +68,7 @@ def test_info_is_read_at_a_glance(main: Command, recording: str) -> None:
     assert (code, err) == (0, "")
     for words in (
         "Blackrock NSx 2.3, 2023-06-14 10:30:05.250 UTC", "8 channels, 30000 Hz, int16", "100 ms, 3000 samples in 1",
-        "first tick 1000 at 30000 Hz", "columns 0-5  electrodes 1-5, 96  0.25 µV per bit  0.3 Hz to 7500 Hz",
+        "first tick 1000 at 30000 Hz", "columns 0-5  electrodes 1-5, 96  0.25 µV per bit  0.3 Hz to 7500 Hz  labels ",
         "columns 6-7  electrodes 129-130  152.593 µV per bit", "no gaps", "no damaged places",
     ):  # fmt: skip
         assert words in out
