@@ -105,8 +105,13 @@ def check_sidecar(described: nv.Sidecar, rows: np.ndarray, ticks: np.ndarray, fi
 LATE = Made(RATES[1], list(range(0, 200 * 312, 312)), [10] * 200, np.zeros(2000, int))  # each block 0.4 of a sample
 
 
+# Late by 0.4 of a sample in the first segment, and by 0.4 more in the gap: the next one starts in row 4, not in row 3
+LATE_TWICE = Made(RATES[0], [0, 46_666, 126_666], [1, 1, 2], np.array([0, 0, 1, 1]))
+
+
 @FEWER
 @given(drifting())
+@example(LATE_TWICE)
 @example(LATE)
 @example(LATE._replace(starts=list(range(0, 200 * 288, 288))))
 def test_timing_c23_a_filled_row_is_a_time_or_the_clock_is_said_to_drift(opened: Opened, out: Path, made: Made) -> None:
