@@ -17,7 +17,6 @@ from builders import nsx as b
 from fixture_types import Command, FileOf
 
 import nevparse
-from nevparse.cli import commands as cli
 
 PACKAGE_HOME = Path(nevparse.__file__).resolve().parents[1]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and terminals")
@@ -35,22 +34,6 @@ def run(*arguments, **more):
     return subprocess.run(
         command(*arguments), capture_output=True, env=environment(**more), timeout=60, check=False
     )  # fmt: skip
-
-
-@pytest.fixture
-def main(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process: (exit code, standard output, standard error)."""
-
-    def call(*arguments):
-        try:
-            code = cli.main([*map(str, arguments)])
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.out + captured.err
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -15,24 +15,8 @@ from builders import nsx as b
 from fixture_types import Command
 
 import nevparse as nv
-from nevparse.cli import commands as cli
 
-
-@pytest.fixture
-def main(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run a command in a folder: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        try:
-            code = cli.main([*map(str, arguments)])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.out + captured.err
-        return code, captured.out, captured.err
-
-    return call
+pytestmark = pytest.mark.usefixtures("in_folder")
 
 
 def write(name: str, data: bytes) -> str:

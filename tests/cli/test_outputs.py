@@ -20,25 +20,9 @@ from export.output import crashes
 from fixture_types import Command, FileOf
 
 import nevparse as nv
-from nevparse.cli import commands as cli
 from nevparse.cli import events
 
 _PTP = b.plausible("ptp", 2, (40,))[0]
-
-
-@pytest.fixture
-def main(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process: (exit code, standard output, standard error)."""
-
-    def call(*arguments):
-        try:
-            code = cli.main([*map(str, arguments)])
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def test_exports_c14_events_are_saved_whole_and_never_over_a_recording(
