@@ -169,6 +169,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
     return found
 
 
+@pytest.fixture(scope="session")
+def open_fonts() -> None:
+    """Let matplotlib open its fonts, which it keeps open, before a test counts open files."""
+    if find_spec("matplotlib"):
+        from nevparse.report.drawing import draw
+
+        draw("fonts", 1, lambda figure: figure.suptitle("abcµ²"), "")
+
+
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """A ``.bin`` to write, in a folder that holds nothing else."""

@@ -77,10 +77,24 @@ def read_ccf(path: str | os.PathLike[str]) -> Configuration:
     path : path
         The ``.ccf``.
 
+    Returns
+    -------
+    Configuration
+        A table of the channels, and every setting.
+
     Raises
     ------
     FormatError
         If the file is no such configuration; also for the binary ones of older systems.
+    OSError
+        Where no such file exists.
+
+    Examples
+    --------
+    >>> import nevparse as nv
+    >>> channels = nv.read_ccf("session.ccf").channels
+    >>> channels["label"].tolist(), channels["sampling_rate_hz"].tolist(), channels["threshold_uv"].tolist()
+    (['elec1', 'elec2', 'elec33'], [30000.0, 30000.0, 30000.0], [-63.75, -63.75, -63.75])
     """
     name = os.fspath(path)
     data = read_small_file(name, _MAX_BYTES, "a configuration")

@@ -104,6 +104,8 @@ def write_report(
     >>> import nevparse as nv
     >>> with nv.open_recording("session") as recording:
     ...     report = nv.write_report(recording, "session.html")
+    >>> report.answer, report.quality
+    ('Something is wrong', {'ns5': Quality(83 good, 45 noisy, 16 not judged (1 window of 100 ms, spread over 100 ms))})
     """
     drawing.check_matplotlib()
     target = os.fspath(path)

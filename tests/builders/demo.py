@@ -16,6 +16,7 @@ if __name__ == "__main__":
 
 import numpy as np
 
+from builders import ccf
 from builders import nev as nb
 from builders import nsx as b
 from builders import sorting as sb
@@ -48,13 +49,14 @@ def demo_nev() -> bytes:
 
 
 def write_files(folder: Path) -> None:
-    """Write every recording, map and archive that the README names."""
+    """Write every recording, map and archive that the README and the docstrings' examples name."""
     folder.mkdir(exist_ok=True)
     files = {
         "session.ns5": (DATA / "demo.ns5").read_bytes(),
         "session.nev": (DATA / "demo.nev").read_bytes(),
         "paused.ns5": b.nsx([(0, b.ramp(30, 4)), (45, b.ramp(30, 4, first=30))]),
         "array.cmp": sb.array_map(128, 12),
+        "session.ccf": ccf.ccf_of(*(ccf.whole(number) for number in (1, 2, 33))),
         "big-NSP1.ns5": b.nsx([(0, b.ramp(30, 8))]),
         "big-NSP2.ns5": b.nsx([(0, b.ramp(30, 8))]),
         "long001.ns5": b.nsx([(0, b.ramp(300, 4))]),

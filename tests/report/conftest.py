@@ -3,15 +3,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import pytest
 
 
 @pytest.fixture(autouse=True, scope="session")
-def fonts_are_open() -> None:
-    """Let matplotlib open its fonts, which it keeps open, before a test counts open files."""
-    if find_spec("matplotlib"):
-        from nevparse.report.drawing import draw
-
-        draw("fonts", 1, lambda figure: figure.suptitle("abcµ²"), "")
+def fonts_are_open(open_fonts: None) -> None:
+    """Pages are drawn in this folder."""
