@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import FormatError, NevParseError, UnknownVersion
+from ..errors import FormatError, UnknownVersion
 from ..format.header import is_nev
 from ..format.text import ranges_text
 from ..nev.file import NevFile, open_nev
@@ -24,8 +24,8 @@ from ..nsx.blocks import tick_damage
 from ..nsx.file import NsxFile, open_nsx
 from ..nsx.packets import PacketIndex
 from ..source.objects import Openable, display_name, is_path
-from .members import members_of
-from .recording import Recording, open_recording
+from .members import base_of, members_of
+from .recording import Recording
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 # Level and advice. The codes are stable; `spec_notes/check.md` lists them.
@@ -146,19 +146,35 @@ def check(path: Openable, *, progress: Callable[[int, int], None] | None = None)
 
 
 def _check_all(path: Openable, name: str, is_one_file: bool, progress: Callable[[int, int], None]) -> Iterator[Finding]:
-    files = [path] if is_one_file else list(members_of(name).values())
-    for n_done, file in enumerate(files):
-        progress(n_done, len(files))
-        yield from _check_file(file) if is_one_file else _check_member(str(file))
-    progress(len(files), len(files))
     if not is_one_file:
-        yield from _check_together(name)
-
-
-def _check_file(path: Openable) -> Iterator[Finding]:
+        yield from _check_recording(name, progress)
+        return
+    progress(0, 1)
     with open_nev(path) if is_nev(path) else open_nsx(path) as file:
-        problems = _nev_problems(file) if isinstance(file, NevFile) else _nsx_problems(file)
-        yield from _findings(file.path, chain(_header_problems(file), problems))
+        yield from _check_file(file)
+    progress(1, 1)
+
+
+def _check_recording(name: str, progress: Callable[[int, int], None]) -> Iterator[Finding]:
+    members = members_of(name)
+    with Recording(base_of(name), members) as recording:
+        for n_done, (suffix, path) in enumerate(members.items()):
+            progress(n_done, len(members))
+            try:
+                if suffix in recording.failed:
+                    raise recording.failed[suffix]
+                yield from _check_file(recording.files[suffix])
+            except (FormatError, OSError) as error:
+                yield from _findings(path, [("unreadable", getattr(error, "offset", 0), str(error))])
+        progress(len(members), len(members))
+        yield from _date_findings(recording)
+        if recording.nev is not None and recording.nsx:
+            yield from _findings(recording.nev.path, _spike_time_problems(recording))
+
+
+def _check_file(file: NevFile | NsxFile) -> Iterator[Finding]:
+    problems = _nev_problems(file) if isinstance(file, NevFile) else _nsx_problems(file)
+    return _findings(file.path, chain(_header_problems(file), problems))
 
 
 def _header_problems(file: NevFile | NsxFile) -> Iterator[_Problem]:
@@ -230,24 +246,6 @@ def _nev_problems(nev: NevFile) -> Iterator[_Problem]:
         yield "no-electrode-header", 0, f"spikes on electrodes that no header describes: {ranges_text(undescribed)}"
     if nev.unknown_headers:
         yield "unknown-headers", 0, f"{len(nev.unknown_headers)} extended headers of kinds that are not known"
-
-
-def _check_together(name: str) -> Iterator[Finding]:
-    try:
-        recording = open_recording(name)
-    except NevParseError:
-        return
-    with recording:
-        yield from _date_findings(recording)
-        if recording.nev is not None and recording.nsx:
-            yield from _findings(recording.nev.path, _spike_time_problems(recording))
-
-
-def _check_member(path: str) -> Iterator[Finding]:
-    try:
-        yield from _check_file(path)
-    except (FormatError, OSError) as error:
-        yield from _findings(path, [("unreadable", getattr(error, "offset", 0), str(error))])
 
 
 def _date_findings(recording: Recording) -> Iterator[Finding]:

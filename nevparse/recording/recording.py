@@ -53,9 +53,7 @@ class Recording(Opened):
         try:
             for suffix in self.members:  # the NEV comes first: it has the scales of an old NSx
                 self._open(suffix)
-            for suffix, error in self.failed.items():
-                if not self.files:
-                    raise error
+            for suffix, error in self.failed.items() if self.files else ():
                 message = f"{self.members[suffix]} is left out: {error}"
                 warnings.warn(message, DamagedFile, stacklevel=3)  # who called open_recording
         except BaseException:
@@ -291,7 +289,11 @@ def open_recording(path: str | os.PathLike[str], *, nev: str | os.PathLike[str] 
     """
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"expected the path of a member, found {type(path).__name__}; open_nsx and open_nev take it")
-    if nev is None:
-        return Recording(base_of(path), members_of(path))
-    open_nev(nev).close()  # one that was named is never left out
-    return Recording(base_of(path), members_of(path) | {"nev": os.fspath(nev)})
+    members = members_of(path)
+    if nev is not None:
+        open_nev(nev).close()  # one that was named is never left out
+        members["nev"] = os.fspath(nev)
+    recording = Recording(base_of(path), members)
+    if not recording.files:
+        raise next(iter(recording.failed.values()))
+    return recording

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from builders import nev as nb
 from builders import nsx as b
+from builders import timing as t
 from depth import searched
 from fixture_types import FileOf
+from source.kinds import Remote
 
 import nevparse as nv
 from nevparse.cli import commands as cli
 from nevparse.nsx import gap_search
 from nevparse.recording.check import CODES
+from nevparse.source import reference
 
 ROWS = b.ramp(5, 2)
 SOUND = b.nsx([(0, ROWS)])
@@ -168,6 +171,36 @@ def test_the_command_exits_by_the_worst_finding(file_of: FileOf, capsys: pytest.
     assert [json.loads(line)["code"] for line in capsys.readouterr().out.splitlines()] == ["pause", "loss"]
     assert cli.main(["check", text]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_check_reads_every_packet_once() -> None:
+    ticks = t.stamps(200_000, breaks={30_000: 3000})
+    stamped = t.ptp(ticks, np.zeros((200_000, 2), np.int16))
+    for data in (stamped, t.spike_nev(range(0, 60_000, 100))):
+        remote = Remote(data)
+        nv.check(remote)
+        assert remote.sent < 1.2 * len(data), "and a few probes"
+
+
+def test_a_check_opens_each_file_of_a_recording_once(file_of: FileOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    file_of(b.nsx([(0, ROWS)], version=(2, 4)), "r.ns5")
+    base = file_of(nb.nev(SPIKES, [nb.wav(1)]), "r.nev")[: -len(".nev")]
+    opened: list[str] = []
+    real = reference.open_source
+    monkeypatch.setattr(reference, "open_source", lambda path: opened.append(Path(path).name) or real(path))
+    assert codes(nv.check(base)).count("unknown-version") == 1
+    assert opened == ["r.nev", "r.ns5"]
+
+
+def test_every_file_of_a_recording_that_cannot_be_read_is_found(file_of: FileOf) -> None:
+    file_of(b"no recording", "r.ns1")
+    base = file_of(b"none either", "r.nev")[: -len(".nev")]
+    assert [(finding.code, Path(finding.path).name) for finding in nv.check(base)] == [
+        ("unreadable", "r.nev"),
+        ("unreadable", "r.ns1"),
+    ]
+    with pytest.raises(nv.FormatError, match=r"r\.nev"):
+        nv.open_recording(base)
 
 
 @searched("n_flips", 15, 600)
