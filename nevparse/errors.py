@@ -7,9 +7,12 @@ A request that cannot be met (an electrode that the file does not have) is a pla
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+_PACKAGE = f"{__name__.rpartition('.')[0]}."
 
 
 class NevParseError(Exception):
@@ -94,11 +97,17 @@ class Damage(NamedTuple):
     category: type[NevParseWarning] = DamagedFile
 
 
-def warn_of_damage(path: str, damage: Sequence[Damage], stacklevel: int) -> None:
+def warn(message: str, category: type[NevParseWarning]) -> None:
+    """Issue a warning that points at the line which called this package, however deep in it the reason was found."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and f"{frame.f_globals.get('__name__')}.".startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def warn_of_damage(path: str, damage: Sequence[Damage]) -> None:
     """Warn once of each category of damage, with its first place."""
-    for category in (TruncatedFile, DamagedFile):
-        places = [item for item in damage if item.category is category]
-        if places:
-            more = f" (and {len(places) - 1} more places: see .damage)" if len(places) > 1 else ""
-            message = f"{path}, byte {places[0].offset}: {places[0].message}{more}"
-            warnings.warn(message, category, stacklevel=stacklevel)
+    for category in dict.fromkeys(item.category for item in damage):
+        first, *others = (item for item in damage if item.category is category)
+        more = f" (and {len(others)} more places: see .damage)" if others else ""
+        warn(f"{path}, byte {first.offset}: {first.message}{more}", category)

@@ -73,7 +73,7 @@ class Listing:
         ticks = self.nev._packets.heads.tick[packets]
         columns: _Columns = {"tick": ticks}
         if len(self.nev.epochs) > 1:
-            warn_of_ambiguous(self.nev.path, self.nev.packet_epochs, packets, stacklevel=2)
+            warn_of_ambiguous(self.nev.path, self.nev.packet_epochs, packets)
             columns["epoch"] = self._epochs_of(packets)
         columns |= {"seconds": self.nev.seconds(ticks), "kind": [kind] * ticks.size}
         if self.recording is not None:

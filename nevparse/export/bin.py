@@ -7,7 +7,6 @@ The export is planned, and refused if it has to be, before the first byte is wri
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DamagedFile
+from ..errors import DamagedFile, warn
 from ..format.text import counts_text
 from ..nsx.file import NsxFile, open_nsx
 from ..nsx.packets import FullScanNeeded
@@ -246,7 +245,7 @@ def _export(path: str, ns: Continuous, plan: Plan, overwrite: bool, progress: Pr
     is_sorted = next(iter(exported.values())).traces.options.sort
     if job.n_out_of_order and not is_sorted:
         message = f"{job.n_out_of_order} samples are out of order; sort=True (--sort) sorts them"
-        warnings.warn(f"{ns.path}: {message}", DamagedFile, stacklevel=4)
+        warn(f"{ns.path}: {message}", DamagedFile)
     traces = [x.traces for x in exported.values()]
     changes, options = [x.changes for x in traces], traces[0].options
     rows = [part for x in traces for part in x.planned_rows]

@@ -187,7 +187,7 @@ class Sidecar(Opened, RowTimes):
         epochs, assigned = nev.epochs, nev.packet_epochs
         if len(to_nev) > len(epochs):  # the export found a setting of the clock that the open file does not show
             epochs, assigned = tuple(to_nev), assign_packets(nev._packets, to_nev)
-        warn_of_ambiguous(recording.base, assigned, chosen, stacklevel=2)  # who called spike_rows
+        warn_of_ambiguous(recording.base, assigned, chosen)
         for epoch, number in enumerate(match_epochs(to_nev, epochs)):
             in_epoch = assigned.epoch[chosen] == number
             rows[in_epoch] = self.tick_to_row(wanted[in_epoch], epoch=epoch)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import Damage, warn_of_damage
 from ..source.objects import open_source
 from . import tables
 from .header import read_basic_header, read_extended_headers
@@ -62,7 +63,9 @@ def uv_per_bit_by_electrode(nev: Any) -> dict[int, float]:
     if hasattr(nev, "electrodes"):
         return {electrode.electrode_id: electrode.uv_per_bit for electrode in nev.electrodes.values()}
     with closing(open_source(nev)) as source:
-        version, header = read_basic_header(source, tables.NEV_VERSIONS)
+        damage: list[Damage] = []
+        version, header = read_basic_header(source, tables.NEV_VERSIONS, damage)
+        warn_of_damage(source.path, damage)
         raw = read_extended_headers(source, version, header)
     rows = np.frombuffer(raw, version.extended[b"NEUEVWAV"].dtype())
     rows = rows[rows["id"].view("S8") == b"NEUEVWAV"]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, TypeVar
@@ -51,14 +50,14 @@ def begins_as_recording(path: str) -> bool:
 
 
 def read_basic_header(
-    source: Source, versions: Mapping[tuple[bytes, _Number], _VersionT]
+    source: Source, versions: Mapping[tuple[bytes, _Number], _VersionT], damage: list[Damage]
 ) -> tuple[_VersionT, dict[str, Any]]:
     """Identify the version of a file, in the layout of its vendor, and read the basic header.
 
     A Ripple file is known by the application that wrote it (R01838; every file). For a minor number that the tables
-    do not have, the nearest one of the same major is used, with an UnknownVersion warning.
+    do not have, the nearest one of the same major is used, which is noted as damage.
     """
-    version = _identify_version(source, versions)
+    version = _identify_version(source, versions, damage)
     header = version.basic.read(source)
     if version.ripple is not None:
         by_ripple = version.ripple.basic.read(source)
@@ -67,7 +66,9 @@ def read_basic_header(
     return version, header
 
 
-def _identify_version(source: Source, versions: Mapping[tuple[bytes, _Number], _VersionT]) -> _VersionT:
+def _identify_version(
+    source: Source, versions: Mapping[tuple[bytes, _Number], _VersionT], damage: list[Damage]
+) -> _VersionT:
     start = source.peek(tables.VERSION_OFFSET + 2, 0)
     magic = start[: tables.MAGIC_BYTES]
     known = [number for other, number in versions if other == magic]
@@ -79,17 +80,17 @@ def _identify_version(source: Source, versions: Mapping[tuple[bytes, _Number], _
         if len(start) < tables.VERSION_OFFSET + 2:
             raise FormatError("a version", "the end of the file", path=source.path, offset=tables.VERSION_OFFSET)
         number = start[tables.VERSION_OFFSET], start[tables.VERSION_OFFSET + 1]
-    return versions[magic, number if number in known else _nearest_number(source.path, number, known)]
+    return versions[magic, number if number in known else _nearest_number(source.path, number, known, damage)]
 
 
-def _nearest_number(path: str, number: _Number, known: list[_Number]) -> _Number:
+def _nearest_number(path: str, number: _Number, known: list[_Number], damage: list[Damage]) -> _Number:
     version, same_major = "{}.{}".format(*number), [other for other in known if other[0] == number[0]]
     if not same_major:
         expected = "file specification " + " or ".join("{}.{}".format(*other) for other in known)
         raise UnsupportedVersion(expected, version, path=path, offset=tables.VERSION_OFFSET)
     nearest = min(same_major, key=lambda other: abs(other[1] - number[1]))
-    message = f"{path}: file specification {version} is not known; read as {nearest[0]}.{nearest[1]}"
-    warnings.warn(message, UnknownVersion, stacklevel=8)  # who opens the file
+    message = f"file specification {version} is not known; read as {nearest[0]}.{nearest[1]}"
+    damage.append(Damage("unknown-version", tables.VERSION_OFFSET, message, UnknownVersion))
     return nearest
 
 

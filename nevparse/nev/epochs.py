@@ -7,7 +7,6 @@ of them out of place: outside the ticks of their epoch, or behind a step back in
 
 from __future__ import annotations
 
-import warnings
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AmbiguousEpochs
+from ..errors import AmbiguousEpochs, warn
 from .packets import Packets
 from .resets import LATE_S, N_NEIGHBOURS, Counts, Ticks, find_steps_back, find_strays, group_of, n_resets_before
 
@@ -123,7 +122,7 @@ def check_one_epoch(path: str, found: Sequence[int]) -> None:
         raise ValueError(f"{path}: {where}; choose one with epoch= (--epoch N)")
 
 
-def warn_of_ambiguous(path: str, assigned: PacketEpochs, packets: NDArray[np.intp], stacklevel: int) -> None:
+def warn_of_ambiguous(path: str, assigned: PacketEpochs, packets: NDArray[np.intp]) -> None:
     """Warn where some of these packets may be of either of two epochs."""
     ambiguous = np.flatnonzero(assigned.epoch[packets] != assigned.alternative[packets])
     if ambiguous.size:
@@ -131,7 +130,7 @@ def warn_of_ambiguous(path: str, assigned: PacketEpochs, packets: NDArray[np.int
         either = f"epoch {assigned.epoch[packet]} or {assigned.alternative[packet]}"
         count = f"{ambiguous.size} of {packets.size} packets may be of either of two epochs"
         message = f"{path}: {count}, the first is packet {packet} ({either}); packet_epochs has both"
-        warnings.warn(message, AmbiguousEpochs, stacklevel=stacklevel + 1)
+        warn(message, AmbiguousEpochs)
 
 
 class _Assignment:

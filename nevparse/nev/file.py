@@ -6,7 +6,6 @@ Opening reads the headers. The first request for events scans all packets, once 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..cached import cached_property
 from ..clock import TimeBase, TimedFile, find_time_base, requested_ticks
-from ..errors import Damage, FormatError, UnknownScale
+from ..errors import Damage, FormatError, UnknownScale, warn
 from ..format import tables
 from ..format.dates import date_of_systemtime, date_text
 from ..format.header import checked_tick_rate, header_text, read_basic_header, read_extended_headers
@@ -158,9 +157,9 @@ class NevFile(Opened, TimedFile):
     def __init__(self, source: Source, zero_tick: int | None = None, epochs: tuple[Epoch, ...] | None = None) -> None:
         self._source, self.path, self._zero_tick = source, source.path, zero_tick
         self._last_assigned: tuple[PacketEpochs | None, object, object] = None, None, None
-        version, header = read_basic_header(source, tables.NEV_VERSIONS)
-        self._version, self.spec, self.vendor = version, version.name, version.vendor
         damage: list[Damage] = []
+        version, header = read_basic_header(source, tables.NEV_VERSIONS, damage)
+        self._version, self.spec, self.vendor = version, version.name, version.vendor
         raw = read_extended_headers(source, version, header)
         self.digest = header_digest(source.read(version.basic.size, 0) + raw)
         self.packet_bytes, self.sample_rate = int(header["packet_bytes"]), int(header["sample_rate"])
@@ -621,7 +620,7 @@ class NevFile(Opened, TimedFile):
         uv_per_bit[ids] = [self._uv_per_bit(electrode_id) for electrode_id in ids]
         if without := [electrode_id for electrode_id in ids if np.isnan(uv_per_bit[electrode_id])]:
             message = f"{self.path}: no scale for electrodes {ranges_text(without)}; their microvolts are NaN"
-            warnings.warn(message, UnknownScale, stacklevel=2)
+            warn(message, UnknownScale)
         raw = spikes["waveform"]
         out = np.empty(raw.shape, np.float32)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # a damaged header can have any scale

@@ -95,8 +95,8 @@ class NsxFile(Opened, Continuous):
 
     def _read_headers(self) -> NsxHeaders:
         source = self._source
-        version, header = read_basic_header(source, tables.NSX_VERSIONS)
         damage: list[Damage] = []
+        version, header = read_basic_header(source, tables.NSX_VERSIONS, damage)
         self._version, self.spec, self.vendor = version, version.name, version.vendor
         self.dtype, self.n_channels = np.dtype(version.sample), count_channels(source, version, header, damage)
         self.period, self.tick_rate = read_period(source, version, header), checked_tick_rate(version, header, damage)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..clock import convert_ticks
-from ..errors import DamagedFile, FormatError
+from ..errors import DamagedFile, FormatError, warn
 from ..format.lookup import read_only
 from ..format.notebook import summary_html
 from ..format.numbers import integer, integer_array, tick_values
@@ -54,8 +53,7 @@ class Recording(Opened):
             for suffix in self.members:  # the NEV comes first: it has the scales of an old NSx
                 self._open(suffix)
             for suffix, error in self.failed.items() if self.files else ():
-                message = f"{self.members[suffix]} is left out: {error}"
-                warnings.warn(message, DamagedFile, stacklevel=3)  # who called open_recording
+                warn(f"{self.members[suffix]} is left out: {error}", DamagedFile)
         except BaseException:
             self.close()
             raise
@@ -203,7 +201,7 @@ class Recording(Opened):
         if packets is None or (self.is_one_epoch and len(file.epochs) == 1):
             return file.locate(wanted)
         chosen, epochs = integer_array(packets, "packets"), nev.epochs
-        warn_of_ambiguous(self.base, nev.packet_epochs, chosen, stacklevel=2)  # who called locate
+        warn_of_ambiguous(self.base, nev.packet_epochs, chosen)
         numbers = nev.packet_epochs.epoch[chosen]
         if len(epochs) > MOST_EPOCHS:
             return file.locate(wanted)

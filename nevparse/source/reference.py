@@ -80,7 +80,7 @@ def open_file(openable: Openable, make: Callable[[Source], _FileT], digest: byte
         if digest is not None:
             check_same_headers(source, digest, "the headers of the file that was pickled")
             source.close_when_unreachable()
-        warn_of_damage(source.path, file.damage, stacklevel=4)
+        warn_of_damage(source.path, file.damage)
     except BaseException:
         source.close()
         raise

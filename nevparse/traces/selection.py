@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from math import isnan
@@ -12,7 +11,7 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UnknownScale
+from ..errors import UnknownScale, warn
 from ..format.channel import Channel
 from ..format.numbers import integer, integers, one_or_more
 from ..format.text import printable, ranges_text
@@ -219,4 +218,4 @@ def _warn_of_unknown_scale(path: str, channels: Sequence[Channel]) -> None:
     if unknown:
         message = f"{path}: no scale in microvolts for electrodes {ranges_text(unknown)}, which are NaN"
         hint = "" if channels[0].units else "; NSx 2.1 has none: give the NEV, open_nsx(path, nev=...)"
-        warnings.warn(message + hint, UnknownScale, stacklevel=4)
+        warn(message + hint, UnknownScale)

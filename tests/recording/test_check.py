@@ -39,7 +39,7 @@ UNEVEN = b.nsx([(10**13 + k * PTP_STEP, b.ramp(1, 2)) for k in range(200)], "3.0
 
 # one file for each code, and the byte offset of its finding
 CASES: dict[str, tuple[str, bytes, int]] = {
-    "unknown-version": ("s.ns5", b.nsx([(0, ROWS)], version=(2, 4)), 0),
+    "unknown-version": ("s.ns5", b.nsx([(0, ROWS)], version=(2, 4)), 8),
     "header-size": ("s.ns5", b.nsx([(0, ROWS)], header_bytes=5), 10),
     "tick-rate": ("s.ns5", b.basic("2.3", 1, tick_rate=0) + b.channel(1) + b.block("2.3", 0, b.ramp(5, 1)), 290),
     "no-channels": ("s.ns5", b.basic("2.3", 0), 310),

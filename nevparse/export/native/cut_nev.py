@@ -30,7 +30,7 @@ from ..inputs import check_not_shrunk
 from ..paths import takes_paths
 from .anonymise import PacketBlanks, anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .cut_nsx import segment_numbers
-from .file_plan import FilePlan, Progress, copy_bytes, write_file
+from .file_plan import FilePlan, Progress, copy_bytes, is_copied_whole, write_file
 
 
 class _Times(NamedTuple):
@@ -149,7 +149,8 @@ def write_nev(
     if takes_all and not (anonymise or base_tick):
         n_packets, start = nev.n_packets, nev._recorded.start
         stop = start + n_packets * nev.packet_bytes
-        head = _head(nev, None, False, None) if nev.damage else nev._source.read(nev._headers_end, 0, "headers")
+        is_whole, source = is_copied_whole(nev.damage), nev._source
+        head = source.read(nev._headers_end, 0, "headers") if is_whole else _head(nev, None, False, None)
         plan = FilePlan(head, len(head) + stop - start, copy_bytes(nev._source, start, stop))
     else:
         is_chosen = np.ones(nev.n_packets, np.bool_)
@@ -207,7 +208,7 @@ def _at_times(nev: NevFile, times: _Times, *, is_one_epoch: bool) -> NDArray[np.
         return wanted
     assigned = nev.packet_epochs
     is_possible = wanted & ((assigned.epoch == epoch) | (assigned.alternative == epoch))
-    warn_of_ambiguous(nev.path, assigned, np.flatnonzero(is_possible), stacklevel=4)  # who called write_nev
+    warn_of_ambiguous(nev.path, assigned, np.flatnonzero(is_possible))
     wanted &= assigned.epoch == epoch
     return wanted
 

@@ -31,7 +31,7 @@ from ..bin import check_nothing_chosen
 from ..inputs import check_not_shrunk
 from ..paths import takes_paths
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
-from .file_plan import FilePlan, NsxReport, Progress, copy_bytes, write_file
+from .file_plan import FilePlan, NsxReport, Progress, copy_bytes, is_copied_whole, write_file
 
 Recorded = NsxFile | SuccessiveFiles
 Columns = NDArray[np.intp]
@@ -222,7 +222,8 @@ def _plan(
     start = ns._headers.start
     takes_all = np.array_equal(columns, np.arange(ns.n_channels)) and sum(span.n_rows for span in spans) == ns.n_samples
     # The last block of a file that has grown may count more samples now than were read
-    if takes_all and isinstance(ns, NsxFile) and not (ns.damage or anonymise or base_tick or has_grown):
+    is_whole = takes_all and isinstance(ns, NsxFile) and is_copied_whole(ns.damage)
+    if is_whole and not (anonymise or base_tick or has_grown):
         head = ns._source.read(start, 0, "headers")
         return FilePlan(head, ns.size_bytes, copy_bytes(ns._source, start, ns.size_bytes))
     ends = [(span, span.start + min(span.n_rows, 2 * N_NEIGHBOURS)) for span in spans]  # packets may be shuffled

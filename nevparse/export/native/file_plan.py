@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from ...errors import Damage, UnknownVersion
 from ...format.text import duration_text, size_text
 from ...source.base import Source
 from ...traces.extents import Extent
@@ -32,6 +33,11 @@ class FilePlan(NamedTuple):
     head: bytes
     n_bytes: int
     body: Iterator[memoryview]
+
+
+def is_copied_whole(damage: Iterable[Damage]) -> bool:
+    """Whether a copy of all of a file has all of its bytes; of a damaged one it has what can be read."""
+    return all(place.category is UnknownVersion for place in damage)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -13,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import UnknownScale
+from ...errors import UnknownScale, warn
 from ...format.channel import Channel
 from ...format.text import json_text, ranges_text
 from ...maps.positions import ArrayMap, Positions
@@ -206,7 +205,7 @@ def write_sorter(
     unknown = [channel.electrode_id for channel in chosen if not isfinite(channel.uv_per_bit)]
     if unknown:
         message = f"{ns.path}: no scale in microvolts for electrodes {ranges_text(unknown)}: no gains in {SI_BINARY}"
-        warnings.warn(message, UnknownScale, stacklevel=3)
+        warn(message, UnknownScale)
     selection = f"{'those chosen' if is_selection else 'all neural ones'}, {len(chosen)} of {ns.n_channels}"
     gains = tuple(channel.uv_per_bit for channel in chosen)
     return SorterReport(target, export, selection, positions, settings, gains, in_place)

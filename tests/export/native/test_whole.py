@@ -34,7 +34,7 @@ def test_writing_c01_the_whole_of_a_file_is_its_bytes(
 @pytest.mark.parametrize("what", WHOLE)
 def test_writing_c01_the_whole_of_an_odd_file_is_its_bytes(opened: Opened, cut: Cut, what: str) -> None:
     ns = quietly(opened, WHOLE[what])
-    assert ns.damage == ()
+    assert {place.code for place in ns.damage} <= {"unknown-version"}
     assert cut(ns) == WHOLE[what]
 
 
@@ -44,7 +44,7 @@ def test_writing_c01_and_c03_taking_it_block_by_block_gives_the_same(
 ) -> None:
     """Without the way that copies the whole."""
     ns = opened(WHOLE[what])
-    monkeypatch.setattr(ns._recorded, "damage", (None,))
+    monkeypatch.setattr(ns._recorded, "damage", (nv.Damage("header-size", 10, "as if"),))
     assert cut(ns) == WHOLE[what]
 
 
