@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ExportError
+from ..format.notebook import merged
 from .array_view import VERDICT_COLORS, ArrayLayout
 from .spikes import SpikeSummary, UnitShape
 from .timeline import RecordingTimes
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 
 _INK = "#010203"  # stands for the colour of the page's text, which replaces it
 _ACCENT, _BAND, _PLAIN = "#3b78c3", "#7ba6dc", "#64748b"  # on paper and in the dark
+_EVENT, _LOST, _RESET = "#e08e0b", "#d1495b", "#8a929e"
 _FAULTY = ("#d1495b", "#e08e0b", "#2a9d8f", "#8e5bb5", "#b5651d")
 _UNITS = ("#3b78c3", "#d1495b", "#2a9d8f", "#e08e0b", "#8e5bb5", "#5a7d2a")
 _OTHERS = {"unclassified": "#8a929e", "noise": "#c4a484", "reserved": "#8a929e"}
 _INCHES, _DPI = 9.6, 110
 _MOST_POINTS = 20_000  # of one figure as lines; more are a picture
 _TRACE_POINTS = 1600
+_SEEN = 2000  # places across a figure: nothing finer is seen
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
     "text.parse_math": False,
@@ -78,6 +81,53 @@ def draw(name: str, height: float, paint: Callable[[Figure], object], label: str
 def plain_label(label: str, electrode_id: int) -> str:
     """A label as figures can have it: in the letters of their font, else the electrode's number."""
     return label if label and label.isascii() and label.isprintable() else f"electrode {electrode_id}"
+
+
+# ----------------------------------------------------------------------------------------------------------- time
+def draw_timeline(times: RecordingTimes) -> str:
+    """A lane for each file, with its gaps, and for each kind of event."""
+    total_s, n_files = times.axis.total_s, len(times.lanes)
+    kinds = [kind for kind in (times.nev.kinds() if times.nev is not None else ()) if kind != "unknown"]
+    names = [*(lane.name for lane in times.lanes), *(kind.replace("_", " ") for kind in kinds)]
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for y, lane in enumerate(times.lanes):
+            bars = [(a, b - a) for a, b in merged(lane.spans, total_s / _SEEN)]
+            axes.broken_barh(bars, (y - 0.3, 0.6), color=_ACCENT, lw=0.4)
+            axes.vlines(_seen(lane.losses, total_s), y - 0.42, y + 0.42, color=_LOST, lw=1.2)
+        for y, kind in enumerate(kinds, n_files):
+            places = times.places(kind)
+            if kind == "spike":
+                counts, edges = np.histogram(places[np.isfinite(places)], 430, (0, total_s))
+                axes.stairs(
+                    y + 0.4 - 0.8 * counts / max(1, counts.max()), edges, baseline=y + 0.4, fill=True, color=_BAND
+                )
+            else:
+                axes.vlines(_seen(places, total_s), y - 0.3, y + 0.3, color=_EVENT, lw=0.8)
+        axes.set_yticks(range(len(names)), names)
+        axes.set(xlim=(0, total_s), ylim=(len(names) - 0.5, -0.5))
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(left=False)
+        _mark_epochs(times, axes)
+
+    return draw("timeline", 0.6 + 0.22 * len(names), paint, "Timeline of every file")
+
+
+def _seen(places: NDArray[np.float64], total_s: float) -> NDArray[np.float64]:
+    """Places on the axis, those that nobody can tell apart as one."""
+    step_s = total_s / _SEEN
+    return np.unique(np.round(places[np.isfinite(places)] / step_s)) * step_s
+
+
+def _mark_epochs(times: RecordingTimes, *all_axes: Axes) -> None:
+    """The page's own times below, and a band where the clock was set anew."""
+    axis, ticks = times.axis, times.axis.ticks()
+    for axes in all_axes:
+        axes.set_xticks([place for place, _ in ticks], [text for _, text in ticks])
+        for number in range(1, len(axis.starts)):
+            stop = axis.offsets[number - 1] + axis.lengths[number - 1]
+            axes.axvspan(stop, axis.offsets[number], color=_RESET, alpha=0.3, lw=0)
 
 
 # -------------------------------------------------------------------------------------------------------- spectra
@@ -176,21 +226,10 @@ def draw_raster(summary: SpikeSummary, times: RecordingTimes) -> str:
         raster.set_yticks(labelled, [str(summary.electrode_ids[k]) for k in labelled])
         middle = (np.arange(counts.shape[1]) + 0.5) * axis.total_s / counts.shape[1]
         rate.fill_between(middle, per_s.sum(axis=0) / max(1, len(counts)), color=_ACCENT, alpha=0.6, lw=0, step="mid")
-        rate.set(ylabel="spikes/s\nper electrode", xlabel="seconds", xlim=(0, axis.total_s), ylim=(0, None))
+        rate.set(ylabel="spikes/s\nper electrode", xlim=(0, axis.total_s), ylim=(0, None))
         _mark_epochs(times, raster, rate)
 
     return draw("raster", height, paint, "Spikes of every electrode over time")
-
-
-def _mark_epochs(times: RecordingTimes, *all_axes: Axes) -> None:
-    """The page's own times below, and a band where the clock was set anew."""
-    axis, ticks = times.axis, times.axis.ticks()
-    step = -(-len(ticks) // 10) or 1
-    for axes in all_axes:
-        axes.set_xticks([place for place, _ in ticks[::step]], [text.removesuffix(" s") for _, text in ticks[::step]])
-        for number in range(1, len(axis.starts)):
-            stop = axis.offsets[number - 1] + axis.lengths[number - 1]
-            axes.axvspan(stop, axis.offsets[number], color="#8a929e", alpha=0.3, lw=0)
 
 
 def draw_waveforms(layout: ArrayLayout, shapes: Sequence[UnitShape], unit: str) -> str:
@@ -256,7 +295,6 @@ def draw_words(kinds: Sequence[tuple[str, NDArray[np.float64], NDArray[Any]]], t
             axes.plot(places, values, ".", ms=5, color=_ACCENT, alpha=0.7, mew=0, rasterized=is_picture)
             axes.yaxis.set_major_formatter("{x:.0f}")
             axes.set(ylabel=f"{kind}\nvalue", xlim=(0, times.axis.total_s))
-        grid[-1].set(xlabel="seconds")
         _mark_epochs(times, *grid)
 
     return draw("words", 0.5 + 1.5 * len(kinds), paint, "Digital and serial words over time")

@@ -31,7 +31,6 @@ from .contents import PageContents, Progress
 from .quality import Quality
 from .spikes import MOST_OF_UNIT
 from .style import PAGE, STYLE
-from .timeline import draw_timeline
 
 _Opened = (Recording, NsxFile, NevFile)
 _TRACE_S, _MOST_TRACES, _MOST_FAULTY_TRACES = 2.0, 12, 5
@@ -173,7 +172,7 @@ class _Page:
         note = "Seconds after the first sample. Bars are unbroken data; red lines are samples lost."
         if len(self._contents.times.axis.starts) > 1:
             note += " At each grey band the clock was set anew: the times behind it count from that moment's own start."
-        return _Section("Timeline", note, draw_timeline(self._contents.times))
+        return _Section("Timeline", note, drawing.draw_timeline(self._contents.times))
 
     def _comments(self) -> str:
         if self._contents.nev is None or not self._contents.nev.kinds().get("comment"):

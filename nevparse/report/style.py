@@ -59,11 +59,6 @@ section { margin-top: 34px; }
 svg { display: block; width: 100%; height: auto; color: var(--ink); }
 svg text { fill: currentColor; font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans",
   sans-serif; }
-.timeline .data { fill: var(--accent); } .timeline .rate { fill: var(--accent); opacity: .75; }
-.timeline .event { stroke: var(--look); stroke-width: 1; fill: none; }
-.timeline .lost { stroke: var(--bad); stroke-width: 1.4; fill: none; }
-.timeline .grid { stroke: var(--line); fill: none; } .timeline .reset { fill: var(--plain); opacity: .35; }
-.timeline text { fill: var(--dim); }
 .maps { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 16px; align-items: start; }
 .maps .wide { grid-column: 1 / -1; }
 .array .none { fill: none; stroke: var(--line); }

@@ -14,8 +14,6 @@ FAULTS = {6: "dead", 13: "hum", 21: "noisy", 26: "clipped", 30: "elsewhere"}
 _WIDTH, _MARGIN = 960, 24
 _STYLE = """
 svg { color: #1c2430; } text { fill: #1c2430; font-family: "Liberation Sans", Arial, sans-serif; }
-.data, .rate { fill: #3b78c3; } .rate { opacity: .75; } .event { stroke: #b7791f; fill: none; }
-.lost { stroke: #c0352b; fill: none; } .grid { stroke: #d9dee6; fill: none; } .timeline text { fill: #5f6b7a; }
 .array .none { fill: none; stroke: #d9dee6; } .dim { fill: #5f6b7a; } .big { font-size: 17px; font-weight: bold; }
 """
 _STATES = {"good": "#3d8b52", "look": "#b7791f", "bad": "#c0352b", "plain": "#8a929e"}
@@ -26,8 +24,8 @@ def picture(page: str) -> str:
     parts = [f"<style>{_STYLE}</style>", *_cards(page)]
     y = 150.0
     figures = re.findall(r'<svg class="(\w+)[^"]*"(.*?)>(.*?)</svg>', page, re.DOTALL)
-    rows = [[each for each in figures if each[0] == "timeline"], [each for each in figures if each[0] == "array"]]
-    rows += [[each] for each in figures if (each[0] == "figure" and "spectra" in each[2]) or "waveforms-" in each[2]]
+    rows = [[each] for name in ("timeline-", "spectra-", "waveforms-") for each in figures if name in each[2]]
+    rows.insert(1, [each for each in figures if each[0] == "array"])
     for row in rows:
         height = 0.0
         for k, (kind, head, body) in enumerate(row):

@@ -246,6 +246,13 @@ def test_epochs_follow_each_other_on_the_axis() -> None:
     assert "-1 s" not in [text for place, text in axis.ticks() if place < 10]
 
 
+@pytest.mark.parametrize("epochs", [[(0, 10), (0, 0.001), (0, 10)], [(0, 5.99), (5.99, 9)], [(0, 1)] * 12])
+def test_texts_below_the_axis_do_not_touch(epochs: list[tuple[float, float]]) -> None:
+    axis = TimeAxis(epochs)
+    places = [place for place, _ in axis.ticks()]
+    assert min(np.diff(places)) >= 0.07 * axis.total_s
+
+
 @pytest.mark.parametrize("length", [1e-5, 0.02, 1, 59, 3600, 1e6])
 def test_an_axis_has_some_round_times(length: float) -> None:
     assert 2 <= len(TimeAxis([(0, length)]).ticks()) <= 13
