@@ -28,7 +28,7 @@ _TAI_AHEAD_S = 37  # of UTC since 2017: atomic time, which PTP carries
 _AGREE_S = 10  # header dates are written within seconds of the first sample
 _BEYOND_DATES_S = 1 << 40
 _MAX_S = (1 << 63) // _NANOSECOND_HZ - 2  # seconds from 1970 that 64 bits of nanoseconds hold
-_ROLLOVER = 1 << 32
+ROLLOVER = 1 << 32
 _TICKS_AT_ONCE = 1 << 14
 _ROLLOVER_NEAR_S = 3600  # a recording that ran over 32 bits came this near to their end
 
@@ -141,14 +141,14 @@ class Clock(NamedTuple):
         hour, step = _ROLLOVER_NEAR_S * self.tick_rate, -(-self.num // self.den)
         end = base = 0
         for offset, tick, n_samples in blocks:
-            rollover = base + _ROLLOVER
+            rollover = base + ROLLOVER
             if base + tick < end and rollover - end < hour and -step <= rollover + tick - end < hour:
                 base = rollover
-            elif base and base + tick - end >= _ROLLOVER - step:  # a step early, just before the clock ran over
-                base -= _ROLLOVER
+            elif base and base + tick - end >= ROLLOVER - step:  # a step early, just before the clock ran over
+                base -= ROLLOVER
             yield offset, base + tick, n_samples
             end = base + tick + n_samples * self.num // self.den
-            base = max(base, end - end % _ROLLOVER)
+            base = max(base, end - end % ROLLOVER)
 
     def gap(self, segment: int, last: tuple[int, int], start_tick: int, next_tick: int, zero_tick: int) -> Gap:
         """The break between a segment that starts at `start_tick` and the next, which starts at `next_tick`.

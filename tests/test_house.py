@@ -112,6 +112,17 @@ def test_importing_the_package_loads_no_numpy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=with_path(PACKAGE.parent), timeout=60)
 
 
+def test_an_export_of_continuous_data_loads_nothing_that_reads_a_nev(tmp_path: Path) -> None:
+    code = (
+        "import sys, nevparse\n"
+        "with nevparse.open_nsx(sys.argv[1]) as ns: nevparse.write_bin(ns, 'o.bin')\n"
+        "assert not [name for name in sys.modules if name.startswith('nevparse.nev.')]"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, str(DEMO)], check=True, cwd=tmp_path, env=with_path(CHECKOUT), timeout=60
+    )
+
+
 def test_most_functions_are_short() -> None:
     lengths = [length(node) for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     assert statistics.median(lengths) <= 8

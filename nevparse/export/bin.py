@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +21,6 @@ from ..format.text import counts_text
 from ..nsx.file import NsxFile, open_nsx
 from ..nsx.packets import FullScanNeeded
 from ..recording.instruments import CombinedInstruments, InstrumentChanges, combine_instruments
-from ..recording.recording import Recording
 from ..source.growth import POLL_S, FollowOptions
 from ..traces.plan import GapPolicy, PlanOptions
 from ..traces.row_times import NO_ROW
@@ -32,6 +31,9 @@ from .job import BinFile, ExportJob, Progress, bin_file, bin_outputs
 from .live import GrowingRows
 from .paths import takes_paths
 from .sidecar import read_sidecar
+
+if TYPE_CHECKING:
+    from ..recording.recording import Recording
 
 Plan = Callable[[Continuous], Mapping[str, Traces | GrowingRows]]  # what to write of a recording, by suffix
 

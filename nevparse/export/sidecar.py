@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from errno import ENOENT
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,14 +16,14 @@ from ..errors import FormatError
 from ..format.notebook import summary_html
 from ..format.numbers import clock_tick, tick_values
 from ..format.text import duration_text
-from ..nev.epochs import Epoch, assign_packets, warn_of_ambiguous
-from ..recording.epochs import match_epochs
-from ..recording.recording import Recording
-from ..recording.successive_nevs import SuccessiveRecordings
 from ..source.base import Opened
 from ..source.file import FileSource
 from ..traces.row_times import NO_ROW, RowTimes
 from ..traces.traces import Traces
+
+if TYPE_CHECKING:
+    from ..recording.recording import Recording
+    from ..recording.successive_nevs import SuccessiveRecordings
 
 SIDECAR_VERSION = 1
 _TICK = np.dtype("<i8")
@@ -176,6 +176,10 @@ class Sidecar(Opened, RowTimes):
         numpy.ndarray
             int64, of the shape of `ticks`; -1 where no row was recorded then.
         """
+        from ..nev.epochs import Epoch, assign_packets, warn_of_ambiguous  # only who has a NEV needs them
+        from ..recording.epochs import match_epochs
+        from ..recording.successive_nevs import SuccessiveRecordings
+
         if isinstance(recording, SuccessiveRecordings):
             return self._rows_of_successive(recording, ticks, packets)
         nev, offset = recording.require_nev(), clock_tick(self._offset_of(recording), "offset_ticks")

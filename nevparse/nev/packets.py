@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import are_within
+from ..clock import ROLLOVER, are_within
 from ..errors import FormatError
 from ..format import tables
 from ..format.layout import Layout
 from .comments import decode_packet_text, without_tick
-from .resets import ROLLOVER, Reset, find_resets, first_in_line, group_of, unroll
+from .resets import Reset, find_resets, first_in_line, group_of, unroll
 
 PacketNumbers = NDArray[np.intp]  # indices of packets in the file
 WaveformShape = tuple[np.dtype[Any], int]  # type and number of its samples

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..clock import ROLLOVER
 from ..format.numbers import INT64_MAX
 
 Ticks = NDArray[np.int64]
@@ -32,7 +33,6 @@ _MOST_PARTS = 4096
 _MOST_MEASURED = 256  # lasting steps whose sides are compared as long as they are; noise has more
 _SAMPLED = 4096  # packets of each side that are compared
 _ALIKE_KINDS, _ALIKE_GROUPS = 0.25, 0.5
-ROLLOVER = 1 << 32
 _HOUR_S = 3600
 _FEW_NEAR = 64  # packets on each side of a rollover that may be out of order
 _STEPS_AT_ONCE = 1 << 14

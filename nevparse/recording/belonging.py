@@ -8,14 +8,15 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import combinations
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..clock import counts_from_1970
+from ..clock import ROLLOVER, counts_from_1970
 from ..format.text import printable, ranges_text
-from ..nev.file import NevFile
-from ..nev.resets import ROLLOVER
 from ..nsx.file import NsxFile
 from .members import instrument_of
+
+if TYPE_CHECKING:  # who has no NEV need not read how it is read
+    from ..nev.file import NevFile
 
 AGREE_S = 1  # the source is in spec_notes/joining.md, C01
 _MICROSECOND = timedelta(microseconds=1)
