@@ -12,8 +12,8 @@ import numpy as np
 from ..format.notebook import shown
 from ..format.text import counted, counts_text, duration_text, size_text
 from ..recording.check import ERROR, NOTE, WARNING
-from ..recording.recording import Recording
 from .contents import PageContents
+from .quality import BANDS, are_faulty, noise_band, unit_text
 
 _PLURAL = {"pause": "pauses", "loss": "losses", "overlap": "overlaps", "reset": "resets"}  # and codes of findings
 _GOOD, _LOOK, _BAD, _PLAIN = "good", "look", "bad", "plain"
@@ -60,17 +60,15 @@ def _channel_card(contents: PageContents) -> Card:
     judged = rows[rows["verdict"] != "not judged"]
     if not judged.size:
         return Card(_PLAIN, "Channels", "no electrodes", "No continuous file has channels of electrodes.")
-    bad = judged[judged["verdict"] != "good"]
-    state = _BAD if bad.size > _BAD_SHARE * judged.size else _LOOK if bad.size else _GOOD
-    counts = Counter(bad["verdict"].tolist())
-    text = counts_text(dict(counts.most_common()))
-    unit = "µV" if judged["unit"][0] == "uV" else "raw units: the file has no scale"
-    band = "spike_noise" if np.isfinite(judged["spike_noise"]).any() else "lfp_noise"
+    faulty, band = judged[are_faulty(judged)], noise_band(judged)
+    state = _BAD if faulty.size > _BAD_SHARE * judged.size else _LOOK if faulty.size else _GOOD
+    counts = counts_text(dict(Counter(faulty["verdict"].tolist()).most_common()))
     noise = judged[band][np.isfinite(judged[band])]
-    said = f"median noise {np.median(noise):.3g} {unit}" if noise.size else "too short to measure"
-    bands = "spike band" if band == "spike_noise" else "LFP band"
-    more = "; ".join(part for part in (text, f"{said} ({bands})" if noise.size else said) if part)
-    return Card(state, "Channels", f"{judged.size - bad.size} of {judged.size} good", more)
+    said = "too short to measure"
+    if noise.size:
+        said = f"median noise {np.median(noise):.3g} {unit_text(judged)} ({BANDS[band]} band)"
+    head = f"{judged.size - faulty.size} of {judged.size} good"
+    return Card(state, "Channels", head, "; ".join(filter(None, (counts, said))))
 
 
 def _time_card(contents: PageContents) -> Card:
@@ -103,9 +101,8 @@ def _spike_card(contents: PageContents) -> Card:
 
 def _file_card(contents: PageContents) -> Card:
     levels = Counter(finding.level for finding in contents.findings if finding.code not in _PLURAL)
-    failed = len(contents.opened.failed) if isinstance(contents.opened, Recording) else 0
     size = sum(os.path.getsize(file.path) for file in contents.files.values() if os.path.isfile(file.path))
-    state = _BAD if levels[ERROR] or failed else _LOOK if levels[WARNING] else _GOOD
+    state = _BAD if levels[ERROR] or contents.failed else _LOOK if levels[WARNING] else _GOOD
     counts = [counted(levels[level], level) for level in (ERROR, WARNING) if levels[level]]
     notes = f"; {counted(levels[NOTE], 'note')}" if levels[NOTE] else ""
     head = ", ".join(counts) or "sound"

@@ -20,12 +20,12 @@ from ..nev.file import NevFile
 from ..nsx.file import NsxFile
 from ..recording.check import ERROR, Finding, check
 from ..recording.recording import Recording
+from .array_view import ArrayLayout
 from .quality import Measurement, measure
 from .spikes import summarise_spikes
 from .timeline import RecordingTimes
 
 Progress = Callable[[int, int], None]
-STEPS = 10
 
 
 class PageContents:
@@ -41,6 +41,8 @@ class PageContents:
         Every electrode once, of whichever file describes it.
     positions : Positions or None
         Where they are.
+    layout : ArrayLayout or None
+        The same as cells of a drawing.
     findings : tuple of Finding
         What `check` says.
     measured : dict of Measurement
@@ -58,14 +60,19 @@ class PageContents:
         cmp: Any,
         by: str,
         seconds: float | None,
-        progress: Progress,
+        n_sections: int,
+        progress: Progress | None,
     ) -> None:
         self.opened, self.files, self._progress, self._n_done = opened, files, progress, 0
         self.continuous = {key: file for key, file in files.items() if isinstance(file, NsxFile)}
+        self._n_steps = 2 + len(self.continuous) + n_sections
+        self.failed = opened.failed if isinstance(opened, Recording) else {}
         self.nev = next((file for file in files.values() if isinstance(file, NevFile)), None)
         self.main = self._main_file()
         self.electrodes = self._all_electrodes()
         self.positions = self._positions_of(cmp, by)
+        ids = [channel.electrode_id for channel in self.electrodes]
+        self.layout = ArrayLayout(ids, self.positions.um) if self.positions is not None else None
         self.findings = self._check()
         self.step()
         self.measured = self._measure(seconds)
@@ -80,12 +87,9 @@ class PageContents:
 
     def step(self) -> None:
         """One more step of the page is done."""
-        self._n_done = min(self._n_done + 1, STEPS)
-        self._progress(self._n_done, STEPS)
-
-    def finish(self) -> None:
-        """Every step is done."""
-        self._progress(STEPS, STEPS)
+        self._n_done += 1
+        if self._progress is not None:
+            self._progress(self._n_done, self._n_steps)
 
     def _main_file(self) -> NsxFile | None:
         """The continuous file whose channels are shown: with the most electrodes, then the fastest."""

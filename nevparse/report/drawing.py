@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import ExportError
 from ..format.notebook import merged
 from .array_view import VERDICT_COLORS, ArrayLayout
+from .quality import FAULTLESS, unit_text
 from .spikes import SpikeSummary, UnitShape
 from .timeline import RecordingTimes
 
@@ -131,9 +132,7 @@ def _mark_epochs(times: RecordingTimes, *all_axes: Axes) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------- spectra
-def draw_spectra(
-    frequencies: NDArray[np.float64], power: NDArray[np.float32], rows: NDArray[np.void], unit: str
-) -> str:
+def draw_spectra(frequencies: NDArray[np.float64], power: NDArray[np.float32], rows: NDArray[np.void]) -> str:
     """Median and range of the power spectra of all channels, and those that are not like them."""
     edges = np.geomspace(max(frequencies[1], 0.5), frequencies[-1], 320)
     numbers = np.searchsorted(edges, frequencies[1:], "right")
@@ -154,7 +153,7 @@ def draw_spectra(
             row = rows[number]
             name = f"{plain_label(str(row['label']), int(row['electrode_id']))}: {row['verdict']}"
             axes.plot(centers, binned[number], color=color, lw=0.9, label=name)
-        axes.set(xscale="log", yscale="log", xlabel="frequency (Hz)", ylabel=f"power ({unit}²/Hz)")
+        axes.set(xscale="log", yscale="log", xlabel="frequency (Hz)", ylabel=f"power ({unit_text(rows)}²/Hz)")
         axes.set_xlim(centers[0], centers[-1])
         axes.set_ylim(max(1e-12, low.min() / 10), None)
         axes.xaxis.set_major_formatter("{x:g}")
@@ -167,11 +166,12 @@ def draw_spectra(
 
 
 # --------------------------------------------------------------------------------------------------------- traces
-def draw_traces(start_s: float, seconds: float, traces: NDArray[np.float32], rows: NDArray[np.void], unit: str) -> str:
+def draw_traces(start_s: float, seconds: float, traces: NDArray[np.float32], rows: NDArray[np.void]) -> str:
     """Some seconds of some channels, one above the other; `traces` are ``(n_channels, n_samples)``.
 
-    Without a unit each has its own scale.
+    Channels that are not all electrodes have a scale each.
     """
+    unit = unit_text(rows) if (rows["kind"] == "neural").all() else ""
     n_samples = traces.shape[1]
     size = max(1, -(-n_samples // (_TRACE_POINTS // 2)))
     each = np.percentile(traces, 99, axis=1) - np.percentile(traces, 1, axis=1)
@@ -182,7 +182,7 @@ def draw_traces(start_s: float, seconds: float, traces: NDArray[np.float32], row
         axes = figure.add_subplot()
         for k, (trace, row) in enumerate(zip(traces, rows, strict=True)):
             x, y = _envelope(trace - np.median(trace), size)
-            color = _PLAIN if row["verdict"] in ("good", "not judged") else VERDICT_COLORS[str(row["verdict"])]
+            color = _PLAIN if row["verdict"] in FAULTLESS else VERDICT_COLORS[str(row["verdict"])]
             limited = np.clip(y / spreads[k], -0.75, 0.75) - k
             axes.plot(start_s + x * (seconds / n_samples), limited, color=color, lw=0.5, rasterized=True)
         names = [plain_label(str(row["label"]), int(row["electrode_id"])) for row in rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from math import isfinite
 from typing import Any, NamedTuple
@@ -26,9 +26,9 @@ from ..recording.check import ERROR, NOTE, WARNING
 from ..recording.recording import Recording, open_recording
 from . import drawing
 from .answer import Answer, answer_of
-from .array_view import ArrayLayout, draw_values, draw_verdicts
+from .array_view import draw_values, draw_verdicts
 from .contents import PageContents, Progress
-from .quality import Quality
+from .quality import BANDS, FAULTLESS, VERDICTS, Quality, are_faulty, noise_band, unit_text
 from .spikes import MOST_OF_UNIT
 from .style import PAGE, STYLE
 
@@ -115,9 +115,9 @@ def write_report(
         files = opened.files if isinstance(opened, Recording) else {_suffix(opened.path) or "file": opened}
         inputs = [file._source for file in files.values()]
         outputs = stack.enter_context(complete_or_absent(target, [target], overwrite=overwrite, inputs=inputs))
-        contents = PageContents(opened, files, cmp, by, seconds, progress or (lambda _done, _total: None))
+        contents = PageContents(opened, files, cmp, by, seconds, len(_SECTIONS), progress)
         answer = answer_of(contents)
-        html = _Page(contents, answer).html().encode("utf-8", "backslashreplace")
+        html = _html(contents, answer).encode("utf-8", "backslashreplace")
         with outputs.create(target, len(html)) as file:
             file.write(html)
     quality = {key: each.quality for key, each in contents.measured.items()}
@@ -137,229 +137,203 @@ def _suffix(path: str) -> str:
     return ending if ending == "nev" or ending[:2] in ("ns", "nf") else ""
 
 
-class _Page:
-    """The sections of the page."""
-
-    def __init__(self, contents: PageContents, answer: Answer) -> None:
-        self._contents, self._answer = contents, answer
-
-    def html(self) -> str:
-        """The whole page."""
-        sections = [
-            *(self._worst_section(), self._timeline_section(), self._array_section(), self._spectra_section()),
-            *(self._traces_section(), self._spikes_section(), self._waveform_section(), self._events_section()),
-            *(self._channels_section(), self._files_section(), self._findings_section()),
-        ]
-        name = os.path.basename(self._contents.name)
-        cards = "".join(card.html() for card in self._answer.cards)
-        body = "".join(section.html() for section in sections if section is not None)
-        self._contents.finish()
-        return PAGE.format(
-            title=shown(name), style=STYLE, subtitle=shown(self._subtitle()), state=self._answer.state,
-            answer=shown(self._answer.text), cards=cards, body=body,
-        )  # fmt: skip
-
-    def _subtitle(self) -> str:
-        first: NsxFile | NevFile | None = self._contents.main or self._contents.nev
-        if first is None:
-            return ""
-        vendor = "Ripple" if first.vendor == "ripple" else "Blackrock"
-        application = next((file.application for file in self._contents.files.values() if file.application), "")
-        parts = [f"{vendor} {first.spec}", application, date_text(first.time_origin)]
-        return " · ".join(part for part in parts if part)
-
-    def _timeline_section(self) -> _Section | None:
-        note = "Seconds after the first sample. Bars are unbroken data; red lines are samples lost."
-        if len(self._contents.times.axis.starts) > 1:
-            note += " At each grey band the clock was set anew: the times behind it count from that moment's own start."
-        return _Section("Timeline", note, drawing.draw_timeline(self._contents.times))
-
-    def _comments(self) -> str:
-        if self._contents.nev is None or not self._contents.nev.kinds().get("comment"):
-            return ""
-        nev = self._contents.nev
-        comments = nev.comments()
-        rows = [
-            (f"{float(nev.seconds(comment.tick)):.3f} s", comment.text or "(empty)")
-            for comment in comments[:_MOST_COMMENTS]
-        ]
-        return f"<h3>Comments</h3>{_table(('time', 'comment'), rows)}{_more(len(comments), _MOST_COMMENTS)}"
-
-    def _worst_section(self) -> _Section | None:
-        rows = self._contents.rows
-        faulty = _worst_first(rows[~np.isin(rows["verdict"], ("good", "not judged"))])
-        if not faulty.size:
-            return None
-        lines = [
-            (str(row["electrode_id"]), str(row["label"]), _verdict_html(row), str(row["reason"]))
-            for row in faulty[:_MOST_WORST]
-        ]
-        more = _more(faulty.size, _MOST_WORST, ": see all channels below")
-        table = _table(("electrode", "label", "verdict", "why"), lines, raw=(2,))
-        return _Section("Channels to look at first", "", table + more)
-
-    def _layout(self) -> ArrayLayout | None:
-        if self._contents.positions is None:
-            return None
-        return ArrayLayout([channel.electrode_id for channel in self._contents.electrodes], self._contents.positions.um)
-
-    def _array_section(self) -> _Section | None:
-        layout, rows = self._layout(), self._contents.rows
-        if layout is None or self._contents.positions is None:
-            return None
-        neural = rows[rows["kind"] == "neural"] if self._contents.main_key else rows
-        maps = []
-        if neural.size:
-            unit = "µV" if neural["unit"][0] == "uV" else "raw units"
-            band = "spike_noise" if np.isfinite(neural["spike_noise"]).any() else "lfp_noise"
-            noise = dict(zip(neural["electrode_id"].tolist(), neural[band].tolist(), strict=True))
-            name = "Noise, spike band" if band == "spike_noise" else "Noise, LFP band"
-            maps.append(draw_values(layout, name, noise, unit))
-        if self._contents.spikes is not None and self._contents.spikes.n_spikes:
-            seconds = self._contents.times.axis.recorded_s
-            rates = {channel.electrode_id: 0.0 for channel in self._contents.electrodes}
-            rates |= {number: count / seconds for number, count in self._contents.spikes.totals.per_electrode.items()}
-            maps.append(draw_values(layout, "Spikes per second", rates, "1/s"))
-        if neural.size:
-            verdicts = {int(row["electrode_id"]): (str(row["verdict"]), str(row["reason"])) for row in neural}
-            maps.append(draw_verdicts(layout, "Verdict", verdicts))
-        if not maps:
-            return None
-        statement = self._contents.positions.statement
-        title = "The array" if self._contents.positions.is_map else "Electrodes on a plain grid"
-        return _Section(title, statement[0].upper() + statement[1:] + ".", f'<div class="maps">{"".join(maps)}</div>')
-
-    def _spectra_section(self) -> _Section | None:
-        if not self._contents.main_key:
-            return None
-        measured, rows = self._contents.measured[self._contents.main_key], self._contents.rows
-        chosen = rows["kind"] == "neural"
-        if measured.frequencies_hz.size < 16 or not measured.power[chosen].any():
-            return None
-        unit = "µV" if (rows["unit"][chosen] == "uV").all() else "raw"
-        svg = drawing.draw_spectra(measured.frequencies_hz, measured.power[chosen], rows[chosen], unit)
-        self._contents.step()
-        return _Section("Power spectra", f"{self._contents.main_key}: {measured.quality.basis}.", svg)
-
-    def _traces_section(self) -> _Section | None:
-        ns, rows = self._contents.main, self._contents.rows
-        if ns is None or ns.n_samples < 2:
-            return None
-        segment = max(ns.segments, key=lambda each: each.n_samples)
-        n = min(segment.n_samples, max(2, round(_TRACE_S * ns.sampling_rate)))
-        start, columns = (segment.n_samples - n) // 2, _trace_columns(rows)
-        raw = np.asarray(segment[start : start + n, columns], np.float64).T
-        scale = np.array([ns.channels[column].uv_per_bit for column in columns])
-        is_scaled = bool(np.isfinite(scale).all())
-        traces = np.nan_to_num(raw * np.where(np.isfinite(scale), scale, 1)[:, None]).clip(-1e12, 1e12)
-        start_s = float(ns.spans_s[segment.index, 0]) + start / ns.sampling_rate
-        is_array = bool((rows["kind"][columns] == "neural").all())
-        unit = ("µV" if is_scaled else "raw") if is_array else ""
-        svg = drawing.draw_traces(start_s, n / ns.sampling_rate, traces.astype(np.float32), rows[columns], unit)
-        self._contents.step()
-        what = f"{duration_text(n / ns.sampling_rate)} from the middle of its longest segment"
-        note = f"{self._contents.main_key}, {what}; channels that are not good come first."
-        return _Section("Traces", note, svg)
-
-    def _spikes_section(self) -> _Section | None:
-        spikes = self._contents.spikes
-        if spikes is None or not spikes.n_spikes:
-            return None
-        svg = drawing.draw_raster(spikes, self._contents.times)
-        self._contents.step()
-        ids = [channel.electrode_id for channel in self._contents.electrodes]
-        silent = [electrode_id for electrode_id in ids if not spikes.totals.per_electrode[electrode_id]]
-        listed = ranges_text(sorted(silent))
-        which = f" ({listed})" if len(listed) < _MOST_RANGES else ""
-        quiet = f" Without a spike: {counted(len(silent), 'electrode')}{which}." if silent else ""
-        return _Section("Spikes", f"{spikes.n_spikes} spikes: {spikes.totals}.{quiet}", svg)
-
-    def _waveform_section(self) -> _Section | None:
-        layout, spikes = self._layout(), self._contents.spikes
-        if layout is None or spikes is None or not any(shape.mean.size > 1 for shape in spikes.shapes):
-            return None
-        unit = "raw" if spikes.is_raw else "µV"
-        svg = drawing.draw_waveforms(layout, spikes.shapes, unit)
-        self._contents.step()
-        part = "all" if spikes.n_read == spikes.n_spikes else f"{spikes.n_read} of {spikes.n_spikes}"
-        what = f"Mean and standard deviation of each unit, at most {MOST_OF_UNIT} spikes of each"
-        return _Section("Waveforms", f"{what}, from {part} spikes. Grey: unsorted.", svg)
-
-    def _events_section(self) -> _Section | None:
-        nev, times = self._contents.nev, self._contents.times
-        if nev is None:
-            return None
-        kinds = nev.kinds()
-        inputs: tuple[EventKind, ...] = ("digital", "serial")
-        words = [(kind, times.places(kind), nev.events(kind)["value"]) for kind in inputs if kinds.get(kind)]
-        rows = [(kind.replace("_", " "), str(count)) for kind, count in kinds.items()]
-        svg = drawing.draw_words(words, times) if words else ""
-        self._contents.step()
-        table = _table(("kind", "number"), rows, numbers=(1,))
-        return _Section("Events", "", svg + table + self._comments()) if rows else None
-
-    def _channels_section(self) -> _Section | None:
-        rows = self._contents.rows
-        if not rows.size:
-            return None
-        rates = self._contents.spikes.totals.per_electrode if self._contents.spikes is not None else Counter[int]()
-        seconds = self._contents.times.axis.recorded_s
-        lines = [
-            _channel_row(row, rates[int(row["electrode_id"])] / seconds if rates else None)
-            for row in _worst_first(rows)
-        ]
-        heads = (
-            *("electrode", "label", "verdict", "LFP noise", "spike noise", "offset"),
-            *("mains", "clipped", "repeated", "alike", "spikes/s"),
-        )
-        unit = "µV" if (rows["unit"] == "uV").any() else "raw units, as the file has no scale"
-        alike = "alike: correlation with the array's median"
-        note = f"{self._contents.main_key}, worst first. Noise and offset in {unit}; {alike}."
-        return _Section("All channels", note, _table(heads, lines, raw=(2,), numbers=range(3, 11)))
-
-    def _files_section(self) -> _Section | None:
-        rows = []
-        for key, file in self._contents.files.items():
-            if isinstance(file, NsxFile):
-                quality = self._contents.measured[key].quality
-                counts = counts_text(quality.counts)
-                scaled = [channel for channel in file.channels if isfinite(channel.analog_range[1])]
-                ranges = sorted({f"±{channel.analog_range[1]:g} {channel.units}" for channel in scaled})
-                kinds = counts_text(Counter(channel.kind for channel in file.channels))
-                what = f"{kinds or 'no'} channels at {file.sampling_rate:g} Hz; {', '.join(ranges[:4]) or 'no range'}"
-                seconds = file.clock.seconds(file.n_samples)
-                length = f"{duration_text(seconds)} in {counted(len(file.segments), 'segment')}"
-                rows.append((os.path.basename(file.path), file.spec, what, length, counts))
-            else:
-                what = f"{counted(len(file.electrodes), 'electrode')} described"
-                rows.append((os.path.basename(file.path), file.spec, what, counted(file.n_packets, "packet"), ""))
-        failed = self._contents.opened.failed if isinstance(self._contents.opened, Recording) else {}
-        rows += [(key, "", "could not be opened", str(error), "") for key, error in failed.items()]
-        return _Section("Files", "", _table(("file", "version", "what", "length", "channels"), rows))
-
-    def _findings_section(self) -> _Section | None:
-        if not self._contents.findings:
-            return _Section("Checks", "Every header, block, timestamp and packet is sound.", "")
-        order = {ERROR: 0, WARNING: 1, NOTE: 2}
-        findings = sorted(self._contents.findings, key=lambda finding: order[finding.level])
-        rows = [
-            (finding.level, os.path.basename(finding.path), finding.message, finding.advice)
-            for finding in findings[:_MOST_FINDINGS]
-        ]
-        more = _more(len(findings), _MOST_FINDINGS)
-        return _Section("Checks", "", _table(("level", "file", "what", "what to do"), rows) + more)
-
-
 class _Section(NamedTuple):
-    """A heading, a sentence, and what is below; `content` is HTML."""
+    """A heading, what is below it as HTML, and a sentence between them."""
 
     title: str
-    note: str
     content: str
+    note: str = ""
 
     def html(self) -> str:
         note = f"<p class='note'>{shown(self.note)}</p>" if self.note else ""
         return f"<section><h2>{shown(self.title)}</h2>{note}{self.content}</section>"
+
+
+def _html(contents: PageContents, answer: Answer) -> str:
+    """The whole page."""
+    sections = []
+    for section in _SECTIONS:
+        sections.append(section(contents))
+        contents.step()
+    return PAGE.format(
+        title=shown(os.path.basename(contents.name)), style=STYLE, subtitle=shown(_subtitle(contents)),
+        state=answer.state, answer=shown(answer.text), cards="".join(card.html() for card in answer.cards),
+        body="".join(section.html() for section in sections if section is not None),
+    )  # fmt: skip
+
+
+def _subtitle(contents: PageContents) -> str:
+    first = contents.main or contents.nev
+    if first is None:
+        return ""
+    application = next((file.application for file in contents.files.values() if file.application), "")
+    parts = (f"{first.vendor.capitalize()} {first.spec}", application, date_text(first.time_origin))
+    return " · ".join(filter(None, parts))
+
+
+def _worst(contents: PageContents) -> _Section | None:
+    faulty = _worst_first(contents.rows[are_faulty(contents.rows)])
+    lines = [
+        (str(row["electrode_id"]), str(row["label"]), _verdict_html(row), str(row["reason"]))
+        for row in faulty[:_MOST_WORST]
+    ]
+    more = _more(faulty.size, _MOST_WORST, ": see all channels below")
+    table = _table(("electrode", "label", "verdict", "why"), lines, raw=(2,))
+    return _Section("Channels to look at first", table + more) if lines else None
+
+
+def _timeline(contents: PageContents) -> _Section:
+    note = "Seconds after the first sample. Bars are unbroken data; red lines are samples lost."
+    if len(contents.times.axis.starts) > 1:
+        note += " At each grey band the clock was set anew: the times behind it count from that moment's own start."
+    return _Section("Timeline", drawing.draw_timeline(contents.times), note)
+
+
+def _array(contents: PageContents) -> _Section | None:
+    layout, rows, positions, spikes = contents.layout, contents.rows, contents.positions, contents.spikes
+    if layout is None or positions is None:
+        return None
+    neural = rows[rows["kind"] == "neural"] if contents.main_key else rows
+    maps = []
+    if neural.size:
+        band = noise_band(neural)
+        noise = dict(zip(neural["electrode_id"].tolist(), neural[band].tolist(), strict=True))
+        maps.append(draw_values(layout, f"Noise, {BANDS[band]} band", noise, unit_text(neural)))
+    if spikes is not None and spikes.n_spikes:
+        counts, seconds = spikes.totals.per_electrode, contents.times.axis.recorded_s
+        rates = {channel.electrode_id: counts[channel.electrode_id] / seconds for channel in contents.electrodes}
+        maps.append(draw_values(layout, "Spikes per second", rates, "1/s"))
+    if neural.size:
+        verdicts = {int(row["electrode_id"]): (str(row["verdict"]), str(row["reason"])) for row in neural}
+        maps.append(draw_verdicts(layout, "Verdict", verdicts))
+    if not maps:
+        return None
+    title = "The array" if positions.is_map else "Electrodes on a plain grid"
+    note = positions.statement[0].upper() + positions.statement[1:] + "."
+    return _Section(title, f'<div class="maps">{"".join(maps)}</div>', note)
+
+
+def _spectra(contents: PageContents) -> _Section | None:
+    if not contents.main_key:
+        return None
+    measured, rows = contents.measured[contents.main_key], contents.rows
+    chosen = rows["kind"] == "neural"
+    if measured.frequencies_hz.size < 16 or not measured.power[chosen].any():
+        return None
+    svg = drawing.draw_spectra(measured.frequencies_hz, measured.power[chosen], rows[chosen])
+    return _Section("Power spectra", svg, f"{contents.main_key}: {measured.quality.basis}.")
+
+
+def _traces(contents: PageContents) -> _Section | None:
+    ns, rows = contents.main, contents.rows
+    if ns is None or ns.n_samples < 2:
+        return None
+    segment = max(ns.segments, key=lambda each: each.n_samples)
+    n = min(segment.n_samples, max(2, round(_TRACE_S * ns.sampling_rate)))
+    start, columns = (segment.n_samples - n) // 2, _trace_columns(rows)
+    raw = np.asarray(segment[start : start + n, columns], np.float64).T
+    scale = np.array([ns.channels[column].uv_per_bit for column in columns])
+    traces = np.nan_to_num(raw * np.where(np.isfinite(scale), scale, 1)[:, None]).clip(-1e12, 1e12)
+    start_s = float(ns.spans_s[segment.index, 0]) + start / ns.sampling_rate
+    svg = drawing.draw_traces(start_s, n / ns.sampling_rate, traces.astype(np.float32), rows[columns])
+    what = f"{duration_text(n / ns.sampling_rate)} from the middle of its longest segment"
+    return _Section("Traces", svg, f"{contents.main_key}, {what}; channels that are not good come first.")
+
+
+def _spikes(contents: PageContents) -> _Section | None:
+    spikes = contents.spikes
+    if spikes is None or not spikes.n_spikes:
+        return None
+    ids = (channel.electrode_id for channel in contents.electrodes)
+    silent = sorted(electrode_id for electrode_id in ids if not spikes.totals.per_electrode[electrode_id])
+    listed = ranges_text(silent)
+    which = f" ({listed})" if len(listed) < _MOST_RANGES else ""
+    quiet = f" Without a spike: {counted(len(silent), 'electrode')}{which}." if silent else ""
+    svg = drawing.draw_raster(spikes, contents.times)
+    return _Section("Spikes", svg, f"{spikes.n_spikes} spikes: {spikes.totals}.{quiet}")
+
+
+def _waveforms(contents: PageContents) -> _Section | None:
+    layout, spikes = contents.layout, contents.spikes
+    if layout is None or spikes is None or not any(shape.mean.size > 1 for shape in spikes.shapes):
+        return None
+    part = "all" if spikes.n_read == spikes.n_spikes else f"{spikes.n_read} of {spikes.n_spikes}"
+    what = f"Mean and standard deviation of each unit, at most {MOST_OF_UNIT} spikes of each"
+    svg = drawing.draw_waveforms(layout, spikes.shapes, "raw" if spikes.is_raw else "µV")
+    return _Section("Waveforms", svg, f"{what}, from {part} spikes. Grey: unsorted.")
+
+
+def _events(contents: PageContents) -> _Section | None:
+    nev, times = contents.nev, contents.times
+    if nev is None or not nev.kinds():
+        return None
+    kinds = nev.kinds()
+    inputs: tuple[EventKind, ...] = ("digital", "serial")
+    words = [(kind, times.places(kind), nev.events(kind)["value"]) for kind in inputs if kinds.get(kind)]
+    svg = drawing.draw_words(words, times) if words else ""
+    rows = [(kind.replace("_", " "), str(count)) for kind, count in kinds.items()]
+    return _Section("Events", svg + _table(("kind", "number"), rows, numbers=(1,)) + _comments(nev))
+
+
+def _comments(nev: NevFile) -> str:
+    comments = nev.comments()
+    rows = [(f"{float(nev.seconds(each.tick)):.3f} s", each.text or "(empty)") for each in comments[:_MOST_COMMENTS]]
+    table = f"<h3>Comments</h3>{_table(('time', 'comment'), rows)}{_more(len(comments), _MOST_COMMENTS)}"
+    return table if comments else ""
+
+
+def _channels(contents: PageContents) -> _Section | None:
+    rows, spikes = contents.rows, contents.spikes
+    if not rows.size:
+        return None
+    rates = spikes.totals.per_electrode if spikes is not None else Counter[int]()
+    seconds = contents.times.axis.recorded_s
+    lines = [
+        _channel_row(row, rates[int(row["electrode_id"])] / seconds if rates else None) for row in _worst_first(rows)
+    ]
+    heads = (
+        *("electrode", "label", "verdict", "LFP noise", "spike noise", "offset"),
+        *("mains", "clipped", "repeated", "alike", "spikes/s"),
+    )
+    unit = unit_text(rows) + (", as the file has no scale" if (rows["unit"] == "raw").any() else "")
+    alike = "alike: correlation with the array's median"
+    note = f"{contents.main_key}, worst first. Noise and offset in {unit}; {alike}."
+    return _Section("All channels", _table(heads, lines, raw=(2,), numbers=range(3, 11)), note)
+
+
+def _files(contents: PageContents) -> _Section:
+    rows = []
+    for key, file in contents.files.items():
+        name = os.path.basename(file.path)
+        if isinstance(file, NsxFile):
+            scaled = [channel for channel in file.channels if isfinite(channel.analog_range[1])]
+            ranges = sorted({f"±{channel.analog_range[1]:g} {channel.units}" for channel in scaled})
+            kinds = counts_text(Counter(channel.kind for channel in file.channels))
+            what = f"{kinds or 'no'} channels at {file.sampling_rate:g} Hz; {', '.join(ranges[:4]) or 'no range'}"
+            length = f"{duration_text(file.duration_s)} in {counted(len(file.segments), 'segment')}"
+            rows.append((name, file.spec, what, length, counts_text(contents.measured[key].quality.counts)))
+        else:
+            what = f"{counted(len(file.electrodes), 'electrode')} described"
+            rows.append((name, file.spec, what, counted(file.n_packets, "packet"), ""))
+    rows += [(key, "", "could not be opened", str(error), "") for key, error in contents.failed.items()]
+    return _Section("Files", _table(("file", "version", "what", "length", "channels"), rows))
+
+
+def _findings(contents: PageContents) -> _Section:
+    if not contents.findings:
+        return _Section("Checks", "", "Every header, block, timestamp and packet is sound.")
+    findings = sorted(contents.findings, key=lambda finding: (ERROR, WARNING, NOTE).index(finding.level))
+    rows = [
+        (finding.level, os.path.basename(finding.path), finding.message, finding.advice)
+        for finding in findings[:_MOST_FINDINGS]
+    ]
+    more = _more(len(findings), _MOST_FINDINGS)
+    return _Section("Checks", _table(("level", "file", "what", "what to do"), rows) + more)
+
+
+_SECTIONS: tuple[Callable[[PageContents], _Section | None], ...] = (
+    *(_worst, _timeline, _array, _spectra, _traces, _spikes, _waveforms, _events, _channels, _files, _findings),
+)
 
 
 def _table(
@@ -386,7 +360,7 @@ def _worst_first(rows: NDArray[np.void]) -> NDArray[np.void]:
     """Rows by verdict, the worst first, then by noise."""
     if not rows.size:
         return rows
-    order = ("dead", "clipped", "hum", "noisy", "unlike its neighbours", "unknown", "good", "not judged")
+    order = (*VERDICTS[1:-1], *FAULTLESS)
     rank = np.array([order.index(verdict) for verdict in rows["verdict"].tolist()], np.int64)
     noise = np.nan_to_num(rows["spike_noise"]) + 1e-6 * np.nan_to_num(rows["lfp_noise"])
     sorted_rows: NDArray[np.void] = rows[np.lexsort((rows["column"], -noise, rank))]
@@ -419,7 +393,7 @@ def _trace_columns(rows: NDArray[np.void]) -> list[int]:
     """Channels to show: some that are not good, then good ones from all over the array."""
     is_neural = rows["kind"] == "neural"
     positions = np.flatnonzero(is_neural) if is_neural.any() else np.arange(rows.size)
-    is_faulty = ~np.isin(rows["verdict"][positions], ("good", "not judged"))
+    is_faulty = are_faulty(rows[positions])
     faulty, good = positions[is_faulty], positions[~is_faulty]
     n_faulty = _MOST_FAULTY_TRACES if good.size else _MOST_TRACES
     chosen: list[int] = faulty[:n_faulty].tolist()

@@ -20,6 +20,7 @@ from ..traces.traces import Continuous, Traces
 
 WINDOW_S = 1.0
 LFP_HZ = (1.0, 300.0)
+BANDS = {"lfp_noise": "LFP", "spike_noise": "spike"}
 SPIKE_LOW_HZ, HIGHEST = 300.0, 0.4  # the spike band's lower end, and the upper end of all in sampling rates
 _LEAST_SPIKE_HZ = 1000.0  # below that the rate is too low for spikes
 _LEAST_SAMPLES = 32
@@ -33,6 +34,7 @@ MAINS_HZ = (50.0, 60.0)
 _MAINS_FROM_HZ, _HARMONICS_TO_HZ = 30.0, 1000.0
 _LINE_HZ, _BESIDE_HZ, _COARSEST_HZ = 1.5, 10.0, 2.5
 
+FAULTLESS = ("good", "not judged")
 VERDICTS = ("good", "dead", "clipped", "hum", "noisy", "unlike its neighbours", "unknown", "not judged")
 _CLIPPED_SHARE, _REPEATED_SHARE, _MAINS_SHARE = 0.001, 0.25, 0.5
 _DEAD_UV, _NOISY_UV = 1.0, 50.0
@@ -75,7 +77,7 @@ class Quality:
     @property
     def not_good(self) -> NDArray[np.void]:
         """The rows of electrodes that are not good, in the order of the channels."""
-        rows: NDArray[np.void] = self.channels[~np.isin(self.channels["verdict"], ("good", "not judged"))]
+        rows: NDArray[np.void] = self.channels[are_faulty(self.channels)]
         return rows
 
     @property
@@ -108,6 +110,22 @@ class Quality:
     def _repr_html_(self) -> str:
         rows = [(f"electrode {row['electrode_id']}", f"{row['verdict']}: {row['reason']}") for row in self.not_good]
         return summary_html(self.lines()[0], rows)
+
+
+def are_faulty(rows: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which rows are of electrodes that are not good."""
+    return ~np.isin(rows["verdict"], FAULTLESS)
+
+
+def noise_band(rows: NDArray[np.void]) -> str:
+    """The noise to show of these rows: in the spike band, if any channel is sampled fast enough for it."""
+    return "spike_noise" if np.isfinite(rows["spike_noise"]).any() else "lfp_noise"
+
+
+def unit_text(rows: NDArray[np.void]) -> str:
+    """The unit, or units, of the noise and offset of these rows."""
+    units = {"uV": "µV", "raw": "raw units"}
+    return " or ".join(text for unit, text in units.items() if (rows["unit"] == unit).any())
 
 
 class Measurement(NamedTuple):
@@ -460,12 +478,9 @@ def _faults_beside_others(row: np.void, array: dict[str, _Spread], common: float
         yield "noisy", f"{row['spike_noise']:.0f} µV of noise in the spike band"
     for name, limit in (("spike_noise", _SPIKE_TIMES), ("lfp_noise", _LFP_TIMES)):
         if times[name] >= limit:
-            yield "noisy", f"{times[name]:.1f} times the array's noise in the {_BAND[name]} band"
+            yield "noisy", f"{times[name]:.1f} times the array's noise in the {BANDS[name]} band"
     for name, found in times.items():
         if found <= _QUIET_PART:
-            yield "unlike its neighbours", f"{found:.2g} of the array's noise in the {_BAND[name]} band"
+            yield "unlike its neighbours", f"{found:.2g} of the array's noise in the {BANDS[name]} band"
     if common >= _ARRAY_CORRELATION and row["correlation"] < _UNLIKE_CORRELATION:
         yield "unlike its neighbours", f"correlation {row['correlation']:.2f} with the array, others {common:.2f}"
-
-
-_BAND = {"lfp_noise": "LFP", "spike_noise": "spike"}
