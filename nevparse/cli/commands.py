@@ -116,7 +116,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _bin(arguments: argparse.Namespace) -> int:
     from .choice import has_choice
     from .opening import check_output_name
-    from .several_files import is_done, outputs_in
+    from .several_files import check_not_taken, is_done, outputs_in
 
     if arguments.timeout_s is not None and not arguments.follow:
         raise UnusableInput("--timeout requires --follow")
@@ -128,6 +128,7 @@ def _bin(arguments: argparse.Namespace) -> int:
         os.makedirs(arguments.out_dir, exist_ok=True)
 
         def export(name: str) -> int:
+            check_not_taken(name, outputs)
             if arguments.skip_done and is_done(outputs[name], name, arguments.nsx, has_choice(arguments)):
                 print_message(f"{outputs[name]} is done, skipped")
                 return DONE

@@ -15,6 +15,7 @@ from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
 from ..recording.members import base_of, members_of
 from ..recording.recording import Recording, open_recording
+from ..source.names import is_same_file
 from .terminal import UnusableInput, check_readable, print_message
 
 
@@ -100,8 +101,7 @@ def is_folder(name: str) -> bool:
 def as_member(opened: NsxFile | NevFile | Recording) -> Iterator[NsxFile | NevFile | Recording]:
     """A file as the member of its recording that it is, which has the recording's seconds and epochs."""
     with recording_of(opened) as recording:
-        suffix = "" if isinstance(opened, Recording) else os.path.splitext(opened.path)[1][1:].lower()
-        yield recording.files.get(suffix, opened) if recording else opened
+        yield opened if recording is None or isinstance(opened, Recording) else member_of(recording, opened)
 
 
 @contextmanager
@@ -123,10 +123,15 @@ def recording_beside(file: NsxFile | NevFile) -> Recording | None:
             recording = open_recording(file.path)
         except FileNotFoundError:
             return None
-    if recording.has_samples and os.path.basename(file.path) in map(os.path.basename, recording.members.values()):
+    if recording.has_samples and any(is_same_file(file.path, other.path) for other in recording.files.values()):
         return recording
     recording.close()
     return None
+
+
+def member_of(recording: Recording, file: NsxFile | NevFile) -> NsxFile | NevFile:
+    """A file as its recording has it open."""
+    return next(other for other in recording.files.values() if is_same_file(file.path, other.path))
 
 
 def _whole_recording(opened: NsxFile | NevFile | Recording) -> Recording:

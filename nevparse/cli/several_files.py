@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from glob import glob, has_magic
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from ..errors import NevParseError
+from ..source.names import is_same_file
 from .terminal import UnusableInput, print_message
 
 if TYPE_CHECKING:
@@ -77,15 +79,19 @@ def for_each(names: Sequence[str], do: Callable[[str], int]) -> int:
 
 def outputs_in(folder: str, names: Sequence[str]) -> dict[str, str]:
     """The ``.bin`` of each recording in a folder, by the recording's name; two of the same name are refused."""
-    outputs: dict[str, str] = {}
-    taken: dict[str, str] = {}
-    for name in names:
-        out = os.path.join(folder, os.path.splitext(os.path.basename(name))[0] + ".bin")
-        other = taken.setdefault(os.path.normcase(out), name)
-        if other != name:
-            raise UnusableInput(f"{other} and {name} would both become {out}: export one of them by itself")
-        outputs[name] = out
+    stems = {name: os.path.splitext(os.path.basename(name))[0] for name in names}
+    outputs = {name: os.path.join(folder, stem + ".bin") for name, stem in stems.items()}
+    for name in outputs:
+        check_not_taken(name, outputs, str.__eq__)
     return outputs
+
+
+def check_not_taken(name: str, outputs: Mapping[str, str], are_same: Callable[[str, str], bool] = is_same_file) -> None:
+    """Refuse what would replace the output of a name before it; names may have no case where they are written."""
+    for other in takewhile(name.__ne__, outputs):
+        if are_same(outputs[other], outputs[name]):
+            both = f"{other} and {name} would both become {outputs[name]}"
+            raise UnusableInput(f"{both}: export one of them by itself")
 
 
 def is_done(out: str, name: str, number: int | None, has_choice: Callable[[NsxFile], bool]) -> bool:
@@ -100,5 +106,6 @@ def is_done(out: str, name: str, number: int | None, has_choice: Callable[[NsxFi
         except (OSError, NevParseError, KeyError):
             continue
         with open_continuous(name, number, has_choice) as ns:
-            return (source["name"], source["size_bytes"]) == (os.path.basename(ns.path), ns.size_bytes)
+            exported = os.path.join(os.path.dirname(ns.path), source["name"])
+            return is_same_file(exported, ns.path) and source["size_bytes"] == ns.size_bytes
     return False

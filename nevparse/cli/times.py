@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from argparse import Namespace
 from collections.abc import Mapping
@@ -94,14 +93,13 @@ def _recorded_span(file: Timed) -> tuple[int, int] | None:
 
 def count_from_recording(file: NsxFile | NevFile) -> bool:
     """Let the seconds of a file count from its recording's first sample; False where the recording has none."""
-    from .opening import recording_beside
+    from .opening import member_of, recording_beside
 
     recording = recording_beside(file)
     if recording is None:
         return False
     with recording:
-        suffix = os.path.splitext(file.path)[1][1:].lower()
-        file._count_seconds_from(recording.files[suffix].zero_tick)
+        file._count_seconds_from(member_of(recording, file).zero_tick)
     return True
 
 

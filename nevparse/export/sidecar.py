@@ -18,6 +18,7 @@ from ..format.numbers import clock_tick, tick_values
 from ..format.text import duration_text
 from ..source.base import Opened
 from ..source.file import FileSource
+from ..source.names import is_same_file
 from ..traces.row_times import NO_ROW, RowTimes
 from ..traces.traces import Traces
 
@@ -59,9 +60,9 @@ def _read_json(path: str) -> Any:
 def _is_of(contents: dict[str, Any], path: str) -> bool:
     """Whether a sidecar describes the ``.bin`` of this name."""
     described = os.path.join(os.path.dirname(path), contents["bin"])
-    if os.path.exists(described) and os.path.exists(path):  # names may have no case
-        return os.path.samefile(described, path)
-    return bool(contents["bin"] == os.path.basename(path))
+    if os.path.exists(path):
+        return is_same_file(described, path)
+    return described == path or is_same_file(companions(described)[0], companions(path)[0])
 
 
 def describe(x: Traces, path: str, n_out_of_order: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..clock import ROLLOVER, counts_from_1970
 from ..format.text import printable, ranges_text
 from ..nsx.file import NsxFile
+from ..source.names import is_same_file
 from .members import instrument_of
 
 if TYPE_CHECKING:  # who has no NEV need not read how it is read
@@ -144,15 +145,8 @@ def _microseconds(moment: datetime) -> int:
 def check_different_files(files: Sequence[NsxFile | NevFile]) -> None:
     """Raise a ValueError where the same file is there twice."""
     for one, other in combinations(files, 2):
-        if one is other or _is_same_path(one.path, other.path):
+        if one is other or is_same_file(one.path, other.path):
             raise ValueError(f"{one.path}: expected different files, found this one twice")
-
-
-def _is_same_path(one: str, other: str) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except (OSError, ValueError):  # bytes and file objects have no path
-        return False
 
 
 def check_same_format(files: Sequence[NsxFile]) -> None:

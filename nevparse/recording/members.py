@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import re
 from errno import EISDIR, ENOENT
-from unicodedata import normalize
+
+from ..source.names import folded, is_same_file, is_same_name
 
 _SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
 # The part of a base name that names the instrument, as Central writes it
@@ -30,15 +31,14 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
     base = base_of(path)
     folder, stem = os.path.split(base)
     members: dict[str, str] = {}
-    others: dict[str, str] = {}
     typed = os.path.basename(path)  # before others: where names have a case, `x.ns5` and `x.NS5` are two files
-    for name in sorted(os.listdir(folder or "."), key=lambda name: (name != typed, name)):
-        suffix = _SUFFIX.search(name)
-        if suffix and name[: suffix.start()] == stem:
-            members.setdefault(suffix.group(1).lower(), os.path.join(folder, name))
-        elif suffix and _is_same_file(base + suffix.group(), os.path.join(folder, name)):
-            others.setdefault(suffix.group(1).lower(), os.path.join(folder, name))
-    members, named = others | members, _SUFFIX.search(typed)
+    for name in sorted(os.listdir(folder or "."), key=lambda name: (name != typed, base_of(name) != stem, name)):
+        suffix, found, member = _SUFFIX.search(name), base_of(name), os.path.join(folder, name)
+        if not suffix or folded(found) != folded(stem):
+            continue
+        if found == stem or is_same_file(base + suffix.group(), member):
+            members.setdefault(suffix.group(1).lower(), member)
+    named = _SUFFIX.search(typed)
     if named and named.group(1).lower() not in members:
         found = ", ".join(os.path.basename(member) for _, member in sorted(members.items()))
         what = f"no such file; of this recording there is {found or 'nothing'}{'' if found else _alike(folder, typed)}"
@@ -63,22 +63,12 @@ def _alike(folder: str, typed: str) -> str:
 
 def bases_in(folder: str | os.PathLike[str]) -> tuple[str, ...]:
     """Base names of the recordings in a folder, in order."""
-    named = sorted(name for name in os.listdir(folder) if _SUFFIX.search(name))
-    return tuple(dict.fromkeys(os.path.join(os.fspath(folder), base_of(name)) for name in named))
-
-
-def _is_same_file(typed: str, path: str) -> bool:
-    """Whether a name is that of a file in another case, on a system whose names have none."""
-    if _folded(typed) != _folded(path):
-        return False
-    try:
-        return os.path.samefile(typed, path)
-    except OSError:
-        return False
-
-
-def _folded(path: str) -> str:
-    return normalize("NFC", os.path.basename(path)).casefold()  # macOS takes both spellings of an accent
+    folder, bases = os.fspath(folder), dict[str, list[str]]()
+    for name in sorted(os.listdir(folder)):
+        base, alike = base_of(name), bases.setdefault(folded(base_of(name)), [])
+        if base != name and not any(is_same_name(base, other, os.path.join(folder, name)) for other in alike):
+            alike.append(base)
+    return tuple(sorted(os.path.join(folder, base) for alike in bases.values() for base in alike))
 
 
 def instrument_of(path: str | os.PathLike[str]) -> str:
@@ -98,7 +88,8 @@ def instruments_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
     for name in sorted(os.listdir(folder or ".")):
         base = base_of(name)
         found = _INSTRUMENT.findall(base)
-        if base != name and found and _INSTRUMENT.sub("*", base) == common:
+        is_one = found and is_same_name(_INSTRUMENT.sub("*", base), common, os.path.join(folder, name))
+        if base != name and is_one:
             instruments[base] = [int("".join(digits) or -1) for digits in found]
     bases = sorted(instruments, key=lambda base: (instruments[base], base))
     return tuple(os.path.join(folder, base) for base in bases) or (base_of(path),)

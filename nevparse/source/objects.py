@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError
 from .base import Source
 from .file import FileSource
+from .names import is_same_file
 
 _WRAPPED = "raw", "fileobj", "_fileobj", "_file"  # where members of archives keep the file that they are in
 _MAX_WRAPPERS = 8
@@ -160,8 +161,7 @@ class ObjectSource(Source):
 
     def is_read_from(self, path: str) -> bool:
         """Also by the name of an object that shows no descriptor."""
-        is_named = os.path.exists(self.path) and os.path.exists(path) and os.path.samefile(self.path, path)
-        return is_named or super().is_read_from(path)
+        return is_same_file(self.path, path) or super().is_read_from(path)
 
     def _descriptor(self) -> int:
         file = self._opened()

@@ -23,6 +23,7 @@ from ...errors import ExportError
 from ...format.header import begins_as_recording
 from ...format.text import size_text
 from ...source.base import Source
+from ...source.names import ignores_case
 from .stream import NO_SPACE, reserve
 
 PART, OLD = ".nevparse-part", ".nevparse-old"
@@ -227,7 +228,7 @@ class OutputFiles:
             prefix + name[: len(name) - len(ending)]  # not joined: the lock's name has the caller's separators too
             for name in (os.listdir(folder) if os.path.isdir(folder) else ())
             if re.fullmatch(pattern, name)
-            or (re.fullmatch(pattern, name, re.IGNORECASE) and _same(prefix + name, prefix + name.swapcase()))
+            or (re.fullmatch(pattern, name, re.IGNORECASE) and ignores_case(prefix + name))
         ]
 
     def _is_companion(self, target: str) -> bool:
