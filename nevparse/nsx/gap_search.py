@@ -152,7 +152,7 @@ class GapDetector:
         if stop <= self._judged:
             return
         steps = np.diff(self._pending)
-        if not ((steps > self._low).all() and (steps < self._high).all()):  # which is rare
+        if steps.size and not self._low < steps.min() <= steps.max() < self._high:  # which is rare
             self._irregular.append(irregular_steps(self._pending, self._clock).within(self._judged, stop, self._first))
         self._judged = stop
         keep = max(self._first, stop - N_NEIGHBOURS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -28,7 +28,7 @@ from ..format.layout import Layout
 from ..format.numbers import signed_tick, signed_ticks
 from ..source.base import Source
 from ..traces.extents import Extent
-from ..traces.plan import FilledRows
+from ..traces.plan import FilledRows, TimedPart
 from .gap_search import (
     N_NEIGHBOURS,
     NO_STEPS,
@@ -43,7 +43,8 @@ from .gap_search import (
 _PAGE_BYTES = 1 << 16
 _SORTED_PACKETS = 1 << 16  # at a time
 _SURE_PACKETS = 1024  # no file of blocks begins with this number of packets
-_PART_BYTES = 1 << 18  # read at a time, and still in the cache when used
+_PART_BYTES = 1 << 19  # read at a time, and still in the cache when used
+_PART = np.dtype([(name, np.float64 if name.endswith("est") else np.int64) for name in TimedPart._fields])
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,11 @@ class PacketReader:
     def header_dtype(self) -> np.dtype[np.void]:
         """A packet as its header, and room for its samples."""
         return self.layout.dtype(self.packet_bytes)
+
+    @property
+    def n_at_once(self) -> int:
+        """Packets that are read at a time, at the most."""
+        return max(1, _PART_BYTES // self.packet_bytes)
 
     def offset_of(self, packet: int) -> int:
         """Where a packet starts in the file."""
@@ -87,7 +93,7 @@ class PacketReader:
     def headers(self, a: int = 0, b: int | None = None) -> Iterator[NDArray[np.void]]:
         """Headers of packets `a` to `b`, a few at a time in one buffer."""
         b = self.n_packets if b is None else b
-        n = max(1, min(b - a, _PART_BYTES // self.packet_bytes))
+        n = min(max(1, b - a), self.n_at_once)
         buffer = np.empty(n * self.packet_bytes, np.uint8)
         for first in range(a, b, n):
             part = buffer[: min(n, b - first) * self.packet_bytes]
@@ -162,6 +168,9 @@ class PacketIndex:
     is_fully_scanned: bool = False  # whether every timestamp is read to find the breaks
     known: IrregularSteps = NO_STEPS  # those before packet `n_judged`, from before the file grew
     n_judged: int = 0
+    scanned_parts: NDArray[np.void] = field(
+        default_factory=lambda: np.empty(0, _PART)
+    )  # of all packets that were scanned, part by part
 
     @property
     def n_samples(self) -> int:
@@ -183,12 +192,17 @@ class PacketIndex:
         if self.is_fully_scanned:
             return self
         detector, first = GapDetector(self.clock), 0
-        for headers in self.packets.headers():
+        parts = np.empty(-(-self.n_samples // self.packets.n_at_once), _PART)
+        samples_per_tick, regular = self.clock.den / self.clock.num, np.arange(float(self.packets.n_at_once))
+        for number, headers in enumerate(self.packets.headers()):
             if not _all_single_sample(headers):
                 return None
-            detector.add(signed_ticks(headers["tick"]), first)
-            first += headers.size
-        return PacketIndex(self.packets, self.clock, True, detector.finish(), self.n_final)
+            ticks = np.ascontiguousarray(signed_ticks(headers["tick"]))
+            detector.add(ticks, first)
+            late = (ticks - ticks[0]) * samples_per_tick - regular[: ticks.size]
+            parts[number] = first, first + ticks.size, ticks[0], late.min(), late.max()
+            first += ticks.size
+        return PacketIndex(self.packets, self.clock, True, detector.finish(), self.n_final, parts)
 
     def grown(self) -> PacketIndex:
         """The index of a file that has grown: breaks stay where they are, and only new packets are judged."""
@@ -230,7 +244,7 @@ class PacketIndex:
     def _in_order(self, span: SegmentSpan, a: int, b: int) -> NDArray[np.intp]:
         """The packets that take places `a` to `b` once the shuffled ones among them are sorted by time."""
         first, stop = max(span.first_record, a - 2 * N_NEIGHBOURS), min(span.stop_record, b + 2 * N_NEIGHBOURS)
-        if self.is_fully_scanned and np.ptp(np.searchsorted(self.steps.shuffled, (first, stop))) == 0:
+        if self.is_fully_scanned and not self._are_shuffled(first, stop):
             return np.arange(a, b)  # a scan has met no shuffled packet here
         order = order_in_time(self.packets.ticks(first, stop), self.clock)
         return first + order[a - first : b - first]
@@ -244,6 +258,26 @@ class PacketIndex:
         first = order.min()
         ticks: NDArray[np.int64] = self.packets.ticks(int(first), int(order.max()) + 1)[order - first]
         return ticks
+
+    def timed_parts(self, span: SegmentSpan, a: int, b: int) -> Iterator[TimedPart]:
+        """Samples `a` to `b` of a segment, a part at a time, and how regular their timestamps are if a scan said so."""
+        offset = span.first_record
+        done, stop = a + offset, b + offset
+        first = np.searchsorted(self.scanned_parts["stop"], done, "right")
+        for packed in self.scanned_parts[first:]:
+            part = TimedPart._make(packed.item())
+            if part.start >= stop:
+                break
+            end = min(part.stop, stop)
+            is_whole = (done, end) == (part.start, part.stop) and not self._are_shuffled(done, end)
+            yield (part if is_whole else TimedPart(done, end)).shifted(-offset)
+            done = end
+        for start in range(done, stop, _SORTED_PACKETS):
+            yield TimedPart(start, min(start + _SORTED_PACKETS, stop)).shifted(-offset)
+
+    def _are_shuffled(self, a: int, b: int) -> bool:
+        """Whether any of these packets was met out of order."""
+        return bool(np.ptp(np.searchsorted(self.steps.shuffled, (a, b))))
 
     def ticks_of(self, span: SegmentSpan, samples: NDArray[np.int64], sort: bool) -> NDArray[np.int64]:
         """Timestamps of these samples of a segment; in order of time where `sort`."""
@@ -359,7 +393,8 @@ class TimestampCheck:
 
 
 def _all_single_sample(headers: NDArray[np.void]) -> bool:
-    return bool(((headers["header"] == tables.BLOCK_HEADER) & (headers["n_samples"] == 1)).all())
+    is_single = (headers["header"] == tables.BLOCK_HEADER) & (headers["n_samples"] == 1)
+    return bool(np.count_nonzero(is_single) == is_single.size)
 
 
 class FullScanNeeded(Exception):

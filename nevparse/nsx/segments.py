@@ -19,6 +19,7 @@ from ..format.numbers import clock_tick, integer
 from ..format.text import counted, duration_text
 from ..source.reference import FileReference, Opener, reference_to
 from ..traces.extents import Columns, Extent, Rows, index_rows, take_rows
+from ..traces.plan import TimedPart
 from .blocks import BlockIndex
 from .headers import NsxHeaders
 from .packets import PacketIndex
@@ -136,6 +137,13 @@ class Segment:
         """For each block the number of its samples among `start` to `stop`, and of its samples before them."""
         for extent in self.extents(start, stop):
             yield extent.n_rows, extent.n_before
+
+    def timed_parts(self, start: int, stop: int) -> Iterator[TimedPart]:
+        """Samples `start` to `stop`, a part at a time, and how regular their timestamps are if a scan said so."""
+        index = self._samples.index
+        if isinstance(index, PacketIndex):
+            return index.timed_parts(self._span, start, stop)
+        return iter([TimedPart(start, stop)])
 
     def find(self, tick: int) -> int:
         """First sample that is not before `tick`; `n_samples` where all are."""

@@ -21,7 +21,7 @@ from ..nsx.file import NsxFile
 from ..nsx.segments import Segment
 from ..source.base import Source
 from ..traces.extents import Extent
-from ..traces.plan import FilledRows, PlanRow, SampleRows
+from ..traces.plan import FilledRows, PlanRow, SampleRows, TimedPart
 from .joined_files import JoinedFiles
 from .placement import Placement
 
@@ -93,6 +93,11 @@ class SuccessiveSegment:
         """For each block the number of its samples among `start` to `stop`, and of its samples before them."""
         for part, low, high in self.parts_between(start, stop):
             yield from part.segment.timestamped(low, high)
+
+    def timed_parts(self, start: int, stop: int) -> Iterator[TimedPart]:
+        """Samples `start` to `stop`, a part at a time, and how regular their timestamps are."""
+        for part, low, high in self.parts_between(start, stop):
+            yield from (timed.shifted(part.first, part.offset) for timed in part.segment.timed_parts(low, high))
 
     def ticks_of(self, samples: NDArray[np.int64], *, sort: bool = False) -> NDArray[np.int64]:
         """Timestamps of these samples, as `ticks` gives them."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, chain, groupby, pairwise
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
@@ -22,9 +22,9 @@ HOLD = "hold"
 NOMINAL = "nominal"
 _MAX_LISTED = 5
 _MAX_OFF = 0.6  # samples that a row may be off before it is corrected; above a half, so that jitter corrects none
-_RESAMPLED_ROWS = 1 << 16  # at a time
 _TRIED_ROWS = 64
 _ROUNDING = 1e-9  # of samples, in float64
+_SURE = 1e-3  # samples: nearer to where one would move, every timestamp decides
 
 
 class SampleRows(NamedTuple):
@@ -74,6 +74,25 @@ def count_changes(rows: Iterable[PlanRow]) -> Changes:
     return Changes(n_filled, sum(part.n_dropped for part in samples), sum(part.n_repeated for part in samples))
 
 
+class TimedPart(NamedTuple):
+    """Some samples of a segment, and how regular their timestamps are, as far as a scan said so.
+
+    `earliest` and `latest` are by how many samples they are off the time that they would have at the nominal rate
+    after the first, which has `first_tick`.
+    """
+
+    start: int
+    stop: int
+    first_tick: int = 0
+    earliest: float = -np.inf
+    latest: float = np.inf
+
+    def shifted(self, n_samples: int, n_ticks: int = 0) -> TimedPart:
+        """The same part by other numbers of its samples, and on another clock."""
+        start, stop, tick = self.start + n_samples, self.stop + n_samples, self.first_tick + n_ticks
+        return self._replace(start=start, stop=stop, first_tick=tick)
+
+
 class _Segment(Protocol):
     """What a plan needs to know of a `Segment`."""
 
@@ -90,6 +109,7 @@ class _Segment(Protocol):
         self, start_tick: int | None, stop_tick: int | None, *, sort: bool = ...
     ) -> Sequence[tuple[int, int]]: ...
     def timestamped(self, start: int, stop: int) -> Iterator[tuple[int, int]]: ...
+    def timed_parts(self, start: int, stop: int) -> Iterator[TimedPart]: ...
     def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = ...) -> NDArray[np.int64]: ...
 
 
@@ -344,7 +364,7 @@ def _check_on_time(continuous: _Continuous, rows: Sequence[PlanRow], grid: Grid,
     for part in rows:
         if not isinstance(part, SampleRows):
             continue
-        for samples, ticks in _timestamps(continuous, part):
+        for samples, ticks in _timestamps(continuous, part, lambda _: False):
             late = grid.rows_exact(ticks) - (part.row + samples - part.start)
             most = int(np.abs(late).argmax())
             if abs(late[most]) > 0.5 + clock.den / clock.num:
@@ -369,6 +389,10 @@ class Grid(NamedTuple):
         """The row that is nearest to a time."""
         scaled = (tick - self.origin_tick) * self.clock.den
         return (2 * scaled + self.clock.num) // (2 * self.clock.num)
+
+    def row_exact(self, tick: int) -> float:
+        """A time as rows and a fraction of one."""
+        return (tick - self.origin_tick) * self.clock.den / self.clock.num
 
     def rows_exact(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
         """Times as rows and fractions of them."""
@@ -462,7 +486,15 @@ def _corrections(continuous: _Continuous, samples: SampleRows, origin_tick: int 
     """Samples before which rows are repeated (above 0) or from which on samples are dropped (below 0), and how many."""
     shift, clock = 0, continuous.clock
     most_off = max(_MAX_OFF, clock.den / clock.num + _MAX_OFF - 0.5)  # where a tick is longer than a sample
-    for numbers, ticks in _timestamps(continuous, samples):
+
+    def is_in_place(part: TimedPart) -> bool:
+        """Whether it is known that none of these samples moves to another row."""
+        if origin_tick is None:
+            return False
+        late = Grid(origin_tick, clock).row_exact(part.first_tick) - (part.start - samples.start) - shift
+        return -most_off < late + part.earliest - _SURE and late + part.latest + _SURE < most_off
+
+    for numbers, ticks in _timestamps(continuous, samples, is_in_place):
         origin_tick = int(ticks[0]) if origin_tick is None else origin_tick
         late = Grid(origin_tick, clock).rows_exact(ticks) - (numbers - samples.start)
         shifts = _follow(late, shift, most_off)
@@ -472,16 +504,18 @@ def _corrections(continuous: _Continuous, samples: SampleRows, origin_tick: int 
         shift = int(shifts[-1])
 
 
-def _timestamps(continuous: _Continuous, samples: SampleRows) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _timestamps(
+    continuous: _Continuous, samples: SampleRows, passes_over: Callable[[TimedPart], bool]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Samples that have a timestamp in the file, in order of time, and the timestamps; some at a time.
 
     In files of blocks these are the first sample of each block, and of the part that is wanted.
     """
     segment, start, stop = continuous.segments[samples.segment], samples.start, samples.start + samples.n_rows
     if continuous.has_sample_timestamps:
-        for a in range(start, stop, _RESAMPLED_ROWS):
-            b = min(a + _RESAMPLED_ROWS, stop)
-            yield np.arange(a, b, dtype=np.int64), segment.ticks(a, b, sort=True)
+        for part in segment.timed_parts(start, stop):
+            if not passes_over(part):
+                yield np.arange(part.start, part.stop), segment.ticks(part.start, part.stop, sort=True)
         return
     counts = [n_rows for n_rows, _ in segment.timestamped(start, stop)]
     firsts = list(accumulate(counts, initial=start))[:-1]

@@ -8,14 +8,14 @@ import pytest
 
 from nevparse.nsx import packets as nsx_packets
 from nevparse.nsx.gap_search import IrregularSteps
-from nevparse.traces import packing, plan
+from nevparse.traces import packing
 
 
 @pytest.fixture
 def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps from little data."""
     monkeypatch.setattr(packing, "BUFFER_BYTES", 64)
-    monkeypatch.setattr(plan, "_RESAMPLED_ROWS", 50)
+    monkeypatch.setattr(nsx_packets, "_PART_BYTES", 300)
     monkeypatch.setattr(nsx_packets, "_SORTED_PACKETS", 50)
 
 

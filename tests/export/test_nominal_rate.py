@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import nevparse as nv
 from export.left import PERIOD, paused, written
+from nevparse.nsx import packets as nsx_packets
 
 # ------------------------------------------------------------------------------------------------------- nominal rate
 
@@ -64,6 +65,25 @@ def test_timing_c26_jitter_alone_moves_nothing(opened: Opened, out: Path) -> Non
     report, rows, _ = written(opened(t.ptp(ticks)), out, resample="nominal")
     assert (report.n_dropped, report.n_repeated) == (0, 0)
     assert rows.tolist() == b.ramp(4000, 2).tolist()
+
+
+@pytest.mark.usefixtures("small_buffers")
+def test_timing_c26_timestamps_that_a_scan_found_regular_are_not_read_again(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n = 4000
+    ns = opened(t.ptp(t.stamps(n, drift_ppm=1000))).fully_scanned()
+    n_read, read = 0, nsx_packets.PacketReader.ticks
+
+    def counted(packets: nsx_packets.PacketReader, a: int, b: int) -> np.ndarray:
+        nonlocal n_read
+        n_read += b - a
+        return read(packets, a, b)
+
+    monkeypatch.setattr(nsx_packets.PacketReader, "ticks", counted)
+    traces = ns.traces(resample="nominal")
+    assert traces.changes.n_repeated == 4
+    assert n_read < n / 10
 
 
 def test_timing_c26_corrections_are_reported(opened: Opened, out: Path) -> None:

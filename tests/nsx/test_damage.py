@@ -48,6 +48,7 @@ SEGMENT_CALLS = {
     "within": lambda segment: segment.within(segment.start_tick + 2, None),
     "extents": lambda segment: [extent[1:] for extent in segment.extents(0, segment.n_samples)],
     "timestamped": lambda segment: list(segment.timestamped(1, segment.n_samples)),
+    "timed_parts": lambda segment: [part[:2] for part in segment.timed_parts(1, segment.n_samples)],
     "ticks_of": lambda segment: segment.ticks_of(np.arange(segment.n_samples)[::-1]),
 }
 
