@@ -515,7 +515,7 @@ def _timestamps(
     if continuous.has_sample_timestamps:
         for part in segment.timed_parts(start, stop):
             if not passes_over(part):
-                yield np.arange(part.start, part.stop), segment.ticks(part.start, part.stop, sort=True)
+                yield np.arange(part.start, part.stop, dtype=np.int64), segment.ticks(part.start, part.stop, sort=True)
         return
     counts = [n_rows for n_rows, _ in segment.timestamped(start, stop)]
     firsts = list(accumulate(counts, initial=start))[:-1]
