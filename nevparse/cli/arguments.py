@@ -193,7 +193,7 @@ def _add_maps(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cmp", nargs="+", action="extend", metavar="MAP", help=maps)
     command.add_argument("--first-bank", metavar="AE", help="the bank that bank A of each map is plugged into")
     by = "what joins map and channels: bank and pin, label, or electrode id"
-    command.add_argument("--by", choices=["pin", "label", "id"], help=by)
+    command.add_argument("--by", choices=["pin", "label", "id"], help=by, default=argparse.SUPPRESS)
 
 
 def _add_page(command: argparse.ArgumentParser) -> None:
@@ -256,9 +256,10 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     _add_times(command)
     gaps = "where time is broken: refuse, a file for each segment, back to back, or fill what is missing"
     command.add_argument("--gaps", choices=["error", "split", "join", "fill"], default="error", help=gaps)
-    command.add_argument("--fill", type=fill, metavar="VALUE", help="with --gaps fill: a raw value (0), or hold")
+    value = "with --gaps fill: a raw value (0), or hold"
+    command.add_argument("--fill", type=fill, metavar="VALUE", help=value, default=argparse.SUPPRESS)
     limit = "with --gaps fill: at most X times what was recorded (10)"
-    command.add_argument("--max-fill", type=factor, metavar="X", help=limit)
+    command.add_argument("--max-fill", type=factor, metavar="X", default=argparse.SUPPRESS, help=limit)
     command.add_argument(
         "--resample", choices=["nominal"], help="where clocks drift: nearest samples on a regular grid"
     )

@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from ..recording.recording import Recording
     from ..recording.successive_files import SuccessiveFiles
 
+# Options that mean nothing without another one
+_REQUIRED = {
+    **dict.fromkeys(("fill", "max_fill"), "--gaps fill"),
+    **dict.fromkeys(("by", "first_bank", "partial"), "--cmp"),
+    "timeout_s": "--follow",
+    "skip_done": "--out-dir",
+    "order": "--append",
+}
 _NOT_OPTIONS = {  # of the library's functions, which have the others
     *("command", "file", "out", "folder", "nsx", "first_bank", "start", "stop"),
     *("clock", "offsets", "append", "order", "json", "quiet", "out_dir", "skip_done"),
@@ -50,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             show_warnings()
             if isinstance(getattr(arguments, "file", None), list):
                 arguments.file = expanded(arguments.file)
+            _check_required(arguments)
             code = COMMANDS[arguments.command](arguments)
             print(end="", flush=True)  # a pipe that nobody reads is noticed here, not at exit
             return code
@@ -62,6 +71,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         message, code = failure(error)
     print_message(message)
     return code
+
+
+def _check_required(arguments: argparse.Namespace) -> None:
+    given = vars(arguments)
+    for name, required in _REQUIRED.items():
+        other, _, value = required.removeprefix("--").replace("-", "_").partition(" ")
+        is_met = given.get(other) == value if value else given.get(other)
+        if not (is_met or given.get(name) is None or given[name] is False):
+            raise UnusableInput(f"--{name.removesuffix('_s').replace('_', '-')} requires {required}")
 
 
 def _info(arguments: argparse.Namespace) -> int:
@@ -118,8 +136,6 @@ def _bin(arguments: argparse.Namespace) -> int:
     from .opening import check_output_name
     from .several_files import check_not_taken, is_done, outputs_in
 
-    if arguments.timeout_s is not None and not arguments.follow:
-        raise UnusableInput("--timeout requires --follow")
     if arguments.out_dir is not None:
         _check_joining(arguments.file[:1], arguments)  # each by itself
         outputs = outputs_in(arguments.out_dir, arguments.file)
@@ -135,8 +151,6 @@ def _bin(arguments: argparse.Namespace) -> int:
             return _write_bin([name], outputs[name], arguments)
 
         return for_each(arguments.file, export)
-    if arguments.skip_done:
-        raise UnusableInput("--skip-done requires --out-dir")
     if len(arguments.file) < 2:
         raise UnusableInput(f"expected a recording and the .bin to write, found only {arguments.file[0]}")
     *names, out = arguments.file
@@ -186,8 +200,6 @@ def _check_joining(names: Sequence[str], arguments: argparse.Namespace) -> None:
     given = [option for name, option in options.items() if vars(arguments).get(name)]
     if len(names) == 1 and given:
         raise UnusableInput(f"{given[0]} requires several files")
-    if arguments.order and not arguments.append:
-        raise UnusableInput("--order requires --append")
 
 
 def _joined(files: Sequence[NsxFile], arguments: argparse.Namespace) -> NsxFile | CombinedInstruments | SuccessiveFiles:
@@ -250,11 +262,11 @@ def _report(arguments: argparse.Namespace) -> int:
     from ..report.page import open_for_page, write_report
 
     out = arguments.out or f"{os.path.basename(base_of(arguments.file))}.html"
-    options: dict[str, Any] = {"cmp": _read_maps(arguments), "by": arguments.by, "overwrite": arguments.overwrite}
+    options: dict[str, Any] = {name: value for name, value in vars(arguments).items() if name in ("by", "overwrite")}
     with check_readable(arguments.file):
         opened = open_for_page(arguments.file)
     with opened:
-        report = write_report(opened, out, progress=progress("the page".format), **options)
+        report = write_report(opened, out, cmp=_read_maps(arguments), progress=progress("the page".format), **options)
     print_report([str(report)])
     return DONE
 
@@ -263,10 +275,6 @@ def _read_maps(arguments: argparse.Namespace, of_instruments: bool = False) -> A
     """The array maps that ``--cmp`` names, as one, or each by itself for several instruments; None without it."""
     from ..maps.cmp import read_cmp
 
-    for name in ("by", "first_bank", "partial") if not arguments.cmp else ():
-        if getattr(arguments, name, None):
-            raise UnusableInput(f"--{name.replace('_', '-')} is for a map of the array; name it with --cmp")
-    arguments.by = arguments.by or "pin"
     if not arguments.cmp:
         return None
     with check_readable(arguments.cmp[0]):
@@ -348,11 +356,6 @@ def _options(
     from .choice import Chosen, indices
 
     options = {name: value for name, value in vars(arguments).items() if name not in _NOT_OPTIONS}
-    for name in ("fill", "max_fill"):
-        if options.get(name) is None:
-            options.pop(name, None)
-        elif options["gaps"] != "fill":
-            raise UnusableInput(f"--{name.replace('_', '-')} requires --gaps fill")
     chosen = Chosen(file, options.pop("missing_ok", False))
     for name, choose in (("channels", chosen.columns), ("electrodes", chosen.electrodes), ("labels", chosen.labels)):
         if options.get(name):

@@ -25,6 +25,7 @@ from ..format.text import counts_text, json_text, printable
 from ..nev.comments import Comment
 from ..nev.epochs import checked_epoch, warn_of_ambiguous
 from ..nev.file import NevFile
+from ..nev.packets import PacketNumbers
 from ..recording.recording import Recording
 from .terminal import UnusableInput, print_message
 
@@ -32,8 +33,7 @@ _BATCH = 4096  # events turned into Python values at a time
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # how a formula starts, in full width too
 _PLACES = ("segment", "sample", "row")  # -1 where nothing was recorded
 _NOT_OF_KIND = object()  # the value of a column that events of another kind have
-Packets = NDArray[np.intp]
-_Columns = dict[str, Any]  # by name, in the order in which they are printed: a value of each event, or an array of them
+_Table = dict[str, Any]  # by name, in the order in which they are printed: a value of each event, or an array of them
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Listing:
             return ["digital"]
         return [self.kind] if self.kind else [k for k in self.nev.kinds() if k not in ("spike", "stim", "unknown")]
 
-    def chosen(self, packets: Packets) -> Packets:
+    def chosen(self, packets: PacketNumbers) -> NDArray[np.intp]:
         """Places of the events whose packets are of the epoch and the range of ticks, in order of epoch and time."""
         ticks, epochs = self.nev._packets.heads.tick[packets], self._epochs_of(packets)
         wanted = are_within(ticks, self.start_tick, self.stop_tick)
@@ -68,10 +68,10 @@ class Listing:
         places = np.flatnonzero(wanted)
         return places[np.lexsort((ticks[places], epochs[places]))]
 
-    def times(self, packets: Packets, kind: EventKind) -> _Columns:
+    def times(self, packets: PacketNumbers, kind: EventKind) -> _Table:
         """What every event has: tick, seconds, and where in the continuous data it is."""
         ticks = self.nev._packets.heads.tick[packets]
-        columns: _Columns = {"tick": ticks}
+        columns: _Table = {"tick": ticks}
         if len(self.nev.epochs) > 1:
             warn_of_ambiguous(self.nev.path, self.nev.packet_epochs, packets)
             columns["epoch"] = self._epochs_of(packets)
@@ -85,13 +85,13 @@ class Listing:
                     columns["row"] = self.sidecar.spike_rows(self.recording, ticks, packets=packets)
         return columns
 
-    def _epochs_of(self, packets: Packets) -> NDArray[np.int16]:
+    def _epochs_of(self, packets: PacketNumbers) -> NDArray[np.int16]:
         if len(self.nev.epochs) == 1:
             return np.zeros(packets.size, np.int16)
         return self.nev.packet_epochs.epoch[packets]
 
 
-def _tables(listing: Listing) -> list[_Columns]:
+def _tables(listing: Listing) -> list[_Table]:
     """The columns of each kind. Prints, apart from them, what is not listed, or that there is nothing."""
     tables = [_table(listing, kind) for kind in listing.kinds]
     kinds, is_empty = listing.nev.kinds(), not any(len(columns["tick"]) for columns in tables)
@@ -130,15 +130,15 @@ def print_csv(listing: Listing, *, for_spreadsheet: bool) -> None:
     writer.writerows(_values(tables, names, absent=""))
 
 
-def _cells(columns: _Columns, for_spreadsheet: bool) -> _Columns:
+def _cells(columns: _Table, for_spreadsheet: bool) -> _Table:
     """Columns of which texts are one line each, and for a spreadsheet no formulas."""
     is_text = {name: not isinstance(values, np.ndarray) or values.dtype.kind == "U" for name, values in columns.items()}
     return {k: csv_cells(values, for_spreadsheet) if is_text[k] else values for k, values in columns.items()}
 
 
-def _one_value_a_cell(columns: _Columns) -> _Columns:
+def _one_value_a_cell(columns: _Table) -> _Table:
     """Columns of which those of several values, as the colour of a comment, are a column for each."""
-    flat: _Columns = {}
+    flat: _Table = {}
     for name, values in columns.items():
         listed = values if isinstance(values, list) else ()
         parts = next((value for value in listed if isinstance(value, tuple)), None)
@@ -179,12 +179,12 @@ def csv_cells(values: Iterable[Any], for_spreadsheet: bool) -> list[Any]:
     return ["'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in cells]
 
 
-def _table(listing: Listing, kind: EventKind) -> _Columns:
+def _table(listing: Listing, kind: EventKind) -> _Table:
     nev = listing.nev
     if listing.edges:
         edges = nev.digital_edges()
         packets, names = edges["packet"], np.array(["falling", "rising"])
-        own: _Columns = {"pin": edges["pin"], "edge": names[edges["is_rising"].astype(np.intp)]}
+        own: _Table = {"pin": edges["pin"], "edge": names[edges["is_rising"].astype(np.intp)]}
     elif kind == "comment":
         comments, packets = nev._comments_with_packets()
         own = {name: [getattr(comment, name) for comment in comments] for name in Comment._fields}
@@ -202,18 +202,18 @@ def _take(values: Any, places: NDArray[np.intp]) -> Any:
     return values[places] if isinstance(values, np.ndarray) else [values[place] for place in places.tolist()]
 
 
-def _names(tables: Sequence[_Columns]) -> list[str]:
+def _names(tables: Sequence[_Table]) -> list[str]:
     """The columns that any kind has."""
     return list(dict.fromkeys(name for columns in tables for name in columns))
 
 
-def _rows(tables: Sequence[_Columns]) -> Iterator[dict[str, Any]]:
+def _rows(tables: Sequence[_Table]) -> Iterator[dict[str, Any]]:
     names = _names(tables)
     for row in _values(tables, names):
         yield {name: value for name, value in zip(names, row, strict=True) if value is not _NOT_OF_KIND}
 
 
-def _values(tables: Sequence[_Columns], names: Sequence[str], absent: Any = _NOT_OF_KIND) -> Iterator[tuple[Any, ...]]:
+def _values(tables: Sequence[_Table], names: Sequence[str], absent: Any = _NOT_OF_KIND) -> Iterator[tuple[Any, ...]]:
     """A row of plain values for each event; several kinds are sorted by epoch and time."""
     rows = (row for columns in tables for row in _values_of_kind(columns, names, absent))
     if len(tables) == 1:
@@ -223,7 +223,7 @@ def _values(tables: Sequence[_Columns], names: Sequence[str], absent: Any = _NOT
     return (listed[place] for place in (np.lexsort(keys).tolist() if keys else ()))
 
 
-def _values_of_kind(columns: _Columns, names: Sequence[str], absent: Any) -> Iterator[tuple[Any, ...]]:
+def _values_of_kind(columns: _Table, names: Sequence[str], absent: Any) -> Iterator[tuple[Any, ...]]:
     for start in range(0, len(columns["tick"]), _BATCH):
         n = len(columns["tick"][start : start + _BATCH])
         parts = (_plain(name, columns[name][start : start + n]) if name in columns else None for name in names)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from math import isfinite
@@ -17,11 +17,11 @@ from ..nev.epochs import Epoch
 from ..nev.file import NevFile
 from ..nev.spikes import count_spikes
 from ..nsx.file import NsxFile
+from ..recording.check import Progress
 from ..recording.recording import Recording
 from ..report.timeline import RecordingTimes
 from .terminal import UnusableInput
 
-Progress = Callable[[int, int], None]
 _Spans = list[list[float]]
 _BAR_CELLS = 60
 _MAX_BUSY = 5

@@ -70,6 +70,7 @@ CODES: dict[str, tuple[str, str]] = {
 _DATES_AGREE_S = 5
 _LISTED_GAPS = 100
 _LONGEST_PAUSE_S = 7 * 86400  # nobody leaves a recording paused for a week
+Progress = Callable[[int, int], None]
 _Problem = tuple[str, int, str]  # code, offset in bytes, message
 
 
@@ -109,7 +110,7 @@ def _findings(path: str, problems: Iterable[_Problem]) -> Iterator[Finding]:
         yield Finding(level, code, path, offset, message, advice)
 
 
-def check(path: Openable, *, progress: Callable[[int, int], None] | None = None) -> tuple[Finding, ...]:
+def check(path: Openable, *, progress: Progress | None = None) -> tuple[Finding, ...]:
     """Check a file, or all files of a recording, for anything missing, damaged or unusual; reads every timestamp.
 
     Parameters
@@ -143,7 +144,7 @@ def check(path: Openable, *, progress: Callable[[int, int], None] | None = None)
         return tuple(_check_all(path, name, is_one_file, progress or (lambda _done, _total: None)))
 
 
-def _check_all(path: Openable, name: str, is_one_file: bool, progress: Callable[[int, int], None]) -> Iterator[Finding]:
+def _check_all(path: Openable, name: str, is_one_file: bool, progress: Progress) -> Iterator[Finding]:
     if not is_one_file:
         yield from _check_recording(name, progress)
         return
@@ -153,7 +154,7 @@ def _check_all(path: Openable, name: str, is_one_file: bool, progress: Callable[
     progress(1, 1)
 
 
-def _check_recording(name: str, progress: Callable[[int, int], None]) -> Iterator[Finding]:
+def _check_recording(name: str, progress: Progress) -> Iterator[Finding]:
     members = members_of(name)
     with Recording(base_of(name), members) as recording:
         for n_done, (suffix, path) in enumerate(members.items()):

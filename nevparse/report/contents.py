@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,12 @@ from ..maps.positions import ArrayMap, Positions, plain_grid
 from ..nev.electrodes import Electrode
 from ..nev.file import NevFile
 from ..nsx.file import NsxFile
-from ..recording.check import ERROR, Finding, check
+from ..recording.check import ERROR, Finding, Progress, check
 from ..recording.recording import Recording
 from .array_view import ArrayLayout
 from .quality import Measurement, measure
 from .spikes import summarise_spikes
 from .timeline import RecordingTimes
-
-Progress = Callable[[int, int], None]
 
 
 class PageContents:

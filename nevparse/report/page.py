@@ -22,12 +22,12 @@ from ..format.text import counted, counts_text, duration_text, percent_text, ran
 from ..maps.positions import ArrayMap
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
-from ..recording.check import ERROR, NOTE, WARNING
+from ..recording.check import ERROR, NOTE, WARNING, Progress
 from ..recording.recording import Recording, open_recording
 from . import drawing
 from .answer import Answer, answer_of
 from .array_view import draw_values, draw_verdicts
-from .contents import PageContents, Progress
+from .contents import PageContents
 from .quality import BANDS, FAULTLESS, VERDICTS, Quality, are_faulty, noise_band, unit_text
 from .spikes import MOST_OF_UNIT
 from .style import PAGE, STYLE

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from ..format.channel import Channel
 from ..format.notebook import summary_html
 from ..format.text import counted, counts_text, duration_text, percent_text, printable
 from ..nsx.file import NsxFile
+from ..recording.check import Progress
 from ..traces.plan import SampleRows
 from ..traces.traces import Continuous, Traces
 
@@ -42,7 +43,6 @@ _LEAST_ELECTRODES = 4  # fewer are no array to compare with
 _DEVIATION, _SPIKE_TIMES, _LFP_TIMES, _QUIET_PART = 5.0, 2.0, 3.0, 1 / 3
 _UNLIKE_CORRELATION, _ARRAY_CORRELATION = 0.4, 0.7
 
-Progress = Callable[[int, int], None]
 _Floats = NDArray[np.float32]
 
 

@@ -58,7 +58,7 @@ class TimeAxis:
         return found
 
 
-class Lane(NamedTuple):
+class FileLane(NamedTuple):
     """Segments of one file on the axis, ``(n, 2)``, and the places where samples are lost or overlap."""
 
     name: str
@@ -124,11 +124,11 @@ class RecordingTimes:
         seconds = self._seconds[self._packet_epochs == epoch]
         return np.array([[seconds.min(), seconds.max()]]) if seconds.size else np.empty((0, 2))
 
-    def _lane(self, suffix: str, ns: NsxFile) -> Lane:
+    def _lane(self, suffix: str, ns: NsxFile) -> FileLane:
         numbers = self._of_segments[suffix]
         spans = np.stack([self.axis.place(ns.spans_s[:, side], numbers) for side in (0, 1)], axis=1)
         losses = [spans[gap.after_segment, 1] for gap in ns.gaps if gap.kind in ("loss", "overlap")]
-        return Lane(suffix, spans[np.isfinite(spans).all(axis=1)], np.array(losses, np.float64))
+        return FileLane(suffix, spans[np.isfinite(spans).all(axis=1)], np.array(losses, np.float64))
 
     def places(self, kind: EventKind) -> _Floats:
         """Where the events of a kind are on the axis, in file order; NaN beyond its ends."""

@@ -93,7 +93,7 @@ def test_a_mistake_is_answered_with_what_would_be_right(
         ("cut s o.ns5", "found a recording of nev, ns5; name s.nev or s.ns5"),
         ("cut s.ns5 o.ns5 --segments 0-1", "expected segments as numbers from 0 and numpy's slices, such as 0,2:4"),
         ("cut s.ns5 o.ns5 --segments 0-1", "segments 0 to 1 are 0:2"),
-        ("sorter s.ns5 folder --partial", "--partial is for a map of the array; name it with --cmp"),
+        ("sorter s.ns5 folder --partial", "--partial requires --cmp"),
         ("bin s.ns5 --out-dir s.ns5", "--out-dir s.ns5 is a file; name a folder"),
         ("bin s.ns5 s.ns5 o.bin --offsets 1.5,2t,3", "expected 2 times, one for each recording, 0 for the first"),
         ("bin s.ns5 s.ns5 o.bin --offsets 1.5,2t,3", "found 1.5,2t,3"),

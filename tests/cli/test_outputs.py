@@ -81,7 +81,7 @@ def test_options_of_a_map_need_one(main: Command, file_of: FileOf, out: Path) ->
     path = file_of(b.plausible("2.3", 2, (9,))[0])
     for option in (["--by", "label"], ["--first-bank", "A"]):
         code, _, message = main("sorter", path, out, *option)
-        assert (code, f"{option[0]} is for a map of the array" in message) == (2, True)
+        assert (code, f"{option[0]} requires --cmp" in message) == (2, True)
     assert left_in(out.parent) == []
 
 
