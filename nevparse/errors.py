@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 _PACKAGE = f"{__name__.rpartition('.')[0]}."
+# (done, in all): called in the thread of the caller after each step; what it raises cancels, and comes back
+Progress = Callable[[int, int], None]
 
 
 class NevParseError(Exception):
@@ -111,3 +113,8 @@ def warn_of_damage(path: str, damage: Sequence[Damage]) -> None:
         first, *others = (item for item in damage if item.category is category)
         more = f" (and {len(others)} more places: see .damage)" if others else ""
         warn(f"{path}, byte {first.offset}: {first.message}{more}", category)
+
+
+def is_from_caller(error: Exception) -> bool:
+    """Whether a `Progress` raised this `OSError`: those of the system have a number."""
+    return isinstance(error, OSError) and error.errno is None

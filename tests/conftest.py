@@ -39,7 +39,7 @@ QUICK, THOROUGH = 20, 100  # examples of each property
 # Of the interop extra; without all of them its tests are not collected, and the summary says so
 _ABSENT = [
     name
-    for name in ("spikeinterface", "probeinterface", "distributed", "fsspec", "xarray", "pandas")
+    for name in ("spikeinterface", "probeinterface", "distributed", "fsspec", "xarray", "pandas", "PySide6")
     if find_spec(name) is None
 ]
 collect_ignore = ["test_interop.py"] if _ABSENT else []

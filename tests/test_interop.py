@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""With the real thing: SpikeInterface, probeinterface, Phy's way with ``params.py``, Dask's cluster, fsspec's files.
+"""With the real thing: SpikeInterface, probeinterface, Phy's ``params.py``, Dask's cluster, fsspec's files, Qt.
 
 Collected where the `interop` extra is installed; `.ci/run` installs it.
 """
@@ -12,6 +12,7 @@ import os
 import pickle
 import re
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -32,11 +33,13 @@ from builders import timing as t
 from builders.handles import open_files
 from dask.distributed import Client, LocalCluster
 from fixture_types import FileOf, Opened
+from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal, Slot
 
 import nevparse as nv
 
 ROOT = Path(nv.__file__).resolve().parents[1]
 NOTE = (ROOT / "spec_notes" / "clusters.md").read_text(encoding="utf-8")
+EXPORTS = (ROOT / "spec_notes" / "exports.md").read_text(encoding="utf-8")
 ARRAYS = (ROOT / "spec_notes" / "arrays.md").read_text(encoding="utf-8")
 pytestmark = pytest.mark.filterwarnings("default")  # of others
 
@@ -326,3 +329,62 @@ def test_a_segment_of_a_remote_file_goes_to_a_worker(client: Client, tmp_path: P
     with fsspec.open((tmp_path / "s.ns5").as_uri(), "rb") as file, nv.open_nsx(file) as ns:
         lazy = da.from_array(ns.segments[0], chunks=(100, 3))
         np.testing.assert_array_equal(lazy.compute(scheduler=client), samples)
+
+
+# --------------------------------------------------------------------------------------------------------------- Qt
+
+
+@pytest.fixture(scope="module")
+def application() -> QCoreApplication:
+    """Qt's loop of events, without a screen."""
+    return QCoreApplication([])
+
+
+class Widget(QObject):
+    """A button and a progress bar, in the thread of the application."""
+
+    clicked = Signal()
+
+    def __init__(self, click_at: int | None) -> None:
+        super().__init__()
+        self.click_at, self.shown, self.threads = click_at, list[int](), set[int]()
+
+    @Slot(int)
+    def setValue(self, percent: int) -> None:  # as QProgressBar has it
+        self.shown.append(percent)
+        self.threads.add(threading.get_ident())
+
+    @Slot(int)
+    def click(self, percent: int) -> None:
+        """Somebody clicks while the bar shows this, once the export runs."""
+        if self.click_at is not None and percent >= self.click_at:
+            self.clicked.emit()
+
+
+@pytest.mark.parametrize("click_at", [None, 0, 50])
+def test_exports_c17_a_button_of_qt_cancels(
+    application: QCoreApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, click_at: int | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("session.ns5").write_bytes(b.nsx([(0, np.ones((800_000, 4), "<i2"))]))
+    widget = Widget(click_at)
+    (code,) = re.findall(r"^```python\n(from PySide6.*?)^```", EXPORTS, re.DOTALL | re.MULTILINE)
+    assert code.count("\nexport.start()") == 1
+    names: dict[str, Any] = {"nv": nv, "bar": widget, "button": widget}
+    made, started = code.split("\nexport.start()")
+    exec(compile(made, "exports.md", "exec"), names)
+    export = names["export"]
+    export.percent.connect(widget.click, Qt.ConnectionType.BlockingQueuedConnection)  # so that the click is in time
+    export.finished.connect(application.quit)
+    exec(compile("export.start()" + started, "exports.md", "exec"), names)
+    application.exec()
+    assert export.wait(30_000)
+    assert widget.threads == {threading.get_ident()}, "the bar is called in the thread of the window"
+    if click_at is None:
+        assert widget.shown[-1] == 100
+        assert export.report.n_samples == 800_000
+        assert sorted(os.listdir()) == ["session.bin", "session.bin.json", "session.ns5"]
+    else:
+        assert widget.shown[-1] < 100
+        assert export.report is None
+        assert os.listdir() == ["session.ns5"]

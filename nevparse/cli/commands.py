@@ -118,7 +118,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from ..recording.check import NOTE, check
 
     def print_findings(name: str) -> int:
-        shown = progress(lambda n_files: f"{n_files} files of {printable(name)}" if n_files > 1 else printable(name))
+        shown = progress(lambda n_bytes: f"{printable(name)}, {size_text(n_bytes)}", 1)
         with check_readable(name):
             findings = check(name, progress=shown)
         print_report([])

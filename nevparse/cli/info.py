@@ -9,6 +9,7 @@ from itertools import groupby
 from math import isfinite
 from typing import Any
 
+from ..errors import Progress
 from ..format.channel import Channel
 from ..format.dates import date_text
 from ..format.tables import CHANNEL_KINDS
@@ -17,7 +18,6 @@ from ..nev.epochs import Epoch
 from ..nev.file import NevFile
 from ..nev.spikes import count_spikes
 from ..nsx.file import NsxFile
-from ..recording.check import Progress
 from ..recording.recording import Recording
 from ..report.timeline import RecordingTimes
 from .terminal import UnusableInput

@@ -100,7 +100,9 @@ def progress(total_text: Callable[[int], str], unit_bytes: int = 0) -> Callable[
     started_s = monotonic()
 
     def show(done: int, total: int) -> None:
-        text = f"{100 * done // max(total, 1):3d} % of {total_text(total)}"
+        if not total:
+            return  # nothing is recorded yet
+        text = f"{100 * done // total:3d} % of {total_text(total)}"
         elapsed_s = monotonic() - started_s
         if done and elapsed_s > _SURE_S:
             speed = f", {done * unit_bytes / elapsed_s / 1e6:.0f} MB/s" if unit_bytes else ""

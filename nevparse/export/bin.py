@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DamagedFile, warn
+from ..errors import DamagedFile, Progress, warn
 from ..format.text import counts_text
 from ..nsx.file import NsxFile, open_nsx
 from ..nsx.packets import FullScanNeeded
@@ -27,7 +27,7 @@ from ..traces.row_times import NO_ROW
 from ..traces.selection import ChannelChoice, ChannelKind, ElectrodeChoice, ExcludeChoice, LabelChoice
 from ..traces.traces import Continuous, Traces, choose, plan_traces
 from .inputs import check_not_shrunk, raise_if_changed
-from .job import BinFile, ExportJob, Progress, bin_file, bin_outputs
+from .job import BinFile, ExportJob, bin_file, bin_outputs
 from .live import GrowingRows
 from .paths import takes_paths
 from .sidecar import read_sidecar
@@ -147,7 +147,8 @@ def write_bin(
     overwrite : bool
         Replace files of the same names. A recording is never replaced.
     progress : callable, optional
-        Called with (rows done, rows in all) after each step. What it raises cancels the export, and nothing is left.
+        Called with (rows done, rows in all) after each step, and with `follow` before each poll too. What it raises
+        cancels the export, comes back from it, and nothing is left.
     follow : bool
         Go on with what is still to be recorded, with `gaps` ``join`` or ``fill``. The file is polled every `poll_s`
         seconds until nothing was written for `timeout_s` seconds, `stop_tick` has passed, or `stop`, which is called
@@ -199,6 +200,7 @@ def write_bin(
         if not isinstance(x, NsxFile):
             raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
         ns = x.fully_scanned() if sort else x
+        progress, stop = _show_each_poll(progress, stop)
         plan = partial(_growing, FollowOptions(poll_s, timeout_s, stop), request)
     else:
         ns = x if isinstance(x, Continuous) else combine_instruments(x)
@@ -219,6 +221,26 @@ def check_nothing_chosen(request: Mapping[str, Any], follow: bool = False) -> No
         advice = "give it to traces(), or use rows() and select()"
         found = ", ".join([*chosen, *(["follow"] if follow else [])])
         raise ValueError(f"expected traces and nothing to choose of them, found {found}: {advice}")
+
+
+def _show_each_poll(
+    progress: Progress | None, stop: Callable[[], bool] | None
+) -> tuple[Progress | None, Callable[[], bool] | None]:
+    """Have `progress` called before each poll too, so that it can cancel while nothing is recorded."""
+    if progress is None:
+        return None, stop
+    newest = 0, 0
+
+    def show(done: int, total: int) -> None:
+        nonlocal newest
+        newest = done, total
+        progress(done, total)
+
+    def show_and_ask() -> bool:
+        progress(*newest)
+        return stop is not None and stop()
+
+    return show, show_and_ask
 
 
 def _planned_anew(x: Traces, ns: Continuous) -> dict[str, Traces]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from io import FileIO
@@ -13,7 +13,7 @@ from io import FileIO
 import numpy as np
 
 from ..clock import Clock
-from ..errors import ExportError
+from ..errors import ExportError, Progress
 from ..format.text import duration_text, json_text, size_text
 from ..nsx.packets import TimestampCheck
 from ..source.base import Source
@@ -28,7 +28,6 @@ from .output.stream import stream, write_all
 _TICK_BYTES = 8
 _COMPANION_ENDINGS = ".json", ".ticks"
 _TICKS_AT_ONCE = 1 << 16
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

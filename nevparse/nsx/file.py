@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
 from ..clock import Clock, Gap, TimeBase, find_time_base, requested_ticks
-from ..errors import Damage, GapError
+from ..errors import Damage, GapError, Progress
 from ..format import tables
 from ..format.channel import Channel, uv_per_bit_by_electrode
 from ..format.dates import date_of_systemtime
@@ -111,10 +111,10 @@ class NsxFile(Opened, Continuous):
         data = start, self.dtype, self.n_channels, self.clock
         return NsxHeaders(source, version, *data, self.digest, tuple(damage))
 
-    def _record(self, samples: RecordedSamples) -> RecordedSamples:
+    def _record(self, samples: RecordedSamples, progress: Progress | None = None) -> RecordedSamples:
         """Attach what reopens the file, and scan every timestamp if this file is fully scanned."""
         if self._is_fully_scanned:
-            samples = scan_every_packet(samples, self._has_grown)
+            samples = scan_every_packet(samples, self._has_grown, progress)
         zero_tick = samples.index.first_tick if self._zero_tick is None else self._zero_tick
         return replace(samples, opener=self._opener(), zero_tick=zero_tick)
 
@@ -449,12 +449,15 @@ class NsxFile(Opened, Continuous):
                 start = extent_stop
             start, stop = 0, stop - segment.n_samples
 
-    def fully_scanned(self) -> NsxFile:
-        """The same open file, with every break in time found by reading every timestamp, and not by probing."""
+    def fully_scanned(self, *, progress: Progress | None = None) -> NsxFile:
+        """The same open file, with every break in time found by reading every timestamp, and not by probing.
+
+        `progress` is called with (timestamps read, timestamps in all); what it raises ends the search.
+        """
         other = object.__new__(NsxFile)  # copy() would pickle, and open the file anew
         other.__dict__ |= vars(self)
         other._is_fully_scanned = True
-        other._recorded = other._record(self._recorded)
+        other._recorded = other._record(self._recorded, progress)
         return other
 
     @property

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..errors import Damage, FormatError, TruncatedFile
+from ..errors import Damage, FormatError, Progress, TruncatedFile
 from ..format.layout import Layout
 from .blocks import BlockIndex, BlockWalk, tick_damage
 from .headers import NsxHeaders
@@ -46,12 +46,12 @@ def find_more_samples(before: SampleIndex, headers: NsxHeaders, has_grown: bool)
     return samples
 
 
-def scan_every_packet(samples: RecordedSamples, has_grown: bool) -> RecordedSamples:
+def scan_every_packet(samples: RecordedSamples, has_grown: bool, progress: Progress | None) -> RecordedSamples:
     """The same samples with every break found by reading every timestamp; as blocks where probing mistook those."""
     index = samples.index
     if isinstance(index, BlockIndex):
         return samples
-    scanned = index.fully_scanned()
+    scanned = index.fully_scanned(progress)
     if scanned is not None:
         return replace(samples, index=scanned)
     return _find_blocks(samples.headers, index.packets.layout, has_grown)

@@ -23,6 +23,7 @@ from ..clock import (
     last_nearby_not_after,
     last_not_after,
 )
+from ..errors import Progress
 from ..format import tables
 from ..format.layout import Layout
 from ..format.numbers import signed_tick, signed_ticks
@@ -187,7 +188,7 @@ class PacketIndex:
         """Timestamp of the first packet; 0 without packets."""
         return self.packets.tick(0) if self.n_samples else 0
 
-    def fully_scanned(self) -> PacketIndex | None:
+    def fully_scanned(self, progress: Progress | None = None) -> PacketIndex | None:
         """The same index, with breaks found by reading every header; None where a packet has not one sample."""
         if self.is_fully_scanned:
             return self
@@ -202,6 +203,8 @@ class PacketIndex:
             late = (ticks - ticks[0]) * samples_per_tick - regular[: ticks.size]
             parts[number] = first, first + ticks.size, ticks[0], late.min(), late.max()
             first += ticks.size
+            if progress is not None:
+                progress(first, self.n_samples)
         return PacketIndex(self.packets, self.clock, True, detector.finish(), self.n_final, parts)
 
     def grown(self) -> PacketIndex:

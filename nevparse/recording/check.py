@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain
 from math import isnan
 from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import FormatError
+from ..errors import FormatError, Progress, is_from_caller
 from ..format.header import is_nev
 from ..format.text import ranges_text
 from ..nev.file import NevFile, open_nev
@@ -70,7 +71,6 @@ CODES: dict[str, tuple[str, str]] = {
 _DATES_AGREE_S = 5
 _LISTED_GAPS = 100
 _LONGEST_PAUSE_S = 7 * 86400  # nobody leaves a recording paused for a week
-Progress = Callable[[int, int], None]
 _Problem = tuple[str, int, str]  # code, offset in bytes, message
 
 
@@ -118,7 +118,7 @@ def check(path: Openable, *, progress: Progress | None = None) -> tuple[Finding,
     path : str, os.PathLike, bytes-like or binary file object
         An NSx or NEV file; or the base name of a recording for all of its files together.
     progress : callable, optional
-        Called with (files done, files in all). What it raises ends the check.
+        Called with (bytes done, bytes in all). What it raises cancels the check.
 
     Returns
     -------
@@ -148,32 +148,50 @@ def _check_all(path: Openable, name: str, is_one_file: bool, progress: Progress)
     if not is_one_file:
         yield from _check_recording(name, progress)
         return
-    progress(0, 1)
     with open_nev(path) if is_nev(path) else open_nsx(path) as file:
-        yield from _check_file(file)
-    progress(1, 1)
+        yield from _check_file(file, progress)
 
 
 def _check_recording(name: str, progress: Progress) -> Iterator[Finding]:
     members = members_of(name)
     with Recording(base_of(name), members) as recording:
-        for n_done, (suffix, path) in enumerate(members.items()):
-            progress(n_done, len(members))
-            try:
-                if suffix in recording.failed:
-                    raise recording.failed[suffix]
-                yield from _check_file(recording.files[suffix])
-            except (FormatError, OSError) as error:
-                yield from _findings(path, [("unreadable", getattr(error, "offset", 0), str(error))])
-        progress(len(members), len(members))
+        n_done, n_bytes = 0, sum(file._source.size for file in recording.files.values())
+        for suffix, path in members.items():
+            if suffix in recording.failed:
+                yield _unreadable(path, recording.failed[suffix])
+                continue
+            file = recording.files[suffix]
+            yield from _check_member(file, partial(_add_progress, progress, n_done, n_bytes))
+            n_done += file._source.size
         yield from _date_findings(recording)
         if recording.nev is not None and recording.nsx:
             yield from _findings(recording.nev.path, _spike_time_problems(recording))
 
 
-def _check_file(file: NevFile | NsxFile) -> Iterator[Finding]:
-    problems = _nev_problems(file) if isinstance(file, NevFile) else _nsx_problems(file)
-    return _findings(file.path, chain(_header_problems(file), problems))
+def _check_member(file: NevFile | NsxFile, progress: Progress) -> Iterator[Finding]:
+    try:
+        yield from _check_file(file, progress)
+    except (FormatError, OSError) as error:
+        if is_from_caller(error):
+            raise
+        yield _unreadable(file.path, error)
+
+
+def _unreadable(path: str, error: Exception) -> Finding:
+    (finding,) = _findings(path, [("unreadable", getattr(error, "offset", 0), str(error))])
+    return finding
+
+
+def _add_progress(progress: Progress, n_before: int, n_bytes: int, n_done: int, _: int) -> None:
+    progress(n_before + n_done, n_bytes)
+
+
+def _check_file(file: NevFile | NsxFile, progress: Progress) -> Iterator[Finding]:
+    size = file._source.size
+    progress(0, size)
+    problems = _nev_problems(file) if isinstance(file, NevFile) else _nsx_problems(file, progress)
+    yield from _findings(file.path, chain(_header_problems(file), problems))
+    progress(size, size)
 
 
 def _header_problems(file: NevFile | NsxFile) -> Iterator[_Problem]:
@@ -183,11 +201,12 @@ def _header_problems(file: NevFile | NsxFile) -> Iterator[_Problem]:
         yield "no-date", 0, "expected a date in the header, found none that is valid"
 
 
-def _nsx_problems(ns: NsxFile) -> Iterator[_Problem]:
+def _nsx_problems(ns: NsxFile, progress: Progress) -> Iterator[_Problem]:
     yield from _channel_problems(ns)
     if ns.n_samples == 0:
         yield "no-samples", 0, "expected samples, found none"
-    scanned = ns.fully_scanned()
+    size = ns._source.size
+    scanned = ns.fully_scanned(progress=lambda n_read, n_samples: progress(n_read * size // n_samples, size))
     yield from _timestamp_problems(ns, scanned)
     for gap in scanned.gaps[:_LISTED_GAPS]:
         yield "absurd-pause" if gap.seconds > _LONGEST_PAUSE_S else gap.kind, 0, str(gap)

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NevParseError
+from ..errors import NevParseError, Progress, is_from_caller
 from ..format.channel import Channel, channel_kind
 from ..maps.cmp import read_cmp
 from ..maps.positions import ArrayMap, Positions, plain_grid
 from ..nev.electrodes import Electrode
 from ..nev.file import NevFile
 from ..nsx.file import NsxFile
-from ..recording.check import ERROR, Finding, Progress, check
+from ..recording.check import ERROR, Finding, check
 from ..recording.recording import Recording
 from .array_view import ArrayLayout
 from .quality import Measurement, measure
@@ -85,6 +85,10 @@ class PageContents:
     def step(self) -> None:
         """One more step of the page is done."""
         self._n_done += 1
+        self._show_step()
+
+    def _show_step(self, *_: int) -> None:
+        """Let the caller see how far the page is, and cancel, also within a step."""
         if self._progress is not None:
             self._progress(self._n_done, self._n_steps)
 
@@ -132,14 +136,16 @@ class PageContents:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the findings say the same
             try:
-                return check(name)
+                return check(name, progress=self._show_step)
             except (NevParseError, OSError) as error:
+                if is_from_caller(error):
+                    raise
                 return (Finding(ERROR, "unreadable", name, 0, str(error), "use another copy of the file"),)
 
     def _measure(self, seconds: float | None) -> dict[str, Measurement]:
         found = {}
         for key, ns in self.continuous.items():
-            found[key] = measure(ns, seconds)
+            found[key] = measure(ns, seconds, progress=self._show_step)
             self.step()
         return found
 

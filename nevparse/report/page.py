@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import Progress
 from ..export.output.files import complete_or_absent
 from ..format.dates import date_text
 from ..format.header import is_nev
@@ -22,7 +23,7 @@ from ..format.text import counted, counts_text, duration_text, percent_text, ran
 from ..maps.positions import ArrayMap
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
-from ..recording.check import ERROR, NOTE, WARNING, Progress
+from ..recording.check import ERROR, NOTE, WARNING
 from ..recording.recording import Recording, open_recording
 from . import drawing
 from .answer import Answer, answer_of

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import Progress
 from ..format.channel import Channel
 from ..format.notebook import summary_html
 from ..format.text import counted, counts_text, duration_text, percent_text, printable
 from ..nsx.file import NsxFile
-from ..recording.check import Progress
 from ..traces.plan import SampleRows
 from ..traces.traces import Continuous, Traces
 

@@ -16,6 +16,7 @@ from builders import nsx as b
 import nevparse as nv
 from nevparse.cli import commands as cli
 from nevparse.cli import terminal
+from nevparse.format.text import size_text
 
 WHOLE = b.nsx([(0, b.ramp(300, 4))])
 PAUSED = b.nsx([(0, b.ramp(30, 4)), (45, b.ramp(30, 4))])
@@ -138,4 +139,5 @@ def test_check_shows_which_file_it_reads(here: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(screen, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", screen)
     assert cli.main(["check", "a.ns5"]) == 0
-    assert screen.getvalue() == "\r  0 % of a.ns5\r100 % of a.ns5\n"
+    size = size_text(os.path.getsize("a.ns5"))
+    assert screen.getvalue() == f"\r  0 % of a.ns5, {size}\r100 % of a.ns5, {size}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ from builders import nev as nb
 from builders import nsx as b
 
 import nevparse as nv
+
+ROOT = Path(nv.__file__).resolve().parents[1]
+NOTE = (ROOT / "spec_notes" / "exports.md").read_text(encoding="utf-8")
 
 
 class Cancelled(InterruptedError):
@@ -71,19 +75,99 @@ def test_exports_c17_another_thread_cancels(path: Path, number: int) -> None:
     assert sorted(os.listdir(path.parent)) == ["s.nev", "s.ns5"]
 
 
-def test_exports_c17_a_task_of_asyncio_cancels(path: Path) -> None:
+async def when_it_has_begun(folder: Path) -> None:
+    while not list(folder.glob("*.nevparse-part")):
+        await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("is_timeout", [False, True])
+def test_exports_c17_a_task_of_asyncio_cancels(path: Path, is_timeout: bool) -> None:
+    names: dict[str, Any] = {"nv": nv}
+    (code,) = re.findall(r"^```python\n(import asyncio.*?)^```", NOTE, re.DOTALL | re.MULTILINE)
+    exec(compile(code, "exports.md", "exec"), names)
+    export, target = names["export"], path.with_name("o.bin")
+
     async def export_and_cancel() -> None:
-        asked, begun = threading.Event(), threading.Event()
-        export = asyncio.create_task(asyncio.to_thread(writers(path, checking(asked, begun))[0]))
-        await asyncio.to_thread(begun.wait, 10)
-        asked.set()
-        with pytest.raises(Cancelled):
-            await export
+        endless = asyncio.create_task(export(path, target, gaps="join", follow=True, poll_s=0.001))
+        await when_it_has_begun(path.parent)
+        if is_timeout:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(endless, 0)
+        else:
+            endless.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await endless
+        assert sorted(os.listdir(path.parent)) == ["s.nev", "s.ns5"]
+        assert (await export(path, target)).n_samples == 3000
 
     asyncio.run(export_and_cancel())
+
+
+@pytest.mark.parametrize("n_samples", [0, 3000])
+def test_exports_c17_a_followed_export_is_cancelled_while_nothing_is_recorded(path: Path, n_samples: int) -> None:
+    path.write_bytes(b.nsx([(0, b.ramp(n_samples, 4))]))
+    calls: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int) -> None:
+        calls.append((done, total))
+        if len(calls) == 9:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        nv.write_bin(path, path.with_name("o.bin"), gaps="join", follow=True, poll_s=0, progress=progress)
+    assert calls[0] == (0, 0)
+    assert len(calls) == 9
     assert sorted(os.listdir(path.parent)) == ["s.nev", "s.ns5"]
 
 
-def test_exports_c17_stop_is_for_what_is_followed(path: Path) -> None:
+def ptp(path: Path) -> str:
+    """A file of a timestamp for each sample, of more than is read at a time."""
+    path.write_bytes(b.nsx([(0, np.zeros((40_000, 4), np.int16))], "ptp"))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["s.ns5", "s"])
+def test_exports_c17_a_check_is_cancelled_while_it_reads_timestamps(path: Path, name: str) -> None:
+    ptp(path)
+    size = path.stat().st_size + (path.with_suffix(".nev").stat().st_size if name == "s" else 0)
+    calls: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int) -> None:
+        calls.append((done, total))
+        if cancelled_at is not None and done >= cancelled_at:
+            raise Cancelled
+
+    cancelled_at: int | None = None
+    nv.check(path.with_name(name), progress=progress)
+    assert len(calls) > 4
+    assert calls == sorted(calls)
+    assert {total for _, total in calls} == {size}
+    assert calls[-1] == (size, size)
+    cancelled_at = size // 2
+    with pytest.raises(Cancelled):
+        nv.check(path.with_name(name), progress=progress)
+    cancelled_at = 20_000
+    with nv.open_nsx(path) as ns, pytest.raises(Cancelled):
+        ns.fully_scanned(progress=progress)
+
+
+@pytest.mark.usefixtures("open_fonts")
+@pytest.mark.parametrize("n_calls", range(1, 12))
+def test_exports_c17_a_page_is_cancelled_at_any_step(path: Path, n_calls: int) -> None:
+    pytest.importorskip("matplotlib")
+    ptp(path)
+    calls: list[int] = []
+
+    def progress(done: int, total: int) -> None:
+        calls.append(done)
+        if len(calls) == n_calls:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        nv.write_report(path.with_name("s"), path.with_name("s.html"), progress=progress)
+    assert sorted(os.listdir(path.parent)) == ["s.nev", "s.ns5"]
+
+
+def test_exports_c18_stop_is_for_what_is_followed(path: Path) -> None:
     with pytest.raises(ValueError, match=r"stop with follow=True: .* what progress raises cancels it"):
         nv.write_bin(path, path.with_name("o.bin"), stop=lambda: True)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...clock import are_within, requested_ticks
+from ...errors import Progress
 from ...format import tables
 from ...format.dates import nearest_ms, systemtime_of_date
 from ...format.header import read_extended_headers
@@ -30,7 +31,7 @@ from ..inputs import check_not_shrunk
 from ..paths import takes_paths
 from .anonymise import PacketBlanks, anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .cut_nsx import segment_numbers
-from .file_plan import FilePlan, Progress, copy_bytes, is_copied_whole, write_file
+from .file_plan import FilePlan, copy_bytes, is_copied_whole, write_file
 
 
 class _Times(NamedTuple):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...clock import requested_ticks
+from ...errors import Progress
 from ...format.dates import nearest_ms, systemtime_of_date
 from ...format.numbers import integer, integers, optional_integer, signed_ticks
 from ...format.text import ranges_text
@@ -31,7 +32,7 @@ from ..bin import check_nothing_chosen
 from ..inputs import check_not_shrunk
 from ..paths import takes_paths
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
-from .file_plan import FilePlan, NsxReport, Progress, copy_bytes, is_copied_whole, write_file
+from .file_plan import FilePlan, NsxReport, copy_bytes, is_copied_whole, write_file
 
 Recorded = NsxFile | SuccessiveFiles
 Columns = NDArray[np.intp]

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from ...errors import Damage, UnknownVersion
+from ...errors import Damage, Progress, UnknownVersion
 from ...format.text import duration_text, size_text
 from ...source.base import Source
 from ...traces.extents import Extent
@@ -20,7 +20,6 @@ from ..inputs import FileState, raise_if_changed
 from ..output.files import complete_or_absent
 from ..output.stream import stream
 
-Progress = Callable[[int, int], None]
 _SMALL_BYTES = BUFFER_BYTES // 16  # smaller parts are joined before they are written
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import Progress
 from ...format import tables
 from ...format.channel import Channel, Filter
 from ...format.dates import systemtime_of_date
@@ -21,7 +22,7 @@ from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...traces.packing import BUFFER_BYTES
 from ...traces.traces import Traces
-from .file_plan import FilePlan, NsxReport, Progress, write_file
+from .file_plan import FilePlan, NsxReport, write_file
 
 _VERSIONS = {
     version.name: (key, version) for key, version in tables.NSX_VERSIONS.items() if version.name in tables.NSX_WRITABLE

@@ -19,7 +19,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from io import FileIO
 from weakref import WeakSet
 
-from ...errors import ExportError
+from ...errors import ExportError, is_from_caller
 from ...format.header import begins_as_recording
 from ...format.text import size_text
 from ...source.base import Source
@@ -395,7 +395,7 @@ def complete_or_absent(
             yield outputs
             outputs.name_all()
         except OSError as error:
-            if error.errno is None:  # not the system's: what `progress` raises comes back from it
+            if is_from_caller(error):
                 raise
             if error.filename in [source.path for source in inputs] and error.filename2 is None:
                 raise ExportError(f"{error.filename} could not be read: {error.strerror}") from error
