@@ -122,7 +122,7 @@ def test_exports_c17_a_followed_export_is_cancelled_while_nothing_is_recorded(pa
 
 def ptp(path: Path) -> str:
     """A file of a timestamp for each sample, of more than is read at a time."""
-    path.write_bytes(b.nsx([(0, np.zeros((40_000, 4), np.int16))], "ptp"))
+    path.write_bytes(b.nsx([(0, np.zeros((90_000, 4), np.int16))], "ptp"))
     return str(path)
 
 
