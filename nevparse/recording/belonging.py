@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..clock import ROLLOVER, counts_from_1970
 from ..format.text import printable, ranges_text
@@ -19,6 +19,7 @@ from .members import instrument_of
 if TYPE_CHECKING:  # who has no NEV need not read how it is read
     from ..nev.file import NevFile
 
+_FileT = TypeVar("_FileT", "NsxFile", "NevFile")
 AGREE_S = 1  # the source is in spec_notes/joining.md, C01
 _MICROSECOND = timedelta(microseconds=1)
 _1970 = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -151,14 +152,22 @@ def check_different_files(files: Sequence[NsxFile | NevFile]) -> None:
 
 def check_same_format(files: Sequence[NsxFile]) -> None:
     """Raise a ValueError where files differ in sampling rate, ticks or type, or one has no samples."""
-    expected = _format_text(files[0])
-    for file in files:
-        found = _format_text(file) if file.segments else "no samples"
-        if found != expected:
+    check_same(files, _format_text)
+    if not files[0].segments:
+        raise ValueError(f"{files[0].path}: expected samples, found none")
+
+
+def check_same(files: Sequence[_FileT], text_of: Callable[[_FileT], str]) -> None:
+    """Raise a ValueError where a text says something else of a file than of the first."""
+    expected = text_of(files[0])
+    for file in files[1:]:
+        if (found := text_of(file)) != expected:
             raise ValueError(f"{file.path}: expected {expected} as in {files[0].path}, found {found}")
 
 
 def _format_text(file: NsxFile) -> str:
+    if not file.segments:
+        return "no samples"
     return f"{file.sampling_rate} Hz sampling, {file.tick_rate} Hz ticks, {file.dtype.name}"
 
 
@@ -178,15 +187,6 @@ def check_same_channels(files: Sequence[NsxFile]) -> None:
 
 def _channel_texts(file: NsxFile) -> list[str]:
     return [f"electrode {c.electrode_id} {printable(c.label)!r}, {c.uv_per_bit:g} uV per bit" for c in file.channels]
-
-
-def check_same_framing(files: Sequence[NsxFile]) -> None:
-    """Raise a ValueError where samples of some files have timestamps of their own, and those of others have not."""
-    for file in files[1:]:
-        if file.has_sample_timestamps != files[0].has_sample_timestamps:
-            which = files[0] if files[0].has_sample_timestamps else file
-            message = f"expected files of one kind, found a timestamp for each sample in {which.path} alone"
-            raise ValueError(f"{files[0].path} and {file.path}: {message}")
 
 
 def check_one_instrument(paths: Sequence[str]) -> None:

@@ -13,9 +13,9 @@ from .belonging import (
     ClockFacts,
     check_different_files,
     check_one_instrument,
+    check_same,
     check_same_channels,
     check_same_format,
-    check_same_framing,
     clock_facts,
     nev_clock_facts,
 )
@@ -97,7 +97,7 @@ def _join_files(files: list[NsxFile], is_given: bool) -> SuccessiveFiles:
 def _check_belong(files: Sequence[NsxFile]) -> None:
     check_different_files(files)
     check_same_format(files)
-    check_same_framing(files)
+    check_same(files, lambda ns: "a timestamp for each sample" if ns.has_sample_timestamps else "blocks of samples")
     check_same_channels(files)
     check_one_instrument([file.path for file in files])
 
@@ -113,11 +113,9 @@ def _join_nevs(nevs: list[NevFile], is_given: bool) -> SuccessiveNevs:
 def _check_same_nevs(nevs: Sequence[NevFile]) -> None:
     """Raise a ValueError where NEVs differ in ticks, packets or electrodes."""
     check_one_instrument([nev.path for nev in nevs])
+    check_same(nevs, lambda nev: f"{nev.tick_rate} Hz ticks, packets of {nev.packet_bytes} bytes")
+    check_same(nevs, lambda nev: f"waveforms of {nev.sample_rate} Hz")
     for nev in nevs[1:]:
-        for what in ("tick_rate", "sample_rate", "packet_bytes"):
-            want, found = getattr(nevs[0], what), getattr(nev, what)
-            if want != found:
-                raise ValueError(f"{nevs[0].path} and {nev.path}: expected {what} {want}, found {found}")
         if set(nev.electrodes) != set(nevs[0].electrodes):
             only = sorted(set(nev.electrodes) ^ set(nevs[0].electrodes))
             raise ValueError(f"{nevs[0].path} and {nev.path}: expected the same electrodes, found {only} in one alone")

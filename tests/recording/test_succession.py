@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pytest
+from builders import nev as nb
 from builders import nsx as b
 from builders import timing as t
 from hypothesis import given
@@ -22,6 +23,7 @@ from nevparse.recording.placement import place_files
 
 RATE = 30_000
 MS = RATE // 1000
+SPIKE = [nb.V2.spike(9, 1, 1, range(48))]
 OpenedEach = Callable[..., list[nv.NsxFile]]
 
 
@@ -241,6 +243,36 @@ def test_joining_c09_members_that_do_not_belong_are_refused_with_both_named(
             nv.concatenate(files, order=order)
         assert files[0].path in str(refused.value)
         assert files[1].path in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (
+            nb.nev(SPIKE, [nb.wav(1)], tick_rate=15_000),
+            "expected 30000 Hz ticks, packets of 104 .* found 15000",
+        ),
+        (nb.nev([], [nb.wav(1)], packet_bytes=24), "found 30000 Hz ticks, packets of 24 bytes"),
+        (nb.nev(SPIKE, [nb.wav(1)], sample_rate=15_000), "expected waveforms of 30000 Hz as in .*, found .* 15000 Hz"),
+        (nb.nev(SPIKE, [nb.wav(1), nb.wav(2)]), r"the same electrodes, found \[2\] in one alone"),
+    ],
+    ids=["ticks", "packets", "waveforms", "electrodes"],
+)
+def test_joining_c09_nevs_that_differ_are_refused_with_both_named(tmp_path: Path, other: bytes, message: str) -> None:
+    for name, data in (("a", nb.nev(SPIKE, [nb.wav(1)])), ("b", other)):
+        (tmp_path / f"{name}.nev").write_bytes(data)
+    with nv.open_nev(tmp_path / "a.nev") as one, nv.open_nev(tmp_path / "b.nev") as two:
+        with pytest.raises(ValueError, match=message) as refused:
+            nv.concatenate([one, two], order="given")
+        assert (one.path in str(refused.value), two.path in str(refused.value)) == (True, True)
+
+
+def test_joining_c09_samples_with_timestamps_and_blocks_are_not_joined(opened: OpenedEach) -> None:
+    ticks = t.stamps(50)
+    blocks = b.nsx([(int(ticks[-1]) + 10**9, b.ramp(90, 1))], "3.0", tick_rate=b.NANOSECONDS)
+    stamped = t.ptp(ticks, b.ramp(50, 1))
+    with pytest.raises(ValueError, match=r"a timestamp for each sample as in .*, found blocks of samples"):
+        nv.concatenate(opened(stamped, blocks), order="given")
 
 
 @pytest.mark.parametrize("clock_start", [0, RATE], ids=["one clock", "two clocks"])
