@@ -89,9 +89,12 @@ if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
     from .traces.plan import GapPolicy as GapPolicy
     from .traces.selection import ChannelChoice as ChannelChoice
     from .traces.selection import ChannelKind as ChannelKind
+    from .traces.selection import ColumnSelection as ColumnSelection
     from .traces.selection import ElectrodeChoice as ElectrodeChoice
     from .traces.selection import ExcludeChoice as ExcludeChoice
     from .traces.selection import LabelChoice as LabelChoice
+    from .traces.selection import SampleSelection as SampleSelection
+    from .traces.selection import TraceSelection as TraceSelection
     from .traces.traces import Traces as Traces
 
 __version__ = "0.2.0"
@@ -133,7 +136,10 @@ _HOMES = {
     "export.native.file_plan": "NsxReport",
     "format.tables": "EventKind",
     "traces.plan": "GapPolicy",
-    "traces.selection": "ChannelKind ChannelChoice ElectrodeChoice LabelChoice ExcludeChoice",
+    "traces.selection": (
+        "ChannelKind ChannelChoice ElectrodeChoice LabelChoice ExcludeChoice "
+        "ColumnSelection SampleSelection TraceSelection"
+    ),
     "export.table": "table",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

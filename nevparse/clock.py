@@ -214,10 +214,10 @@ class TimedFile:
 
 def requested_ticks(
     file: TimedFile,
-    start_tick: SupportsIndex | float | None,
-    stop_tick: SupportsIndex | float | None,
-    start_s: float | None,
-    stop_s: float | None,
+    start_tick: SupportsIndex | float | None = None,
+    stop_tick: SupportsIndex | float | None = None,
+    start_s: float | None = None,
+    stop_s: float | None = None,
 ) -> tuple[int | None, int | None]:
     """A range of time as ticks of a file, from ticks or from seconds after the recording's first sample.
 

@@ -84,12 +84,15 @@ def test_a_file_begins_with_its_licence(file: str) -> None:
 @every_file
 def test_imports_are_relative_or_of_numpy_or_of_python_itself(file: str) -> None:
     statements = [node for node in ast.walk(TREES[file]) if isinstance(node, ast.Import | ast.ImportFrom)]
+    blocks = [node for node in TREES[file].body if isinstance(node, ast.If)]
+    never_run = [node for block in blocks if ast.unparse(block.test) == "TYPE_CHECKING" for node in block.body]
     for node in statements:
         modules = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
         modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         for module in modules:
             drawn = {"matplotlib"} if file == "report/drawing.py" else set()  # an extra
-            known = {*sys.stdlib_module_names, "numpy", *drawn}
+            typed = {"typing_extensions"} if node in never_run else set()
+            known = {*sys.stdlib_module_names, "numpy", *drawn, *typed}
             assert module.split(".")[0] in known, f"line {node.lineno}: {module}"
             assert module not in ("importlib.metadata", "importlib.resources", "logging", "pkgutil")
     assert "nevparse." not in re.sub(r'"[^"]*"|#.*', "", SOURCES[file]), "the package does not name itself"

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Unpack
 import nevparse as nv
 
 
@@ -40,6 +41,11 @@ def export(recording: nv.Recording, gaps: nv.GapPolicy) -> nv.BinReport:
     return nv.write_bin(recording.fastest, "s.bin", channels=0, gaps=gaps, start_s=1.5)
 
 
+def filled(ns: nv.NsxFile, path: str, **selection: Unpack[nv.TraceSelection]) -> nv.Traces:
+    nv.write_bin(ns, path, **selection)
+    return ns.traces(**selection)
+
+
 def findings() -> list[str]:
     found: tuple[nv.Finding, ...] = nv.check("s.ns5")
     return [finding.code for finding in found]
@@ -52,15 +58,22 @@ with nv.open_recording("s") as recording:
     ns = recording.nsx[5]
     ns.read(unit="mV")  # not: the word
     ns.read(electrode=[1])  # not: the name
+    ns.chunks(kind="neuronal")  # not: the word
+    ns.traces(gap="fill")  # not: the name
+    ns.traces(gaps="fill").select(lables="elec*")  # not: the name
     ns.columns(kind="neuronal")  # not: the word
     ns.sampling_rte  # not: the name
     nv.write_bin(ns, "s.bin", gaps="fil")  # not: the word
     nv.write_bin(ns, "s.bin", fill="held")  # not: the word
+    nv.write_bin(ns, "s.bin", chanels=[0])  # not: the name
+    nv.write_nsx(ns, "t.ns5", start="0")  # not: the name
+    nv.write_sorter(ns, "folder", sort="yes")  # not: the word
     nv.open_nxs("s.ns5")  # not: the name
     recording.require_nev().events("spikes")  # not: the word
     export(ns, "join")  # not: the file
     electrode.lable  # not: the name
     sidecar.row_to_ticks([1])  # not: the name
+    filled(ns, "s.bin", channels=0, stat_s=1)  # not: the name
 """
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,9 +22,9 @@ from ..nsx.file import NsxFile, open_nsx
 from ..nsx.packets import FullScanNeeded
 from ..recording.instruments import CombinedInstruments, InstrumentChanges, combine_instruments
 from ..source.growth import POLL_S, FollowOptions
-from ..traces.plan import GapPolicy, PlanOptions
+from ..traces.plan import PlanOptions
 from ..traces.row_times import NO_ROW
-from ..traces.selection import ChannelChoice, ChannelKind, ElectrodeChoice, ExcludeChoice, LabelChoice
+from ..traces.selection import TraceSelection, takes
 from ..traces.traces import Continuous, Traces, choose, plan_traces
 from .inputs import check_not_shrunk, raise_if_changed
 from .job import BinFile, ExportJob, bin_file, bin_outputs
@@ -34,6 +34,7 @@ from .sidecar import read_sidecar
 
 if TYPE_CHECKING:
     from ..recording.recording import Recording
+    from ..traces.selection import Unpack
 
 Plan = Callable[[Continuous], Mapping[str, Traces | GrowingRows]]  # what to write of a recording, by suffix
 
@@ -100,30 +101,18 @@ class BinReport(BinFile):
 
 
 @takes_paths(open_nsx)
+@takes(TraceSelection)
 def write_bin(
     x: Traces | Continuous | Iterable[NsxFile],
     path: str | os.PathLike[str],
     *,
-    channels: ChannelChoice = None,
-    electrodes: ElectrodeChoice = None,
-    labels: LabelChoice = None,
-    kind: ChannelKind | None = None,
-    exclude: ExcludeChoice = None,
-    start_tick: int | None = None,
-    stop_tick: int | None = None,
-    start_s: float | None = None,
-    stop_s: float | None = None,
-    gaps: GapPolicy = "error",
-    fill: float | Literal["hold"] = 0,
-    max_fill: float = 10.0,
-    resample: Literal["nominal"] | None = None,
-    sort: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
     follow: bool = False,
     poll_s: float = POLL_S,
     timeout_s: float | None = None,
     stop: Callable[[], bool] | None = None,
+    **selection: Unpack[TraceSelection],
 ) -> BinReport:
     """Write chosen channels of a recording to a flat binary file, and a ``.bin.json`` that describes it.
 
@@ -134,9 +123,9 @@ def write_bin(
     Parameters
     ----------
     x : Traces, NsxFile or iterable of NsxFile
-        The traces; or the recording, of which ``write_bin(ns, path, **request)`` writes ``ns.traces(**request)``; or
-        the same-numbered files of several instruments, which become one wide ``.bin``, each sample in the row nearest
-        to its time on their common clock.
+        The traces; or the recording, of which ``write_bin(ns, path, **which)`` writes ``ns.traces(**which)``; or the
+        same-numbered files of several instruments, which become one wide ``.bin``, each sample in the row nearest to
+        its time on their common clock.
     path : str or os.PathLike
         The ``.bin`` to write. The sidecar has its whole name and ``.json``; where every sample has a timestamp of
         its own, they go to its whole name and ``.ticks`` (little-endian int64, one for each row).
@@ -185,28 +174,23 @@ def write_bin(
     (75, 15)
     """
     plan: Plan
-    request = {
-        "channels": channels, "electrodes": electrodes, "labels": labels, "kind": kind, "exclude": exclude,
-        "start_tick": start_tick, "stop_tick": stop_tick, "start_s": start_s, "stop_s": stop_s,
-        "gaps": gaps, "fill": fill, "max_fill": max_fill, "resample": resample, "sort": sort,
-    }  # fmt: skip
     if not follow and (timeout_s, stop) != (None, None):
         advice = "without it the export ends by itself, and what progress raises cancels it"
         raise ValueError(f"expected timeout_s and stop with follow=True: {advice}")
     if isinstance(x, Traces):
-        check_nothing_chosen(request, follow)
+        check_nothing_chosen(selection, follow)
         ns, plan = x.recording, partial(_planned_anew, x)
     elif follow:
         if not isinstance(x, NsxFile):
             raise ValueError("expected, with follow, one file, found several instruments: follow each on its own")
-        ns = x.fully_scanned() if sort else x
+        ns = x.fully_scanned() if selection.get("sort") else x
         progress, stop = _show_each_poll(progress, stop)
-        plan = partial(_growing, FollowOptions(poll_s, timeout_s, stop), request)
+        plan = partial(_growing, FollowOptions(poll_s, timeout_s, stop), selection)
     else:
         ns = x if isinstance(x, Continuous) else combine_instruments(x)
         if isinstance(ns, CombinedInstruments) and len(ns.files) == 1:
             ns = ns.files[0]
-        plan = partial(plan_traces, request)
+        plan = partial(plan_traces, selection)
     while True:
         try:
             return _export(os.fspath(path), ns, plan, overwrite, progress)
@@ -214,9 +198,9 @@ def write_bin(
             ns = ns.fully_scanned()
 
 
-def check_nothing_chosen(request: Mapping[str, Any], follow: bool = False) -> None:
+def check_nothing_chosen(selection: Mapping[str, Any], follow: bool = False) -> None:
     """Raise a ValueError where something is to be chosen of traces, which are what was chosen."""
-    chosen = [name for name, value in request.items() if value != PlanOptions._field_defaults.get(name)]
+    chosen = [name for name, value in selection.items() if value != PlanOptions._field_defaults.get(name)]
     if chosen or follow:
         advice = "give it to traces(), or use rows() and select()"
         found = ", ".join([*chosen, *(["follow"] if follow else [])])
@@ -248,8 +232,8 @@ def _planned_anew(x: Traces, ns: Continuous) -> dict[str, Traces]:
     return {"": x if ns is x.recording else x.of(ns)}
 
 
-def _growing(follow: FollowOptions, request: Mapping[str, Any], ns: Any) -> dict[str, GrowingRows]:
-    ns, columns, options = choose(ns, request)
+def _growing(follow: FollowOptions, selection: TraceSelection, ns: Any) -> dict[str, GrowingRows]:
+    ns, columns, options = choose(ns, selection)
     return {"": GrowingRows(ns, columns, options, follow)}
 
 

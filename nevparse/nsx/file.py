@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from itertools import accumulate, pairwise
 from threading import Lock
-from typing import Any, Literal, SupportsInt
+from typing import TYPE_CHECKING, Any, Literal, SupportsInt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,11 +31,16 @@ from ..traces.plan import select_samples
 from ..traces.selection import (
     ChannelChoice,
     ChannelKind,
+    ColumnSelection,
     ElectrodeChoice,
     ExcludeChoice,
     LabelChoice,
+    SampleSelection,
+    TimeSelection,
     as_slice,
     choose_columns,
+    part_of,
+    takes,
     to_microvolts,
 )
 from ..traces.traces import Continuous
@@ -43,6 +48,9 @@ from .framing import find_more_samples, find_samples, scan_every_packet
 from .headers import NsxHeaders, check_channel_types, count_channels, data_start, describe_channels, read_period
 from .packets import PacketIndex, TimestampCheck
 from .segments import Chunk, RecordedSamples, Segment
+
+if TYPE_CHECKING:
+    from ..traces.selection import Unpack
 
 _MOST_ENDS = 5  # of segments, in a message
 SampleUnit = Literal["raw", "uV"]
@@ -296,21 +304,18 @@ class NsxFile(Opened, Continuous):
         """The break in time from the end of segment `before` to the start of the later segment `after`."""
         return self._recorded.gap_between(before, after)
 
+    @takes(ColumnSelection)
     def read(
         self,
         start: int | None = None,
         stop: int | None = None,
         *,
         segment: int | None = None,
-        channels: ChannelChoice = None,
-        electrodes: ElectrodeChoice = None,
-        labels: LabelChoice = None,
-        kind: ChannelKind | None = None,
-        exclude: ExcludeChoice = None,
         start_s: float | None = None,
         stop_s: float | None = None,
         unit: SampleUnit = "raw",
         sort: bool = False,
+        **selection: Unpack[ColumnSelection],
     ) -> NDArray[Any]:
         """Samples of one segment, by number or by time.
 
@@ -356,7 +361,7 @@ class NsxFile(Opened, Continuous):
         >>> raw.tolist(), microvolts.shape
         ([[-62, -57], [-86, -110]], (300, 128))
         """
-        columns = self.columns(channels, electrodes, labels, kind, exclude)
+        columns = self.columns(**selection)
         if unit not in ("raw", "uV"):
             raise ValueError(f"expected unit 'raw' or 'uV', found {unit!r}")
         if (start_s, stop_s) == (None, None):
@@ -376,21 +381,14 @@ class NsxFile(Opened, Continuous):
         parts = [view[:, as_slice(columns)] for view in views]
         return parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, columns.size), self.dtype), *parts])
 
+    @takes(SampleSelection)
     def chunks(
         self,
         n_samples: int = 65536,
         *,
-        channels: ChannelChoice = None,
-        electrodes: ElectrodeChoice = None,
-        labels: LabelChoice = None,
-        kind: ChannelKind | None = None,
-        exclude: ExcludeChoice = None,
-        start_tick: int | None = None,
-        stop_tick: int | None = None,
-        start_s: float | None = None,
-        stop_s: float | None = None,
         unit: SampleUnit = "raw",
         sort: bool = False,
+        **selection: Unpack[SampleSelection],
     ) -> Iterator[Chunk]:
         """Go through all samples, or those of a time, in order, at most `n_samples` at a time.
 
@@ -415,8 +413,8 @@ class NsxFile(Opened, Continuous):
         ...     [(start, rows.shape) for segment, start, rows in ns.chunks(2000, labels="ainp*")]
         [(0, (2000, 16)), (2000, (1000, 16))]
         """
-        columns = self.columns(channels, electrodes, labels, kind, exclude)
-        start, stop = requested_ticks(self, start_tick, stop_tick, start_s, stop_s)
+        columns = self.columns(**part_of(selection, ColumnSelection))
+        start, stop = requested_ticks(self, **part_of(selection, TimeSelection))
         if (start, stop) == (None, None):
             yield from self._chunks((0, 0), self.n_samples, n_samples, columns, unit, sort)
         first_samples = [0, *accumulate(segment.n_samples for segment in self.segments)]
@@ -488,18 +486,15 @@ class NsxFile(Opened, Continuous):
             self._recorded = now
         return now.index.n_samples - before.index.n_samples
 
+    @takes(ColumnSelection)
     def follow(
         self,
         n_samples: int = 65536,
         *,
         poll_s: float = POLL_S,
         timeout_s: float | None = None,
-        channels: ChannelChoice = None,
-        electrodes: ElectrodeChoice = None,
-        labels: LabelChoice = None,
-        kind: ChannelKind | None = None,
-        exclude: ExcludeChoice = None,
         unit: SampleUnit = "raw",
+        **selection: Unpack[ColumnSelection],
     ) -> Iterator[Chunk]:
         """Go through all samples in order as `chunks` does, and then wait for those that are still to be recorded.
 
@@ -513,7 +508,7 @@ class NsxFile(Opened, Continuous):
         timeout_s : float, optional
             End when nothing was written for that time; without it, only the caller ends it.
         """
-        columns, done = self.columns(channels, electrodes, labels, kind, exclude), (0, 0)  # segment, sample of it
+        columns, done = self.columns(**selection), (0, 0)  # segment, sample of it
         for _ in poll_growth(self.refresh, lambda: self.n_samples, FollowOptions(poll_s, timeout_s)):
             for chunk in self._chunks(done, self._recorded.index.n_final, n_samples, columns, unit):
                 yield chunk
@@ -573,7 +568,7 @@ class NsxFile(Opened, Continuous):
         self, start_s: float | None, stop_s: float | None, segment: int | None
     ) -> tuple[Segment, int, int]:
         """The segment that holds the samples of a time, and the first of them and the one after the last."""
-        start, stop = requested_ticks(self, None, None, start_s, stop_s)
+        start, stop = requested_ticks(self, start_s=start_s, stop_s=stop_s)
         among = self.segments if segment is None else (self._segment(segment),)
         parts = select_samples(among, start, stop)
         if len(parts) > 1:

@@ -39,6 +39,7 @@ from ..traces.plan import (
     sample_before,
     select_samples,
 )
+from ..traces.selection import ChannelChoice, repeatable
 from ..traces.traces import PlannedRows
 from .belonging import check_different_files, check_same_format, prove_one_clock
 from .joined_files import JoinedFiles
@@ -257,10 +258,10 @@ class CombinedInstruments(JoinedFiles):
         """Itself: every timestamp was read to place the samples."""
         return self
 
-    def columns(self, *choice: Any, **named: Any) -> NDArray[np.intp]:
+    def columns(self, channels: ChannelChoice = None, **named: Any) -> NDArray[np.intp]:
         """Columns of all instruments, each chosen by the same arguments, which `NsxFile.columns` explains."""
-        files = zip(self.files, self._first_columns, strict=False)
-        return np.concatenate([file.columns(*choice, **named) + first for file, first in files])
+        choice, files = repeatable({"channels": channels, **named}), zip(self.files, self._first_columns, strict=False)
+        return np.concatenate([file.columns(**choice) + first for file, first in files])
 
     def instruments_of(self, columns: NDArray[np.intp]) -> NDArray[np.intp]:
         """The number of the instrument, from 0, that each column is of."""

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import wraps
+from inspect import Parameter, signature
 from math import isnan
-from typing import Any, Literal, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypedDict, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from ..errors import UnknownScale, warn
 from ..format.channel import Channel
 from ..format.numbers import integer, integers, one_or_more
 from ..format.text import printable, ranges_text
+from .plan import GapPolicy, PlanOptions
 
 _SCALED_ROWS = 4096  # at a time where columns are scattered, so that they stay in cache
 _MOST_OFFERED, _MOST_LISTED = 3, 8  # labels, for one that no channel has
@@ -26,6 +29,80 @@ ElectrodeChoice = SupportsIndex | Iterable[SupportsIndex] | None
 LabelChoice = str | Iterable[str] | None
 ExcludeChoice = SupportsIndex | str | Iterable[SupportsIndex | str] | None  # electrode ids, and labels or patterns
 ChannelKind = Literal["neural", "analog", "other"]
+_FunctionT = TypeVar("_FunctionT", bound=Callable[..., Any])
+
+if TYPE_CHECKING:  # Python has it from 3.11 on, and type checkers always
+    from typing_extensions import Unpack as Unpack
+
+
+class ColumnSelection(TypedDict, total=False):
+    """The keywords that choose columns; `NsxFile.columns` explains them."""
+
+    channels: ChannelChoice
+    electrodes: ElectrodeChoice
+    labels: LabelChoice
+    kind: ChannelKind | None
+    exclude: ExcludeChoice
+
+
+class TimeSelection(TypedDict, total=False):
+    """The keywords that choose a time, half-open: by the file's clock, or after the recording's first sample."""
+
+    start_tick: int | None
+    stop_tick: int | None
+    start_s: float | None
+    stop_s: float | None
+
+
+class SampleSelection(ColumnSelection, TimeSelection, total=False):
+    """The keywords that choose columns and a time."""
+
+
+class TraceSelection(SampleSelection, total=False):
+    """The keywords of `NsxFile.traces`, which explains them: columns, a time, and what becomes of gaps in it."""
+
+    gaps: GapPolicy
+    fill: float | Literal["hold"]
+    max_fill: float
+    resample: Literal["nominal"] | None
+    sort: bool
+
+
+def part_of(selection: Mapping[str, Any], part: Any) -> dict[str, Any]:
+    """What a selection says of the keywords of a part of it."""
+    return {name: selection[name] for name in part.__annotations__ if name in selection}
+
+
+def repeatable(selection: Mapping[str, Any]) -> dict[str, Any]:
+    """A selection that can be used more than once: iterators, which end, as lists."""
+    return {name: list(part) if isinstance(part, Iterator) else part for name, part in selection.items()}
+
+
+def takes(selection: Any) -> Callable[[_FunctionT], _FunctionT]:
+    """Show the keywords of a selection in the signature of a function that takes them as ``**``, and refuse others."""
+    defaults = PlanOptions._field_defaults
+    named = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=annotation.__forward_arg__)
+        for name, annotation in selection.__annotations__.items()
+    ]
+
+    def decorate(function: _FunctionT) -> _FunctionT:
+        own = signature(function)
+        others = [parameter for parameter in own.parameters.values() if parameter.kind != Parameter.VAR_KEYWORD]
+        shown = own.replace(parameters=sorted([*named, *others], key=lambda parameter: parameter.kind))
+
+        @wraps(function)
+        def call(*args: Any, **keywords: Any) -> Any:
+            for name in keywords:
+                if name not in shown.parameters:
+                    guess = "".join(f"; did you mean {alike}?" for alike in _nearest(name, [*shown.parameters])[:1])
+                    raise TypeError(f"{function.__qualname__}() got an unexpected keyword argument {name!r}{guess}")
+            return function(*args, **keywords)
+
+        call.__signature__ = shown  # type: ignore[attr-defined]
+        return cast(_FunctionT, call)
+
+    return decorate
 
 
 def choose_columns(channels: Sequence[Channel], /, exclude: ExcludeChoice = None, **request: Any) -> NDArray[np.intp]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +31,6 @@ from .packing import BUFFER_BYTES, Batch, ColumnPacker, RowObserver, RowReader, 
 from .plan import (
     Changes,
     FilledRows,
-    GapPolicy,
     PlanOptions,
     PlanRow,
     SampleRows,
@@ -46,15 +45,18 @@ from .plan import (
 )
 from .row_times import RowTimes
 from .selection import (
-    ChannelChoice,
-    ChannelKind,
-    ElectrodeChoice,
-    ExcludeChoice,
-    LabelChoice,
+    ColumnSelection,
+    TimeSelection,
+    TraceSelection,
     as_slice,
     choose_columns,
+    part_of,
+    takes,
     to_microvolts,
 )
+
+if TYPE_CHECKING:
+    from .selection import Unpack
 
 _HEAD_BYTES = 314  # the basic header of most files
 _ContinuousT = TypeVar("_ContinuousT", bound="Continuous")
@@ -293,24 +295,8 @@ class Continuous(TimedFile, ABC):
         """What a sidecar says of each of several files."""
         return {}
 
-    def traces(
-        self,
-        *,
-        channels: ChannelChoice = None,
-        electrodes: ElectrodeChoice = None,
-        labels: LabelChoice = None,
-        kind: ChannelKind | None = None,
-        exclude: ExcludeChoice = None,
-        start_tick: int | None = None,
-        stop_tick: int | None = None,
-        start_s: float | None = None,
-        stop_s: float | None = None,
-        gaps: GapPolicy = "error",
-        fill: float | Literal["hold"] = 0,
-        max_fill: float = 10.0,
-        resample: Literal["nominal"] | None = None,
-        sort: bool = False,
-    ) -> Traces:
+    @takes(TraceSelection)
+    def traces(self, **selection: Unpack[TraceSelection]) -> Traces:
         """Chosen channels as one array of rows, in order of time, with gaps resolved: what an export would write.
 
         Nothing is read or copied until a part of the array is used.
@@ -349,37 +335,29 @@ class Continuous(TimedFile, ABC):
         KeyError, ValueError
             Where a channel, a time or an option does not exist, or no channel is chosen.
         """
-        if gaps == "split":
+        if selection.get("gaps") == "split":
             raise ValueError("expected gaps to be error, join or fill, found 'split': traces are one array")
-        request = {
-            "channels": channels, "electrodes": electrodes, "labels": labels, "kind": kind, "exclude": exclude,
-            "start_tick": start_tick, "stop_tick": stop_tick, "start_s": start_s, "stop_s": stop_s,
-            "gaps": gaps, "fill": fill, "max_fill": max_fill, "resample": resample, "sort": sort,
-        }  # fmt: skip
-        return plan_traces(request, self)[""]
+        return plan_traces(selection, self)[""]
 
 
-_TIMES = ("start_tick", "stop_tick", "start_s", "stop_s")
-_POLICY = PlanOptions._fields[2:]
-
-
-def choose(ns: Continuous, request: Mapping[str, Any]) -> tuple[Continuous, NDArray[np.intp], PlanOptions]:
-    """What a request is of, the columns that it names, and its options for rows, all checked."""
-    ns = ns.arranged_for(request["gaps"])
-    span = requested_ticks(ns, *map(request.get, _TIMES))
-    options = checked_options(PlanOptions(*span, **{name: request[name] for name in _POLICY}), ns.dtype)
-    columns = ns.columns(**{name: request[name] for name in request.keys() - {*_TIMES, *_POLICY}})
+def choose(ns: Continuous, selection: TraceSelection) -> tuple[Continuous, NDArray[np.intp], PlanOptions]:
+    """What a selection is of, the columns that it names, and its options for rows, all checked."""
+    options = PlanOptions()._replace(**part_of(selection, PlanOptions))
+    ns = ns.arranged_for(options.gaps)
+    start_tick, stop_tick = requested_ticks(ns, **part_of(selection, TimeSelection))
+    options = checked_options(options._replace(start_tick=start_tick, stop_tick=stop_tick), ns.dtype)
+    columns = ns.columns(**part_of(selection, ColumnSelection))
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
     return ns, columns, options._replace(sort=options.sort or ns.is_on_grid)
 
 
-def plan_traces(request: Mapping[str, Any], ns: Continuous) -> dict[str, Traces]:
+def plan_traces(selection: TraceSelection, ns: Continuous) -> dict[str, Traces]:
     """The traces of each file that an export would write, keyed by the suffix added to the file's stem.
 
     Everything is decided here, and refused if it has to be: which samples are in which row and column.
     """
-    return traces_of(*choose(ns, request))
+    return traces_of(*choose(ns, selection))
 
 
 def traces_of(ns: Continuous, columns: NDArray[np.intp], options: PlanOptions) -> dict[str, Traces]:
@@ -593,9 +571,10 @@ class Traces:
         planned = [of_one.between(a, b, ns.clock) for of_one in self._planned]
         return Traces(ns, self.columns, self.options, rows, planned, None)
 
-    def select(self, **request: Any) -> Traces:
+    @takes(ColumnSelection)
+    def select(self, **selection: Unpack[ColumnSelection]) -> Traces:
         """Chosen columns, as in `NsxFile.traces`, as traces of their own; `channels` are columns of these traces."""
-        columns = self.columns[choose_columns(self.channels, **request)]
+        columns = self.columns[choose_columns(self.channels, **selection)]
         if columns.size == 0:
             raise ValueError(f"expected at least one channel, found none; these traces have {self.shape[1]}")
         return Traces(self.recording, columns, self.options, self.planned_rows, self._planned, self._all_rows)

@@ -129,6 +129,13 @@ def test_timing_c42_the_same_choice_of_columns_is_made_of_each_instrument(
     ]
 
 
+def test_timing_c42_an_iterator_chooses_of_each_instrument_too(opened: OpenedTogether, tmp_path: Path) -> None:
+    both = nv.combine_instruments(opened(instrument(0, [(0, 50)], 4), instrument(1, [(0, 50)], 4)))
+    assert both.columns(electrodes=iter([3, 1])).tolist() == both.columns(iter([2, 0])).tolist() == [2, 0, 6, 4]
+    assert nv.write_bin(both, tmp_path / "w.bin", channels=iter([2])).electrode_ids == (3, 3)
+    assert nv.write_sorter(both, tmp_path / "sorter", electrodes=iter([3])).export.n_channels == 2
+
+
 def hub(seed: int, start_tick: int, n: int, ppm: float, lost_at: int | None = None) -> tuple[bytes, np.ndarray]:
     """An instrument whose samples have timestamps of a drifting, jittering clock; three may be lost."""
     at = np.arange(n) + (3 * (np.arange(n) >= lost_at) if lost_at is not None else 0)

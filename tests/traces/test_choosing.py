@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,65 @@ def test_choosing_c07_writers_take_paths_as_well_as_open_files(ns: nv.NsxFile, n
     assert nv.write_nev(nev.path, tmp_path / "cut.nev", electrodes=2).n_packets == 120
     with pytest.raises(FileNotFoundError):
         nv.write_bin(tmp_path / "none.ns5", tmp_path / "d.bin")
+
+
+COLUMNS = {"channels": None, "electrodes": None, "labels": None, "kind": None, "exclude": None}
+TIMES = {"start_tick": None, "stop_tick": None, "start_s": None, "stop_s": None}
+GAPS = {"gaps": "error", "fill": 0, "max_fill": 10.0, "resample": None, "sort": False}
+
+
+@pytest.mark.parametrize(
+    ("function", "keywords"),
+    [
+        (nv.NsxFile.columns, COLUMNS),
+        (nv.NsxFile.read, COLUMNS | {"start_s": None, "stop_s": None}),
+        (nv.NsxFile.follow, COLUMNS),
+        (nv.NsxFile.chunks, COLUMNS | TIMES),
+        (nv.NsxFile.traces, COLUMNS | TIMES | GAPS),
+        (nv.Traces.select, COLUMNS),
+        (nv.write_bin, COLUMNS | TIMES | GAPS),
+        (nv.write_sorter, COLUMNS | TIMES | GAPS),
+        (nv.write_nsx, COLUMNS | TIMES),
+    ],
+)
+def test_choosing_c08_signatures_list_the_keywords_with_their_defaults(
+    function: Callable[..., Any], keywords: dict[str, Any]
+) -> None:
+    shown = inspect.signature(function).parameters
+    assert {name: parameter.default for name, parameter in shown.items() if name in COLUMNS | TIMES | GAPS} == {
+        **keywords, **({"sort": False} if "sort" in shown else {}),
+    }  # fmt: skip
+    assert all(parameter.kind != parameter.VAR_KEYWORD for parameter in shown.values())
+    missing = [name for name in keywords if not re.search(rf"\b{name}\b", function.__doc__ or "")]
+    assert missing == [] or re.search("as in `NsxFile|parameters are those of|as `chunks` does", function.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("function", "keyword", "message"),
+    [
+        (nv.NsxFile.read, "electrode", "NsxFile.read() got an unexpected keyword argument 'electrode'"),
+        (nv.NsxFile.chunks, "lable", "NsxFile.chunks() got an unexpected keyword argument 'lable'"),
+        (nv.NsxFile.follow, "kinds", "argument 'kinds'; did you mean kind?"),
+        (nv.NsxFile.traces, "gap", "traces() got an unexpected keyword argument 'gap'; did you mean gaps?"),
+        (nv.Traces.select, "lables", "'lables'; did you mean labels?"),
+        (
+            nv.write_bin,
+            "overwrit",
+            "write_bin() got an unexpected keyword argument 'overwrit'; did you mean overwrite?",
+        ),
+        (nv.write_bin, "zzz", "write_bin() got an unexpected keyword argument 'zzz'"),
+        (nv.write_nsx, "stat_s", "'stat_s'; did you mean start_s?"),
+        (nv.write_sorter, "chanels", "write_sorter() got an unexpected keyword argument 'chanels'"),
+    ],
+)
+def test_choosing_c08_a_misspelt_keyword_is_named_with_the_right_one(
+    ns: nv.NsxFile, function: Callable[..., Any], keyword: str, message: str, tmp_path: Path
+) -> None:
+    recorded = ns.traces(gaps="join") if function is nv.Traces.select else ns
+    target = [tmp_path / "out"] if function.__name__.startswith("write_") else []
+    with pytest.raises(TypeError, match=re.escape(message)):
+        function(recorded, *target, **{keyword: 1})
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from ...recording.successive_files import SuccessiveFiles, SuccessiveSegment
 from ...traces.extents import Extent
 from ...traces.packing import ColumnPacker, RowReader
 from ...traces.plan import FilledRows, SampleRows, raise_no_samples, select_samples
-from ...traces.selection import ChannelChoice, ChannelKind, ElectrodeChoice, ExcludeChoice, LabelChoice
+from ...traces.selection import ColumnSelection, SampleSelection, TimeSelection, part_of, takes
 from ...traces.traces import Traces
 from ..bin import check_nothing_chosen
 from ..inputs import check_not_shrunk
@@ -34,31 +34,27 @@ from ..paths import takes_paths
 from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
 from .file_plan import FilePlan, NsxReport, copy_bytes, is_copied_whole, write_file
 
+if TYPE_CHECKING:
+    from ...traces.selection import Unpack
+
 Recorded = NsxFile | SuccessiveFiles
 Columns = NDArray[np.intp]
 Block = tuple[int, Extent]  # the tick of its first sample, and where its rows are
 
 
 @takes_paths(open_nsx)
+@takes(SampleSelection)
 def write_nsx(
     ns: Recorded | Traces,
     path: str | os.PathLike[str],
     *,
-    channels: ChannelChoice = None,
-    electrodes: ElectrodeChoice = None,
-    labels: LabelChoice = None,
-    kind: ChannelKind | None = None,
-    exclude: ExcludeChoice = None,
-    start_tick: int | None = None,
-    stop_tick: int | None = None,
-    start_s: float | None = None,
-    stop_s: float | None = None,
     segments: int | slice | Iterable[int] | None = None,
     epoch: int | None = None,
     anonymise: bool | Literal["labels"] = False,
     base_tick: int = 0,
     overwrite: bool = False,
     progress: Progress | None = None,
+    **selection: Unpack[SampleSelection],
 ) -> NsxReport:
     """Write a part of an NSx as an NSx of the same version and vendor.
 
@@ -117,21 +113,17 @@ def write_nsx(
     >>> report.n_samples, report.n_channels
     (900, 2)
     """
-    choice: dict[str, Any] = {
-        "channels": channels, "electrodes": electrodes, "labels": labels, "kind": kind, "exclude": exclude,
-    }  # fmt: skip
     traces = ns if isinstance(ns, Traces) else None
     if traces is not None:
-        times = {"start_tick": start_tick, "stop_tick": stop_tick, "start_s": start_s, "stop_s": stop_s}
-        check_nothing_chosen({**choice, **times, "segments": segments, "epoch": epoch})
-        ns, choice = _recorded_by(traces), {"channels": traces.columns}
+        check_nothing_chosen({**selection, "segments": segments, "epoch": epoch})
+        ns, selection = _recorded_by(traces), {"channels": traces.columns}
     assert not isinstance(ns, Traces)
     if not hasattr(ns, "segments"):
         raise TypeError(f"expected an open NSx, found {type(ns).__name__}; create_nsx writes arrays")
     check_anonymise(anonymise)
-    start_tick, stop_tick = requested_ticks(ns, start_tick, stop_tick, start_s, stop_s)
+    start_tick, stop_tick = requested_ticks(ns, **part_of(selection, TimeSelection))
     base_tick, epoch = integer(base_tick, "base_tick"), optional_integer(epoch, "epoch")
-    columns = _chosen_columns(ns, choice)
+    columns = _chosen_columns(ns, selection)
 
     def write(file: Recorded) -> NsxReport:
         inputs = list(file.sources)
@@ -152,9 +144,9 @@ def write_nsx(
         return write(ns.fully_scanned())
 
 
-def _chosen_columns(ns: Recorded, choice: dict[str, Any]) -> Columns:
+def _chosen_columns(ns: Recorded, selection: SampleSelection) -> Columns:
     """The columns of a selection; ValueError where it has none, or one twice."""
-    columns = ns.columns(**choice)
+    columns = ns.columns(**part_of(selection, ColumnSelection))
     if columns.size == 0:
         raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
     repeated = np.flatnonzero(np.bincount(columns) > 1).tolist()

@@ -4,21 +4,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import UnknownScale, warn
+from ...errors import Progress, UnknownScale, warn
 from ...format.channel import Channel
 from ...format.text import json_text, ranges_text
 from ...maps.positions import ArrayMap, Positions
 from ...nsx.file import NsxFile, open_nsx
 from ...recording.instruments import combine_instruments
-from ...traces.selection import ChannelChoice, ElectrodeChoice, ExcludeChoice, LabelChoice
+from ...traces.selection import ColumnSelection, TraceSelection, part_of, repeatable, takes
 from ...traces.traces import Continuous, Traces
 from .. import sidecar
 from ..bin import BinReport, check_nothing_chosen, write_bin
@@ -29,6 +29,9 @@ from .in_place import SCRIPT, kilosort_script, raw_offset
 from .kilosort import KILOSORT_PROBE, PARAMS, kilosort_probe, kilosort_settings, phy_params
 from .places import contact_names, find_positions
 from .spikeinterface import PROBE, SI_BINARY, SI_FOLDER, binary_folder, binary_recording, probeinterface_probe
+
+if TYPE_CHECKING:
+    from ...traces.selection import Unpack
 
 _BIN = "recording.bin"
 _SPIKE_BAND_HZ = 100  # a high pass at this corner or above removes the field potential
@@ -96,6 +99,7 @@ class SorterReport:
 
 
 @takes_paths(open_nsx)
+@takes(TraceSelection)
 def write_sorter(
     x: Traces | Continuous | Iterable[NsxFile],
     /,
@@ -105,13 +109,10 @@ def write_sorter(
     by: Literal["pin", "label", "id"] = "pin",
     pitch_um: float | None = None,
     partial: bool = False,
-    channels: ChannelChoice = None,
-    electrodes: ElectrodeChoice = None,
-    labels: LabelChoice = None,
-    exclude: ExcludeChoice = None,
     copy: bool = True,
     overwrite: bool = False,
-    **options: Any,
+    progress: Progress | None = None,
+    **selection: Unpack[TraceSelection],
 ) -> SorterReport:
     """Write a folder that Kilosort4, Phy and SpikeInterface open as it is.
 
@@ -135,17 +136,18 @@ def write_sorter(
         Distance of neighbouring electrodes in µm; that of the map by default, 400 without a map.
     partial : bool
         Whether electrodes of the map may be missing in the recording. Where channels are chosen, they may.
-    channels, electrodes, labels, exclude : optional
+    channels, electrodes, labels, kind, exclude : optional
         Columns, in the order wanted, as in `NsxFile.columns`; all neural ones by default.
+    start_tick, stop_tick, start_s, stop_s, gaps, fill, max_fill, resample, sort : optional
+        As in `NsxFile.traces`. With ``gaps="split"`` each segment has its ``.bin``, and the files for Kilosort, Phy and
+        SpikeInterface list all.
     copy : bool
         Whether the samples are copied. If not, ``run_kilosort.py`` in the folder sorts the recording where it is, and
         SpikeInterface loads it from there if all samples of all channels are in one block. Phy needs a copy.
     overwrite : bool
         Replace the files of an earlier export. Other files in the folder stay.
-    **options
-        `start_tick`, `stop_tick`, `start_s`, `stop_s`, `gaps`, `fill`, `max_fill`, `resample`, `sort` and `progress`
-        of `write_bin`. With ``gaps="split"`` each segment has its ``.bin``, and the files for Kilosort, Phy and
-        SpikeInterface list all.
+    progress : callable, optional
+        As in `write_bin`.
 
     Returns
     -------
@@ -172,19 +174,19 @@ def write_sorter(
     >>> report.settings["n_chan_bin"], report.selection
     (126, 'those chosen, 126 of 144')
     """
-    given = {"channels": channels, "electrodes": electrodes, "labels": labels, "exclude": exclude}
-    choice: dict[str, Any] = {}
     in_place: tuple[str, ...] = ()
+    options: dict[str, Any] = {}
     if isinstance(x, Traces):
-        check_nothing_chosen(given | {name: value for name, value in options.items() if name != "progress"})
+        check_nothing_chosen(selection)
         ns, columns, is_selection = x.recording, x.columns, True
     else:
-        is_named = not (channels is None and electrodes is None and labels is None)
-        is_selection = is_named or exclude is not None
-        choice = {name: list(c) if isinstance(c, Iterator) else c for name, c in given.items()}
-        choice["kind"] = None if is_named else "neural"
+        options = repeatable(selection)
+        chosen_by = {name for name in ColumnSelection.__annotations__ if options.get(name) is not None}
+        is_selection = bool(chosen_by)
+        if chosen_by <= {"exclude"}:
+            options["kind"] = "neural"
         ns = x if isinstance(x, Continuous) else combine_instruments(x)
-        columns = ns.columns(**choice)
+        columns = ns.columns(**part_of(options, ColumnSelection))
     chosen = [ns.channels[column] for column in columns]
     positions = find_positions(ns, columns, cmp, by, pitch_um, partial or is_selection)
     target, export = os.fspath(folder), None
@@ -192,11 +194,11 @@ def write_sorter(
     with complete_folder(target, _BIN, _FILES, ns.sources, overwrite) as part:
         if copy:
             source = x if isinstance(x, Traces) else ns
-            export = _with_final_paths(write_bin(source, os.path.join(part, _BIN), **choice, **options), target)
+            export = write_bin(source, os.path.join(part, _BIN), progress=progress, **options)
+            export = _with_final_paths(export, target)
             texts, settings = description_files(described, export.files), kilosort_settings(export, positions)
         else:
-            options.pop("progress", None)
-            traces = x if isinstance(x, Traces) else ns.traces(**choice, **options)
+            traces = x if isinstance(x, Traces) else ns.traces(**options)
             settings = kilosort_settings(bin_file(traces, _BIN), positions)
             texts, in_place = _in_place(described, traces, settings, target)
         for name, text in texts.items():
@@ -206,9 +208,9 @@ def write_sorter(
     if unknown:
         message = f"{ns.path}: no scale in microvolts for electrodes {ranges_text(unknown)}: no gains in {SI_BINARY}"
         warn(message, UnknownScale)
-    selection = f"{'those chosen' if is_selection else 'all neural ones'}, {len(chosen)} of {ns.n_channels}"
+    said = f"{'those chosen' if is_selection else 'all neural ones'}, {len(chosen)} of {ns.n_channels}"
     gains = tuple(channel.uv_per_bit for channel in chosen)
-    return SorterReport(target, export, selection, positions, settings, gains, in_place)
+    return SorterReport(target, export, said, positions, settings, gains, in_place)
 
 
 class _Described(NamedTuple):

@@ -421,7 +421,7 @@ def test_sorters_c15_what_does_not_fit_is_refused_before_anything_is_written(
     with pytest.raises(nv.GapError, match="gaps='split', 'join' or 'fill'"):
         nv.write_sorter(opened(t.blocks([1000, 2000], [5, 4]), "p.ns5"), folder)
     with pytest.raises(TypeError, match="speed"):
-        nv.write_sorter(recording, folder, speed=2)
+        nv.write_sorter(recording, folder, speed=2)  # type: ignore[call-arg]
     assert left_in(folder.parent) == []
 
 
