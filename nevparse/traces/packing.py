@@ -47,6 +47,21 @@ class Batch(NamedTuple):
         return self.data
 
 
+class RowSpace(NamedTuple):
+    """Where rows go: `row_bytes` from one to the next, which may be more than they have."""
+
+    buffer: Buffer
+    row_bytes: int
+
+    def behind(self, n_rows: int) -> RowSpace:
+        """The same behind its first rows."""
+        return RowSpace(self.buffer[n_rows * self.row_bytes :], self.row_bytes)
+
+    def rows(self, n_rows: int, n_bytes: int) -> NDArray[np.void]:
+        """The first `n_bytes` of rows, each as an opaque field, which is copied by memcpy."""
+        return _fields(self.buffer, np.dtype(f"V{n_bytes}"), n_rows, 0, self.row_bytes)
+
+
 class ColumnPacker:
     """Takes `columns` (intp, in the order wanted) out of rows of `n_channels` samples, as a file has them."""
 
@@ -58,7 +73,9 @@ class ColumnPacker:
         self._longest_index: NDArray[np.intp] = columns[:0]
         self.keeps_rows = self._ranges == [(0, 0, n_channels)]  # rows are written just as they are read
 
-    def pack(self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: Buffer) -> Callable[[], None] | None:
+    def pack(
+        self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: RowSpace
+    ) -> Callable[[], None] | None:
         """Pack `n_rows` rows, which are `stride` bytes apart in `raw` behind a header each, into `out`.
 
         Rows of packets are not aligned, and gathering samples one by one is slow: the later half of such rows is done
@@ -66,26 +83,29 @@ class ColumnPacker:
         """
         if len(self._ranges) <= _MAX_RANGES:
             half = n_rows // 2 if header_bytes else 0
-            self._copy_ranges(raw[half * stride :], n_rows - half, header_bytes, stride, out[half * self.row_bytes :])
+            self._copy_ranges(raw[half * stride :], n_rows - half, header_bytes, stride, out.behind(half))
             return partial(self._copy_ranges, raw, half, header_bytes, stride, out) if half else None
         if header_bytes:  # rows between packet headers are not aligned: they are moved together first
             row = np.dtype(f"V{self.file_row_bytes}")
             raw = np.ascontiguousarray(_fields(raw, row, n_rows, header_bytes, stride)).view(np.uint8)
         table = np.ndarray((n_rows, self._n_channels), self._dtype, raw.data)
-        packed = np.ndarray((n_rows, self._columns.size), self._dtype, out.data)
         half = n_rows // 2
-        self._gather(table[half:], packed[half:])
-        return partial(self._gather, table[:half], packed[:half])
+        self._gather(table[half:], out.behind(half))
+        return partial(self._gather, table[:half], out)
 
-    def _copy_ranges(self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: Buffer) -> None:
+    def _copy_ranges(self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: RowSpace) -> None:
         for source, target, width in self._ranges:
             field = np.dtype(f"V{width * self._dtype.itemsize}")  # an opaque field is copied by memcpy
             fields = _fields(raw, field, n_rows, header_bytes + source * self._dtype.itemsize, stride)
-            _fields(out, field, n_rows, target * self._dtype.itemsize, self.row_bytes)[...] = fields
+            _fields(out.buffer, field, n_rows, target * self._dtype.itemsize, out.row_bytes)[...] = fields
 
-    def _gather(self, table: NDArray[Any], packed: NDArray[Any]) -> None:
-        # mode "raise" would buffer `out`
-        np.take(table.ravel(), self._index(len(table)), mode="clip", out=packed.ravel())
+    def _gather(self, table: NDArray[Any], out: RowSpace) -> None:
+        samples, index = table.ravel(), self._index(len(table))
+        if out.row_bytes == self.row_bytes:
+            packed = np.ndarray(index.shape, self._dtype, out.buffer.data)
+            np.take(samples, index, mode="clip", out=packed)  # mode "raise" would buffer `out`
+        else:
+            out.rows(len(table), self.row_bytes)[...] = np.take(samples, index, mode="clip").view(f"V{self.row_bytes}")
 
     def _index(self, n_rows: int) -> NDArray[np.intp]:
         """Index of the chosen samples in `n_rows` rows as one array; half as fast again as along an axis."""
@@ -101,14 +121,25 @@ def _fields(buffer: Buffer, field: np.dtype[Any], n_rows: int, offset: int, stri
     return fields
 
 
+class RowBuffers:
+    """Space for rows of `row_bytes`, in `BUFFERS` buffers, that `n_readers` share.
+
+    Each holds a megabyte of the files, where a row has `file_row_bytes`, or two of several, which give less each.
+    """
+
+    def __init__(self, row_bytes: int, file_row_bytes: int, n_readers: int = 1) -> None:
+        self.row_bytes, self.max_rows = row_bytes, max(1, BUFFER_BYTES * min(n_readers, 2) // file_row_bytes)
+        self.spaces = [np.empty(self.max_rows * row_bytes, np.uint8) for _ in range(BUFFERS)]
+
+
 FLUSH = FilledRows(0, 0, 0)  # among the items: what is packed does not wait until the buffer is full
 
 
 class RowReader:
     """Reads and packs rows through a few buffers, whatever the size of the file.
 
-    Filled rows are `fill`, or with None the row before them. A batch has up to `max_rows`, or as many as are in a
-    megabyte of the file.
+    Filled rows are `fill`, or with None the row before them. The rows begin at byte `first_byte` of those of `buffers`,
+    which several readers can share; by default they are all that is in them.
     """
 
     def __init__(
@@ -116,10 +147,12 @@ class RowReader:
         packer: ColumnPacker,
         fill: bytes | None = None,
         observer: RowObserver | None = None,
-        max_rows: int | None = None,
+        buffers: RowBuffers | None = None,
+        first_byte: int = 0,
     ) -> None:
         self._packer, self._fill, self._observer = packer, fill, observer
-        self._max_rows = max_rows or max(1, BUFFER_BYTES // packer.file_row_bytes)
+        self._buffers = buffers or RowBuffers(packer.row_bytes, packer.file_row_bytes)
+        self._first_byte = first_byte
         self._raw: deque[Buffer] = deque([np.empty(0, np.uint8)] * BUFFERS)
         self._pending: list[Callable[[], None]] = []
         self._last = bytes(packer.row_bytes)
@@ -128,51 +161,54 @@ class RowReader:
         """Fill a gap at the beginning with this row."""
         row = np.empty(self._packer.row_bytes, np.uint8)
         observer, self._observer = self._observer, None
-        self._make(last, 0, 1, 0, row)
+        self._make(last, 0, 1, 0, RowSpace(row, row.size))
         self._observer = observer
         self._pending = []  # of one row nothing is left to do
 
     def batches(self, items: Iterable[Extent | FilledRows]) -> Iterator[Batch]:
         """Pack the rows of `items`, a buffer full at a time; `BUFFERS` of them take turns."""
-        row_bytes, n_rows = self._packer.row_bytes, 0
-        outs = deque(np.empty(self._max_rows * row_bytes, np.uint8) for _ in range(BUFFERS))
+        row_bytes, max_rows, spaces = self._buffers.row_bytes, self._buffers.max_rows, deque(self._buffers.spaces)
+        n_rows = 0
         for item in chain(items, [FLUSH]):
             done = 0
             if isinstance(item, FilledRows) and item is not FLUSH and self._observer is not None:
                 self._observer.add_filled(item)
             while done < item.n_rows:
-                n = min(item.n_rows - done, self._max_rows - n_rows)
-                self._make(item, done, n, n_rows, outs[0][n_rows * row_bytes : (n_rows + n) * row_bytes])
+                n = min(item.n_rows - done, max_rows - n_rows)
+                out = RowSpace(spaces[0][self._first_byte + n_rows * row_bytes :], row_bytes)
+                self._make(item, done, n, n_rows, out)
                 done, n_rows = done + n, n_rows + n
-                if n_rows == self._max_rows:
-                    yield self._finish(outs, n_rows)
+                if n_rows == max_rows:
+                    yield self._finish(spaces, n_rows)
                     n_rows = 0
             if item is FLUSH and n_rows:
-                yield self._finish(outs, n_rows)
+                yield self._finish(spaces, n_rows)
                 n_rows = 0
 
-    def _finish(self, outs: deque[Buffer], n_rows: int) -> Batch:
-        batch = Batch(outs[0].data[: n_rows * self._packer.row_bytes], n_rows, self._pending)
+    def _finish(self, spaces: deque[Buffer], n_rows: int) -> Batch:
+        batch = Batch(spaces[0].data[: n_rows * self._buffers.row_bytes], n_rows, self._pending)
         self._pending = []
-        outs.rotate()
+        spaces.rotate()
         self._raw.rotate()
         return batch
 
-    def _make(self, item: Extent | FilledRows, done: int, n: int, row: int, out: Buffer) -> None:
+    def _make(self, item: Extent | FilledRows, done: int, n: int, row: int, out: RowSpace) -> None:
         """Make rows `done` and on of an item, which are rows `row` and on of a batch."""
+        row_bytes = self._packer.row_bytes
         if isinstance(item, FilledRows):
-            out.reshape(n, -1)[...] = np.frombuffer(self._last if self._fill is None else self._fill, np.uint8)
-        elif item.first_packet < 0 and self._packer.keeps_rows:
-            read_all(item.source, out.data, item.offset + done * item.row_bytes)
+            row_to_fill = self._last if self._fill is None else self._fill
+            out.rows(n, row_bytes)[...] = np.frombuffer(row_to_fill, f"V{row_bytes}")
+        elif item.first_packet < 0 and self._packer.keeps_rows and out.row_bytes == row_bytes:
+            read_all(item.source, out.buffer.data[: n * row_bytes], item.offset + done * row_bytes)
         else:
             self._read_and_pack(item, done, n, row, out)
         if self._fill is None:
-            self._last = out[-self._packer.row_bytes :].tobytes()
+            self._last = out.rows(n, row_bytes)[-1].tobytes()
 
-    def _read_and_pack(self, item: Extent, done: int, n: int, row: int, out: Buffer) -> None:
-        header_bytes = item.row_bytes - self._packer.file_row_bytes
-        if self._raw[0].size < self._max_rows * item.row_bytes:  # each batch has its own, for what is pending
-            self._raw[0] = np.empty(self._max_rows * item.row_bytes, np.uint8)
+    def _read_and_pack(self, item: Extent, done: int, n: int, row: int, out: RowSpace) -> None:
+        header_bytes, n_bytes = item.row_bytes - self._packer.file_row_bytes, self._buffers.max_rows * item.row_bytes
+        if self._raw[0].size < n_bytes:  # each batch has its own, for what is pending
+            self._raw[0] = np.empty(n_bytes, np.uint8)
         raw = self._raw[0][row * item.row_bytes : (row + n) * item.row_bytes]
         read_all(item.source, raw.data, item.offset - header_bytes + done * item.row_bytes)
         if self._observer is not None and item.first_packet >= 0:
@@ -201,25 +237,6 @@ def read_all(source: Source, buffer: memoryview, offset: int) -> None:
 
 
 def side_by_side(several: Sequence[Iterable[Batch]]) -> Iterator[Batch]:
-    """Batches of several inputs as one, row by row; the inputs must have equal numbers of rows."""
-    wide = deque([np.empty(0, np.uint8)] * BUFFERS)
+    """Batches of several readers that share their buffers as one; they must have equal numbers of rows."""
     for batches in zip(*several, strict=True):
-        n_rows = batches[0].n_rows
-        widths = [batch.data.nbytes // n_rows for batch in batches]
-        row_bytes = sum(widths)
-        if wide[0].size < n_rows * row_bytes:
-            wide[0] = np.empty(n_rows * row_bytes, np.uint8)
-        columns = [
-            _fields(wide[0], np.dtype(f"V{width}"), n_rows, begin, row_bytes)
-            for begin, width in zip(np.cumsum([0, *widths]).tolist(), widths, strict=False)
-        ]
-        half = len(columns) // 2
-        for column, batch in zip(columns[half:], batches[half:], strict=True):
-            _put(column, batch)
-        pending = [partial(_put, column, batch) for column, batch in zip(columns[:half], batches, strict=False)]
-        yield Batch(wide[0].data[: n_rows * row_bytes], n_rows, pending)
-        wide.rotate()
-
-
-def _put(columns: NDArray[Any], batch: Batch) -> None:
-    columns[...] = np.frombuffer(batch.packed(), columns.dtype)
+        yield batches[0]._replace(pending=[work for batch in batches for work in batch.pending])

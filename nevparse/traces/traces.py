@@ -27,7 +27,14 @@ from ..source.base import Source
 from ..source.reference import FileReference
 from .description import describe_traces, ranges_of_rows
 from .extents import Columns, Extent, Rows, index_rows, take_rows
-from .packing import BUFFER_BYTES, Batch, ColumnPacker, RowObserver, RowReader, side_by_side
+from .packing import (
+    Batch,
+    ColumnPacker,
+    RowBuffers,
+    RowObserver,
+    RowReader,
+    side_by_side,
+)
 from .plan import (
     Changes,
     FilledRows,
@@ -591,22 +598,24 @@ class Traces:
 
     def batches(self, observer: RowObserver | None = None) -> Iterator[Batch]:
         """All rows packed, a megabyte at a time, read by position and never through a map."""
-        parts = []
-        max_rows = max(1, BUFFER_BYTES // (self._edges[-1] * self.dtype.itemsize)) if len(self._planned) > 1 else None
         if not self.shape[0]:
             raise ValueError("expected at least one row to write, found none")
         if (np.diff(np.searchsorted(self._edges, self.columns, "right")) < 0).any():
             raise ValueError("expected, to write them, columns in the order of the instruments; found others between")
+        sample_bytes, parts, first_byte = self.dtype.itemsize, [], 0
+        buffers = RowBuffers(self.shape[1] * sample_bytes, self._edges[-1] * sample_bytes, len(self._planned))
         for planned, (first, stop) in zip(self._planned, pairwise(self._edges), strict=True):
             own = self.columns[(self.columns >= first) & (self.columns < stop)] - first
             if own.size == 0:
                 continue
             fill = fill_row(self.options.fill, own.size, self.dtype)
-            reader = RowReader(ColumnPacker(own, planned.n_channels, self.dtype), fill, observer, max_rows)
+            packer = ColumnPacker(own, planned.n_channels, self.dtype)
+            reader = RowReader(packer, fill, observer, buffers, first_byte)
             if fill is None and planned.before:
                 reader.repeat(next(planned.extents(planned.before, self.options.sort)))
             parts.append(reader.batches(planned.items(self.options.sort)))
-        return side_by_side(parts) if len(parts) > 1 else parts[0]
+            first_byte += packer.row_bytes
+        return side_by_side(parts)
 
     # ------------------------------------------------------------------------------------------------------- time
 
