@@ -45,10 +45,13 @@ EXAMPLES = {
     ),
 }
 _GREEDY = ("--labels", "--cmp", "--kinds")  # they take as many values as follow
-_ANY_FILE = "a file, or the base name of a recording for all of it"
-_OR_FOLDER = "; of a folder a line for each recording in it"
-_OTHER_NEV = "a NEV of another name as that of the recording: a sorted one"
-_CONTINUOUS = "an NSx file, or any member or the base name of a recording"
+_ANY_FILE = "a file; or a recording's base name, for all of its files"
+_OTHER_NEV = "take this NEV as the recording's own, such as a sorted one of another name"
+_CONTINUOUS = "an NSx file; or any file of a recording, or its base name"
+_ONE_BY_ONE = ". Name several instruments, or successive files, one by one"
+_EPOCH = "only epoch N, counted from 0: the time from one reset of the clock to the next"
+_REPLACE = "replace files of the same names; a recording is never replaced"
+_Container = argparse._ActionsContainer
 
 
 class _Parser(argparse.ArgumentParser):
@@ -114,20 +117,22 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"nevparse {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     top.epilog = "nevparse COMMAND -h has the options and examples of a command."
-    info = commands.add_parser("info", help="what a file is: when, how long, which channels, gaps, events, damage")
-    info.add_argument("file", nargs="+", metavar="F", help=_ANY_FILE + _OR_FOLDER)
+    info = commands.add_parser("info", help="what is in a file: date, duration, channels, gaps, events, damage")
+    info.add_argument(
+        "file", nargs="+", metavar="FILE", help=f"{_ANY_FILE}; or a folder, for a line about each recording"
+    )
     info.add_argument("--nev", metavar="FILE", help=_OTHER_NEV)
-    info.add_argument("--json", action="store_true", help="everything as JSON, one line for each file")
-    info.add_argument("--units", action="store_true", help="of a NEV: the spikes of each unit, a line an electrode")
-    info.add_argument("--channels", action="store_true", help="a table of the channels, a line for each")
-    quality = "how good the channels are: those that are not, and why; with --json all"
+    info.add_argument("--json", action="store_true", help="print everything as JSON, one line for each file")
+    info.add_argument("--units", action="store_true", help="for a NEV: print the spikes of each unit")
+    info.add_argument("--channels", action="store_true", help="print a table of the channels")
+    quality = "measure the channels, and print those that are not good, and why; with --json all of them"
     info.add_argument("--quality", action="store_true", help=quality)
     _add_bin(commands.add_parser("bin", help="write chosen channels to a flat .bin, and a .bin.json that describes it"))
     _add_sorter(commands.add_parser("sorter", help="make a folder that Kilosort, Phy and SpikeInterface open"))
     _add_cut(commands.add_parser("cut", help="write a part of an NSx or NEV file as a file of the same kind"))
     check = commands.add_parser("check", help="check a file strictly: every header, block, timestamp and packet")
-    check.add_argument("file", nargs="+", metavar="F", help=_ANY_FILE)
-    check.add_argument("--json", action="store_true", help="findings as JSON, one line each")
+    check.add_argument("file", nargs="+", metavar="FILE", help=_ANY_FILE)
+    check.add_argument("--json", action="store_true", help="print findings as JSON, one line each")
     _add_events(commands.add_parser("events", help="list comments, digital input and every other kind of event"))
     _add_page(commands.add_parser("report", help="write a page that shows whether a recording is any good"))
     for name, command in commands.choices.items():
@@ -137,152 +142,169 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_bin(command: argparse.ArgumentParser) -> None:
-    several = "of several instruments, or successive files, one each, and behind them the .bin to write"
-    command.add_argument("file", nargs="+", metavar="F", help=f"{_CONTINUOUS}; {several}")
-    command.usage = "%(prog)s [options] F [F ...] OUT\n       %(prog)s [options] F [F ...] --out-dir FOLDER"
-    each = "write each recording to a .bin of its own name in this folder, and go on behind one that is bad"
+    command.usage = "%(prog)s [options] FILE [FILE ...] OUT\n       %(prog)s [options] FILE [FILE ...] --out-dir FOLDER"
+    files = f"{_CONTINUOUS}{_ONE_BY_ONE}. The last name is the .bin to write"
+    command.add_argument("file", nargs="+", metavar="FILE", help=files)
+    each = "export each recording to a .bin in this folder, named after it; a bad one does not stop the others"
     command.add_argument("--out-dir", metavar="FOLDER", help=each)
-    done = "with --out-dir: leave out recordings whose .bin is there and whole"
+    done = "with --out-dir: skip recordings that are exported already"
     command.add_argument("--skip-done", action="store_true", help=done)
-    _add_report(command)
+    _add_output(command)
     _add_channels(command, has_neural=True)
-    _add_export(command)
-    _add_joining(command)
-    command.add_argument("--follow", action="store_true", help="go on with what is being recorded, until Ctrl-C")
-    idle = "with --follow: end after so many seconds without a new sample"
-    command.add_argument("--timeout", dest="timeout_s", type=seconds, metavar="S", help=idle)
+    _add_times(command.add_argument_group("times"))
+    _add_gaps(command.add_argument_group("gaps and clocks"))
+    _add_joining(command.add_argument_group("several files as one"))
+    live = command.add_argument_group("during a recording")
+    live.add_argument("--follow", action="store_true", help="keep exporting while the recording grows, until Ctrl-C")
+    idle = "with --follow: end when there was no new sample for S seconds"
+    live.add_argument("--timeout", dest="timeout_s", type=seconds, metavar="S", help=idle)
 
 
-def _add_joining(command: argparse.ArgumentParser) -> None:
+def _add_joining(group: _Container) -> None:
     """How several files are one recording."""
-    clock = command.add_mutually_exclusive_group()
-    same = "of several instruments: equal ticks are the same moment, whatever the dates of the headers say"
+    clock = group.add_mutually_exclusive_group()
+    same = "instruments: equal ticks are the same moment, whatever the dates of the headers say"
     clock.add_argument("--same-clock", dest="clock", action="store_const", const="same", help=same)
-    shift = "what to add to the times of each instrument, 0 for the first: seconds (0,2.5) or ticks (0,75000t)"
+    shift = "instruments: add these to the times of each, 0 for the first, in seconds (0,2.5) or ticks (0,75000t)"
     clock.add_argument("--offsets", type=offsets, metavar="0,TIME", help=shift)
-    _add_append(clock, command)
+    _add_append(clock, group)
 
 
-def _add_append(clock: argparse._ActionsContainer, command: argparse.ArgumentParser) -> None:
-    append = "successive files of one recording, end to end in order of time"
+def _add_append(clock: _Container, group: _Container) -> None:
+    append = "put successive files of one recording end to end, in order of time"
     clock.add_argument("--append", action="store_true", help=append)
-    order = "with --append: in the order given, whatever the dates of the headers say"
-    command.add_argument("--order", choices=["given"], help=order)
+    order = "with --append: keep the order in which the files are named, whatever their dates say"
+    group.add_argument("--order", choices=["given"], help=order)
 
 
 def _add_sorter(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "file", nargs="+", metavar="F", help=f"{_CONTINUOUS}; of several instruments, or successive files, one each"
-    )
+    command.usage = "%(prog)s [options] FILE [FILE ...] FOLDER"
+    command.add_argument("file", nargs="+", metavar="FILE", help=_CONTINUOUS + _ONE_BY_ONE)
     command.add_argument("folder", metavar="FOLDER", help="the folder to make")
-    _add_report(command)
-    _add_maps(command)
-    missing = "electrodes of the map may be missing in the recording"
-    command.add_argument("--partial", action="store_true", help=missing)
-    pitch = "electrode pitch in µm; overrides the map"
-    command.add_argument("--pitch", dest="pitch_um", type=float, metavar="UM", help=pitch)
-    in_place = "copy nothing: a script in the folder sorts the recording where it is"
+    in_place = "do not copy samples; a script in the folder lets the sorter read the recording itself"
     command.add_argument("--no-copy", dest="copy", action="store_false", help=in_place)
+    _add_output(command)
+    array = _add_maps(command)
+    missing = "take a map with electrodes that were not recorded"
+    array.add_argument("--partial", action="store_true", help=missing)
+    pitch = "the distance between electrodes in µm, instead of the map's"
+    array.add_argument("--pitch", dest="pitch_um", type=float, metavar="UM", help=pitch)
     _add_channels(command)
-    _add_export(command)
-    _add_joining(command)
+    _add_times(command.add_argument_group("times"))
+    _add_gaps(command.add_argument_group("gaps and clocks"))
+    _add_joining(command.add_argument_group("several files as one"))
 
 
-def _add_maps(command: argparse.ArgumentParser) -> None:
-    maps = "the array's map; of several arrays, headstages or instruments one each. A plain grid otherwise"
-    command.add_argument("--cmp", nargs="+", action="extend", metavar="MAP", help=maps)
-    command.add_argument("--first-bank", metavar="AE", help="the bank that bank A of each map is plugged into")
-    by = "what joins map and channels: bank and pin, label, or electrode id"
-    command.add_argument("--by", choices=["pin", "label", "id"], help=by, default=argparse.SUPPRESS)
+def _add_maps(command: argparse.ArgumentParser) -> _Container:
+    group = command.add_argument_group("the array")
+    maps = "the array's map; one for each of several arrays, headstages or instruments. Without it, a plain grid"
+    group.add_argument("--cmp", nargs="+", action="extend", metavar="MAP", help=maps)
+    banks = "for each map, a letter: the bank that its bank A is plugged into"
+    group.add_argument("--first-bank", metavar="AE", help=banks)
+    by = "match the map's electrodes with channels by bank and pin (the default), label, or electrode id"
+    group.add_argument("--by", choices=["pin", "label", "id"], help=by, default=argparse.SUPPRESS)
+    return group
 
 
 def _add_page(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="F", help=_ANY_FILE)
-    command.add_argument("out", nargs="?", metavar="OUT.html", help="the page; by default named as the recording, here")
+    command.add_argument("file", metavar="FILE", help=_ANY_FILE)
+    out = "the page to write; by default it is named after the recording, in this folder"
+    command.add_argument("out", nargs="?", metavar="OUT.html", help=out)
+    command.add_argument("--overwrite", action="store_true", help=_REPLACE)
     _add_maps(command)
-    command.add_argument("--overwrite", action="store_true", help="replace a file of the same name")
 
 
 def _add_cut(command: argparse.ArgumentParser) -> None:
-    one = "an NSx or NEV file; with --nsx any member or the base name; with --append successive NSx files"
-    command.add_argument("file", nargs="+", metavar="F", help=one)
+    command.usage = "%(prog)s [options] FILE [FILE ...] OUT"
+    one = "an NSx or NEV file; with --nsx any file of a recording, or its base name; with --append successive NSx files"
+    command.add_argument("file", nargs="+", metavar="FILE", help=one)
     command.add_argument("out", metavar="OUT", help="the file to write")
     _add_append(command, command)
-    _add_report(command)
+    _add_output(command)
     _add_channels(command, has_neural=True)
-    _add_times(command)
-    which = "unbroken segments, from 0; of a NEV the times of those of its continuous file"
-    command.add_argument("--segments", type=segments, metavar="0,2:4", help=which)
-    epoch = "only the time between two settings of the clock, from 0; needed where several have --start to --stop"
-    command.add_argument("--epoch", type=int, metavar="N", help=epoch)
-    kinds = "of a NEV: kinds of events"
-    command.add_argument("--kinds", nargs="+", action="extend", choices=EVENT_KINDS, metavar="KIND", help=kinds)
-    out = "take out dates, comments, texts and the application; with the word labels, labels too"
-    command.add_argument("--anonymise", nargs="?", const=True, default=False, choices=["labels"], help=out)
-    base = "what to subtract from timestamps that count from 1970, the same for every file of a recording"
-    command.add_argument("--base-tick", type=int, default=0, metavar="TICK", help=base)
-    command.add_argument("--overwrite", action="store_true", help="replace a file of the same name, but no recording")
+    times = command.add_argument_group("times and events")
+    _add_times(times)
+    which = "only these unbroken segments, counted from 0; for a NEV the times of those of its continuous file"
+    times.add_argument("--segments", type=segments, metavar="0,2:4", help=which)
+    needed = f"{_EPOCH}. Needed where --start and --stop are times of several epochs"
+    times.add_argument("--epoch", type=int, metavar="N", help=needed)
+    kinds = f"for a NEV: only these kinds of events: {', '.join(EVENT_KINDS)}"
+    times.add_argument("--kinds", nargs="+", action="extend", choices=EVENT_KINDS, metavar="KIND", help=kinds)
+    private = command.add_argument_group("private data")
+    out = "take out dates, comments, other text and the application's name; with the word labels, labels too"
+    private.add_argument("--anonymise", nargs="?", const=True, default=False, choices=["labels"], help=out)
+    base = "subtract this from timestamps that count from 1970; give the same for every file of a recording"
+    private.add_argument("--base-tick", type=int, default=0, metavar="TICK", help=base)
 
 
-def _add_report(command: argparse.ArgumentParser) -> None:
+def _add_output(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--overwrite", action="store_true", help=_REPLACE)
     form = command.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="what was written as JSON, in one line")
-    form.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
+    form.add_argument("--json", action="store_true", help="print what was written as JSON, in one line")
+    form.add_argument("--quiet", action="store_true", help="print only warnings and errors")
 
 
 def _add_channels(command: argparse.ArgumentParser, has_neural: bool = False) -> None:
-    command.add_argument("--nsx", type=int, metavar="N", help="which .nsN of a recording; the fastest otherwise")
-    channels = command.add_mutually_exclusive_group()
-    channels.add_argument("--channels", type=columns, metavar="0:128", help="columns, from 0, as numpy slices")
-    channels.add_argument("--electrodes", type=ids, metavar="1-96,129", help="electrode ids, both ends included")
-    labels = 'labels, or patterns such as "elec*": a list with commas, or several'
+    group = command.add_argument_group("channels")
+    group.add_argument("--nsx", type=int, metavar="N", help="take .nsN of the recording; by default the fastest")
+    channels = group.add_mutually_exclusive_group()
+    channels.add_argument("--channels", type=columns, metavar="0:128", help="columns, counted from 0, as numpy slices")
+    channels.add_argument("--electrodes", type=ids, metavar="1-96,129", help="electrode ids; ranges include both ends")
+    labels = 'labels, or patterns such as "elec*", with spaces or commas between them'
     channels.add_argument("--labels", nargs="+", action="extend", metavar="LABEL", help=labels)
     if has_neural:
-        out = "leave out analog inputs"
+        out = "electrodes only, no analog inputs"
         channels.add_argument("--neural", dest="kind", action="store_const", const="neural", help=out)
-    without = 'electrode ids, and labels or patterns, to leave out of these: 17,40-42,"ainp*"'
-    command.add_argument("--exclude", type=excluded, metavar="17,LABEL", help=without)
-    absent = "skip channels that are named and not there, and say which"
-    command.add_argument("--missing-ok", action="store_true", help=absent)
+    without = 'leave out these electrode ids, labels or patterns: 17,40-42,"ainp*"'
+    group.add_argument("--exclude", type=excluded, metavar="17,LABEL", help=without)
+    absent = "skip channels that the file does not have, and print which"
+    group.add_argument("--missing-ok", action="store_true", help=absent)
 
 
-def _add_times(command: argparse.ArgumentParser) -> None:
-    when = "seconds after the first sample (12.5, 500ms, 00:01:30), ticks (375000t) or a UTC date (2024-05-06T07:08:09)"
-    command.add_argument("--start", type=moment, metavar="TIME", help=when)
-    command.add_argument("--stop", type=moment, metavar="TIME", help="likewise; not included")
-
-
-def _add_export(command: argparse.ArgumentParser) -> None:
-    _add_times(command)
-    gaps = "where time is broken: refuse, a file for each segment, back to back, or fill what is missing"
-    command.add_argument("--gaps", choices=["error", "split", "join", "fill"], default="error", help=gaps)
-    value = "with --gaps fill: a raw value (0), or hold"
-    command.add_argument("--fill", type=fill, metavar="VALUE", help=value, default=argparse.SUPPRESS)
-    limit = "with --gaps fill: at most X times what was recorded (10)"
-    command.add_argument("--max-fill", type=factor, metavar="X", default=argparse.SUPPRESS, help=limit)
-    command.add_argument(
-        "--resample", choices=["nominal"], help="where clocks drift: nearest samples on a regular grid"
+def _add_times(group: _Container) -> None:
+    when = (
+        "where to begin: seconds after the recording's first sample (12.5, 500ms, 00:01:30), ticks (375000t), "
+        "or a date in UTC (2024-05-06T07:08:09)"
     )
-    command.add_argument("--sort", action="store_true", help="sort samples that are out of order by time")
-    command.add_argument("--overwrite", action="store_true", help="replace files of the same names, but no recordings")
+    group.add_argument("--start", type=moment, metavar="TIME", help=when)
+    end = "where to end, written in the same ways; what is at this time is left out"
+    group.add_argument("--stop", type=moment, metavar="TIME", help=end)
+
+
+def _add_gaps(group: _Container) -> None:
+    gaps = (
+        "what to do where samples are missing. error: refuse (the default). split: write a file for each segment. "
+        "join: put segments back to back. fill: add rows for what is missing"
+    )
+    group.add_argument("--gaps", choices=["error", "split", "join", "fill"], default="error", help=gaps)
+    value = "with --gaps fill: the raw value of the added rows (0), or hold, which repeats the last sample"
+    group.add_argument("--fill", type=fill, metavar="VALUE", help=value, default=argparse.SUPPRESS)
+    limit = "with --gaps fill: refuse to add more than X rows for each recorded one (10)"
+    group.add_argument("--max-fill", type=factor, metavar="X", help=limit, default=argparse.SUPPRESS)
+    grid = "where clocks drift: put into each row of a regular grid the sample that is nearest in time"
+    group.add_argument("--resample", choices=["nominal"], help=grid)
+    order = "put samples that were recorded out of order in order of time"
+    group.add_argument("--sort", action="store_true", help=order)
 
 
 def _add_events(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="F", help="a NEV file, or any member or the base name of a recording")
-    kind = "one kind of event; by default all except spike, stim and unknown"
-    which = command.add_mutually_exclusive_group()
-    which.add_argument("--kind", choices=EVENT_KINDS, help=kind)
-    edges = "edges of each pin of the digital input, in the place of its events"
-    which.add_argument("--edges", action="store_true", help=edges)
+    command.usage = "%(prog)s [options] FILE"
+    command.add_argument("file", metavar="FILE", help="a NEV file; or any file of a recording, or its base name")
     command.add_argument("--nev", metavar="FILE", help=_OTHER_NEV)
-    _add_times(command)
-    epoch = "only those between two settings of the clock, from 0"
-    command.add_argument("--epoch", type=int, metavar="N", help=epoch)
-    rows = "list where each event is in this exported .bin (or its .json)"
-    command.add_argument("--rows", metavar="BIN", help=rows)
     form = command.add_mutually_exclusive_group()
-    form.add_argument("--csv", action="store_true", help="comma-separated values with a header (RFC 4180)")
-    guarded = "the same, with an apostrophe before texts that a spreadsheet would take for formulas"
+    form.add_argument("--csv", action="store_true", help="print comma-separated values with a header (RFC 4180)")
+    guarded = "the same, with an apostrophe before text that a spreadsheet would take for a formula"
     form.add_argument("--spreadsheet", action="store_true", help=guarded)
-    form.add_argument("--json", action="store_true", help="JSON, one line for each event")
-    form.add_argument("--npy", metavar="OUT", help="a numpy file of one kind")
+    form.add_argument("--json", action="store_true", help="print JSON, one line for each event")
+    npy = "write events of one kind to a numpy file, and print none"
+    form.add_argument("--npy", metavar="OUT", help=npy)
+    rows = "print the row of each event in this exported .bin too"
+    command.add_argument("--rows", metavar="BIN", help=rows)
+    times = command.add_argument_group("times and events")
+    which = times.add_mutually_exclusive_group()
+    kind = f"only this kind of event: {', '.join(EVENT_KINDS)}. By default all but spike, stim and unknown"
+    which.add_argument("--kind", choices=EVENT_KINDS, metavar="KIND", help=kind)
+    edges = "instead of digital events, each edge of each pin"
+    which.add_argument("--edges", action="store_true", help=edges)
+    _add_times(times)
+    times.add_argument("--epoch", type=int, metavar="N", help=_EPOCH)
