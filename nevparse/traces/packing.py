@@ -153,6 +153,7 @@ class RowReader:
         self._packer, self._fill, self._observer = packer, fill, observer
         self._buffers = buffers or RowBuffers(packer.row_bytes, packer.file_row_bytes)
         self._first_byte = first_byte
+        self._spaces = deque(self._buffers.spaces)  # for further items they go on taking turns
         self._raw: deque[Buffer] = deque([np.empty(0, np.uint8)] * BUFFERS)
         self._pending: list[Callable[[], None]] = []
         self._last = bytes(packer.row_bytes)
@@ -167,8 +168,7 @@ class RowReader:
 
     def batches(self, items: Iterable[Extent | FilledRows]) -> Iterator[Batch]:
         """Pack the rows of `items`, a buffer full at a time; `BUFFERS` of them take turns."""
-        row_bytes, max_rows, spaces = self._buffers.row_bytes, self._buffers.max_rows, deque(self._buffers.spaces)
-        n_rows = 0
+        row_bytes, max_rows, spaces, n_rows = self._buffers.row_bytes, self._buffers.max_rows, self._spaces, 0
         for item in chain(items, [FLUSH]):
             done = 0
             if isinstance(item, FilledRows) and item is not FLUSH and self._observer is not None:

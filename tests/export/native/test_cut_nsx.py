@@ -14,7 +14,9 @@ from fixture_types import Cut, Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nevparse as nv
 from export.native.cutting import NSX_DATE, WHOLE, refused, words
+from nevparse.traces.packing import BUFFERS, ColumnPacker, RowReader
 
 
 def nsx_of(kind, heads, parts, period, rate, **header):
@@ -187,3 +189,13 @@ def test_writing_c08_the_date_stands_for_the_first_sample(opened: Opened, cut: C
     for k in (59_000, 59_999):
         assert abs(again.datetime(ticks[k]) - ns.datetime(ticks[k])) <= timedelta(milliseconds=1)
     assert again.time_base.note == ns.time_base.note
+
+
+def test_blocks_that_wait_to_be_written_keep_their_samples() -> None:
+    """The writing thread may be several batches behind: a block's samples stay until its buffer's turn comes again."""
+    data = b.nsx([(1000 * k, np.full((50, 3), k, np.int16)) for k in range(BUFFERS)])
+    with nv.open_nsx(data) as ns:
+        reader = RowReader(ColumnPacker(np.array([0, 2]), 3, ns.dtype))
+        waiting = [batch for segment in ns.segments for batch in reader.batches(segment.extents(0, segment.n_samples))]
+        kept = [set(np.frombuffer(batch.packed(), np.int16).tolist()) for batch in waiting]
+    assert kept == [{k} for k in range(BUFFERS)]
