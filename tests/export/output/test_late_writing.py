@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Batches stay as they are until the thread that writes, however late, has written them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import nsx as b
+from builders import timing as t
+from fixture_types import Opened
+
+import nevparse as nv
+from export.left import paused
+from nevparse.export import job
+from nevparse.export.native import file_plan
+from nevparse.traces import packing
+
+
+def write_as_late_as_allowed(batches: Iterable[packing.Batch], file: FileIO) -> Iterator[int]:
+    """Write each batch when the next one is made in its buffer, and no earlier."""
+    waiting: deque[packing.Batch] = deque()
+    for batch in batches:
+        waiting.append(batch)
+        if len(waiting) == packing.BUFFERS:
+            oldest = waiting.popleft()
+            file.write(oldest.packed())
+            yield oldest.n_rows
+    for batch in waiting:
+        file.write(batch.packed())
+        yield batch.n_rows
+
+
+def instruments(opened: Opened) -> list[nv.NsxFile]:
+    return [opened(b.nsx([(7, b.ramp(90, n_channels))]), f"NSP{n_channels}.ns5") for n_channels in (2, 3)]
+
+
+def in_blocks(opened: Opened) -> nv.NsxFile:
+    return opened(paused((12, 9, 50), (7, 2))[0])
+
+
+def in_packets(opened: Opened) -> nv.NsxFile:
+    return opened(t.ptp(t.stamps(150, breaks={60: 20})))
+
+
+EXPORTS: dict[str, Callable[[Opened, Path], Any]] = {
+    "join": lambda opened, out: nv.write_bin(in_blocks(opened), out, gaps="join"),
+    "hold": lambda opened, out: nv.write_bin(in_blocks(opened), out, gaps="fill", fill="hold"),
+    "one column": lambda opened, out: nv.write_bin(in_blocks(opened), out, gaps="join", channels=[1]),
+    "packets": lambda opened, out: nv.write_bin(in_packets(opened), out, gaps="join", channels=[1]),
+    "scattered": lambda opened, out: nv.write_bin(opened(b.nsx([(7, b.ramp(90, 40))])), out, channels=range(0, 40, 2)),
+    "instruments": lambda opened, out: nv.write_bin(instruments(opened), out),
+    "cut of blocks": lambda opened, out: nv.write_nsx(in_blocks(opened), out, channels=[1]),
+    "cut of packets": lambda opened, out: nv.write_nsx(in_packets(opened), out, channels=[1]),
+}
+
+
+@pytest.mark.usefixtures("small_buffers")
+@pytest.mark.parametrize("export", EXPORTS.values(), ids=list(EXPORTS))
+def test_batches_that_are_written_late_are_written_whole(
+    opened: Opened, tmp_path: Path, export: Callable[[Opened, Path], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_plan, "_SMALL_BYTES", 0)  # below it parts are copied
+    export(opened, tmp_path / "soon.out")
+    for module in (job, file_plan):
+        monkeypatch.setattr(module, "stream", write_as_late_as_allowed)
+    export(opened, tmp_path / "late.out")
+    assert (tmp_path / "late.out").read_bytes() == (tmp_path / "soon.out").read_bytes()
