@@ -60,13 +60,16 @@ class Listing:
         return [self.kind] if self.kind else [k for k in self.nev.kinds() if k not in ("spike", "stim", "unknown")]
 
     def chosen(self, packets: PacketNumbers) -> NDArray[np.intp]:
-        """Places of the events whose packets are of the epoch and the range of ticks, in order of epoch and time."""
-        ticks, epochs = self.nev._packets.heads.tick[packets], self._epochs_of(packets)
-        wanted = are_within(ticks, self.start_tick, self.stop_tick)
+        """Places of the events whose packets are of the epoch and the range of ticks, in file order."""
+        wanted = are_within(self.nev._packets.heads.tick[packets], self.start_tick, self.stop_tick)
         if self.epoch is not None:
-            wanted &= epochs == checked_epoch(self.nev.path, self.epoch, len(self.nev.epochs))
-        places = np.flatnonzero(wanted)
-        return places[np.lexsort((ticks[places], epochs[places]))]
+            wanted &= self._epochs_of(packets) == checked_epoch(self.nev.path, self.epoch, len(self.nev.epochs))
+        return np.flatnonzero(wanted)
+
+    def in_order(self, packets: PacketNumbers) -> NDArray[np.intp]:
+        """The same places in order of epoch and time."""
+        places = self.chosen(packets)
+        return places[np.lexsort((self.nev._packets.heads.tick[packets[places]], self._epochs_of(packets[places])))]
 
     def times(self, packets: PacketNumbers, kind: EventKind) -> _Table:
         """What every event has: tick, seconds, and where in the continuous data it is."""
@@ -159,7 +162,7 @@ def save_npy(listing: Listing, path: str) -> None:
         raise UnusableInput("--npy has the fields of the file alone; leave out --rows")
     edges = nev.digital_edges() if listing.edges else None
     packets = nev.packets_of(kind) if edges is None else edges["packet"]
-    chosen = np.sort(listing.chosen(packets))
+    chosen = listing.chosen(packets)
     batches = nev._event_batches(kind, packets[chosen]) if edges is None else iter([edges[chosen]])
     first = next(batches)
     outputs = complete_or_absent(path, [path], overwrite=False, inputs=[nev._source])
@@ -193,7 +196,7 @@ def _table(listing: Listing, kind: EventKind) -> _Table:
         own = dict(table(nev.spikes(waveforms=False) if kind == "spike" else nev.events(kind)))
     if kind == "serial":
         own["text"] = list(own["value"].astype(np.uint8).tobytes().decode("latin-1"))
-    places = listing.chosen(packets)
+    places = listing.in_order(packets)
     taken = {name: _take(values, places) for name, values in own.items() if name != "tick"}
     return listing.times(packets[places], kind) | taken
 

@@ -79,9 +79,12 @@ def find_parts(groups: NDArray[np.uint32]) -> NDArray[np.intp]:
     parts = np.empty(0, np.intp)
     for shift in (16, 0):
         keys = groups >> np.uint32(shift)
-        changes = np.flatnonzero(keys[1:] != keys[:-1]) + 1
-        if changes.size < min(groups.size / 2, _MOST_PARTS):
-            shares = np.unique(keys, return_counts=True)[1] / groups.size
+        is_change = keys[1:] != keys[:-1]
+        if np.count_nonzero(is_change) < min(groups.size / 2, _MOST_PARTS):
+            changes = np.flatnonzero(is_change) + 1
+            lengths = np.diff([0, *changes.tolist(), groups.size])
+            of_run = np.unique(keys[np.append(0, changes)], return_inverse=True)[1].ravel()
+            shares = np.bincount(of_run, lengths) / groups.size
             n_random = groups.size * (1 - (shares**2).sum())
             is_each_once = changes.size == shares.size - 1 and groups.size > 2 * shares.size > 2
             parts = changes if changes.size < n_random / _REGROUPED or is_each_once else parts
