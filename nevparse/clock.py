@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
@@ -70,6 +71,12 @@ def segments_by_epoch(gaps: Iterable[Gap], n_segments: int) -> tuple[range, ...]
     """Segments between one setting of the clock and the next."""
     starts = [0, *(gap.after_segment + 1 for gap in gaps if gap.kind == "reset"), n_segments]
     return tuple(map(range, starts[:-1], starts[1:]))
+
+
+def epochs_of_segments(epochs: Sequence[range], segments: Iterable[int]) -> list[int]:
+    """The number of the epoch that each segment is in."""
+    starts = [epoch.start for epoch in epochs]
+    return [bisect_right(starts, segment) - 1 for segment in segments]
 
 
 class Clock(NamedTuple):

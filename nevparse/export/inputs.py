@@ -10,10 +10,8 @@ from io import UnsupportedOperation
 from typing import NamedTuple
 
 from ..errors import ExportError, FormatError
-from ..source.base import Source
+from ..source.base import HEAD_BYTES, Source
 from ..traces.packing import read_into
-
-_HEAD_BYTES = 314  # the basic header of most files, which nobody changes while a recording grows
 
 
 class FileState(NamedTuple):
@@ -25,7 +23,7 @@ class FileState(NamedTuple):
 
 
 def _state_of(source: Source) -> FileState:
-    head = bytearray(_HEAD_BYTES)
+    head = bytearray(HEAD_BYTES)
     read_into(source, memoryview(head), 0)
     try:
         status = os.fstat(source.fileno())

@@ -25,7 +25,6 @@ from .live import GrowingRows
 from .output.files import PART, OutputFiles, check_name, complete_or_absent
 from .output.stream import stream, write_all
 
-_TICK_BYTES = 8
 _COMPANION_ENDINGS = ".json", ".ticks"
 _TICKS_AT_ONCE = 1 << 16
 
@@ -95,7 +94,7 @@ def bin_outputs(
         inputs=inputs,
         name_pattern=rf"{re.escape(stem)}(-\d+)?({re.escape(kind)}({endings})?|{endings})",
         lock_path=sidecar.companions(path)[0] + PART,
-        n_bytes=sum(file.size_bytes + _TICK_BYTES * file.n_samples * has_ticks for file in files),
+        n_bytes=sum(file.size_bytes + sidecar.TICK.itemsize * file.n_samples * has_ticks for file in files),
     ) as outputs:
         for name in (*names, *older):
             if name not in written:
@@ -148,7 +147,7 @@ class ExportJob:
         with ExitStack() as stack:
             check = before.recording.timestamp_check()
             if check is not None:
-                n_bytes = _TICK_BYTES * before.shape[0] if is_planned else None
+                n_bytes = sidecar.TICK.itemsize * before.shape[0] if is_planned else None
                 ticks_file = stack.enter_context(outputs.create(sidecar.companions(path)[1], n_bytes))
                 observer = TimestampWriter(check, ticks_file, before.recording.clock)
             target = stack.enter_context(outputs.create(path, before.nbytes if is_planned else None))

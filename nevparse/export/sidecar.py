@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..recording.successive_nevs import SuccessiveRecordings
 
 SIDECAR_VERSION = 1
-_TICK = np.dtype("<i8")
+TICK = np.dtype("<i8")
 
 
 def companions(path: str) -> tuple[str, str]:
@@ -111,11 +111,11 @@ class Sidecar(Opened, RowTimes):
         self._ticks_file = FileSource(os.path.join(folder, ticks_file)) if ticks_file else None
         if self._ticks_file is not None:
             self._ticks_file.close_when_unreachable()
-            if self._ticks_file.size != _TICK.itemsize * self.n_samples:
-                n_ticks = self._ticks_file.size / _TICK.itemsize
+            if self._ticks_file.size != TICK.itemsize * self.n_samples:
+                n_ticks = self._ticks_file.size / TICK.itemsize
                 raise ValueError(f"{n_ticks:g} timestamps of {self.n_samples} rows in {ticks_file}")
             # of a method of its own it would keep itself, and the file open
-            row_ticks = partial(self._ticks_file.view, _TICK, (self.n_samples,), 0)
+            row_ticks = partial(self._ticks_file.view, TICK, (self.n_samples,), 0)
         num, den = contents["ticks_per_sample"]
         self._epochs = [(int(start), int(stop)) for start, stop in contents.get("epochs", [])]  # 0.1.0 wrote none
         super().__init__(

@@ -6,6 +6,7 @@ numpy's integers wrap, refuse Python's larger ones, and are no JSON: none of the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from operator import index
 from typing import Any
@@ -55,6 +56,19 @@ def one_or_more(values: Any) -> list[Any]:
     """A single number or text as a list of it, and several as a list."""
     is_one = not isinstance(values, Iterable) or isinstance(values, (str, bytes, np.generic))
     return [values] if is_one or (isinstance(values, np.ndarray) and values.ndim == 0) else list(values)
+
+
+def repeated(values: Iterable[int]) -> list[int]:
+    """The integers that come more than once, in their order."""
+    return sorted(value for value, count in Counter(values).items() if count > 1)
+
+
+def chunk_length(value: Any, of: str) -> int:
+    """How long a chunk of rows or samples is; ValueError where it would hold none."""
+    length = integer(value, "chunks")
+    if length < 1:
+        raise ValueError(f"expected chunks of 1 {of} or more, found {length}")
+    return length
 
 
 def number(value: Any) -> float:

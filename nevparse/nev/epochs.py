@@ -115,7 +115,8 @@ def checked_epoch(path: str, epoch: int, n_epochs: int) -> int:
 
 
 def check_one_epoch(path: str, found: Sequence[int]) -> None:
-    """ValueError where a range of time is in several epochs."""
+    """ValueError where a range of time is in several epochs, whose numbers may come more than once."""
+    found = sorted({*found})
     if len(found) > 1:
         several = f"{', '.join(map(str, found[:-1]))} and {found[-1]}"
         where = f"the clock was set anew, and epochs {several} have these times"

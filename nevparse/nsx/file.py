@@ -21,7 +21,7 @@ from ..format import tables
 from ..format.channel import Channel, uv_per_bit_by_electrode
 from ..format.dates import date_of_systemtime
 from ..format.header import checked_tick_rate, header_text, read_basic_header
-from ..format.numbers import integer, integers, tick_number, tick_values
+from ..format.numbers import chunk_length, integer, integers, tick_number, tick_values
 from ..format.text import counted, duration_text, ranges_text
 from ..source.base import Opened, Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
@@ -47,7 +47,7 @@ from ..traces.traces import Continuous
 from .framing import find_more_samples, find_samples, scan_every_packet
 from .headers import NsxHeaders, check_channel_types, count_channels, data_start, describe_channels, read_period
 from .packets import PacketIndex, TimestampCheck
-from .segments import Chunk, RecordedSamples, Segment
+from .segments import Chunk, RecordedSamples, Segment, segment_numbers
 
 if TYPE_CHECKING:
     from ..traces.selection import Unpack
@@ -432,9 +432,7 @@ class NsxFile(Opened, Continuous):
         sort: bool = False,
     ) -> Iterator[Chunk]:
         """Chunks from `first`, a segment and a sample of it, up to sample `stop` of the file."""
-        n_each = integer(n_each, "chunks")
-        if n_each < 1:
-            raise ValueError(f"expected chunks of 1 sample or more, found {n_each}")
+        n_each = chunk_length(n_each, "sample")
         segments, start = self.segments[first[0] :], first[1]
         stop -= sum(segment.n_samples for segment in self.segments[: first[0]])
         for segment in segments:
@@ -594,11 +592,8 @@ class NsxFile(Opened, Continuous):
         return self._segment(0)
 
     def _segment(self, number: int) -> Segment:
-        segments, number = self.segments, integer(number, "a segment")
-        if not -len(segments) <= number < len(segments):
-            valid = f"0 to {len(segments) - 1}" if segments else "none: the file holds no samples"
-            raise ValueError(f"expected a segment ({valid}), found {number}")
-        return segments[number]
+        (place,) = segment_numbers(integer(number, "a segment"), len(self.segments))
+        return self.segments[place]
 
 
 def open_nsx(path: Openable, *, nev: Any = None) -> NsxFile:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import ref
@@ -15,7 +15,7 @@ from ..cached import cached_property
 from ..clock import Gap, SegmentSpan, TickIntervals, segments_by_epoch
 from ..errors import Damage
 from ..format.notebook import Lane, summary_html, time_text
-from ..format.numbers import clock_tick, integer
+from ..format.numbers import clock_tick, integer, integers
 from ..format.text import counted, duration_text
 from ..source.reference import FileReference, Opener, reference_to
 from ..traces.extents import Columns, Extent, Rows, index_rows, take_rows
@@ -281,3 +281,15 @@ class RecordedSamples:
             reference = reference_to(self.opener, self.source.reopen_argument())
             self._reference = ref(reference)
         return reference
+
+
+def segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> list[int]:
+    """Numbers of segments that a request names, in order; ValueError where it names others."""
+    if isinstance(segments, slice):
+        return sorted(range(n_segments)[segments])
+    numbers = integers(segments, "a segment")
+    for number in numbers:
+        if not -n_segments <= number < n_segments:
+            valid = f"0 to {n_segments - 1}" if n_segments else "none: the file holds no samples"
+            raise ValueError(f"expected a segment ({valid}), found {number}")
+    return sorted({number % n_segments for number in numbers})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
@@ -19,6 +18,7 @@ import numpy as np
 
 from ..errors import FormatError, Progress, is_from_caller
 from ..format.header import is_nev
+from ..format.numbers import repeated
 from ..format.text import ranges_text
 from ..nev.file import NevFile, open_nev
 from ..nsx.blocks import tick_damage
@@ -215,11 +215,11 @@ def _nsx_problems(ns: NsxFile, progress: Progress) -> Iterator[_Problem]:
 
 
 def _channel_problems(ns: NsxFile) -> Iterator[_Problem]:
-    counts = Counter(channel.electrode_id for channel in ns.channels)
-    if twice := sorted(number for number, count in counts.items() if count > 1):
+    ids = ns.electrode_ids.tolist()
+    if twice := repeated(ids):
         yield "electrode-twice", 0, f"expected each electrode id once, found more of {ranges_text(twice)}"
-    if counts[0]:
-        yield "electrode-zero", 0, f"expected electrode ids from 1, found {counts[0]} channels with 0"
+    if n_zeros := ids.count(0):
+        yield "electrode-zero", 0, f"expected electrode ids from 1, found {n_zeros} channels with 0"
     if unscaled := {channel.electrode_id for channel in ns.channels if channel.units and isnan(channel.uv_per_bit)}:
         found = f"none that is valid for electrodes {ranges_text(sorted(unscaled))}"
         yield "no-scale", 0, f"expected a range in volts, found {found}"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError
 
 OpenedT = TypeVar("OpenedT", bound="Opened")
+HEAD_BYTES = 314  # the basic header of most files, which nobody changes while a recording grows
 
 
 class Opened:

@@ -21,9 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError
-from .base import Source
-
-_HEAD_BYTES = 314  # the basic header of most files, which nobody changes while a recording grows
+from .base import HEAD_BYTES, Source
 
 
 class FileSource(Source):
@@ -84,7 +82,7 @@ class FileSource(Source):
             return
         if now[0] < self.size:
             raise FormatError(f"{self.size} bytes, as when it was opened", f"{now[0]}; reopen it", path=self.path)
-        head = self.peek(_HEAD_BYTES, 0)
+        head = self.peek(HEAD_BYTES, 0)
         if known is not None and (now[0] <= known[0] or head != known[2]):
             found = "one that was written to and did not grow; reopen it"
             raise FormatError("the file as it was", found, path=self.path)

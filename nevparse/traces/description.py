@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from math import isfinite
 from typing import Any
 
+from ..clock import epochs_of_segments
 from .plan import FilledRows, PlanRow, SampleRows
 
 
@@ -68,7 +68,7 @@ def ranges_of_rows(ns: Any, rows: Sequence[PlanRow], sort: bool) -> Iterator[dic
     Where rows have timestamps of their own, a range is all that follows of a segment; else it ends where samples are
     dropped or repeated.
     """
-    starts = [epoch.start for epoch in ns.epochs]
+    epochs = epochs_of_segments(ns.epochs, range(len(ns.segments)))
     for part in _joined_parts(rows) if ns.has_sample_timestamps else rows:
         described = {"start_row": part.row, "stop_row": part.row + part.n_rows}
         if isinstance(part, FilledRows):
@@ -79,7 +79,7 @@ def ranges_of_rows(ns: Any, rows: Sequence[PlanRow], sort: bool) -> Iterator[dic
             anchors = [[part.row, int(tick)]]
         else:
             anchors = list(_anchors(ns, part))
-        described |= {"start_sample": part.start, "epoch": bisect_right(starts, part.segment) - 1}
+        described |= {"start_sample": part.start, "epoch": epochs[part.segment]}
         yield {"segment": part.segment, **described, "anchors": anchors}
 
 

@@ -17,11 +17,11 @@ from ..errors import UnknownScale, warn
 from ..format.channel import Channel
 from ..format.numbers import integer, integers, one_or_more
 from ..format.text import printable, ranges_text
+from .extents import Columns
 from .plan import GapPolicy, PlanOptions
 
 _SCALED_ROWS = 4096  # at a time where columns are scattered, so that they stay in cache
 _MOST_OFFERED, _MOST_LISTED = 3, 8  # labels, for one that no channel has
-ColumnIndex = slice | NDArray[np.intp]
 
 # What the parameters of a selection may be, everywhere
 ChannelChoice = SupportsIndex | slice | Iterable[SupportsIndex | slice] | None  # columns, or a mask of them
@@ -116,6 +116,13 @@ def choose_columns(channels: Sequence[Channel], /, exclude: ExcludeChoice = None
         return columns
     left_out = _excluded([(c.index, c.electrode_id, c.label) for c in channels], exclude)
     return columns[~np.isin(columns, list(left_out))]
+
+
+def some_columns(columns: NDArray[np.intp], n_channels: int, of: str) -> NDArray[np.intp]:
+    """The same columns; ValueError where there is none of the channels `of` a recording."""
+    if columns.size == 0:
+        raise ValueError(f"expected at least one channel, found none; {of} has {n_channels}")
+    return columns
 
 
 def choose_electrodes(
@@ -251,7 +258,7 @@ _CHOOSERS: dict[str, Callable[[Sequence[Channel], Any], NDArray[np.intp]]]
 _CHOOSERS = {"channels": _by_column, "electrodes": _by_electrode, "labels": _by_label, "kind": _by_kind}
 
 
-def as_slice(columns: NDArray[np.intp]) -> ColumnIndex:
+def as_slice(columns: NDArray[np.intp]) -> Columns:
     """The same columns as a slice where they are equally spaced, so that taking them needs no copy."""
     if columns.size == 0:
         return slice(0, 0)
@@ -269,7 +276,7 @@ def to_microvolts(
     `views` are the rows as recorded, ``(n, n_channels)`` each; `path` is for the warning.
     """
     chosen = [channels[column] for column in columns]
-    _warn_of_unknown_scale(path, chosen)
+    warn_of_unknown_scale(path, chosen, ", which are NaN")
     per_bit = np.array([channel.uv_per_bit for channel in chosen], np.float32)
     offset = np.array([channel.uv_offset for channel in chosen], np.float32)
     out = np.empty((sum(map(len, views)), columns.size), np.float32)
@@ -280,9 +287,7 @@ def to_microvolts(
     return np.add(out, offset, out=out) if offset.any() else out
 
 
-def _scale_rows(
-    view: NDArray[Any], columns: ColumnIndex, per_bit: NDArray[np.float32], out: NDArray[np.float32]
-) -> None:
+def _scale_rows(view: NDArray[Any], columns: Columns, per_bit: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     if isinstance(columns, slice):
         np.multiply(view[:, columns], per_bit, out=out)
         return
@@ -290,9 +295,8 @@ def _scale_rows(
         np.multiply(np.take(view[a : a + _SCALED_ROWS], columns, axis=1), per_bit, out=out[a : a + _SCALED_ROWS])
 
 
-def _warn_of_unknown_scale(path: str, channels: Sequence[Channel]) -> None:
-    unknown = [channel.electrode_id for channel in channels if isnan(channel.uv_per_bit)]
-    if unknown:
-        message = f"{path}: no scale in microvolts for electrodes {ranges_text(unknown)}, which are NaN"
+def warn_of_unknown_scale(path: str, channels: Sequence[Channel], what_follows: str) -> None:
+    """Warn where channels have no scale, and of what follows from that."""
+    if unknown := [channel.electrode_id for channel in channels if isnan(channel.uv_per_bit)]:
         hint = "" if channels[0].units else "; NSx 2.1 has none: give the NEV, open_nsx(path, nev=...)"
-        warn(message + hint, UnknownScale)
+        warn(f"{path}: no scale in microvolts for electrodes {ranges_text(unknown)}{what_follows}{hint}", UnknownScale)

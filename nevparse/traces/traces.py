@@ -21,9 +21,9 @@ from ..errors import Damage, ExportError
 from ..format.channel import Channel
 from ..format.dates import date_text
 from ..format.notebook import Lane, summary_html
-from ..format.numbers import integer
+from ..format.numbers import chunk_length
 from ..format.text import counted, counts_text, duration_text, size_text
-from ..source.base import Source
+from ..source.base import HEAD_BYTES, Source
 from ..source.reference import FileReference
 from .description import describe_traces, ranges_of_rows
 from .extents import Columns, Extent, Rows, index_rows, take_rows
@@ -58,6 +58,7 @@ from .selection import (
     as_slice,
     choose_columns,
     part_of,
+    some_columns,
     takes,
     to_microvolts,
 )
@@ -65,7 +66,6 @@ from .selection import (
 if TYPE_CHECKING:
     from .selection import Unpack
 
-_HEAD_BYTES = 314  # the basic header of most files
 _ContinuousT = TypeVar("_ContinuousT", bound="Continuous")
 
 
@@ -353,9 +353,7 @@ def choose(ns: Continuous, selection: TraceSelection) -> tuple[Continuous, NDArr
     ns = ns.arranged_for(options.gaps)
     start_tick, stop_tick = requested_ticks(ns, **part_of(selection, TimeSelection))
     options = checked_options(options._replace(start_tick=start_tick, stop_tick=stop_tick), ns.dtype)
-    columns = ns.columns(**part_of(selection, ColumnSelection))
-    if columns.size == 0:
-        raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
+    columns = some_columns(ns.columns(**part_of(selection, ColumnSelection)), ns.n_channels, ns.path)
     return ns, columns, options._replace(sort=options.sort or ns.is_on_grid)
 
 
@@ -436,7 +434,7 @@ class Traces:
     def _token(self) -> tuple[Any, ...]:
         """What tells these traces from others; it is pickled with them, so that no file is opened for it."""
         sources = self.recording.sources
-        files = [(source.reopen_argument(), source.size, source.peek(_HEAD_BYTES, 0)) for source in sources]
+        files = [(source.reopen_argument(), source.size, source.peek(HEAD_BYTES, 0)) for source in sources]
         return "Traces", files, tuple(self.planned_rows), self.columns.tolist(), tuple(self.options)
 
     def __repr__(self) -> str:
@@ -560,9 +558,7 @@ class Traces:
 
     def chunks(self, n_rows: int = 65536) -> Iterator[tuple[int, NDArray[Any]]]:
         """Go through all rows in order, at most `n_rows` at a time; yields the number of the first, and the rows."""
-        n_rows = integer(n_rows, "chunks")
-        if n_rows < 1:
-            raise ValueError(f"expected chunks of 1 row or more, found {n_rows}")
+        n_rows = chunk_length(n_rows, "row")
         for start in range(0, self.shape[0], n_rows):
             yield start, self[start : start + n_rows]
 
@@ -581,9 +577,7 @@ class Traces:
     @takes(ColumnSelection)
     def select(self, **selection: Unpack[ColumnSelection]) -> Traces:
         """Chosen columns, as in `NsxFile.traces`, as traces of their own; `channels` are columns of these traces."""
-        columns = self.columns[choose_columns(self.channels, **selection)]
-        if columns.size == 0:
-            raise ValueError(f"expected at least one channel, found none; these traces have {self.shape[1]}")
+        columns = self.columns[some_columns(choose_columns(self.channels, **selection), self.shape[1], "these traces")]
         return Traces(self.recording, columns, self.options, self.planned_rows, self._planned, self._all_rows)
 
     @property

@@ -20,6 +20,8 @@ from ...nev.spikes import N_IDS
 if TYPE_CHECKING:
     from ...nev.file import NevFile
     from ...nev.packets import PacketNumbers
+    from ...nsx.file import NsxFile
+    from ...recording.successive_files import SuccessiveFiles
 
 LABELS = "labels"  # the value of `anonymise` that removes labels too
 NEUTRAL_DATE = datetime(2000, 1, 1)  # a valid date: some readers fail without one
@@ -60,7 +62,20 @@ def check_dates_removed(
         )
 
 
-def anonymous_basic(
+def new_basic(
+    file: NsxFile | SuccessiveFiles | NevFile, anonymise: bool | str, date_tick: int, former_tick: int, base_tick: int
+) -> bytes:
+    """The basic header of a file with the date of a tick, where the former date is that of another; or anonymised."""
+    basic = file._version.basic
+    raw = file._source.read(basic.size, 0, basic.name)
+    if anonymise:
+        return _anonymous_basic(file._version, raw, anonymise, date_tick - base_tick, file.tick_rate)
+    if date_tick == former_tick or file.time_origin is None:
+        return raw
+    return basic.with_values(raw, time_origin=systemtime_of_date(nearest_ms(file.datetime(date_tick))))
+
+
+def _anonymous_basic(
     version: tables.NsxVersion | tables.NevVersion, raw: bytes, anonymise: bool | str, tick: int, tick_rate: int
 ) -> bytes:
     """A basic header without its comment and application; its date is that of `tick` if tick 0 is in the year 2000."""

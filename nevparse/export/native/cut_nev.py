@@ -12,10 +12,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...clock import are_within, requested_ticks
+from ...clock import are_within, epochs_of_segments, requested_ticks
 from ...errors import Progress
 from ...format import tables
-from ...format.dates import nearest_ms, systemtime_of_date
 from ...format.header import read_extended_headers
 from ...format.numbers import integer, optional_integer
 from ...format.text import size_text
@@ -24,13 +23,13 @@ from ...nev.file import NevFile, open_nev
 from ...nev.headers import header_id
 from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers, continued_packets
 from ...nev.spikes import N_IDS, Spikes, membership_table
+from ...nsx.segments import segment_numbers
 from ...recording.recording import Recording
 from ...traces.packing import BUFFER_BYTES, BUFFERS, read_all
 from ...traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice
 from ..inputs import check_not_shrunk
 from ..paths import takes_paths
-from .anonymise import PacketBlanks, anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
-from .cut_nsx import segment_numbers
+from .anonymise import PacketBlanks, anonymous_record, check_anonymise, check_dates_removed, new_basic
 from .file_plan import FilePlan, copy_bytes, is_copied_whole, write_file
 
 
@@ -150,8 +149,9 @@ def write_nev(
     if takes_all and not (anonymise or base_tick):
         n_packets, start = nev.n_packets, nev._recorded.start
         stop = start + n_packets * nev.packet_bytes
-        is_whole, source = is_copied_whole(nev.damage), nev._source
-        head = source.read(nev._headers_end, 0, "headers") if is_whole else _head(nev, None, False, None)
+        head = _head(nev, None, False, nev.time_origin_tick, 0)
+        if is_copied_whole(nev.damage):
+            head = nev._source.read(nev._headers_end, 0, "headers")
         plan = FilePlan(head, len(head) + stop - start, copy_bytes(nev._source, start, stop))
     else:
         is_chosen = np.ones(nev.n_packets, np.bool_)
@@ -230,8 +230,7 @@ def _in_segments(
     located, _ = recording.locate(nev._packets.heads.tick, file, packets=np.arange(nev.n_packets))
     chosen: NDArray[np.bool_] = wanted & np.isin(located, numbers)
     if is_one_epoch:
-        found = set(located[chosen].tolist())
-        check_one_epoch(nev.path, [number for number, each in enumerate(file.epochs) if found.intersection(each)])
+        check_one_epoch(nev.path, epochs_of_segments(file.epochs, np.unique(located[chosen]).tolist()))
     return chosen
 
 
@@ -297,21 +296,16 @@ def _date_tick(nev: NevFile, timed: PacketNumbers) -> int:
     return int(heads.tick[starts[0]]) if starts.size else nev._packets.first_tick(timed)
 
 
-def _head(
-    nev: NevFile, electrodes: list[int] | None, anonymise: bool | str, date_tick: int | None, base_tick: int = 0
-) -> bytes:
-    """The new headers, with the date of a tick; None leaves the date as it is."""
+def _head(nev: NevFile, electrodes: list[int] | None, anonymise: bool | str, date_tick: int, base_tick: int) -> bytes:
+    """The new headers, with the date of a tick."""
     version, width = nev._version, tables.EXTENDED_BYTES
     raw = nev._source.read(version.basic.size, 0, version.basic.name)
     records = read_extended_headers(nev._source, version, version.basic.unpack(raw))
     every = [records[at : at + width] for at in range(0, len(records), width)]
     extended = list(_chosen_headers(version, every, electrodes, anonymise))
-    if anonymise:
-        raw = anonymous_basic(version, raw, anonymise, (date_tick or 0) - base_tick, nev.tick_rate)
-    elif date_tick not in (None, nev.time_origin_tick) and nev.time_origin is not None:
-        raw = version.basic.with_values(raw, time_origin=systemtime_of_date(nearest_ms(nev.datetime(date_tick))))
     n_bytes = version.basic.size + width * len(extended)
-    return version.basic.with_values(raw, header_bytes=n_bytes, n_extended=len(extended)) + b"".join(extended)
+    basic = new_basic(nev, anonymise, date_tick, nev.time_origin_tick, base_tick)
+    return version.basic.with_values(basic, header_bytes=n_bytes, n_extended=len(extended)) + b"".join(extended)
 
 
 def _chosen_headers(

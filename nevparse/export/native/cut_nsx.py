@@ -11,27 +11,26 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...clock import requested_ticks
+from ...clock import epochs_of_segments, requested_ticks
 from ...errors import Progress
-from ...format.dates import nearest_ms, systemtime_of_date
-from ...format.numbers import integer, integers, optional_integer, signed_ticks
+from ...format.numbers import integer, optional_integer, repeated, signed_ticks
 from ...format.text import ranges_text
 from ...nev.epochs import check_one_epoch, checked_epoch
 from ...nsx.blocks import block_header
 from ...nsx.file import NsxFile, open_nsx
 from ...nsx.gap_search import N_NEIGHBOURS
 from ...nsx.packets import FullScanNeeded
-from ...nsx.segments import Segment
+from ...nsx.segments import Segment, segment_numbers
 from ...recording.successive_files import SuccessiveFiles, SuccessiveSegment
 from ...traces.extents import Extent
 from ...traces.packing import ColumnPacker, RowReader
 from ...traces.plan import FilledRows, SampleRows, raise_no_samples, select_samples
-from ...traces.selection import ColumnSelection, SampleSelection, TimeSelection, part_of, takes
+from ...traces.selection import ColumnSelection, SampleSelection, TimeSelection, part_of, some_columns, takes
 from ...traces.traces import Traces
 from ..bin import check_nothing_chosen
 from ..inputs import check_not_shrunk
 from ..paths import takes_paths
-from .anonymise import anonymous_basic, anonymous_record, check_anonymise, check_dates_removed
+from .anonymise import anonymous_record, check_anonymise, check_dates_removed, new_basic
 from .file_plan import FilePlan, NsxReport, copy_bytes, is_copied_whole, write_file
 
 if TYPE_CHECKING:
@@ -146,12 +145,9 @@ def write_nsx(
 
 def _chosen_columns(ns: Recorded, selection: SampleSelection) -> Columns:
     """The columns of a selection; ValueError where it has none, or one twice."""
-    columns = ns.columns(**part_of(selection, ColumnSelection))
-    if columns.size == 0:
-        raise ValueError(f"expected at least one channel, found none; {ns.path} has {ns.n_channels}")
-    repeated = np.flatnonzero(np.bincount(columns) > 1).tolist()
-    if repeated:
-        raise ValueError(f"expected each channel once, found column {ranges_text(repeated)} more often")
+    columns = some_columns(ns.columns(**part_of(selection, ColumnSelection)), ns.n_channels, ns.path)
+    if twice := repeated(columns.tolist()):
+        raise ValueError(f"expected each channel once, found column {ranges_text(twice)} more often")
     return columns
 
 
@@ -192,21 +188,8 @@ def _chosen_spans(
     if not spans:
         raise_no_samples(ns, chosen, start_tick, stop_tick)
     if (start_tick, stop_tick) != (None, None):
-        numbers = {span.segment for span in spans}
-        check_one_epoch(ns.path, [number for number, each in enumerate(ns.epochs) if numbers.intersection(each)])
+        check_one_epoch(ns.path, epochs_of_segments(ns.epochs, [span.segment for span in spans]))
     return spans
-
-
-def segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> list[int]:
-    """Numbers of segments that a request names, in order; ValueError where it names others."""
-    if isinstance(segments, slice):
-        return sorted(range(n_segments)[segments])
-    numbers = integers(segments, "a segment")
-    for number in numbers:
-        if not -n_segments <= number < n_segments:
-            valid = f"0 to {n_segments - 1}" if n_segments else "none: the file holds no samples"
-            raise ValueError(f"expected segments ({valid}), found {number}")
-    return sorted({number % n_segments for number in numbers})
 
 
 def _plan(
@@ -247,18 +230,14 @@ def _head(ns: Recorded, columns: Columns, anonymise: bool | str, date_tick: int,
     version = ns._version
     size, width = version.basic.size, version.channel.size
     raw = ns._source.read(ns._headers.start, 0, "headers")
-    basic = raw[:size]
     channels = [raw[size + width * column : size + width * (column + 1)] for column in columns.tolist()]
     undocumented = raw[size + width * ns.n_channels :]
     former_tick = ns.segments[0].start_tick if version.origin_at_first and ns.segments else 0
     if anonymise:
-        basic, undocumented = anonymous_basic(version, basic, anonymise, date_tick - base_tick, ns.tick_rate), b""
-        channels = [anonymous_record(version.channel, channel, anonymise) for channel in channels]
-    elif ns.time_origin is not None and date_tick != former_tick:
-        basic = version.basic.with_values(basic, time_origin=systemtime_of_date(nearest_ms(ns.datetime(date_tick))))
-    n_bytes = size + width * len(channels) + len(undocumented)
-    basic = version.basic.with_values(basic, n_channels=len(channels), header_bytes=n_bytes)
-    return basic + b"".join(channels) + undocumented
+        channels, undocumented = [anonymous_record(version.channel, one, anonymise) for one in channels], b""
+    rest = b"".join(channels) + undocumented
+    basic = new_basic(ns, anonymise, date_tick, former_tick, base_tick)
+    return version.basic.with_values(basic, n_channels=len(channels), header_bytes=size + len(rest)) + rest
 
 
 def _blocks_of(ns: Recorded, span: SampleRows) -> Iterator[Block]:

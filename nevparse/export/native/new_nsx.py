@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from ...errors import Progress
 from ...format import tables
 from ...format.channel import Channel, Filter
 from ...format.dates import systemtime_of_date
+from ...format.numbers import repeated
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
 from ...traces.packing import BUFFER_BYTES
@@ -148,10 +148,8 @@ def create_nsx(
     assert block is not None
     n_samples, n_channels = _shape(samples, len(channels))
     headers, period = [_channel_header(version, *pair) for pair in enumerate(channels)], _period(sampling_rate)
-    counts = Counter(channel.electrode_id for channel in channels)
-    repeated = sorted(number for number, count in counts.items() if count > 1)
-    if repeated:
-        raise ValueError(f"expected each electrode id once, found more of {ranges_text(repeated)}")
+    if twice := repeated(channel.electrode_id for channel in channels):
+        raise ValueError(f"expected each electrode id once, found more of {ranges_text(twice)}")
     head = version.basic.with_values(
         bytes(version.basic.size),
         file_id=magic,

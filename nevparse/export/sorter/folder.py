@@ -10,15 +10,14 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...errors import Progress, UnknownScale, warn
+from ...errors import Progress
 from ...format.channel import Channel
-from ...format.text import json_text, ranges_text
+from ...format.text import json_text
 from ...maps.positions import ArrayMap, Positions
 from ...nsx.file import NsxFile, open_nsx
 from ...recording.instruments import combine_instruments
-from ...traces.selection import ColumnSelection, TraceSelection, part_of, repeatable, takes
+from ...traces.selection import ColumnSelection, TraceSelection, part_of, repeatable, takes, warn_of_unknown_scale
 from ...traces.traces import Continuous, Traces
 from .. import sidecar
 from ..bin import BinReport, check_nothing_chosen, write_bin
@@ -190,7 +189,7 @@ def write_sorter(
     chosen = [ns.channels[column] for column in columns]
     positions = find_positions(ns, columns, cmp, by, pitch_um, partial or is_selection)
     target, export = os.fspath(folder), None
-    described = _Described(ns, columns, chosen, positions)
+    described = _Described(ns, chosen, contact_names(ns, columns), positions)
     with complete_folder(target, _BIN, _FILES, ns.sources, overwrite) as part:
         if copy:
             source = x if isinstance(x, Traces) else ns
@@ -204,21 +203,18 @@ def write_sorter(
         for name, text in texts.items():
             with open(os.path.join(part, name), "x", encoding="ascii", newline="\n") as file:
                 file.write(text)
-    unknown = [channel.electrode_id for channel in chosen if not isfinite(channel.uv_per_bit)]
-    if unknown:
-        message = f"{ns.path}: no scale in microvolts for electrodes {ranges_text(unknown)}: no gains in {SI_BINARY}"
-        warn(message, UnknownScale)
+    warn_of_unknown_scale(ns.path, chosen, f": no gains in {SI_BINARY}")
     said = f"{'those chosen' if is_selection else 'all neural ones'}, {len(chosen)} of {ns.n_channels}"
     gains = tuple(channel.uv_per_bit for channel in chosen)
     return SorterReport(target, export, said, positions, settings, gains, in_place)
 
 
 class _Described(NamedTuple):
-    """What is in a folder for sorters."""
+    """What is in a folder for sorters; `names` are those of its channels."""
 
     ns: Continuous
-    columns: NDArray[np.intp]
     channels: Sequence[Channel]
+    names: list[int] | list[str]
     positions: Positions
 
     @property
@@ -236,17 +232,15 @@ def description_files(described: _Described, files: Sequence[BinFile]) -> dict[s
 
 
 def _probes(described: _Described) -> dict[str, Any]:
-    names = contact_names(described.ns, described.columns)
-    probe = probeinterface_probe(described.channels, names, described.positions)
+    probe = probeinterface_probe(described.channels, described.names, described.positions)
     return {KILOSORT_PROBE: kilosort_probe(described.positions), PROBE: probe}
 
 
 def _for_spikeinterface(described: _Described, files: Sequence[BinFile]) -> dict[str, Any]:
-    ns, columns, channels, positions = described
-    names, is_filtered = contact_names(ns, columns), described.is_filtered
+    ns, channels, names, positions = described
     return {
-        SI_BINARY: binary_recording(ns, channels, names, files, is_filtered),
-        SI_FOLDER: binary_folder(channels, positions, is_filtered),
+        SI_BINARY: binary_recording(ns, channels, names, files, described.is_filtered),
+        SI_FOLDER: binary_folder(channels, positions, described.is_filtered),
     }
 
 

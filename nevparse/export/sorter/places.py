@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...format.channel import Channel
+from ...format.numbers import repeated
 from ...format.text import ranges_text
 from ...maps.cmp import read_cmp
 from ...maps.positions import ArrayMap, Positions, plain_grid, side_by_side
@@ -54,10 +54,8 @@ def _positions_of_one(
     analog = [f"{channel.electrode_id} ({channel.label})" for channel in chosen if channel.kind == "analog"]
     if analog:
         raise ValueError(f"{path}: expected electrodes, found analog inputs {', '.join(analog)}: leave them out")
-    ids = [channel.electrode_id for channel in chosen]
-    repeated = sorted({number for number in ids if ids.count(number) > 1})
-    if repeated:
-        message = f"expected each electrode once, found {ranges_text(repeated)} twice: choose channels"
+    if twice := repeated(channel.electrode_id for channel in chosen):
+        message = f"expected each electrode once, found {ranges_text(twice)} twice: choose channels"
         raise ValueError(f"{path}: {message}")
     if cmp is None:
         return plain_grid(chosen, pitch_um=pitch_um)
@@ -72,6 +70,6 @@ def _positions_of_one(
 def contact_names(ns: Any, columns: NDArray[np.intp]) -> list[int] | list[str]:
     """Electrode ids; where several instruments have the same ones, each after its instrument's number: ``2-17``."""
     ids = [ns.channels[column].electrode_id for column in columns]
-    if not isinstance(ns, CombinedInstruments) or max(Counter(ids).values(), default=0) < 2:
+    if not isinstance(ns, CombinedInstruments) or not repeated(ids):
         return ids
     return [f"{number + 1}-{one}" for number, one in zip(ns.instruments_of(columns).tolist(), ids, strict=True)]

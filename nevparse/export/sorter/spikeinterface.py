@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
 from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
+from ...clock import epochs_of_segments
 from ...format.channel import Channel
 from ...maps.positions import Positions
 from ...traces.plan import SampleRows
@@ -70,8 +70,7 @@ def _start_seconds(ns: Continuous, files: Sequence[BinFile]) -> list[float]:
     """Seconds to the first sample of each file, from that of the first file on the same setting of the clock."""
     firsts = [row for file in files for row in file.rows[:1] if isinstance(row, SampleRows)]
     ticks = [int(ns.segments[first.segment].ticks(first.start, first.start + 1)[0]) for first in firsts]
-    starts = [epoch.start for epoch in ns.epochs]
-    epochs = [bisect_right(starts, first.segment) - 1 for first in firsts]
+    epochs = epochs_of_segments(ns.epochs, [first.segment for first in firsts])
     return [(tick - ticks[epochs.index(epoch)]) / ns.tick_rate for tick, epoch in zip(ticks, epochs, strict=True)]
 
 

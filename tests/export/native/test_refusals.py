@@ -67,7 +67,7 @@ def test_writing_c14_what_is_in_the_way_is_kept_unless_overwritten(
         ({"labels": "x*"}, KeyError, "no label"),
         ({"kind": "analog"}, KeyError, "no analog channels"),
         ({"segments": []}, ValueError, "at least one segment"),
-        ({"segments": [2]}, ValueError, r"expected segments \(0 to 1\), found 2"),
+        ({"segments": [2]}, ValueError, r"expected a segment \(0 to 1\), found 2"),
         ({"segments": slice(5, 9)}, ValueError, "at least one segment"),
         ({"start_tick": 10**9}, ValueError, "a time that holds samples"),
         ({"start_tick": 210_001, "stop_tick": 210_001}, ValueError, "a time that holds samples"),
