@@ -24,6 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
+from nevparse.traces import extents
 
 NUMPY_2 = int(np.__version__.split(".")[0]) >= 2
 DRIFT = t.stamps(900, drift_ppm=4000, breaks={300: 40, 600: 300})
@@ -242,6 +243,16 @@ def test_arrays_c05_packets_are_copied_to_where_any_library_reads_them(made: Cal
     x = made("PTP")
     for part in (x[5:90], x[5:90, 1:2], x[5:90, [1, 0]], x[::7]):
         assert all(stride % part.itemsize == 0 for stride in part.strides)
+
+
+@pytest.mark.parametrize("key", [slice(None), slice(3, 700, 3), np.array([0, 1, 299, 899])], ids=str)
+def test_arrays_c05_many_packets_are_copied_by_two_threads(
+    made: Callable[..., nv.Traces], key: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = made("PTP")
+    by_one = x[key]
+    monkeypatch.setattr(extents, "_MANY_BYTES", 1)
+    assert x[key].tolist() == by_one.tolist()
 
 
 def test_arrays_c06_it_converts_as_numpy_asks(made: Callable[..., nv.Traces]) -> None:
