@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import os
@@ -22,6 +23,7 @@ from hypothesis import HealthCheck, settings
 from source.watching import Time
 
 import nevparse as nv
+from nevparse.cli import commands
 from nevparse.nev.file import NevFile
 from nevparse.nsx.file import NsxFile
 from nevparse.source import growth
@@ -34,6 +36,7 @@ _COMMON: dict[str, Any] = {
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 }
 _ALIKE: dict[str, Any] = {"derandomize": True, "database": None}  # where a run is to find what another one found
+_FOLDERS = itertools.count()
 QUICK, THOROUGH = 20, 100  # examples of each property
 
 # Of the interop extra; without all of them its tests are not collected, and the summary says so
@@ -74,15 +77,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
 
 
-def pytest_collection_finish() -> None:
-    """Let the many collections in the tests pass over all that is loaded by now."""
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if _ABSENT:
+        terminalreporter.write_line(f"not collected: test_interop.py, which needs .[interop]: {', '.join(_ABSENT)}")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def little_to_collect() -> None:
+    """Let the many collections in the tests of a file pass over all that is there by now."""
     gc.collect()
     gc.freeze()
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if _ABSENT:
-        terminalreporter.write_line(f"not collected: test_interop.py, which needs .[interop]: {', '.join(_ABSENT)}")
+@pytest.fixture(autouse=True, scope="session")
+def one_parser() -> Iterator[None]:
+    """Build the parser of the commands once for a thousand of them: that would take longer than most of them do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commands, "parser", functools.cache(commands.parser))
+        yield
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder of the test's own. Pytest's is made with a link to the newest of each name, which takes longer."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    folder = tmp_path_factory.getbasetemp() / f"{name}-{next(_FOLDERS)}"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture

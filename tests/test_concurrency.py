@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -23,19 +24,19 @@ from builders import nev as nb
 from builders import nsx as b
 from builders import timing as t
 from builders.handles import open_files
+from contents import all_of, open_file, worker
 from depth import searched
 from fixture_types import FileOf, Opened
+from processes import PATIENCE_S
 
 import nevparse as nv
 from nevparse.cached import cached_property
-from nevparse.nev.file import NevFile
 from nevparse.nsx.file import NsxFile
 from nevparse.source import file as source_file
 
 PathOf = Callable[[str], str]
 
 N_THREADS = 4
-PATIENCE_S = 30
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system starts every process anew")
 # Python warns of what is tested here
 ALLOW_FORK = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -46,7 +47,6 @@ FILES = {
     "shuffled packets": t.ptp(t.shuffled(t.stamps(100), {30: [2, 0, 1]})),
     "nev": nb.every_kind((3, 0)),
 }
-SCALES = dict.fromkeys(range(1, 10), 0.25)  # for 2.1, which has none
 every_file = pytest.mark.parametrize("what", FILES)
 
 
@@ -73,30 +73,6 @@ def path_of(file_of: FileOf) -> PathOf:
         return file_of(FILES[what], "s.nev" if what.startswith("nev") else "s.ns5")
 
     return write
-
-
-def open_file(path):
-    return nv.open_nev(path) if path.endswith(".nev") else nv.open_nsx(path, nev=SCALES)
-
-
-def all_of(file):
-    """Everything that a file tells, as bytes and plain values."""
-    if isinstance(file, NevFile):
-        kinds = file.kinds()
-        events = {kind: file.events(kind).tobytes() for kind in kinds if kind not in ("spike", "stim")}
-        return kinds, events, file.spikes().tobytes(), repr(file.trains()), file.comments(), file.packets.tobytes()
-    segments = [(s.samples.tobytes(), s.ticks().tobytes(), repr(s)) for s in file.segments]
-    chunks = [chunk.samples.tobytes() for chunk in file.chunks(7, channels=[1, 0])]
-    where = [found.tolist() for found in file.locate([0, 5, 10**13])]
-    return (
-        segments,
-        chunks,
-        where,
-        file.gaps,
-        repr(file.channels),
-        file.read(segment=0, unit="uV").tobytes(),
-        file.fully_scanned().gaps,
-    )
 
 
 def together(calls):
@@ -255,15 +231,12 @@ def test_closing_the_input_of_an_export_leaves_nothing(file_of: FileOf, out: Pat
 # ---------------------------------------------------------------------------------------------------- processes
 
 
-def worker(file):
-    """What a process that was handed a file makes of it."""
-    with file:
-        return all_of(file)
-
-
 @ALLOW_FORK
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-def test_files_are_handed_to_processes_however_they_start(file_of: FileOf, method) -> None:
+def test_files_are_handed_to_processes_however_they_start(
+    file_of: FileOf, method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))  # they need none of pytest
     names = {what: file_of(data, f"{k}.nev" if what.startswith("nev") else f"{k}.ns5")
              for k, (what, data) in enumerate(FILES.items())}  # fmt: skip
     files = [open_file(name) for name in names.values()]

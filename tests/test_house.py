@@ -8,13 +8,13 @@ import os
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from processes import environment, python
 
 import nevparse
 
@@ -112,7 +112,7 @@ def test_nothing_happens_at_import(file: str) -> None:
 
 def test_importing_the_package_loads_no_numpy() -> None:
     code = "import sys, nevparse; assert 'numpy' not in sys.modules; nevparse.open_nsx; assert 'numpy' in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, env=with_path(PACKAGE.parent), timeout=60)
+    assert python("-c", code).returncode == 0
 
 
 def test_an_export_of_continuous_data_loads_nothing_that_reads_a_nev(tmp_path: Path) -> None:
@@ -121,9 +121,7 @@ def test_an_export_of_continuous_data_loads_nothing_that_reads_a_nev(tmp_path: P
         "with nevparse.open_nsx(sys.argv[1]) as ns: nevparse.write_bin(ns, 'o.bin')\n"
         "assert not [name for name in sys.modules if name.startswith('nevparse.nev.')]"
     )
-    subprocess.run(
-        [sys.executable, "-c", code, str(DEMO)], check=True, cwd=tmp_path, env=with_path(CHECKOUT), timeout=60
-    )
+    assert python("-c", code, DEMO, cwd=tmp_path).returncode == 0
 
 
 def test_most_functions_are_short() -> None:
@@ -238,10 +236,6 @@ assert not [name for name in sys.modules if name.split(".")[0] == "nevparse"]
 """
 
 
-def with_path(folder: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "error"}
-
-
 @pytest.fixture(scope="module", params=["folder", "zip"])
 def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another tool, which has a copy of the package under another name, in a folder or in a zip."""
@@ -255,10 +249,7 @@ def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.mark.parametrize("code", [INFO, WRITE], ids=["info", "write_bin"])
 def test_a_copy_under_another_name_works_alone(rig: Path, tmp_path: Path, code: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCKED + code, str(DEMO), str(tmp_path / "o.bin")],
-        cwd=tmp_path, env=with_path(rig), capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = python("-c", BLOCKED + code, DEMO, tmp_path / "o.bin", cwd=tmp_path, env=environment(rig))
     assert (done.returncode, done.stderr) == (0, b"")
     if code is INFO:
         assert b"144 channels, 30000 Hz, int16" in done.stdout

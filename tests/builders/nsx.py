@@ -126,9 +126,11 @@ def block(kind: str, tick: int, samples: Any, *, n_samples: int | None = None, f
     return struct.pack(code, flag, tick, len(data) if n_samples is None else n_samples) + data.tobytes()
 
 
-def packets(ticks: Iterable[int], samples: Any) -> bytes:
-    """One packet for each sample, with its own timestamp, as PTP systems write."""
-    return b"".join(block("ptp", int(tick), row[None]) for tick, row in zip(ticks, samples, strict=True))
+def packets(ticks: Sequence[int] | np.ndarray, rows: np.ndarray) -> bytes:
+    """One packet for each row of samples, with its own timestamp, as PTP systems write."""
+    made = np.zeros(len(rows), [("flag", "u1"), ("tick", "<u8"), ("n_samples", "<u4"), ("row", "<i2", rows.shape[1])])
+    made["flag"], made["tick"][:], made["n_samples"], made["row"] = 1, np.asarray(ticks, np.uint64), 1, rows
+    return made.tobytes()
 
 
 def even_ticks(kind: str, start: int, n: int, period: int, tick_rate: int) -> list[int]:

@@ -67,11 +67,9 @@ def shuffled(ticks: np.ndarray, groups: Mapping[int, Sequence[int] | np.ndarray]
 
 def ptp(ticks: Iterable[int], samples: np.ndarray | None = None, *, period: int = 1, **header: Any) -> bytes:
     """A PTP file: a packet for each timestamp. Without samples, those of two channels that tell their packet."""
-    stamps_ = np.array(list(ticks) if not isinstance(ticks, np.ndarray) else ticks, np.uint64)
+    stamps_ = ticks if isinstance(ticks, np.ndarray) else list(ticks)
     rows = b.ramp(len(stamps_), 2) if samples is None else samples
-    packets = np.zeros(len(stamps_), [("one", "u1"), ("tick", "<u8"), ("n", "<u4"), ("row", "<i2", rows.shape[1])])
-    packets["one"], packets["tick"], packets["n"], packets["row"] = 1, stamps_, 1, rows
-    return head("ptp", rows.shape[1], period=period, tick_rate=NS, **header) + packets.tobytes()
+    return head("ptp", rows.shape[1], period=period, tick_rate=NS, **header) + b.packets(stamps_, rows)
 
 
 def head(kind: str, n_channels: int, **header: Any) -> bytes:

@@ -15,25 +15,15 @@ import numpy as np
 import pytest
 from builders import nsx as b
 from fixture_types import Command, FileOf
+from processes import PATIENCE_S, environment, python
 
 import nevparse
 
-PACKAGE_HOME = Path(nevparse.__file__).resolve().parents[1]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and terminals")
 
 
-def command(*arguments):
-    return [sys.executable, "-m", "nevparse", *map(str, arguments)]
-
-
-def environment(**more):
-    return {**os.environ, "PYTHONPATH": str(PACKAGE_HOME), "PYTHONWARNINGS": "error", **more}
-
-
-def run(*arguments, **more):
-    return subprocess.run(
-        command(*arguments), capture_output=True, env=environment(**more), timeout=60, check=False
-    )  # fmt: skip
+def run(*arguments, **options):
+    return python("-m", "nevparse", *arguments, **options)
 
 
 @pytest.fixture
@@ -100,7 +90,7 @@ def test_what_a_terminal_would_obey_is_made_visible(main: Command, file_of: File
 
 
 def test_info_is_plain_where_the_output_cannot_show_a_letter(recording: str) -> None:
-    done = run("info", recording, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    done = run("info", recording, env=environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0"))
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"V per bit" in done.stdout
 
@@ -285,7 +275,7 @@ def test_the_version_costs_no_numpy() -> None:
         "try: main(['--version'])\nexcept SystemExit as stop: assert not stop.code\n"
         "assert 'numpy' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment(), timeout=60, check=False)
+    done = python("-c", code)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode().split() == ["nevparse", nevparse.__version__]
 
@@ -296,10 +286,7 @@ def test_progress_is_shown_on_a_terminal_only(recording: str, tmp_path: Path) ->
 
     ours, theirs = pty.openpty()
     try:
-        done = subprocess.run(
-            command("bin", recording, tmp_path / "o.bin"),
-            stdout=subprocess.PIPE, stderr=theirs, env=environment(), timeout=60, check=False,
-        )  # fmt: skip
+        done = run("bin", recording, tmp_path / "o.bin", stderr=theirs)
         os.close(theirs)
         theirs = -1
         seen = os.read(ours, 10_000)
@@ -319,7 +306,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     path.write_bytes(b.nsx([], "2.1"))
     os.truncate(path, 2_000_000_000)  # of holes: long enough to be interrupted
     process = subprocess.Popen(
-        command("bin", path, folder / "o.bin", "--channels", "1,0"), env=environment(),
+        [sys.executable, "-m", "nevparse", "bin", path, folder / "o.bin", "--channels", "1,0"], env=environment(),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )  # fmt: skip
@@ -329,7 +316,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
                 break
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
         process.wait()
@@ -345,10 +332,7 @@ def test_a_reader_that_goes_away_is_no_error(recording: str, tmp_path: Path, act
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        done = subprocess.run(
-            command(action, recording, *arguments),
-            stdout=writing, stderr=subprocess.PIPE, env=environment(), timeout=60, check=False,
-        )  # fmt: skip
+        done = run(action, recording, *arguments, stdout=writing)
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")

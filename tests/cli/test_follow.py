@@ -14,7 +14,8 @@ import pytest
 from builders.growing import Growing
 from builders.recorders import Recorder
 from fixture_types import FileOf
-from source.watching import ROOT, Time, bin_command, contents, exported, wait_for
+from processes import PATIENCE_S, environment
+from source.watching import Time, bin_command, contents, exported, wait_for
 
 from nevparse.cli import commands as cli
 from nevparse.cli import terminal
@@ -63,13 +64,13 @@ def test_growing_c23_an_interrupted_process_leaves_complete_files(tmp_path: Path
         recorder.upto(made.blocks[0].rows + 40)
         process = subprocess.Popen(
             [sys.executable, "-m", "nevparse", *bin_command(tmp_path / "s.ns5", out)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
         )  # fmt: skip
         try:
             wait_for(Path(f"{out}.nevparse-part"), 40)
             recorder.upto(len(made.data))
             process.send_signal(signal.SIGINT)
-            output, errors = process.communicate(timeout=20)
+            output, errors = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
             process.wait()

@@ -17,22 +17,18 @@ from builders import nev as nb
 from builders import nsx as b
 from export.left import left_in
 from fixture_types import FileOf
+from processes import environment, python
 
 import nevparse as nv
 from nevparse.cli import commands as cli
 from nevparse.source import objects
 from nevparse.source.file import FileSource
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-
 
 def run(folder: Path, *arguments: str, encoding: str = "utf-8") -> tuple[int, str, str]:
     """A command in a process of its own, whose console has an encoding: exit code and what it printed."""
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONIOENCODING": encoding, "PYTHONWARNINGS": "error"}
-    done = subprocess.run(
-        [sys.executable, "-m", "nevparse", *arguments],
-        cwd=folder, env=environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False,
-    )  # fmt: skip
+    env = environment(PYTHONIOENCODING=encoding)
+    done = python("-m", "nevparse", *arguments, cwd=folder, env=env, stdin=subprocess.DEVNULL)
     out, err = done.stdout.decode(encoding), done.stderr.decode(encoding)
     assert "Traceback" not in err
     return done.returncode, out, err

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import pickle
 import random
-import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from depth import searched
 from fixture_types import FileOf
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import python
 
 import nevparse as nv
 from maps.arrays import Read, Refused
@@ -280,8 +279,7 @@ def test_maps_c21_xml_is_imported_by_reading_only(file_of: FileOf) -> None:
         "import sys; import nevparse.maps.ccf; assert 'pyexpat' not in sys.modules; "
         "nevparse.read_ccf(sys.argv[1]); assert 'pyexpat' in sys.modules"
     )
-    root = str(Path(nv.__file__).parents[1])
-    subprocess.run([sys.executable, "-c", code, file_of(ccf_of(item(1)))], check=True, cwd=root, timeout=60)
+    assert python("-c", code, file_of(ccf_of(item(1)))).returncode == 0
 
 
 def test_configurations_travel_to_workers(read: Read) -> None:

@@ -6,13 +6,12 @@ from __future__ import annotations
 import copy
 import io
 import multiprocessing
-import os
 import pickle
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from operator import getitem
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,11 @@ from builders.handles import open_files, replaced
 from fixture_types import Opened
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import python
 from source.watching import samples_of
 
 import nevparse as nv
 
-ROOT = Path(nv.__file__).resolve().parents[1]
 N, WIDTH = 23, 5
 NUMPY_2 = int(np.__version__.split(".")[0]) >= 2
 
@@ -177,9 +176,10 @@ def test_clusters_c04_segments_of_the_exact_file_stay_the_same(opened: Opened) -
         np.testing.assert_array_equal(reopened.ticks(), segment.ticks())
 
 
-def test_clusters_c04_it_opens_in_processes_that_were_spawned(opened: Opened) -> None:
+def test_clusters_c04_it_opens_in_processes_that_were_spawned(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     data, samples = in_blocks((7, 1, 9, 6))
     (segment,) = opened(data).segments
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))  # it needs none of pytest
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         parts = pool.starmap(getitem, [(segment, (slice(a, a + 6), [4, 0])) for a in range(0, N, 6)])
         pool.close()
@@ -235,25 +235,21 @@ def test_clusters_c04_what_has_changed_is_refused_where_it_is_needed(opened: Ope
 
 WORKER = """
 import pickle, sys
-frozen = open(sys.argv[1], "rb")
-with frozen:
-    parts = pickle.load(frozen)
-print(sum(int(segment[:].sum()) for part in parts for segment in getattr(part, "segments", [part])))
-kept = parts  # up to the end of the program
+with open(sys.argv[1], "rb") as frozen:
+    ways = [pickle.load(frozen) for _ in range(3)]  # kept up to the end of the program
+for parts in ways:
+    print(sum(int(segment[:].sum()) for part in parts for segment in getattr(part, "segments", [part])))
 """
 
 
 def test_clusters_c05_a_worker_that_closes_nothing_is_not_warned(opened: Opened, tmp_path: Path) -> None:
     data, samples = b.plausible("2.3", 3, (50, 40))
     ns = opened(data)
-    for k, handed in enumerate([[ns], ns.segments, [ns.segments[0], pickle.loads(pickle.dumps(ns.segments[1]))]]):
-        (tmp_path / "parts").write_bytes(pickle.dumps(handed))
-        done = subprocess.run(
-            [sys.executable, "-X", "dev", "-W", "error", "-c", WORKER, str(tmp_path / "parts")],
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert (done.returncode, done.stderr) == (0, b""), k
-        assert int(done.stdout) == int(samples.sum(dtype=np.int64))
+    ways = [[ns], ns.segments, [ns.segments[0], pickle.loads(pickle.dumps(ns.segments[1]))]]
+    (tmp_path / "parts").write_bytes(b"".join(map(pickle.dumps, ways)))
+    done = python("-X", "dev", "-c", WORKER, tmp_path / "parts")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.split() == [b"%d" % samples.sum(dtype=np.int64)] * len(ways)
 
 
 def test_clusters_c06_its_token_names_the_file_and_the_stretch_and_nothing_else(opened: Opened) -> None:

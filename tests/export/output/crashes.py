@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from builders import nsx as b
+from processes import environment
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows the second ends a process as hard as the first here
 KILLED = -KILL if os.name == "posix" else KILL
@@ -60,8 +61,9 @@ class Case:
     def set_up(self, folder: Path) -> Path:
         """A folder as it is before the export; returns the target in it."""
         folder.mkdir()
+        for place in {(folder / name).parent for name in self.before} - {folder}:
+            place.mkdir()
         for name, data in self.before.items():
-            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(data)
         return folder / self.target
 
@@ -142,8 +144,8 @@ def folder_cases() -> list[Case]:
 
 def contents(folder: Path) -> Files:
     """Name and bytes of every file."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    paths = sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.is_file()}
 
 
 class Exporter:
@@ -168,8 +170,7 @@ class Exporter:
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", __file__, "fork" if self._fork else "once"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(TESTS.parent), str(TESTS))),
-                 "OPENBLAS_NUM_THREADS": "1"},
+            env=environment(TESTS.parent, TESTS, OPENBLAS_NUM_THREADS="1"),
         )  # fmt: skip
 
     def start(self, case: Case, target: Path, **more: Any) -> None:

@@ -97,7 +97,7 @@ def kill_before_each(
 
 
 @pytest.mark.parametrize(
-    ("every", "links"), [(3, True), *(pytest.param(1, links, marks=pytest.mark.thorough) for links in (True, False))]
+    ("every", "links"), [(7, True), *(pytest.param(1, links, marks=pytest.mark.thorough) for links in (True, False))]
 )
 @pytest.mark.parametrize("name", FILE_CASES + FOLDER_CASES)
 def test_exports_c01_c02_killed_before_any_operation(

@@ -19,6 +19,7 @@ import pytest
 from builders import nsx as b
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import PATIENCE_S
 
 import nevparse as nv
 from export.output import crashes
@@ -159,7 +160,7 @@ def test_exports_c06_a_small_disk(file_of: Callable[..., str], tmp_path: Path, h
     paths = os.path.dirname(os.path.dirname(nv.__file__)), os.path.dirname(os.path.dirname(np.__file__))
     done = subprocess.run(
         [*mount, sys.executable, "-c", IN_A_SMALL_DISK, source, how, *paths],
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=PATIENCE_S,
     )  # fmt: skip
     message, left = done.stdout.splitlines()
     assert "s.bin could not be written: No space left on device (240 kB needed, " in message

@@ -7,8 +7,6 @@ import ast
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,12 @@ from builders import sorting as sb
 from builders import timing as t
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import python
 
 import nevparse as nv
 from nevparse.cli import commands as cli
 
 Opened = Callable[..., Any]
-ROOT = Path(nv.__file__).resolve().parents[1]
 FILES = [
     "binary.json",
     "kilosort_probe.json",
@@ -319,11 +317,7 @@ def test_sorters_c11_the_next_run_cleans_up_behind_one_that_was_killed(
     """Kills at every moment: `test_output_kills.py`."""
     if existing:
         nv.write_sorter(recording, folder, electrodes=[2, 1])
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, recording.path, str(folder), str(nth)], env=environment, timeout=60, check=False
-    )
-    assert done.returncode == 9
+    assert python("-c", KILLED, recording.path, folder, nth).returncode == 9
     assert "folder.nevparse-part" in left_in(folder.parent)
     nv.write_sorter(recording, folder, overwrite=True)
     assert left_in(folder.parent) == ["folder"]
