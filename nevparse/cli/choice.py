@@ -35,13 +35,13 @@ class Chosen:
         absent = self.check_numbers("columns", slices, n)
         last = max(part.stop or 0 for part in slices)
         if last > n and not absent:
-            print_message(f"warning: --channels goes to {last}, and the file has {n} channels")
+            print_message(f"warning: --channels goes to {last}, but the file has {n} channels")
         return slices
 
     def check_numbers(self, what: str, slices: list[slice], n: int) -> list[int]:
         """Refuse or skip single numbers that are not below `n`; returns them."""
         absent = [part.start for part in slices if _is_number(part) and not -n <= part.start < n]
-        self._report_absent(what, absent, f"the file has {n}, from 0", ranges_text)
+        self._report_absent(what, absent, f"the file has {n}, counted from 0", ranges_text)
         return absent
 
     def electrodes(self, ids: list[int]) -> list[int]:

@@ -88,13 +88,15 @@ def _info(arguments: argparse.Namespace) -> int:
     from .opening import as_member, is_folder, open_named
 
     if arguments.nev and len(arguments.file) > 1:
-        raise UnusableInput("--nev is the NEV of one recording; name one")
+        raise UnusableInput("--nev is for one recording, and several are named: name one")
 
     def print_info(name: str) -> int:
         if is_folder(name):
             for option in ("nev", "json", "units", "channels", "quality"):
                 if getattr(arguments, option):
-                    raise UnusableInput(f"--{option} is of a file or a recording, and {name} is a folder: leave it out")
+                    raise UnusableInput(
+                        f"--{option} is for a file or a recording, but {name} is a folder: leave it out"
+                    )
             lines, is_whole = folder_table(name)
             print("\n".join(lines), flush=True)
             return DONE if is_whole else UNUSABLE
@@ -172,7 +174,7 @@ def _write_bin(names: Sequence[str], out: str, arguments: argparse.Namespace) ->
         ns = files[0]
         is_timed = (arguments.start, arguments.stop) != (None, None)
         if arguments.follow and is_timed and not ns.n_samples:
-            why = "has no samples yet, so --start and --stop cannot be resolved; retry once recording has begun"
+            why = "has no samples yet, which --start and --stop count from; try again when it has"
             raise UnusableInput(f"{ns.path} {why}")
         joined = _joined(files, arguments)
         options = _options(ns, arguments, "{} samples".format, timed=joined)
@@ -207,7 +209,7 @@ def _joined(files: Sequence[NsxFile], arguments: argparse.Namespace) -> NsxFile 
     if len(files) == 1:
         return files[0]
     if getattr(arguments, "follow", False):
-        raise ValueError("expected, with --follow, one file, found several: follow each on its own")
+        raise ValueError("--follow takes one file, and several are named: follow each by itself")
     return _end_to_end(files, arguments) if arguments.append else _side_by_side(files, arguments)
 
 
@@ -231,7 +233,7 @@ def _side_by_side(files: Sequence[NsxFile], arguments: argparse.Namespace) -> Co
         offsets = [shift if isinstance(shift, int) else round(shift * files[0].tick_rate) for shift in offsets]
     combined = combine_instruments(files, clock=arguments.clock, offsets=offsets)
     doubled = ranges_text(combined.doubled_electrodes)
-    several = f"; electrodes {doubled} are in several, told apart by column" if doubled else ""
+    several = f"; electrodes {doubled} are in more than one: choose them by column" if doubled else ""
     print_message(f"{len(files)} instruments side by side: {combined.clock_note}{several}")
     return combined
 
@@ -282,7 +284,9 @@ def _read_maps(arguments: argparse.Namespace, of_instruments: bool = False) -> A
             return read_cmp(arguments.cmp, first_bank=arguments.first_bank)
         banks = arguments.first_bank or "A" * len(arguments.cmp)
         if len(banks) != len(arguments.cmp):
-            raise ValueError(f"expected --first-bank as {len(arguments.cmp)} letters, one a map, found {banks!r}")
+            raise ValueError(
+                f"expected --first-bank as {len(arguments.cmp)} letters, one for each map, found {banks!r}"
+            )
         return [read_cmp(path, first_bank=bank) for path, bank in zip(arguments.cmp, banks, strict=True)]
 
 

@@ -159,7 +159,7 @@ def save_npy(listing: Listing, path: str) -> None:
     if kind is None:
         raise UnusableInput("--npy takes one kind of event: name it with --kind")
     if listing.sidecar is not None:
-        raise UnusableInput("--npy has the fields of the file alone; leave out --rows")
+        raise UnusableInput("--npy writes only what is in the file; leave out --rows")
     edges = nev.digital_edges() if listing.edges else None
     packets = nev.packets_of(kind) if edges is None else edges["packet"]
     chosen = listing.chosen(packets)

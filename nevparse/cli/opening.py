@@ -56,8 +56,8 @@ def open_continuous(
         with _whole_recording(opened) as recording:
             ns = _choose_nsx(recording, number, has_choice)
             slower = number is None and ns is not recording.fastest
-            why = f"; the faster {recording.fastest.path} has no such channels" if slower else ""
-            print_message(f"{ns.path} ({ns.sampling_rate:g} Hz){why}")
+            why = f"; the faster {recording.fastest.path} does not have these channels" if slower else ""
+            print_message(f"using {ns.path} ({ns.sampling_rate:g} Hz){why}")
             yield ns
 
 
@@ -78,11 +78,11 @@ def open_events(name: str, nev: str | None = None) -> Iterator[tuple[NevFile, Re
 def check_output_name(out: str) -> None:
     """Refuse the last of several recordings as the name of the output, which was forgotten."""
     if out == "-":
-        raise UnusableInput("an export is written to files; name the .bin in the place of -")
+        raise UnusableInput("an export cannot go to standard output; name a .bin in the place of -")
     is_base = not os.path.splitext(out)[1] and _has_members(out)
     if is_base or base_of(out) != out or begins_as_recording(out):
         what = "is a recording" if os.path.exists(out) or is_base else "is a recording's name"
-        raise UnusableInput(f"{out} {what}, and the last name is that of the .bin to write: add one behind it")
+        raise UnusableInput(f"{out} {what}, but the last name must be that of the .bin to write: add one after it")
 
 
 def _has_members(base: str) -> bool:

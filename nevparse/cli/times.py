@@ -74,11 +74,11 @@ def _check_range(file: Timed, start: Time | None, ticks: Mapping[str, int | None
     first_s, last_s = file.seconds(span).tolist()
     if start_tick is not None and start_tick < span[0]:
         if isinstance(start, datetime):
-            print_message(f"--start is before the beginning of {file.path}; taken from there on")
+            print_message(f"--start is before the beginning of {file.path}; starting there")
         elif start is not None and start < 0:
             raise UnusableInput(f"--start is below 0, and {file.path} begins at {first_s:.6g} s (tick {span[0]})")
     if stop_tick is not None and stop_tick > span[1] and not is_following:
-        print_message(f"--stop is beyond the end of {file.path}, {last_s:.6g} s (tick {span[1]}); taken up to there")
+        print_message(f"--stop is beyond the end of {file.path}; stopping there, at {last_s:.6g} s (tick {span[1]})")
 
 
 def _recorded_span(file: Timed) -> tuple[int, int] | None:

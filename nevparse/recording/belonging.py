@@ -132,10 +132,10 @@ def _advice(one: NsxFile, other: NsxFile, facts: ClockFacts, other_facts: ClockF
         shared = ranges_text(sorted({*one.electrode_ids.tolist()} & {*other.electrode_ids.tolist()}))
         both = f", and both have electrodes {shared}" if shared else ""
         after = f"By the dates one was recorded after the other{both}: append them with concatenate (--append)"
-        return f"{after}. If the dates are wrong and the clock is one, {same}"
+        return f"{after}. If the dates are wrong and the clock is one, use {same}"
     ticks = round(compared.apart_s * one.tick_rate)
     shift = f"If the dates are right, offsets=[0, {ticks}] (--offsets 0,{ticks}t) aligns them to about a millisecond"
-    return f"{shift}. If the clock is one, {same}"
+    return f"{shift}. If the clock is one, use {same}"
 
 
 def _microseconds(moment: datetime) -> int:

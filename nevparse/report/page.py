@@ -184,9 +184,9 @@ def _worst(contents: PageContents) -> _Section | None:
 
 
 def _timeline(contents: PageContents) -> _Section:
-    note = "Seconds after the first sample. Bars are unbroken data; red lines are samples lost."
+    note = "Seconds after the first sample. Bars are data without a gap; at red lines samples are lost or overlap."
     if len(contents.times.axis.starts) > 1:
-        note += " At each grey band the clock was set anew: the times behind it count from that moment's own start."
+        note += " At each grey band the clock was set anew, and the times after it count from the new start."
     return _Section("Timeline", drawing.draw_timeline(contents.times), note)
 
 

@@ -151,7 +151,7 @@ def test_bin_overwrites_only_where_allowed(main: Command, recording: str, tmp_pa
         (["--electrodes", "77"], 1, "no electrode 77; the file has electrodes 1-5, 96, 129-130"),
         (["--labels", "x*"], 1, "no label 'x*'; the file has labels elec1"),
         (["--channels", "5:5"], 1, "expected at least one channel, found none"),
-        (["--channels", "6:144"], 0, "--channels goes to 144, and the file has 8 channels"),
+        (["--channels", "6:144"], 0, "--channels goes to 144, but the file has 8 channels"),
         (["--channels", "0:6", "--neural"], 2, "not allowed with argument"),
         (["--channels", "a"], 2, "--channels"),
         (["--channels", "0:1:2:3"], 2, "--channels"),

@@ -105,7 +105,7 @@ def test_writing_c21_what_is_refused_gives_one_line(
     cases = {
         (ns.path, out, "--start", "2t"): (1, "NSx 2.1 has no timestamps"),
         (ns.path, ns.path, "--overwrite"): (1, "is the recording itself"),
-        (ns.path, out, "--channels", "9"): (1, "no columns 9; the file has 3, from 0"),
+        (ns.path, out, "--channels", "9"): (1, "no columns 9; the file has 3, counted from 0"),
         (ns.path, out, "--electrodes", "9"): (1, "no electrode 9"),
         (ns.path, out, "--kinds", "spike"): (2, "an NSx has no events; leave out --kinds"),
         (nev.path, out, "--labels", "a"): (1, "no label 'a'"),

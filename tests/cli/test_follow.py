@@ -89,7 +89,7 @@ def test_growing_c23_the_command_refuses_what_it_cannot_follow(
         (["bin", path, str(out), "--timeout", "1"], 2, "--timeout requires --follow"),
         (bin_command(empty, out, "--timeout", "1", "--stop", "3"), 2, "no samples yet"),
         (bin_command(empty, out, "--timeout", "1"), 1, "found none when it ended"),
-        (["bin", path, path, str(out), "--gaps", "join", "--follow"], 1, "follow each on its own"),
+        (["bin", path, path, str(out), "--gaps", "join", "--follow"], 1, "follow each by itself"),
     ):
         assert cli.main(command) == code
         assert text in capsys.readouterr().err

@@ -51,10 +51,10 @@ def test_an_option_that_would_do_nothing_is_refused(main: Command, options: list
 def test_a_range_beyond_the_recording_is_taken_up_to_its_ends_and_said(main: Command) -> None:
     write("s.ns5", SAMPLES)
     code, _, err = main("bin", "s.ns5", "s.bin", "--start", "0.05", "--stop", "7")
-    assert (code, err) == (0, "nevparse: --stop is beyond the end of s.ns5, 0.1 s (tick 4000); taken up to there\n")
+    assert (code, err) == (0, "nevparse: --stop is beyond the end of s.ns5; stopping there, at 0.1 s (tick 4000)\n")
     assert Path("s.bin").read_bytes() == b.ramp(3000, 2)[1500:].tobytes()
     code, _, err = main("cut", "s.ns5", "cut.ns5", "--start", "1999-01-01T00:00:00", "--stop", "0.1")
-    assert (code, err) == (0, "nevparse: --start is before the beginning of s.ns5; taken from there on\n")
+    assert (code, err) == (0, "nevparse: --start is before the beginning of s.ns5; starting there\n")
     assert Path("cut.ns5").read_bytes() == SAMPLES
 
 
@@ -160,7 +160,7 @@ def two_rates() -> None:
 def test_a_base_name_takes_the_file_that_has_what_was_asked(main: Command, name: str, options: list[str]) -> None:
     two_rates()
     code, _, err = main("bin", name, "s.bin", *options)
-    assert (code, err) == (0, "nevparse: s.ns3 (2000 Hz); the faster s.ns5 has no such channels\n")
+    assert (code, err) == (0, "nevparse: using s.ns3 (2000 Hz); the faster s.ns5 does not have these channels\n")
     assert Path("s.bin").read_bytes() == b.ramp(20, 2).tobytes()
 
 
@@ -168,14 +168,14 @@ def test_a_sorter_takes_the_file_that_has_electrodes(main: Command) -> None:
     two_rates()
     code, _, err = main("sorter", "s", "folder")
     assert code == 0
-    assert "s.ns3 (2000 Hz); the faster s.ns5 has no such channels" in err
+    assert "s.ns3 (2000 Hz); the faster s.ns5 does not have these channels" in err
 
 
 @pytest.mark.parametrize("options", [[], ["--labels", "ainp1"], ["--channels", "0"]])
 def test_a_base_name_takes_the_fastest_file_otherwise(main: Command, options: list[str]) -> None:
     two_rates()
     code, _, err = main("bin", "s", "s.bin", *options)
-    assert (code, err) == (0, "nevparse: s.ns5 (30000 Hz)\n")
+    assert (code, err) == (0, "nevparse: using s.ns5 (30000 Hz)\n")
 
 
 def test_what_no_file_has_is_refused_by_the_fastest(main: Command) -> None:
@@ -274,7 +274,7 @@ def test_every_file_of_a_split_export_is_printed(main: Command) -> None:
 def test_channels_beyond_the_last_one_are_said(main: Command, stop: int, is_beyond: bool) -> None:
     ns = write("x.ns5", b.nsx([(0, b.ramp(10, 2))]))
     said = main("bin", ns, "x.bin", "--channels", f"0:{stop}")[2]
-    assert (f"--channels goes to {stop}, and the file has 2 channels" in said) == is_beyond
+    assert (f"--channels goes to {stop}, but the file has 2 channels" in said) == is_beyond
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_exports_c14_a_recording_in_place_of_the_output_is_said(
     file_of(n.every_kind((2, 3)), "c.nev")
     before = crashes.contents(tmp_path)
     code, _, message = main("bin", tmp_path / "a.ns5", tmp_path / last, "--overwrite")
-    assert (code, "the last name is that of the .bin to write" in message) == (2, True)
+    assert (code, "the last name must be that of the .bin to write" in message) == (2, True)
     assert crashes.contents(tmp_path) == before
 
 

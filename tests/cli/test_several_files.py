@@ -27,7 +27,7 @@ def test_joining_c06_bin_prints_what_proves_the_clock_and_what_is_left_out(main:
     code, out, err = main("bin", "x-NSP1.ns5", "x-NSP2.ns5", "w.bin", "--gaps", "join")
     assert code == 0
     assert "2 instruments side by side: dates within 0.004 s" in err
-    assert "electrodes 1-2 are in several" in err
+    assert "electrodes 1-2 are in more than one" in err
     assert "x-NSP1.ns5: 100 samples left out that other instruments lack" in out
     assert "x-NSP2.ns5: 100 samples left out that other instruments lack" in out
     said = json.loads(main("bin", "x-NSP1.ns5", "x-NSP2.ns5", "j.bin", "--gaps", "join", "--json")[1])
