@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from .. import __version__
 from ..format.tables import EVENT_KINDS
 from ..format.text import printable
-from .values import columns, excluded, factor, fill, ids, moment, offsets, seconds, segments
+from .values import columns, excluded, factor, fill, ids, kinds, moment, offsets, seconds, segments
 
 # Of each command; they are run in the folder of the README's recordings
 EXAMPLES = {
@@ -45,6 +45,9 @@ EXAMPLES = {
     ),
 }
 _GREEDY = ("--labels", "--cmp", "--kinds")  # they take as many values as follow
+_OUTPUT = re.compile(r"-o|--(out|output|outfile)(=.*)?")  # what other programs call the name of the output
+_PRINTING = ("--csv", "--json", "--spreadsheet")
+_ALIKE = 0.7  # of two spellings, at least; --channel and --help have 0.62
 _ANY_FILE = "a file; or a recording's base name, for all of its files"
 _OTHER_NEV = "take this NEV as the recording's own, such as a sorted one of another name"
 _CONTINUOUS = "an NSx file; or any file of a recording, or its base name"
@@ -62,6 +65,8 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is not known here, where the command's own usage is."""
         self._given = tuple(_joined(sys.argv[1:] if args is None else args))
+        if self._subparsers is None and (typed := next(filter(_OUTPUT.fullmatch, self._given), None)):
+            self.error(f"unknown option {typed}; the name of an output comes last, and what is printed goes to > FILE")
         parsed, unknown = super().parse_known_args(list(self._given), namespace)
         if unknown:
             self.error("; ".join(self._unknown(text) for text in unknown))
@@ -74,15 +79,20 @@ class _Parser(argparse.ArgumentParser):
         if choice := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             alike = get_close_matches(choice[1], re.split(r"[ ',]+", choice[2]), 1)
             message += f"; did you mean {alike[0]}?" if alike else ""
-        if message.endswith("expected one argument"):
+        if message.endswith("expected one argument") and self._has_negative():
             option = message.removeprefix("argument ").partition(":")[0].split("/")[0]
             message += f"; a value that begins with - is joined to it: {option}=-1"
         super().error(printable(message))  # it quotes names of files
 
+    def _has_negative(self) -> bool:
+        """Whether a value that begins with a minus was taken for an option."""
+        return any(text.startswith("-") and text not in self._option_string_actions for text in self._given)
+
     def _unknown(self, text: str) -> str:
         if not text.startswith("-"):
-            return f"unexpected {text!r}"
-        alike = get_close_matches(text.partition("=")[0], self._option_string_actions, 1)
+            option = next((option for option in _PRINTING if option in self._given), "")
+            return f"unexpected {text!r}" + (f"; {option} prints: > {text} keeps it" if option else "")
+        alike = get_close_matches(text.partition("=")[0], self._option_string_actions, 1, _ALIKE)
         return f"unknown option {text}" + (f"; did you mean {alike[0]}?" if alike else "")
 
     def _taken(self, option: str) -> str:
@@ -114,7 +124,7 @@ def _joined(arguments: Sequence[str]) -> Iterator[str]:
 def parser() -> argparse.ArgumentParser:
     """Every command with its options; ``command`` is the name of the one that was given."""
     top = _Parser("nevparse", description="Read Blackrock and Ripple recordings.")
-    top.add_argument("--version", action="version", version=f"nevparse {__version__}")
+    top.add_argument("--version", "-V", action="version", version=f"nevparse {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     top.epilog = "nevparse COMMAND -h has the options and examples of a command."
     info = commands.add_parser("info", help="what is in a file: date, duration, channels, gaps, events, damage")
@@ -228,8 +238,8 @@ def _add_cut(command: argparse.ArgumentParser) -> None:
     times.add_argument("--segments", type=segments, metavar="0,2:4", help=which)
     needed = f"{_EPOCH}. Needed where --start and --stop are times of several epochs"
     times.add_argument("--epoch", type=int, metavar="N", help=needed)
-    kinds = f"for a NEV: only these kinds of events: {', '.join(EVENT_KINDS)}"
-    times.add_argument("--kinds", nargs="+", action="extend", choices=EVENT_KINDS, metavar="KIND", help=kinds)
+    these = f"for a NEV: only these kinds of events: {', '.join(EVENT_KINDS)}"
+    times.add_argument("--kinds", nargs="+", action="extend", type=kinds, metavar="KIND", help=these)
     private = command.add_argument_group("private data")
     out = "take out dates, comments, other text and the application's name; with the word labels, labels too"
     private.add_argument("--anonymise", nargs="?", const=True, default=False, choices=["labels"], help=out)
@@ -302,8 +312,8 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rows", metavar="BIN", help=rows)
     times = command.add_argument_group("times and events")
     which = times.add_mutually_exclusive_group()
-    kind = f"only this kind of event: {', '.join(EVENT_KINDS)}. By default all but spike, stim and unknown"
-    which.add_argument("--kind", choices=EVENT_KINDS, metavar="KIND", help=kind)
+    kind = f"only these kinds of events: {', '.join(EVENT_KINDS)}. By default all but spike, stim and unknown"
+    which.add_argument("--kind", dest="kinds", type=kinds, metavar="KIND,KIND", help=kind)
     edges = "instead of digital events, each edge of each pin"
     which.add_argument("--edges", action="store_true", help=edges)
     _add_times(times)

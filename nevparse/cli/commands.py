@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has a µ, which --help prints too
     top = parser()
     typed = list(sys.argv[1:] if argv is None else argv)
-    arguments = top.parse_args([*typed[1:], "--help"] if typed[:1] == ["help"] else typed)
+    words = {"help": [*typed[1:], "--help"], "version": ["--version"]}
+    arguments = top.parse_args(words.get(typed[0], typed) if typed else typed)
     if arguments.command is None:
         top.print_help()
         return UNUSABLE
@@ -300,6 +301,8 @@ def _cut(arguments: argparse.Namespace) -> int:
     from .opening import recording_of
 
     _check_joining(arguments.file, arguments)
+    if arguments.kinds:
+        arguments.kinds = [kind for listed in arguments.kinds for kind in listed]
     with ExitStack() as stack:
         opened = _open_to_cut(arguments, stack)
         if isinstance(opened, (NsxFile, SuccessiveFiles)):
@@ -392,7 +395,7 @@ def _events(arguments: argparse.Namespace) -> int:
                 sidecar = stack.enter_context(read_sidecar(arguments.rows))
         times = tick_range(nev, arguments)
         listing = events.Listing(
-            nev, recording, arguments.kind, arguments.epoch, **times, sidecar=sidecar, edges=arguments.edges
+            nev, recording, arguments.kinds, arguments.epoch, **times, sidecar=sidecar, edges=arguments.edges
         )
         if arguments.npy:
             events.save_npy(listing, arguments.npy)

@@ -38,14 +38,14 @@ _Table = dict[str, Any]  # by name, in the order in which they are printed: a va
 
 @dataclass(frozen=True)
 class Listing:
-    """Which events to list: those of a kind, or of all but the most frequent kinds, of an epoch and a range of ticks.
+    """Which events to list: those of some kinds, or of all but the frequent ones, of an epoch and a range of ticks.
 
     With a recording its samples are listed too, and with a sidecar the rows of a ``.bin``.
     """
 
     nev: NevFile
     recording: Recording | None = None
-    kind: EventKind | None = None
+    chosen_kinds: Sequence[EventKind] | None = None
     epoch: int | None = None
     start_tick: int | None = None
     stop_tick: int | None = None
@@ -57,7 +57,9 @@ class Listing:
         """Those to list, in the order of the file's kinds."""
         if self.edges:
             return ["digital"]
-        return [self.kind] if self.kind else [k for k in self.nev.kinds() if k not in ("spike", "stim", "unknown")]
+        if self.chosen_kinds:
+            return list(dict.fromkeys(self.chosen_kinds))
+        return [kind for kind in self.nev.kinds() if kind not in ("spike", "stim", "unknown")]
 
     def chosen(self, packets: PacketNumbers) -> NDArray[np.intp]:
         """Places of the events whose packets are of the epoch and the range of ticks, in file order."""
@@ -96,14 +98,17 @@ class Listing:
 
 def _tables(listing: Listing) -> list[_Table]:
     """The columns of each kind. Prints, apart from them, what is not listed, or that there is nothing."""
+    if listing.epoch is not None:
+        checked_epoch(listing.nev.path, listing.epoch, len(listing.nev.epochs))
     tables = [_table(listing, kind) for kind in listing.kinds]
     kinds, is_empty = listing.nev.kinds(), not any(len(columns["tick"]) for columns in tables)
     others = {kind: n for kind, n in kinds.items() if kind not in listing.kinds}
     in_file = counts_text(kinds if is_empty else others)
     if is_empty:
         when = " in this time" if others != kinds else ""
-        print_message(f"{listing.nev.path}: no such events{when}; the file has {in_file or 'none of any kind'}")
-    elif others and listing.kind is None and not listing.edges:
+        how = "; --kind lists them" if kinds and not listing.chosen_kinds and not when and not listing.edges else ""
+        print_message(f"{listing.nev.path}: no such events{when}; the file has {in_file or 'none of any kind'}{how}")
+    elif others and not listing.chosen_kinds and not listing.edges:
         print_message(f"not listed: {in_file}; --kind lists them")
     return tables
 
@@ -155,9 +160,10 @@ def _one_value_a_cell(columns: _Table) -> _Table:
 
 def save_npy(listing: Listing, path: str) -> None:
     """Write events of one kind to a numpy file that does not exist yet, in the order of the file."""
-    nev, kind = listing.nev, "digital" if listing.edges else listing.kind
-    if kind is None:
+    nev, kinds = listing.nev, listing.kinds
+    if len(kinds) != 1 or not (listing.chosen_kinds or listing.edges):
         raise UnusableInput("--npy takes one kind of event: name it with --kind")
+    kind = kinds[0]
     if listing.sidecar is not None:
         raise UnusableInput("--npy writes only what is in the file; leave out --rows")
     edges = nev.digital_edges() if listing.edges else None

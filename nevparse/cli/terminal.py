@@ -71,10 +71,17 @@ PROGRESS_LINE = ProgressLine()
 
 
 def show_warnings() -> None:
-    """Print each warning from now on as one line, without its place in the code."""
+    """Print each warning from now on as one line, without its place in the code, and none twice."""
     warnings.simplefilter("always")
+    shown = set[str]()
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        if str(message) not in shown:
+            shown.add(str(message))
+            print_message(f"warning: {message}")
+
     warnings.simplefilter("ignore", ResourceWarning)  # of a file that Ctrl-C closed
-    warnings.showwarning = lambda message, *_, **__: print_message(f"warning: {message}")
+    warnings.showwarning = show
 
 
 def has_colors() -> bool:

@@ -10,9 +10,9 @@ from datetime import datetime
 from fractions import Fraction
 from functools import wraps
 from math import isfinite
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from ..format.tables import MAX_CHANNELS
+from ..format.tables import EVENT_KINDS, MAX_CHANNELS, EventKind
 from .times import time
 
 T = TypeVar("T")
@@ -68,6 +68,15 @@ def _slices(text: str) -> list[slice]:
         else:
             raise ValueError(text)
     return parts
+
+
+def kinds(text: str) -> list[EventKind]:
+    """Kinds of events: ``digital,comment``."""
+    named = [part.strip() for part in text.split(",")]
+    for kind in named:
+        if kind not in EVENT_KINDS:
+            raise ArgumentTypeError(f"invalid choice: {kind!r} (choose from {', '.join(map(repr, EVENT_KINDS))})")
+    return cast(list[EventKind], named)
 
 
 columns = _expected("columns as numbers from 0 and numpy's slices, such as 0:128,130", _columns_advice)(_slices)

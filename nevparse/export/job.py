@@ -14,7 +14,7 @@ import numpy as np
 
 from ..clock import Clock
 from ..errors import ExportError, Progress
-from ..format.text import duration_text, json_text, size_text
+from ..format.text import counted, duration_text, json_text, size_text
 from ..nsx.packets import TimestampCheck
 from ..source.base import Source
 from ..traces.packing import Buffer
@@ -26,6 +26,8 @@ from .output.files import PART, OutputFiles, check_name, complete_or_absent
 from .output.stream import stream, write_all
 
 _COMPANION_ENDINGS = ".json", ".ticks"
+# Of files that begin with a header, for which a program would take a .bin of this name
+_ENDINGS_WITH_HEADER = {".npy", ".npz", ".mat", ".csv", ".txt", ".h5", ".hdf5", ".nwb", ".edf", ".bdf", ".zip", ".html"}
 _TICKS_AT_ONCE = 1 << 16
 
 
@@ -64,9 +66,10 @@ class BinFile:
         return self.n_samples * self.n_channels * np.dtype(self.dtype).itemsize
 
     def __str__(self) -> str:
+        shape = f"{self.n_samples} samples x {counted(self.n_channels, 'channel')}"
         return (
-            f"{self.path}: {self.n_samples} samples x {self.n_channels} channels of {np.dtype(self.dtype).name}, "
-            f"little-endian, sample by sample (row = sample, column = channel); {self.sampling_rate:g} Hz, "
+            f"{self.path}: {shape} of {np.dtype(self.dtype).name}, little-endian, sample by sample "
+            f"(row = sample, column = channel); {self.sampling_rate:g} Hz, "
             f"{duration_text(self.n_samples / self.sampling_rate)}, {size_text(self.size_bytes)}"
         )
 
@@ -83,6 +86,9 @@ def bin_outputs(
     stem, kind = os.path.splitext(os.path.basename(path))
     if kind.lower() in _COMPANION_ENDINGS:
         raise ExportError(f"{path}: this name is a sidecar's; choose one that ends in .bin")
+    if kind.lower() in _ENDINGS_WITH_HEADER:
+        why = f"samples alone, without a header, are no {kind} file"
+        raise ExportError(f"{path}: {why}; choose a name that ends in .bin")
     names = [name for file in files for name in (file.path, *sidecar.companions(file.path))]
     older = [name for file in files for name in sidecar.older_companions(file.path)]
     written = {name for name in names if has_ticks or not name.endswith(_COMPANION_ENDINGS[1])}

@@ -30,6 +30,10 @@ _OTHERS = {
     b".git/ann": "a git-annex link as text in its place; git annex get fetches the file",
     b"\x1f\x8b": "a gzip file; decompress it, or give what gzip.open returns",
     b"PK\3\4": "a zip file; extract it, or give what zipfile opens",
+    b"//": "text, as array maps (.cmp) are, which read_cmp and --cmp take",
+    b"<?xml": "XML, as configurations (.ccf) are, which read_ccf takes",
+    b"\x89HDF": "an HDF5 file, as NWB and MATLAB 7.3 write",
+    b"MATLAB": "a MATLAB file",
     bytes(tables.MAGIC_BYTES): "zeros: the file was made, and not written or not copied",
 }
 

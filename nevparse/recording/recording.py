@@ -243,8 +243,9 @@ class Recording(Opened):
         return self.nev
 
 
-def _no_member(base: str, family: str, members: Iterable[str], digit: int) -> str:
-    return f"{base}: no .{family}{digit}; the recording has {', '.join(members)}"
+def _no_member(base: str, family: str, members: Iterable[str], digit: object) -> str:
+    named = f".{family}{digit}" if isinstance(digit, int) else f"file {digit!r}, as files go by their numbers (5)"
+    return f"{base}: no {named}; the recording has {', '.join(members)}"
 
 
 def open_recording(path: str | os.PathLike[str], *, nev: str | os.PathLike[str] | None = None) -> Recording:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Progress
+from ..errors import ExportError, Progress
 from ..export.output.files import complete_or_absent
 from ..format.dates import date_text
 from ..format.header import is_nev
@@ -116,6 +116,8 @@ def write_report(
         files = opened.files if isinstance(opened, Recording) else {_suffix(opened.path) or "file": opened}
         inputs = [file._source for file in files.values()]
         outputs = stack.enter_context(complete_or_absent(target, [target], overwrite=overwrite, inputs=inputs))
+        if not target.lower().endswith((".html", ".htm")):
+            raise ExportError(f"{target}: a page is HTML; choose a name that ends in .html")
         contents = PageContents(opened, files, cmp, by, seconds, len(_SECTIONS), progress)
         answer = answer_of(contents)
         html = _html(contents, answer).encode("utf-8", "backslashreplace")

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Progress
+from ..export.paths import takes_paths
 from ..format.channel import Channel
 from ..format.notebook import summary_html
 from ..format.text import counted, counts_text, duration_text, percent_text, printable
-from ..nsx.file import NsxFile
+from ..nsx.file import NsxFile, open_nsx
 from ..traces.plan import SampleRows
 from ..traces.traces import Continuous, Traces
 
@@ -146,6 +147,7 @@ class Measurement(NamedTuple):
     power: _Floats
 
 
+@takes_paths(open_nsx)
 def channel_quality(
     recording: NsxFile | Continuous | Traces, seconds: float | None = 10.0, *, progress: Progress | None = None
 ) -> Quality:
@@ -153,12 +155,12 @@ def channel_quality(
 
     Parameters
     ----------
-    recording : NsxFile, CombinedInstruments or Traces
-        An open file, several side by side, or chosen channels and times (`NsxFile.traces`). Filled rows are left out.
+    recording : NsxFile, CombinedInstruments, Traces or path
+        A file, several side by side, or chosen channels and times (`NsxFile.traces`). Filled rows are left out.
     seconds : float, optional
         How much to read, in windows of 1 s (shorter where the recording has no unbroken second). None reads all.
     progress : callable, optional
-        Called with (windows done, windows in all).
+        Called with (windows done, windows in all). What it raises cancels.
 
     Returns
     -------
@@ -177,8 +179,8 @@ def channel_quality(
     Examples
     --------
     >>> import nevparse as nv
-    >>> with nv.open_nsx("session.ns5") as ns:
-    ...     quality = nv.channel_quality(ns)
+    >>> nv.channel_quality("session.ns5")
+    Quality(83 good, 45 noisy, 16 not judged (1 window of 100 ms, spread over 100 ms))
     """
     return measure(recording, seconds, progress=progress).quality
 
@@ -187,6 +189,9 @@ def measure(
     recording: NsxFile | Continuous | Traces, seconds: float | None = 10.0, *, progress: Progress | None = None
 ) -> Measurement:
     """The same, with the power spectra."""
+    if not isinstance(recording, NsxFile | Continuous | Traces):
+        found = f"{type(recording).__name__}; recording.nsx has the continuous files of a recording"
+        raise TypeError(f"expected a continuous file or traces, found {found}")
     if seconds is not None and not seconds > 0:
         raise ValueError(f"expected seconds above 0, or None for the whole recording, found {seconds!r}")
     channels, rate = tuple(recording.channels), float(recording.sampling_rate)

@@ -274,13 +274,15 @@ def raise_no_samples(
     def seconds_of(tick: int) -> float:
         return (tick - continuous.zero_tick) / continuous.clock.tick_rate
 
+    if not segments:
+        raise ValueError(f"{continuous.path}: expected samples, found none in the file")
     if start_tick is not None and stop_tick is not None and stop_tick <= start_tick:
         raise ValueError(
             f"expected a time that holds samples, found an end before its start: {text(start_tick, stop_tick)}"
         )
     listed = [text(s.start_tick, int(s.ticks(s.n_samples - 1)[0])) for s in segments[:_MAX_LISTED]]
     more = f" and {len(segments) - _MAX_LISTED} more segments" if len(segments) > _MAX_LISTED else ""
-    known = ", ".join(listed) + more if listed else "none: the file has no samples"
+    known = ", ".join(listed) + more
     raise ValueError(f"expected a time that holds samples, which are {known}; found {text(start_tick, stop_tick)}")
 
 

@@ -138,13 +138,22 @@ def choose_electrodes(
     """
     if electrodes is not None and labels is not None:
         raise ValueError("expected one way to choose electrodes, found electrodes and labels")
-    ids = None if electrodes is None else integers(electrodes, "an electrode")
+    ids = None if electrodes is None else _ids(electrodes)
     if labels is not None:
         ids = _with_labels(list(labels_of.items()), labels, "electrodes", "electrodes=")
     if exclude is None:
         return ids
     left_out = _excluded([(number, number, label) for number, label in labels_of.items()], exclude)
     return [number for number in (labels_of if ids is None else ids) if number not in left_out]
+
+
+def _ids(electrodes: ElectrodeChoice) -> list[int]:
+    try:
+        return integers(electrodes, "an electrode")
+    except TypeError as error:
+        if any(isinstance(value, str) for value in one_or_more(electrodes)):
+            raise TypeError(f"{error}: names are for labels=") from None
+        raise
 
 
 def _excluded(named: Sequence[tuple[int, int, str]], exclude: ExcludeChoice) -> set[int]:
@@ -176,7 +185,8 @@ def _by_column(channels: Sequence[Channel], wanted: ChannelChoice) -> NDArray[np
     if columns.size == 0:
         return every[:0]
     if columns.dtype.kind not in "biuO":
-        raise TypeError(f"expected columns as integers or a mask of {n_channels}, found {columns.dtype}")
+        found = f"{parts[0]!r}: names are for labels=" if columns.dtype.kind == "U" else columns.dtype
+        raise TypeError(f"expected columns as integers or a mask of {n_channels}, found {found}")
     if columns.dtype == bool and columns.size != n_channels:
         raise ValueError(f"expected columns as integers or a mask of {n_channels}, found {columns.dtype}")
     try:
@@ -191,7 +201,7 @@ def _by_electrode(channels: Sequence[Channel], wanted: ElectrodeChoice) -> NDArr
     columns_of: dict[int, list[int]] = {}
     for channel in channels:
         columns_of.setdefault(channel.electrode_id, []).append(channel.index)
-    ids = integers(wanted, "an electrode")
+    ids = _ids(wanted)
     if absent := sorted({electrode_id for electrode_id in ids if electrode_id not in columns_of}):
         raise KeyError(_no_electrode(absent, columns_of))
     for electrode_id in ids:
@@ -236,6 +246,7 @@ def _no_label(wanted: str, labels: Sequence[str]) -> str:
         return f"no label {printable(wanted)!r}: give {', '.join(map(repr, parts))} as separate labels"
     alike = [label for label in known if label.casefold() == wanted.casefold()] or _nearest(wanted, known)
     guess = f": did you mean {' or '.join(repr(printable(label)) for label in alike)}" if alike else ""
+    guess += " (electrode ids are for electrodes=)" if wanted.isdigit() else ""
     listed = ", ".join(known) if len(known) <= _MOST_LISTED else f"{known[0]} to {known[-1]}, {len(known)} in all"
     return f"no label {printable(wanted)!r}{guess}; the file has labels {printable(listed)}"
 

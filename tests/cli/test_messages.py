@@ -55,6 +55,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
         ("--electrodes 5-1", "such as 1-96,129, found '5-1'"),
         ("--electrodes 1,200", "no electrode 200; the file has electrodes 1-96, 129-130"),
         ("--labels Elec1", "no label 'Elec1': did you mean 'elec1'; the file has labels elec1 to ainp2, 98 in all"),
+        ("--labels 1", "no label '1' (electrode ids are for --electrodes)"),
         ("--labels elec1,elec200", "no label 'elec200': did you mean"),
         ("--exclude elek1", "did you mean 'elec1'"),
         ("--exclude 500", "no electrode 500"),
@@ -67,6 +68,9 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
         ("--gaps fil", "invalid choice: 'fil'"),
         ("--chanels 0", "unknown option --chanels; did you mean --channels?"),
         ("--stat 3", "unknown option --stat; did you mean --start?"),
+        ("--out o.bin", "unknown option --out; the name of an output comes last"),
+        ("-o o.bin", "unknown option -o; the name of an output comes last"),
+        ("--output=o.bin", "unknown option --output=o.bin; the name of an output comes last"),
         ("--labels=elec1 --neural", "not allowed with argument"),
     ],
 )
@@ -202,3 +206,60 @@ def test_a_label_twice_is_chosen_by_the_commands_own_option(here: Path, capsys: 
     )
     code, message = told(capsys, "bin", "t.ns5", "o.bin", "--labels", "a")
     assert (code, message) == (1, "nevparse: label 'a' is in columns [0, 1]: choose one with --channels")
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("events s.nev --csv out.csv", "unexpected 'out.csv'; --csv prints: > out.csv keeps it"),
+        ("events s.nev --kind spike --electrode 3", "unknown option --electrode; unexpected '3'"),
+        ("events s.nev --kind spikes", "did you mean spike?"),
+        ("events s.nev --kind digital,comments", "invalid choice: 'comments'"),
+        ("events s.nev --npy", "argument --npy: expected one argument"),
+        ("events s.nev --npy o.npy --kind spike,comment", "--npy takes one kind of event"),
+        ("events s.nev --epoch 5", "expected an epoch among 0 alone: the clock was never set anew, found 5"),
+        ("events s.nev", "s.nev: no such events; the file has 30 spike; --kind lists them"),
+        ("events s.nev --kind comment", "s.nev: no such events; the file has 30 spike"),
+        ("info map.txt", "found text, as array maps (.cmp) are, which read_cmp and --cmp take"),
+        (
+            "bin s.ns5 o.npy",
+            "o.npy: samples alone, without a header, are no .npy file; choose a name that ends in .bin",
+        ),
+        ("bin s.ns5 O.CSV", "are no .CSV file"),
+        ("bin none.ns5 o.bin", "none.ns5: expected samples, found none in the file"),
+        ("cut s.nev o.nev --kinds spike,spikes", "invalid choice: 'spikes'"),
+    ],
+)
+def test_what_is_typed_at_other_commands_is_answered(
+    here: Path, capsys: pytest.CaptureFixture[str], typed: str, answer: str
+) -> None:
+    (here / "map.txt").write_text("// Subject ID: x\n")
+    (here / "none.ns5").write_bytes(b.nsx([]))
+    before = sorted(here.iterdir())
+    message = told(capsys, *typed.split())[1]
+    assert message.endswith(answer) or answer in message.partition("(choose")[0] + message.rpartition(")")[2]
+    assert sorted(here.iterdir()) == before
+
+
+@pytest.mark.parametrize("line", ["version", "-V", "--version"])
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str], line: str) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([line])
+    assert capsys.readouterr().out == f"nevparse {nv.__version__}\n"
+
+
+def test_several_kinds_of_events_are_one_list(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "e.nev").write_bytes(nb.nev([nb.V2.digital(10, 1, 7), nb.V2.comment(20, b"x"), nb.V2.digital(30, 129, 65)]))
+    assert cli.main(["events", "e.nev", "--kind", "comment,digital"]) == 0
+    assert [line.split()[4] for line in capsys.readouterr().out.splitlines()] == ["digital", "comment"]
+    assert cli.main(["cut", "e.nev", "o.nev", "--kinds", "serial,comment", "--quiet"]) == 0
+    with nv.open_nev("o.nev") as nev:
+        assert nev.kinds() == {"serial": 1, "comment": 1}
+
+
+def test_a_warning_is_printed_once_however_often_a_file_is_opened(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "s.nev").write_bytes((here / "s.nev").read_bytes()[:-3])
+    assert cli.main(["bin", "s.nev", "o.bin", "--quiet"]) == 0
+    assert capsys.readouterr().err.count("the last packet lacks 3 of its") == 1

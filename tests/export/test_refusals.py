@@ -42,7 +42,7 @@ PLAUSIBLE = b.plausible("2.3")[0]
             ValueError,
             r"0 s to 0\.000133333 s \(ticks 210000 to 210004\).* found the start to -6\.9",
         ),
-        (b.nsx([]), {}, ValueError, "which are none: the file has no samples"),
+        (b.nsx([]), {}, ValueError, "expected samples, found none in the file"),
     ],
     ids=["gaps", "no channel", "no electrode", "two ways", "no kind", "policy", "ticks", "no samples"],
 )

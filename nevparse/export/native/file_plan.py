@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import Damage, Progress, UnknownVersion
-from ...format.text import duration_text, size_text
+from ...format.text import counted, duration_text, size_text
 from ...source.base import Source
 from ...traces.extents import Extent
 from ...traces.packing import BUFFER_BYTES, Batch, ColumnPacker, RowReader
@@ -65,7 +65,7 @@ class NsxReport:
     def __str__(self) -> str:
         duration = duration_text(self.n_samples / self.sampling_rate)
         return (
-            f"{self.path}: NSx {self.spec}, {self.n_samples} samples x {self.n_channels} channels, "
+            f"{self.path}: NSx {self.spec}, {self.n_samples} samples x {counted(self.n_channels, 'channel')}, "
             f"{self.sampling_rate:g} Hz, {duration}, {size_text(self.size_bytes)}"
         )
 
