@@ -22,6 +22,7 @@ SampleRange = tuple[int, int]  # first sample, and the sample after the last
 LONGEST_GROUP = 20  # samples of hub firmware 7.6.0 to 7.6.1.1 that are out of order among each other, and no others
 
 PAUSE_S = 0.1  # nobody pauses and resumes a recording faster; a shorter hole is a loss
+RESET_S = 0.1  # a clock is not set back by less
 _NANOSECOND_HZ = 1_000_000_000
 _SINCE_1970_TICK = 10**17  # a clock of nanoseconds that is three years on counts from 1970, not from its start
 _1970 = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -31,7 +32,7 @@ _BEYOND_DATES_S = 1 << 40
 _MAX_S = (1 << 63) // _NANOSECOND_HZ - 2  # seconds from 1970 that 64 bits of nanoseconds hold
 ROLLOVER = 1 << 32
 _TICKS_AT_ONCE = 1 << 14
-_ROLLOVER_NEAR_S = 3600  # a recording that ran over 32 bits came this near to their end
+ROLLOVER_NEAR_S = 3600  # a recording that ran over 32 bits came this near to their end
 
 
 class Gap(NamedTuple):
@@ -145,7 +146,7 @@ class Clock(NamedTuple):
         That is within a block, or where the recording came within an hour of the end of the range and then goes on
         within an hour; any other timestamp smaller than the one before is a clock that was set back.
         """
-        hour, step = _ROLLOVER_NEAR_S * self.tick_rate, -(-self.num // self.den)
+        hour, step = ROLLOVER_NEAR_S * self.tick_rate, -(-self.num // self.den)
         end = base = 0
         for offset, tick, n_samples in blocks:
             rollover = base + ROLLOVER
@@ -167,7 +168,7 @@ class Clock(NamedTuple):
         if scaled > 0:
             kind = "pause" if seconds >= PAUSE_S else "loss"
         else:
-            kind = "reset" if next_tick < start_tick or seconds <= -PAUSE_S else "overlap"
+            kind = "reset" if next_tick < start_tick or seconds <= -RESET_S else "overlap"
         missing = (2 * abs(scaled) + self.num) // (2 * self.num) * (1 if scaled > 0 else -1)
         start_s = (last[0] - zero_tick + last[1] * self.num / self.den) / self.tick_rate
         return Gap(segment, kind, missing, scaled / self.num, seconds, start_s)

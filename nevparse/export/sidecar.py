@@ -16,7 +16,7 @@ from ..errors import FormatError
 from ..format.notebook import summary_html
 from ..format.numbers import clock_tick, tick_values
 from ..format.text import duration_text
-from ..source.base import Opened
+from ..source.base import Closable
 from ..source.file import FileSource
 from ..source.names import is_same_file
 from ..traces.row_times import NO_ROW, RowTimes
@@ -77,7 +77,7 @@ def describe(x: Traces, path: str, n_out_of_order: int) -> dict[str, Any]:
     }
 
 
-class Sidecar(Opened, RowTimes):
+class Sidecar(Closable, RowTimes):
     """Rows of a ``.bin`` as ticks of the recording's clock, and ticks as rows.
 
     Timestamps beside the ``.bin`` are mapped; `close`, or a ``with`` block, releases them.

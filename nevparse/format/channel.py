@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isfinite, isnan, nan
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import Damage, warn_of_damage
+from ..errors import Damage, UnknownScale, warn, warn_of_damage
 from ..source.objects import open_source
 from . import tables
 from .header import read_basic_header, read_extended_headers
+from .text import ranges_text
 
 MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 
@@ -47,6 +48,22 @@ class Filter(NamedTuple):
     corner_hz: float
     order: int
     kind: str
+
+
+def scale_text(uv_per_bit: float) -> str:
+    """A scale as a person reads it."""
+    return f"{uv_per_bit:.6g} µV per bit" if isfinite(uv_per_bit) else "no scale in µV"
+
+
+def warn_of_unknown_scale(path: str, uv_per_bit: Iterable[tuple[int, float]], what_follows: str) -> None:
+    """Warn of the electrodes, among ids and their scales, that have none."""
+    if unknown := [electrode_id for electrode_id, scale in uv_per_bit if isnan(scale)]:
+        warn(f"{path}: no scale in microvolts for electrodes {ranges_text(unknown)}{what_follows}", UnknownScale)
+
+
+def bank_number(bank: int) -> int:
+    """The number of a bank, which some tools write as a letter."""
+    return tables.BANK_LETTERS.index(bank) + 1 if bank in tables.BANK_LETTERS else bank
 
 
 def microvolts_per_bit(nv_per_bit: int) -> float:
@@ -121,8 +138,7 @@ class Channel:
     low_pass: Filter | None = None
 
     def __repr__(self) -> str:
-        scale = f"{self.uv_per_bit:.6g} µV per bit" if isfinite(self.uv_per_bit) else "no scale in µV"
-        label = f" {self.label!r}" if self.label else ""
+        label, scale = f" {self.label!r}" if self.label else "", scale_text(self.uv_per_bit)
         return f"Channel({self.index}: electrode {self.electrode_id}{label}, {self.kind}, {scale})"
 
 

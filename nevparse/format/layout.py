@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..source.base import Source
 
-Row = tuple[int, str, str]
+FieldRow = tuple[int, str, str]
 _NUMPY = {"b": "i1", "B": "u1", "h": "<i2", "H": "<u2", "i": "<i4", "I": "<u4", "q": "<i8", "Q": "<u8", "f": "<f4"}
 
 
@@ -41,7 +41,7 @@ class Layout:
 
     name: str
     citation: str
-    rows: tuple[Row, ...]
+    rows: tuple[FieldRow, ...]
 
     def __post_init__(self) -> None:
         end = 0
@@ -140,7 +140,7 @@ class Layout:
         """The same record with those fields alone that records of so many bytes hold."""
         return _up_to(self, n_bytes)
 
-    def overlaid(self, name: str, citation: str, *rows: Row) -> Layout:
+    def overlaid(self, name: str, citation: str, *rows: FieldRow) -> Layout:
         """The same record with other rows in the place of those they cover."""
         start, stop = rows[0][0], rows[-1][0] + _width(rows[-1][2])
         open_end = rows[-1][2][0] == "*"

@@ -71,14 +71,13 @@ def _bar(name: str, spans: NDArray[np.float64], y: int) -> str:
     """A lane with its name; `spans` are in pixels."""
     width = _WIDTH - _NAMES
     ground = f'<rect x="{_NAMES}" y="{y + 3}" width="{width}" height="{_LANE - 6}" fill-opacity="0.12"/>'
-    path = "".join(
-        f"M{_NAMES + a:.6g} {y + 3}h{max(b - a, 0.5):.6g}v{_LANE - 6}h{-max(b - a, 0.5):.6g}z" for a, b in merged(spans)
-    )
+    bars = ((_NAMES + a, max(b - a, 0.5)) for a, b in joined_spans(spans))
+    path = "".join(f"M{left:.6g} {y + 3}h{long:.6g}v{_LANE - 6}h{-long:.6g}z" for left, long in bars)
     label = f'<text x="0" y="{y + _LANE - 5}">{shown(name[:10])}</text>'
     return f'{label}{ground}<path d="{path}" fill="{BAR_COLOR}"/>'
 
 
-def merged(spans: NDArray[np.float64], smallest: float = 0.5) -> NDArray[np.float64]:
+def joined_spans(spans: NDArray[np.float64], smallest: float = 0.5) -> NDArray[np.float64]:
     """Ranges in order, joined where nothing as wide as `smallest` is between them: no more than can be seen."""
     if not len(spans):
         return spans

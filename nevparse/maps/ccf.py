@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError
+from ..format import tables
 from ..format.channel import scale_uv
 from ..format.text import decode_text, printable, unit_name
 from .cmp import read_small_file
@@ -24,7 +25,6 @@ _DECLARATION = re.compile(rb"<!(DOCTYPE|ENTITY)[^>]{0,40}")
 _MAX_BYTES, _MAX_ELEMENTS, _MAX_DEPTH, _MAX_DIGITS = 1 << 26, 2_000_000, 32, 18
 _FLOATS = ("single", "float", "double")
 _GROUP_HZ = {1: 500.0, 2: 1000.0, 3: 2000.0, 4: 10000.0, 5: 30000.0, 6: 30000.0}
-_NO_CORNER = 0xFFFFFFFF
 # Columns of the table of channels: types and missing value of a setting, dtype of the column
 _INTEGER, _NUMBER, _TEXT = (int, -1, np.int64), ((int, float), nan, np.float64), (str, "", np.object_)
 # Places in a channel's settings
@@ -220,7 +220,7 @@ def _channel_table(items: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
     table = {name: column(place, *_INTEGER) for name, place in _INTEGERS.items()}
     for name, place in _CORNERS_MHZ.items():
         corner_mhz = column(place, *_NUMBER)
-        table[name] = np.where(np.isin(corner_mhz, (0, _NO_CORNER)), nan, corner_mhz / 1000)
+        table[name] = np.where(np.isin(corner_mhz, (0, tables.NO_CORNER)), nan, corner_mhz / 1000)
     for name, (place, bit) in _FLAGS.items():
         options = column(place, *_INTEGER)
         table[name] = (options > 0) & (options & bit != 0)

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import nan
 from typing import Any
 
 import numpy as np
 
 from ..errors import Damage
 from ..format import tables
-from ..format.channel import Filter, microvolts_per_bit, read_filter
+from ..format.channel import Filter, bank_number, microvolts_per_bit, read_filter, scale_text
 from ..format.text import decode_text
 from .headers import ExtendedHeaders
 
@@ -72,8 +72,7 @@ class Electrode:
     stim_v_per_bit: float | None
 
     def __repr__(self) -> str:
-        label = f" {self.label!r}" if self.label else ""
-        scale = f"{self.uv_per_bit:.6g} µV per bit" if isfinite(self.uv_per_bit) else "no scale in µV"
+        label, scale = f" {self.label!r}" if self.label else "", scale_text(self.uv_per_bit)
         return f"Electrode({self.electrode_id}{label}, {scale}, {self.n_points} points a waveform)"
 
 
@@ -89,13 +88,12 @@ def describe_electrodes(
     for electrode_id in waveforms | labels | filters:
         waveform, stages = waveforms.get(electrode_id, {}), filters.get(electrode_id)
         dtype, header_points = _sample_dtype(waveform, basic["flags"], damage), waveform.get("n_points", 0)
-        bank: Any = waveform.get("bank")
         uv_per_bit = microvolts_per_bit(waveform.get("nv_per_bit", 0))
         uv_per_threshold = 1.0 if version.thresholds_in_uv else uv_per_bit
         electrodes[electrode_id] = Electrode(
             electrode_id=electrode_id,
             label=decode_text(labels.get(electrode_id, {}).get("label", b"")),
-            bank=bank - tables.BANK_LETTERS[0] + 1 if bank in tables.BANK_LETTERS else bank,
+            bank=bank_number(waveform["bank"]) if waveform else None,
             uv_per_bit=uv_per_bit,
             high_threshold_uv=waveform.get("high_threshold", nan) * uv_per_threshold,
             low_threshold_uv=waveform.get("low_threshold", nan) * uv_per_threshold,

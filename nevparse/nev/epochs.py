@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import AmbiguousEpochs, warn
 from .packets import Packets
-from .resets import LATE_S, N_NEIGHBOURS, Counts, Ticks, find_steps_back, find_strays, group_of, n_resets_before
+from .resets import LATE_S, N_COMPARED, Counts, Ticks, find_steps_back, find_strays, group_of, n_resets_before
 
 BEFORE = -1  # the epoch of packets that were written before the continuous files began
 MOST_EPOCHS = 64  # a file with more is noise
@@ -58,7 +58,7 @@ def assign_packets(packets: Packets, epochs: Sequence[Epoch]) -> PacketEpochs:
     n_packets = packets.raw.size
     if len(epochs) > MOST_EPOCHS:
         return PacketEpochs(np.zeros(n_packets, np.int16), np.ones(n_packets, np.int16))
-    known, heads = packets.with_known_kind(), packets.heads
+    known, heads = packets.timed(), packets.heads
     is_all = known.size == n_packets
     ticks, groups = heads.tick, group_of(heads.kind, heads.packet_id)
     if not is_all:
@@ -75,7 +75,7 @@ def assign_packets(packets: Packets, epochs: Sequence[Epoch]) -> PacketEpochs:
 
 def epochs_by_resets(packets: Packets) -> tuple[Epoch, ...]:
     """The epochs of a NEV without continuous files: from one of its resets to the next, strays left out."""
-    known, late = packets.with_known_kind(), int(packets.tick_rate * LATE_S)
+    known, late = packets.timed(), int(packets.tick_rate * LATE_S)
     ticks = packets.heads.tick[known]
     strays = find_strays(ticks, late, late)
     ticks, known = np.delete(ticks, strays), np.delete(known, strays)
@@ -270,7 +270,7 @@ class _Assignment:
         """Whether most of the packets before each one, or behind it, in its piece are at the other side in time."""
         piece = np.searchsorted(starts, packets, "right") - 1
         first, stop = starts[piece][:, None], np.append(starts[1:], self._ticks.size)[piece][:, None]
-        offsets = np.arange(1, N_NEIGHBOURS + 1)
+        offsets = np.arange(1, N_COMPARED + 1)
         ticks, is_stray = self._ticks[packets][:, None], np.zeros(packets.size, np.bool_)
         for others, sign in ((packets[:, None] - offsets, 1), (packets[:, None] + offsets, -1)):
             is_inside = (others >= first) & (others < stop)

@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 
 from ..cached import cached_property
 from ..clock import TimeBase, TimedFile, find_time_base, requested_ticks
-from ..errors import Damage, FormatError, UnknownScale, warn
+from ..errors import Damage, FormatError
 from ..format import tables
+from ..format.channel import warn_of_unknown_scale
 from ..format.dates import date_of_systemtime, date_text
 from ..format.header import checked_tick_rate, header_text, read_basic_header, read_extended_headers
 from ..format.lookup import read_only
 from ..format.notebook import Lane, summary_html
 from ..format.numbers import integer
 from ..format.text import counted, counts_text, ranges_text
-from ..source.base import Opened, Source
+from ..source.base import Closable, Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
 from ..source.reference import check_same_headers, header_digest, open_file
@@ -81,13 +82,13 @@ class RecordedPackets:
     @cached_property
     def tick_span(self) -> tuple[int, int] | None:
         """Lowest and highest timestamp of packets of known kinds; None without such a packet."""
-        ticks = self.packets.heads.tick[self.packets.with_known_kind()]
+        ticks = self.packets.heads.tick[self.packets.timed()]
         return (int(ticks.min()), int(ticks.max())) if ticks.size else None
 
     @cached_property
     def first_tick(self) -> int:
         """Timestamp of the first packet that is no stray; 0 without one."""
-        return self.packets.first_tick(self.packets.with_known_kind())
+        return self.packets.first_tick(self.packets.timed())
 
     @cached_property
     def origin_tick(self) -> int:
@@ -112,7 +113,7 @@ class RecordedPackets:
         return bool(self.packets.raw[-1:].view(np.uint8)[-_PADDING_BYTES:].any())
 
 
-class NevFile(Opened, TimedFile):
+class NevFile(Closable, TimedFile):
     """An open NEV file; `open_nev` makes one.
 
     Safe to share between threads. Pickles as its path, or bytes: a worker reopens the file, and raises an error where
@@ -618,9 +619,7 @@ class NevFile(Opened, TimedFile):
         ids = distinct_numbers(spikes["electrode_id"], N_IDS)
         uv_per_bit = np.full(N_IDS, nan)
         uv_per_bit[ids] = [self._uv_per_bit(electrode_id) for electrode_id in ids]
-        if without := [electrode_id for electrode_id in ids if np.isnan(uv_per_bit[electrode_id])]:
-            message = f"{self.path}: no scale for electrodes {ranges_text(without)}; their microvolts are NaN"
-            warn(message, UnknownScale)
+        warn_of_unknown_scale(self.path, zip(ids, uv_per_bit[ids], strict=True), ", which are NaN")
         raw = spikes["waveform"]
         out = np.empty(raw.shape, np.float32)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # a damaged header can have any scale

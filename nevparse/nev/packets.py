@@ -84,7 +84,7 @@ class Packets:
         all_ones = np.array([any_packet.n_ticks - 1], np.uint64).view(np.int64)
         kind[tick == all_ones] = CONTINUED
         if any_packet.n_ticks == ROLLOVER:
-            known = _with_known_kind(kind)
+            known = np.flatnonzero(have_time(kind))
             tick = self._unrolled(tick, group_of(kind[known], packet_id[known]), known)
         heads = PacketHeads(tick, packet_id, detail, kind)
         for field in heads:
@@ -135,9 +135,9 @@ class Packets:
             return numbers
         return numbers[are_within(self.heads.tick[numbers], start_tick, stop_tick)]
 
-    def with_known_kind(self) -> PacketNumbers:
-        """Indices of the packets of all kinds that have a document: only their timestamps can be trusted."""
-        return _with_known_kind(self.heads.kind)
+    def timed(self) -> PacketNumbers:
+        """Indices of the packets whose timestamps can be trusted."""
+        return np.flatnonzero(have_time(self.heads.kind))
 
     def first_tick(self, packets: PacketNumbers) -> int:
         """The first tick of some packets of known kinds that is no stray's; 0 without any."""
@@ -146,7 +146,7 @@ class Packets:
     @cached_property
     def resets(self) -> tuple[Reset, ...]:
         """Where the clock was set back, in file order."""
-        packets = self.with_known_kind()
+        packets = self.timed()
         tick, packet_id, _, kind = self.heads
         return find_resets(tick[packets], group_of(kind[packets], packet_id[packets]), packets, self.tick_rate)
 
@@ -257,8 +257,10 @@ class Packets:
         return out
 
 
-def _with_known_kind(kind: NDArray[np.uint8]) -> PacketNumbers:
-    return np.flatnonzero((kind != KIND_CODES["unknown"]) & (kind != CONTINUED))
+def have_time(kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether packets of these kinds have a time: those of a document have, unless they continue another."""
+    is_timed: NDArray[np.bool_] = (kind != KIND_CODES["unknown"]) & (kind != CONTINUED)
+    return is_timed
 
 
 def continued_packets(kind: NDArray[np.uint8]) -> PacketNumbers:

@@ -15,15 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..clock import ROLLOVER
+from ..clock import RESET_S, ROLLOVER, ROLLOVER_NEAR_S
 from ..format.numbers import INT64_MAX
 
 Ticks = NDArray[np.int64]
 Counts = NDArray[np.int64]
 
-RESET_S = 0.1  # a clock is not set back by less
 LATE_S = 0.01  # packets are late by milliseconds: 2.3 ms is the most that was seen
-N_NEIGHBOURS = 16  # packets on each side of a step that show whether it lasts
+N_COMPARED = 16  # packets on each side of a step that show whether it lasts
 _FEW, _MANY = 2, 4  # a step may last that displaces half of its neighbours, or this number of 16; never by one packet
 _LEAST_PART = 4  # a step lasts that displaces a quarter of its shorter side
 _REACH, _LEAST_REACH = 8, 64
@@ -33,7 +32,7 @@ _MOST_PARTS = 4096
 _MOST_MEASURED = 256  # lasting steps whose sides are compared as long as they are; noise has more
 _SAMPLED = 4096  # packets of each side that are compared
 _ALIKE_KINDS, _ALIKE_GROUPS = 0.25, 0.5
-_HOUR_S = 3600
+_FAR_AHEAD_S = 3600  # a first packet this far before all others is a stray
 _FEW_NEAR = 64  # packets on each side of a rollover that may be out of order
 _STEPS_AT_ONCE = 1 << 14
 
@@ -117,7 +116,7 @@ def _steps_back_of_part(ticks: Ticks, groups: NDArray[np.uint32], least: int, la
     n_displaced = np.ones(at.size, np.int64)
     lasts, is_regrouping = np.zeros((2, at.size), np.bool_)
     near = _displaced_neighbours(ticks, at)
-    n_sides = np.minimum(np.minimum(at, ticks.size - at), N_NEIGHBOURS)
+    n_sides = np.minimum(np.minimum(at, ticks.size - at), N_COMPARED)
     steps = np.flatnonzero(near >= np.clip(n_sides // 2, _FEW, _MANY))
     if steps.size > _MOST_MEASURED:
         steps = np.sort(steps[np.argsort(-near[steps], kind="stable")[:_MOST_MEASURED]])
@@ -180,7 +179,7 @@ def _lasting(ticks: Ticks, at: NDArray[np.intp], steps: list[int]) -> tuple[list
 def _displaced_neighbours(ticks: Ticks, at: NDArray[np.intp]) -> Counts:
     """`n_displaced` among the 16 packets on each side of steps."""
     n_displaced = np.empty(at.size, np.int64)
-    offsets = np.arange(-N_NEIGHBOURS, N_NEIGHBOURS)
+    offsets = np.arange(-N_COMPARED, N_COMPARED)
     for start in range(0, at.size, _STEPS_AT_ONCE):
         some = slice(start, start + _STEPS_AT_ONCE)
         packets = at[some, None] + offsets
@@ -188,8 +187,8 @@ def _displaced_neighbours(ticks: Ticks, at: NDArray[np.intp]) -> Counts:
         near[packets < 0] = ~INT64_MAX
         near[packets >= ticks.size] = INT64_MAX
         order = np.argsort(near, axis=1, kind="stable")
-        n_more_in_place = np.cumsum(np.where(order < N_NEIGHBOURS, 1, -1), axis=1)  # the earlier side ends ever later
-        n_displaced[some] = N_NEIGHBOURS - np.maximum(n_more_in_place.max(axis=1), 0)
+        n_more_in_place = np.cumsum(np.where(order < N_COMPARED, 1, -1), axis=1)  # the earlier side ends ever later
+        n_displaced[some] = N_COMPARED - np.maximum(n_more_in_place.max(axis=1), 0)
     return n_displaced
 
 
@@ -240,7 +239,7 @@ def first_in_line(ticks: Ticks, tick_rate: int) -> int:
     """The first tick that is no stray's; a single one more than an hour ahead of all others is one, too."""
     ticks = ticks[:_SAMPLED]
     ticks = np.delete(ticks, find_strays(ticks, int(tick_rate * RESET_S), int(tick_rate * LATE_S)))
-    is_alone = ticks.size > _FEW and int(ticks[1]) - int(ticks[0]) > _HOUR_S * tick_rate
+    is_alone = ticks.size > _FEW and int(ticks[1]) - int(ticks[0]) > _FAR_AHEAD_S * tick_rate
     return int(ticks[int(is_alone)])
 
 
@@ -252,7 +251,7 @@ def unroll(ticks: Ticks, groups: NDArray[np.uint32], packets: NDArray[np.intp], 
     over; unless they are fewer than four amid packets that were not, which are strays. `groups` are those of `packets`.
     A few packets near such a place may be late or early by 10 ms.
     """
-    near, late = _HOUR_S * tick_rate, int(tick_rate * LATE_S)
+    near, late = ROLLOVER_NEAR_S * tick_rate, int(tick_rate * LATE_S)
     if near > ROLLOVER // 2:
         return ticks
     known = ticks[packets]

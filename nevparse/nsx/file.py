@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, SupportsInt
 
@@ -23,11 +23,11 @@ from ..format.dates import date_of_systemtime
 from ..format.header import checked_tick_rate, header_text, read_basic_header
 from ..format.numbers import chunk_length, integer, integers, tick_number, tick_values
 from ..format.text import counted, duration_text, ranges_text
-from ..source.base import Opened, Source
+from ..source.base import Closable, Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
 from ..source.reference import FileReference, Opener, check_same_headers, header_digest, open_file
-from ..traces.plan import select_samples
+from ..traces.plan import SampleRows, select_samples
 from ..traces.selection import (
     ChannelChoice,
     ChannelKind,
@@ -56,7 +56,7 @@ _MOST_ENDS = 5  # of segments, in a message
 SampleUnit = Literal["raw", "uV"]
 
 
-class NsxFile(Opened, Continuous):
+class NsxFile(Closable, Continuous):
     """An open NSx or NFx file; `open_nsx` makes one.
 
     Safe to share between threads. Arrays stay valid after `close`.
@@ -415,35 +415,32 @@ class NsxFile(Opened, Continuous):
         """
         columns = self.columns(**part_of(selection, ColumnSelection))
         start, stop = requested_ticks(self, **part_of(selection, TimeSelection))
-        if (start, stop) == (None, None):
-            yield from self._chunks((0, 0), self.n_samples, n_samples, columns, unit, sort)
-        first_samples = [0, *accumulate(segment.n_samples for segment in self.segments)]
-        for part in select_samples(self.segments, start, stop) if (start, stop) != (None, None) else ():
-            last = first_samples[part.segment] + part.start + part.n_rows
-            yield from self._chunks((part.segment, part.start), last, n_samples, columns, unit, sort)
+        yield from self._chunks(select_samples(self.segments, start, stop), n_samples, columns, unit, sort)
 
     def _chunks(
-        self,
-        first: tuple[int, int],
-        stop: int,
-        n_each: int,
-        columns: NDArray[np.intp],
-        unit: SampleUnit,
-        sort: bool = False,
+        self, parts: Iterable[SampleRows], n_each: int, columns: NDArray[np.intp], unit: SampleUnit, sort: bool = False
     ) -> Iterator[Chunk]:
-        """Chunks from `first`, a segment and a sample of it, up to sample `stop` of the file."""
+        """Chunks of parts of segments."""
         n_each = chunk_length(n_each, "sample")
-        segments, start = self.segments[first[0] :], first[1]
-        stop -= sum(segment.n_samples for segment in self.segments[: first[0]])
-        for segment in segments:
-            for extent in segment.extents(start, min(stop, segment.n_samples)):
-                extent_stop = start + extent.n_rows
-                for a in range(start, extent_stop, n_each):
-                    b = min(a + n_each, extent_stop)
-                    samples = self.read(a, b, segment=segment.index, channels=columns, unit=unit, sort=sort)
-                    yield Chunk(segment.index, a, samples)
-                start = extent_stop
-            start, stop = 0, stop - segment.n_samples
+        for part in parts:
+            start = part.start
+            for extent in self.segments[part.segment].extents(start, start + part.n_rows):
+                stop = start + extent.n_rows
+                for a in range(start, stop, n_each):
+                    b = min(a + n_each, stop)
+                    samples = self.read(a, b, segment=part.segment, channels=columns, unit=unit, sort=sort)
+                    yield Chunk(part.segment, a, samples)
+                start = stop
+
+    def _parts_between(self, start: int, stop: int) -> list[SampleRows]:
+        """The parts of segments that samples `start` to `stop` of the file are."""
+        parts, first = list[SampleRows](), 0
+        for segment in self.segments:
+            a, b = max(start - first, 0), min(stop - first, segment.n_samples)
+            if a < b:
+                parts.append(SampleRows(0, b - a, segment.index, a))
+            first += segment.n_samples
+        return parts
 
     def fully_scanned(self, *, progress: Progress | None = None) -> NsxFile:
         """The same open file, with every break in time found by reading every timestamp, and not by probing.
@@ -506,12 +503,12 @@ class NsxFile(Opened, Continuous):
         timeout_s : float, optional
             End when nothing was written for that time; without it, only the caller ends it.
         """
-        columns, done = self.columns(**selection), (0, 0)  # segment, sample of it
+        columns, done = self.columns(**selection), 0
         for _ in poll_growth(self.refresh, lambda: self.n_samples, FollowOptions(poll_s, timeout_s)):
-            for chunk in self._chunks(done, self._recorded.index.n_final, n_samples, columns, unit):
+            for chunk in self._chunks(self._parts_between(done, self.n_final), n_samples, columns, unit):
                 yield chunk
-                done = chunk.segment, chunk.start + len(chunk.samples)
-        yield from self._chunks(done, self.n_samples, n_samples, columns, unit)
+                done += len(chunk.samples)
+        yield from self._chunks(self._parts_between(done, self.n_samples), n_samples, columns, unit)
 
     def timestamp_check(self) -> TimestampCheck | None:
         """A check of timestamps while the samples stream by; None where samples have no timestamps of their own."""

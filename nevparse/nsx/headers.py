@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..clock import Clock
 from ..errors import Damage, FormatError
 from ..format import tables
-from ..format.channel import MICROVOLTS, Channel, channel_kind, read_filter, scale_uv
+from ..format.channel import MICROVOLTS, Channel, bank_number, channel_kind, read_filter, scale_uv
 from ..format.text import decode_text, unit_name
 from ..source.base import Source
 
@@ -94,9 +94,7 @@ def describe_channels(
 
 
 def _read_channel(version: tables.NsxVersion, column: int, fields: Mapping[str, Any]) -> Channel:
-    electrode_id, bank, units = fields["electrode_id"], fields["bank"], unit_name(fields["units"])
-    if bank in tables.BANK_LETTERS:
-        bank -= tables.BANK_LETTERS.start - 1
+    electrode_id, bank, units = fields["electrode_id"], bank_number(fields["bank"]), unit_name(fields["units"])
     analog = float(fields["min_analog"]), float(fields["max_analog"])
     if "min_digital" in version.channel.offsets:
         digital = float(fields["min_digital"]), float(fields["max_digital"])

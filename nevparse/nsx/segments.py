@@ -27,6 +27,18 @@ from .packets import PacketIndex
 SampleIndex = BlockIndex | PacketIndex
 
 
+def segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> list[int]:
+    """Numbers of segments that a request names, in order; ValueError where it names others."""
+    if isinstance(segments, slice):
+        return sorted(range(n_segments)[segments])
+    numbers = integers(segments, "a segment")
+    for number in numbers:
+        if not -n_segments <= number < n_segments:
+            valid = f"0 to {n_segments - 1}" if n_segments else "none: the file holds no samples"
+            raise ValueError(f"expected a segment ({valid}), found {number}")
+    return sorted({number % n_segments for number in numbers})
+
+
 class Chunk(NamedTuple):
     """Some rows of one segment: `samples` are its rows from `start` on."""
 
@@ -281,15 +293,3 @@ class RecordedSamples:
             reference = reference_to(self.opener, self.source.reopen_argument())
             self._reference = ref(reference)
         return reference
-
-
-def segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> list[int]:
-    """Numbers of segments that a request names, in order; ValueError where it names others."""
-    if isinstance(segments, slice):
-        return sorted(range(n_segments)[segments])
-    numbers = integers(segments, "a segment")
-    for number in numbers:
-        if not -n_segments <= number < n_segments:
-            valid = f"0 to {n_segments - 1}" if n_segments else "none: the file holds no samples"
-            raise ValueError(f"expected a segment ({valid}), found {number}")
-    return sorted({number % n_segments for number in numbers})

@@ -250,7 +250,7 @@ def _nev_problems(nev: NevFile) -> Iterator[_Problem]:
     for reset in nev.resets:
         message = f"the clock went from tick {reset.tick_before} back to {reset.tick_after} at packet {reset.packet}"
         yield "reset", nev._headers_end + reset.packet * nev.packet_bytes, message
-    ticks = nev._packets.heads.tick[nev._packets.with_known_kind()]
+    ticks = nev._packets.heads.tick[nev._packets.timed()]
     if n_beyond := np.count_nonzero(ticks < 0):
         yield "tick-range", 0, f"expected timestamps of at most 63 bits, found {n_beyond} packets with more"
     n_backward = np.count_nonzero(ticks[1:] < ticks[:-1]) - len(nev.resets)

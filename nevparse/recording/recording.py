@@ -20,12 +20,12 @@ from ..format.text import duration_text
 from ..nev.epochs import MOST_EPOCHS, Epoch, PacketEpochs, warn_of_ambiguous
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
-from ..source.base import Opened
+from ..source.base import Closable
 from .epochs import EpochFinder, epochs_of, match_epochs, most_epochs
 from .members import base_of, instruments_of, members_of
 
 
-class Recording(Opened):
+class Recording(Closable):
     """The files of one recording; `open_recording` makes one.
 
     Attributes

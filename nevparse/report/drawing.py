@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ExportError
-from ..format.notebook import merged
+from ..format.notebook import joined_spans
 from .array_view import VERDICT_COLORS, ArrayLayout
 from .quality import FAULTLESS, unit_text
 from .spikes import SpikeSummary, UnitShape
@@ -94,7 +94,7 @@ def draw_timeline(times: RecordingTimes) -> str:
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         for y, lane in enumerate(times.lanes):
-            bars = [(a, b - a) for a, b in merged(lane.spans, total_s / _SEEN)]
+            bars = [(a, b - a) for a, b in joined_spans(lane.spans, total_s / _SEEN)]
             axes.broken_barh(bars, (y - 0.3, 0.6), color=_ACCENT, lw=0.4)
             axes.vlines(_seen(lane.losses, total_s), y - 0.42, y + 0.42, color=_LOST, lw=1.2)
         for y, kind in enumerate(kinds, n_files):

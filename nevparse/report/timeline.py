@@ -82,7 +82,7 @@ class RecordingTimes:
         self._epochs = epochs_of(most, most.tick_rate) if most else ()
         self._is_split = 1 < len(most.epochs if most else self.nev.epochs if self.nev else ()) <= _MOST_EPOCHS
         self._of_segments = {suffix: self._segment_epochs(ns, most) for suffix, ns in self._continuous.items()}
-        known = self.nev._packets.with_known_kind() if self.nev else np.empty(0, np.intp)
+        known = self.nev._packets.timed() if self.nev else np.empty(0, np.intp)
         self._seconds = self.nev.seconds(self.nev._packets.heads.tick[known]) if self.nev else np.empty(0)
         self._packet_epochs = self.epochs_of_packets(known)
         self.axis = TimeAxis(self._extents())

@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 
 from ..errors import FormatError
 
-OpenedT = TypeVar("OpenedT", bound="Opened")
+ClosableT = TypeVar("ClosableT", bound="Closable")
 HEAD_BYTES = 314  # the basic header of most files, which nobody changes while a recording grows
 
 
-class Opened:
+class Closable:
     """What is closed after use, by a ``with`` block too; `dir` lists what is for its users."""
 
     def close(self) -> None:
         """Release it."""
         raise NotImplementedError
 
-    def __enter__(self: OpenedT) -> OpenedT:
+    def __enter__(self: ClosableT) -> ClosableT:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,7 +74,7 @@ class Source(ABC):
     def _buffer(self, n_bytes: int, offset: int) -> tuple[Any, int]:
         """A buffer that holds these bytes, and where in it they start."""
 
-    def _opened(self) -> Any:
+    def _open_origin(self) -> Any:
         origin = self._origin
         if origin is None:
             raise ValueError(f"{self.path} is closed")

@@ -113,11 +113,11 @@ class MemorySource(Source):
         return self._read_at(self.size, 0)
 
     def _read_at(self, n_bytes: int, offset: int) -> bytes:
-        data: bytes = self._opened()[offset : offset + n_bytes].tobytes()
+        data: bytes = self._open_origin()[offset : offset + n_bytes].tobytes()
         return data
 
     def _buffer(self, n_bytes: int, offset: int) -> tuple[NDArray[np.uint8], int]:  # noqa: ARG002 - it holds all
-        return self._opened(), offset
+        return self._open_origin(), offset
 
 
 class OpenFileSource(FileSource):
@@ -152,7 +152,7 @@ class ObjectSource(Source):
 
     def reopen_argument(self) -> _BinaryFile:
         """The object, where it can be pickled."""
-        file: _BinaryFile = self._opened()
+        file: _BinaryFile = self._open_origin()
         try:
             pickle.dumps(file)
         except Exception as error:
@@ -164,7 +164,7 @@ class ObjectSource(Source):
         return is_same_file(self.path, path) or super().is_read_from(path)
 
     def _descriptor(self) -> int:
-        file = self._opened()
+        file = self._open_origin()
         for _ in range(_MAX_WRAPPERS):
             with suppress(UnsupportedOperation, AttributeError):
                 return int(file.fileno())
@@ -172,7 +172,7 @@ class ObjectSource(Source):
         return super()._descriptor()
 
     def _read_at(self, n_bytes: int, offset: int) -> bytes:
-        file, parts = self._opened(), []
+        file, parts = self._open_origin(), []
         with self._lock:
             file.seek(offset)
             while n_bytes > 0:

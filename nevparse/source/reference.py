@@ -59,14 +59,14 @@ def shared_reference(pickled: bytes) -> FileReference:
         return _references.setdefault(pickled, FileReference(pickled))
 
 
-class _OpenedFile(Protocol):
+class _Damageable(Protocol):
     """An NSx or NEV file."""
 
     @property
     def damage(self) -> tuple[Damage, ...]: ...
 
 
-_FileT = TypeVar("_FileT", bound=_OpenedFile)
+_FileT = TypeVar("_FileT", bound=_Damageable)
 
 
 def open_file(openable: Openable, make: Callable[[Source], _FileT], digest: bytes | None = None) -> _FileT:

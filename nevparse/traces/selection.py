@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import wraps
 from inspect import Parameter, signature
-from math import isnan
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypedDict, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UnknownScale, warn
-from ..format.channel import Channel
+from ..format.channel import Channel, warn_of_unknown_scale
 from ..format.numbers import integer, integers, one_or_more
 from ..format.text import printable, ranges_text
 from .extents import Columns
@@ -287,7 +285,7 @@ def to_microvolts(
     `views` are the rows as recorded, ``(n, n_channels)`` each; `path` is for the warning.
     """
     chosen = [channels[column] for column in columns]
-    warn_of_unknown_scale(path, chosen, ", which are NaN")
+    warn_of_unscaled(path, chosen, ", which are NaN")
     per_bit = np.array([channel.uv_per_bit for channel in chosen], np.float32)
     offset = np.array([channel.uv_offset for channel in chosen], np.float32)
     out = np.empty((sum(map(len, views)), columns.size), np.float32)
@@ -306,8 +304,8 @@ def _scale_rows(view: NDArray[Any], columns: Columns, per_bit: NDArray[np.float3
         np.multiply(np.take(view[a : a + _SCALED_ROWS], columns, axis=1), per_bit, out=out[a : a + _SCALED_ROWS])
 
 
-def warn_of_unknown_scale(path: str, channels: Sequence[Channel], what_follows: str) -> None:
+def warn_of_unscaled(path: str, channels: Sequence[Channel], what_follows: str) -> None:
     """Warn where channels have no scale, and of what follows from that."""
-    if unknown := [channel.electrode_id for channel in channels if isnan(channel.uv_per_bit)]:
-        hint = "" if channels[0].units else "; NSx 2.1 has none: give the NEV, open_nsx(path, nev=...)"
-        warn(f"{path}: no scale in microvolts for electrodes {ranges_text(unknown)}{what_follows}{hint}", UnknownScale)
+    hint = "" if not channels or channels[0].units else "; NSx 2.1 has none: give the NEV, open_nsx(path, nev=...)"
+    scales = [(channel.electrode_id, channel.uv_per_bit) for channel in channels]
+    warn_of_unknown_scale(path, scales, what_follows + hint)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nevparse.format.notebook import Lane, merged, summary_html, time_text, timeline_svg
+from nevparse.format.notebook import Lane, joined_spans, summary_html, time_text, timeline_svg
 
 SPANS = st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0, 1e5)).map(lambda pair: (pair[0], sum(pair))), max_size=9)
 
@@ -54,7 +54,7 @@ def test_a_timeline_is_svg_of_a_bounded_size(spans: list[list[tuple[float, float
 
 @given(SPANS, st.floats(0, 10))
 def test_merged_ranges_hold_the_same_and_are_apart(spans: list[tuple[float, float]], smallest: float) -> None:
-    found = merged(np.array(spans).reshape(-1, 2), smallest)
+    found = joined_spans(np.array(spans).reshape(-1, 2), smallest)
     assert (found[1:, 0] > found[:-1, 1] + smallest).all()
     for start, stop in spans:
         assert ((found[:, 0] <= start) & (found[:, 1] >= stop)).any()

@@ -21,7 +21,7 @@ from ...format.text import size_text
 from ...nev.epochs import check_one_epoch, choose_epoch, warn_of_ambiguous
 from ...nev.file import NevFile, open_nev
 from ...nev.headers import header_id
-from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers, continued_packets
+from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers, continued_packets, have_time
 from ...nev.spikes import N_IDS, Spikes, membership_table
 from ...nsx.segments import segment_numbers
 from ...recording.recording import Recording
@@ -171,7 +171,7 @@ def _plan(
     heads = nev._packets.heads
     kind = heads.kind[packets]
     check_dates_removed(nev.path, nev.tick_rate, heads.tick[packets[kind != CONTINUED]], anonymise, base_tick)
-    timed = packets[(kind != KIND_CODES["unknown"]) & (kind != CONTINUED)]  # timestamps of other packets mean nothing
+    timed = packets[have_time(kind)]
     head = _head(nev, electrodes, anonymise, _date_tick(nev, timed), base_tick)
     n_bytes = len(head) + packets.size * nev.packet_bytes
     return FilePlan(head, n_bytes, _iter_packets(nev, packets, anonymise, base_tick))

@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from ...traces.selection import Unpack
 
 Recorded = NsxFile | SuccessiveFiles
-Columns = NDArray[np.intp]
-Block = tuple[int, Extent]  # the tick of its first sample, and where its rows are
+TimedRows = tuple[int, Extent]  # the tick of its first sample, and where its rows are
 
 
 @takes_paths(open_nsx)
@@ -143,7 +142,7 @@ def write_nsx(
         return write(ns.fully_scanned())
 
 
-def _chosen_columns(ns: Recorded, selection: SampleSelection) -> Columns:
+def _chosen_columns(ns: Recorded, selection: SampleSelection) -> NDArray[np.intp]:
     """The columns of a selection; ValueError where it has none, or one twice."""
     columns = some_columns(ns.columns(**part_of(selection, ColumnSelection)), ns.n_channels, ns.path)
     if twice := repeated(columns.tolist()):
@@ -193,7 +192,12 @@ def _chosen_spans(
 
 
 def _plan(
-    ns: Recorded, columns: Columns, spans: list[SampleRows], anonymise: bool | str, base_tick: int, has_grown: bool
+    ns: Recorded,
+    columns: NDArray[np.intp],
+    spans: list[SampleRows],
+    anonymise: bool | str,
+    base_tick: int,
+    has_grown: bool,
 ) -> FilePlan:
     start = ns._headers.start
     takes_all = np.array_equal(columns, np.arange(ns.n_channels)) and sum(span.n_rows for span in spans) == ns.n_samples
@@ -225,7 +229,7 @@ def _date_tick(ns: Recorded, spans: Sequence[SampleRows], rollover: int) -> int:
     return int(ns.segments[first.segment].ticks(first.start, first.start + 1)[0]) if first else 0
 
 
-def _head(ns: Recorded, columns: Columns, anonymise: bool | str, date_tick: int, base_tick: int) -> bytes:
+def _head(ns: Recorded, columns: NDArray[np.intp], anonymise: bool | str, date_tick: int, base_tick: int) -> bytes:
     """The new headers, with the date of a tick."""
     version = ns._version
     size, width = version.basic.size, version.channel.size
@@ -240,14 +244,14 @@ def _head(ns: Recorded, columns: Columns, anonymise: bool | str, date_tick: int,
     return version.basic.with_values(basic, n_channels=len(channels), header_bytes=size + len(rest)) + rest
 
 
-def _blocks_of(ns: Recorded, span: SampleRows) -> Iterator[Block]:
+def _blocks_of(ns: Recorded, span: SampleRows) -> Iterator[TimedRows]:
     segment, at = ns.segments[span.segment], span.start
     for extent in segment.extents(span.start, span.start + span.n_rows):
         yield int(segment.ticks(at, at + 1)[0]), extent
         at += extent.n_rows
 
 
-def _rollover_ticks(ns: Recorded, blocks: Sequence[Block]) -> int:
+def _rollover_ticks(ns: Recorded, blocks: Sequence[TimedRows]) -> int:
     """Ticks to add to the timestamps that a reader of the new file gets; ValueError if no one number is right."""
     layout = ns._version.block
     if layout is None:
@@ -271,7 +275,9 @@ def _rollover_ticks(ns: Recorded, blocks: Sequence[Block]) -> int:
     return rollovers.pop() if rollovers else 0
 
 
-def _iter_blocks(ns: Recorded, columns: Columns, blocks: Sequence[Block], base_tick: int) -> Iterator[memoryview]:
+def _iter_blocks(
+    ns: Recorded, columns: NDArray[np.intp], blocks: Sequence[TimedRows], base_tick: int
+) -> Iterator[memoryview]:
     """Blocks, each after a header with the tick of its first sample."""
     layout, packer = ns._version.block, ColumnPacker(columns, ns.n_channels, ns.dtype)
     reader = RowReader(packer, b"")
@@ -282,7 +288,9 @@ def _iter_blocks(ns: Recorded, columns: Columns, blocks: Sequence[Block], base_t
             yield batch.packed()
 
 
-def _iter_packets(ns: Recorded, columns: Columns, spans: Sequence[SampleRows], base_tick: int) -> Iterator[memoryview]:
+def _iter_packets(
+    ns: Recorded, columns: NDArray[np.intp], spans: Sequence[SampleRows], base_tick: int
+) -> Iterator[memoryview]:
     """One-sample packets, each with its own header, in the order of the file."""
     if isinstance(ns, SuccessiveFiles):
         for file, of_file, offset in ns.spans_by_file(spans):

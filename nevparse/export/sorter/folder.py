@@ -17,7 +17,7 @@ from ...format.text import json_text
 from ...maps.positions import ArrayMap, Positions
 from ...nsx.file import NsxFile, open_nsx
 from ...recording.instruments import combine_instruments
-from ...traces.selection import ColumnSelection, TraceSelection, part_of, repeatable, takes, warn_of_unknown_scale
+from ...traces.selection import ColumnSelection, TraceSelection, part_of, repeatable, takes, warn_of_unscaled
 from ...traces.traces import Continuous, Traces
 from .. import sidecar
 from ..bin import BinReport, check_nothing_chosen, write_bin
@@ -203,7 +203,7 @@ def write_sorter(
         for name, text in texts.items():
             with open(os.path.join(part, name), "x", encoding="ascii", newline="\n") as file:
                 file.write(text)
-    warn_of_unknown_scale(ns.path, chosen, f": no gains in {SI_BINARY}")
+    warn_of_unscaled(ns.path, chosen, f": no gains in {SI_BINARY}")
     said = f"{'those chosen' if is_selection else 'all neural ones'}, {len(chosen)} of {ns.n_channels}"
     gains = tuple(channel.uv_per_bit for channel in chosen)
     return SorterReport(target, export, said, positions, settings, gains, in_place)
