@@ -10,8 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,14 +138,19 @@ def _neo_recipe(inputs: Inputs) -> None:
             reader.get_analogsignal_chunk(0, segment, None, None, 0)[:, : inputs.n_columns].tofile(target)
 
 
-@case("export_contiguous", "SpikeInterface write_binary_recording")
-def _spikeinterface(inputs: Inputs) -> None:
+@case("export_contiguous", "SpikeInterface write_binary_recording, one job")
+def _spikeinterface(inputs: Inputs, n_jobs: int = 1) -> None:
     import spikeinterface.core as si
     from spikeinterface.extractors import read_blackrock
 
     recording = read_blackrock(str(inputs.nsx), stream_id=inputs.nsx.suffix[-1])
     recording = recording.select_channels(recording.channel_ids[: inputs.n_columns])
-    si.write_binary_recording(recording, file_paths=[inputs.out], n_jobs=1, progress_bar=False, verbose=False)
+    si.write_binary_recording(recording, file_paths=[inputs.out], n_jobs=n_jobs, progress_bar=False, verbose=False)
+
+
+@case("export_contiguous", "SpikeInterface write_binary_recording, a job for each core")
+def _spikeinterface_jobs(inputs: Inputs) -> None:
+    _spikeinterface(inputs, os.cpu_count() or 1)
 
 
 def brpylib_module(inputs: Inputs) -> Any:
@@ -255,6 +262,113 @@ def _neo_ptp(inputs: Inputs) -> None:
     _neo_chunks(inputs, slice(0, inputs.n_columns), inputs.folder / "ptp.ns6", gap_tolerance_ms=0)
 
 
+@case("export_resampled", "nevparse, PTP (for the ratio)")
+def _ours_not_resampled(inputs: Inputs) -> str:
+    _ours_ptp(inputs)
+    return OTHER_RESULT
+
+
+@case("export_resampled", "nevparse, PTP at the nominal rate")
+def _ours_resampled(inputs: Inputs) -> str:
+    _export(inputs, inputs.folder / "ptp.ns6", "join", resample="nominal")
+    return OTHER_RESULT
+
+
+def _instruments(inputs: Inputs, kind: str) -> list[Path]:
+    return sorted((inputs.folder / "instruments").glob(f"*.{kind}"))
+
+
+@case("export_instruments", "nevparse, one instrument of as many bytes (for the ratio)")
+def _ours_one_instrument(inputs: Inputs) -> str:
+    _ours(inputs)
+    return OTHER_RESULT
+
+
+@case("export_instruments", "plain numpy: memmaps, np.hstack, write")
+def _stacked(inputs: Inputs) -> None:
+    offset = inputs.extents[0][0]
+    maps = [
+        np.memmap(path, np.int16, "r", offset).reshape(-1, inputs.n_channels)[:, : inputs.n_columns]
+        for path in _instruments(inputs, "ns5")
+    ]
+    with inputs.out.open("wb", buffering=0) as target:
+        for start in range(0, len(maps[0]), ROWS):
+            target.write(np.hstack([rows[start : start + ROWS] for rows in maps]).data.cast("B"))
+
+
+@case("export_instruments", "nevparse, 8 instruments side by side")
+def _ours_instruments(inputs: Inputs) -> None:
+    _export_instruments(inputs, "ns5")
+
+
+@case("export_instruments", "nevparse, one PTP instrument of as many bytes (for the ratio)")
+def _ours_one_ptp(inputs: Inputs) -> str:
+    _ours_ptp(inputs)
+    return OTHER_RESULT
+
+
+@case("export_instruments", "nevparse, 8 PTP instruments, clocks up to 40 ppm apart")
+def _ours_drifting_instruments(inputs: Inputs) -> str:
+    _export_instruments(inputs, "ns6")
+    return OTHER_RESULT
+
+
+def _export_instruments(inputs: Inputs, kind: str) -> None:
+    import nevparse
+
+    with ExitStack() as stack:
+        files = [stack.enter_context(nevparse.open_nsx(path)) for path in _instruments(inputs, kind)]
+        nevparse.write_bin(files, inputs.out, channels=slice(0, inputs.n_columns))
+
+
+@case("export_small", "plain numpy: readinto, slice, write")
+def _plain_small(inputs: Inputs) -> None:
+    _plain_copy(_small(inputs), slice(0, inputs.n_columns))
+
+
+@case("export_small", "nevparse")
+def _ours_small(inputs: Inputs) -> None:
+    _ours(_small(inputs))
+
+
+@case("export_small", "neo, all, slice, tofile (the common recipe)")
+def _neo_small(inputs: Inputs) -> None:
+    _neo_recipe(_small(inputs))
+
+
+def _small(inputs: Inputs) -> Inputs:
+    path, offset = inputs.folder / "small.ns5", inputs.extents[0][0]
+    return replace(inputs, nsx=path, extents=[(offset, (path.stat().st_size - offset) // (2 * inputs.n_channels))])
+
+
+def _make_cold(inputs: Inputs) -> None:
+    """Have the system forget the file, so that it is read from the disk."""
+    if hasattr(os, "posix_fadvise"):
+        with inputs.nsx.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _cold(method: Case) -> Case:
+    def from_disk(inputs: Inputs) -> Any:
+        if not hasattr(os, "posix_fadvise"):
+            raise ImportError("this system cannot be asked to forget a file")
+        return method(inputs)
+
+    return from_disk
+
+
+PREPARE["export_cold"] = _make_cold
+case("export_cold", "cp of the whole file")(_cold(_cp))
+case("export_cold", "plain numpy: readinto, slice, write")(_cold(lambda inputs: _other(_floor, inputs)))
+case("export_cold", "nevparse")(_cold(lambda inputs: _other(_ours, inputs)))
+
+
+def _other(method: Case, inputs: Inputs) -> str:
+    method(inputs)
+    return OTHER_RESULT
+
+
 @case("export_policies", "nevparse, error")
 def _ours_error(inputs: Inputs) -> None:
     _export(inputs, inputs.nsx, "error")
@@ -270,11 +384,11 @@ def _ours_fill(inputs: Inputs) -> None:
     _export(inputs, inputs.nsx, "fill")
 
 
-def _export(inputs: Inputs, path: Path, gaps: str) -> None:
+def _export(inputs: Inputs, path: Path, gaps: str, **more: Any) -> None:
     import nevparse
 
     with nevparse.open_nsx(path) as ns:
-        nevparse.write_bin(ns, inputs.out, channels=slice(0, inputs.n_columns), gaps=gaps)
+        nevparse.write_bin(ns, inputs.out, channels=slice(0, inputs.n_columns), gaps=gaps, **more)
 
 
 # ---------------------------------------------------------------------------------------------- traces as an array
@@ -382,7 +496,7 @@ def _batches_of_file(inputs: Inputs, path: Path) -> Any:
 @case("traces_first_batch", "nevparse: export, then the first batch of the .bin")
 def _export_first_batch(inputs: Inputs) -> Any:
     _ours(inputs)
-    return np.fromfile(inputs.out, np.int16, BATCH * inputs.n_columns).reshape(-1, inputs.n_columns).sum(axis=0)
+    return np.fromfile(inputs.out, np.int16, BATCH * inputs.n_columns).reshape(-1, inputs.n_columns)
 
 
 @case("traces_first_batch", "nevparse: the first batch of traces")
@@ -390,7 +504,7 @@ def _traces_first_batch(inputs: Inputs) -> Any:
     import nevparse
 
     with nevparse.open_nsx(inputs.nsx) as ns:
-        return ns.traces(channels=slice(0, inputs.n_columns), gaps="join")[:BATCH].sum(axis=0)
+        return np.array(ns.traces(channels=slice(0, inputs.n_columns), gaps="join")[:BATCH])  # in memory, not mapped
 
 
 # --------------------------------------------------------------------------------------------------------- reading
@@ -505,6 +619,50 @@ def _waveforms(inputs: Inputs) -> Any:
     return {key: (spikes["tick"], spikes["waveform"]) for key, spikes in trains.items()}
 
 
+@case("events_files", "np.save of nevparse's spikes (for the ratio)")
+def _save_spikes(inputs: Inputs) -> None:
+    import nevparse
+
+    with nevparse.open_nev(inputs.folder / "events.nev") as nev, inputs.out.open("wb") as target:
+        np.save(target, nev.spikes())
+
+
+@case("events_files", "nevparse events --npy")
+def _events_npy(inputs: Inputs) -> None:
+    _command("events", "--kind", "spike", "--npy", inputs.out, inputs.folder / "events.nev")
+
+
+@case("events_files", "nevparse events --csv, without waveforms")
+def _events_csv(inputs: Inputs) -> str:
+    _command("events", "--kind", "spike", "--csv", inputs.folder / "events.nev")
+    return OTHER_RESULT
+
+
+def _command(*arguments: Any) -> None:
+    """Run a command in this process, so that its memory is seen; what it prints goes to a file."""
+    from nevparse.cli.commands import main
+
+    with tempfile.TemporaryFile("w", encoding="utf-8") as printed, redirect_stdout(printed):
+        assert main([str(argument) for argument in arguments]) == 0
+
+
+@case("check_ptp", "one read of the file, a megabyte at a time")
+def _read_once(inputs: Inputs) -> str:
+    buffer = bytearray(1 << 20)
+    with (inputs.folder / "ptp.ns6").open("rb", buffering=0) as file:
+        while file.readinto(buffer):
+            pass
+    return OTHER_RESULT
+
+
+@case("check_ptp", "nevparse check")
+def _check(inputs: Inputs) -> str:
+    import nevparse
+
+    assert nevparse.check(inputs.folder / "ptp.ns6")  # a sample is lost
+    return OTHER_RESULT
+
+
 # ---------------------------------------------------------------------------------------------------------- import
 
 
@@ -532,6 +690,14 @@ def _import_names(_: Inputs) -> str:
 @case("import", "nevparse, and its readers")
 def _import_ours(_: Inputs) -> str:
     return _import("from nevparse import open_nsx, open_nev, write_bin")
+
+
+@case("import", "nevparse info of a file, from start to end")
+def _info(inputs: Inputs) -> str:
+    checkout = {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    command = [sys.executable, "-m", "nevparse", "info", inputs.nsx]
+    subprocess.run(command, check=True, env=os.environ | checkout, stdout=subprocess.DEVNULL)
+    return OTHER_RESULT
 
 
 @case("import", "neo")

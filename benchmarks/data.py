@@ -29,8 +29,8 @@ def continuous(path: Path, gigabytes: float) -> None:
             file.write(_noise(start)[: min(_ROWS, n_samples - start)].tobytes())
 
 
-def ptp(path: Path, gigabytes: float) -> None:
-    """The same, one sample per packet with jittering nanosecond timestamps and one lost sample, NSx 3.0."""
+def ptp(path: Path, gigabytes: float, slower_ppm: float = 20, n_lost: int = 1) -> None:
+    """The same, one sample per packet with jittering nanosecond timestamps and a lost sample, NSx 3.0."""
     packet = np.dtype([("header", "u1"), ("tick", "<u8"), ("n", "<u4"), ("samples", "<i2", (N_CHANNELS,))])
     n_samples = int(gigabytes * 1e9) // packet.itemsize
     rng = np.random.default_rng(1)
@@ -38,8 +38,9 @@ def ptp(path: Path, gigabytes: float) -> None:
         file.write(_nsx_header(b"BRSMPGRP", (3, 0), NANOSECONDS, N_CHANNELS))
         for start in range(0, n_samples, _ROWS):
             packets = np.zeros(min(_ROWS, n_samples - start), packet)
-            at = np.arange(start, start + packets.size) + (np.arange(start, start + packets.size) >= n_samples // 3)
-            elapsed = at * (NANOSECONDS / TICK_RATE * (1 + 20e-6)) + rng.integers(-300, 301, packets.size)
+            at = np.arange(start, start + packets.size)
+            at += n_lost * (at >= n_samples // 3)
+            elapsed = at * (NANOSECONDS / TICK_RATE * (1 + slower_ppm * 1e-6)) + rng.integers(-300, 301, packets.size)
             packets["header"], packets["n"], packets["samples"] = 1, 1, _noise(start)[: packets.size]
             packets["tick"] = PTP_START + elapsed.astype(np.int64)
             file.write(packets.tobytes())

@@ -37,6 +37,7 @@ import plot  # noqa: E402
 ON_OWN_FILE = ("export_contiguous", "export_all", "export_scattered")
 PEERS = {"neo": "neo.rawio", "SpikeInterface": "spikeinterface.extractors", "MNE": "mne"}
 _SAMPLE_S = 0.002
+_SMALL_GB, _INSTRUMENTS, _APART_PPM = 257e-6, 8, 40
 
 
 # ------------------------------------------------------------------------------------------- one case, in a process
@@ -65,7 +66,7 @@ def _warm_imports(method: str, inputs: cases.Inputs) -> None:
         if method.startswith("nevparse"):
             import nevparse
 
-            _ = nevparse.open_nsx, nevparse.open_nev, nevparse.write_bin
+            _ = nevparse.open_nsx, nevparse.open_nev, nevparse.write_bin, nevparse.check
         elif method.startswith("brpylib"):
             cases.brpylib_module(inputs)
         else:
@@ -236,6 +237,22 @@ def table(measured: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def markdown(measured: dict[str, dict[str, Any]]) -> str:
+    """The same as tables of Markdown, with fewer columns; what is absent is left out."""
+    lines = []
+    for job, methods in measured.items():
+        timed = {name: method for name, method in methods.items() if "median_s" in method}
+        first = next((method["median_s"] for method in timed.values()), 1.0)
+        lines += [f"`time_{job}`", "", "| way | ratio | median, s | least to most, s | anonymous, MB |"]
+        lines += ["|---|---:|---:|---:|---:|"]
+        for name, method in timed.items():
+            spread = f"{method['least_s']:.3g} to {method['most_s']:.3g}"
+            numbers = f"{method['median_s'] / first:.3g} | {method['median_s']:.3g} | {spread}"
+            lines.append(f"| {name} | {numbers} | {method['anonymous_bytes'] / 1e6:.0f} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 def machine() -> dict[str, Any]:
     """The machine and versions that the numbers are of."""
     return {
@@ -256,31 +273,46 @@ NOISE = (
 def prepared(arguments: argparse.Namespace, folder: Path) -> tuple[cases.Inputs, list[str]]:
     """The data, made or the user's own, read once into the page cache; and the jobs that can be done on it."""
     if arguments.file:
-        import nevparse
-
-        with nevparse.open_nsx(arguments.file) as ns:
-            extents = [(p.offset, p.n_rows) for s in ns.segments for p in s.extents(0, s.n_samples) if p.first < 0]
-            n_columns = max(1, ns.n_channels * data.N_NEURAL // data.N_CHANNELS)
-            if not extents:
-                raise SystemExit(f"{arguments.file} has a timestamp for each sample, which the plain copy cannot read")
-            inputs = cases.Inputs(
-                folder, Path(arguments.file).resolve(), n_columns, arguments.brpylib, extents, ns.n_channels
-            )
-        jobs = [*ON_OWN_FILE]
+        inputs, jobs = _own_file(arguments, folder), [*ON_OWN_FILE]
     else:
-        nsx = folder / "block.ns5"
-        data.continuous(nsx, arguments.gb)
-        data.ptp(folder / "ptp.ns6", arguments.gb)
-        data.blocks(folder / "blocks.ns5", arguments.blocks)
-        data.events(folder / "events.nev", arguments.packets)
-        start = 314 + 66 * data.N_CHANNELS + 9
-        extents = [(start, (nsx.stat().st_size - start) // (2 * data.N_CHANNELS))]
-        inputs = cases.Inputs(folder, nsx, data.N_NEURAL, arguments.brpylib, extents)
-        jobs = list(cases.JOBS)
-    for path in {inputs.nsx, *folder.glob("*.n*")}:
+        inputs, jobs = _made_data(arguments, folder), list(cases.JOBS)
+    for path in {inputs.nsx, *folder.rglob("*.n*")}:
         _feed_file(hashlib.blake2b(), path)
     chosen = arguments.only.split(",") if arguments.only else jobs
+    if unknown := [job for job in chosen if job not in jobs]:
+        raise SystemExit(f"expected jobs among {', '.join(jobs)}, found {', '.join(unknown)}")
     return inputs, [job for job in jobs if job in chosen]
+
+
+def _own_file(arguments: argparse.Namespace, folder: Path) -> cases.Inputs:
+    import nevparse
+
+    try:
+        ns = nevparse.open_nsx(arguments.file)
+        extents = [(p.offset, p.n_rows) for s in ns.segments for p in s.extents(0, s.n_samples) if p.first_packet < 0]
+    except (OSError, nevparse.FormatError) as error:
+        raise SystemExit(f"--file {arguments.file}: {error}") from error
+    n_columns = max(1, ns.n_channels * data.N_NEURAL // data.N_CHANNELS)
+    if ns.dtype != np.int16 or not extents:
+        found = f"{ns.dtype.name}" if extents else "a timestamp for each sample" if ns.n_samples else "no samples"
+        raise SystemExit(f"--file {arguments.file}: the plain copy reads blocks of int16 samples, found {found}")
+    return cases.Inputs(folder, Path(arguments.file).resolve(), n_columns, arguments.brpylib, extents, ns.n_channels)
+
+
+def _made_data(arguments: argparse.Namespace, folder: Path) -> cases.Inputs:
+    nsx, instruments = folder / "block.ns5", folder / "instruments"
+    instruments.mkdir()
+    data.continuous(nsx, arguments.gb)
+    data.continuous(folder / "small.ns5", _SMALL_GB)
+    data.ptp(folder / "ptp.ns6", arguments.gb)
+    data.blocks(folder / "blocks.ns5", arguments.blocks)
+    data.events(folder / "events.nev", arguments.packets)
+    for k in range(_INSTRUMENTS):
+        data.continuous(instruments / f"NSP{k + 1}.ns5", arguments.gb / _INSTRUMENTS)
+        data.ptp(instruments / f"NSP{k + 1}.ns6", arguments.gb / _INSTRUMENTS, _APART_PPM * k / (_INSTRUMENTS - 1), 0)
+    start = 314 + 66 * data.N_CHANNELS + 9
+    extents = [(start, (nsx.stat().st_size - start) // (2 * data.N_CHANNELS))]
+    return cases.Inputs(folder, nsx, data.N_NEURAL, arguments.brpylib, extents)
 
 
 def main() -> None:
@@ -295,6 +327,7 @@ def main() -> None:
     parser.add_argument("--folder", help="where to put the data and what is exported (a temporary folder)")
     parser.add_argument("--brpylib", metavar="PATH", help="folder of the vendor's Python-Utilities")
     parser.add_argument("--json", metavar="OUT", help="write everything there")
+    parser.add_argument("--markdown", action="store_true", help="print tables of Markdown, as in the README here")
     parser.add_argument("--plot", metavar="OUT.svg", help="draw it")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -308,8 +341,7 @@ def main() -> None:
         size = inputs.nsx.stat().st_size
         print(", ".join(f"{key} {value}" for key, value in machine().items()) + f"; {size / 1e9:.3g} GB")
         measured = measure(jobs, inputs, arguments.repeats)
-    print(table(measured))
-    print(f"\n{NOISE}")
+    print(markdown(measured) if arguments.markdown else f"{table(measured)}\n\n{NOISE}")
     if arguments.json:
         results = {"machine": machine(), "size_bytes": size, "measured": measured}
         Path(arguments.json).write_text(json.dumps(results, indent=1), encoding="utf-8")
