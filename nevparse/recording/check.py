@@ -138,34 +138,38 @@ def check(path: Openable, *, progress: Progress | None = None) -> tuple[Finding,
     >>> [(finding.level, finding.code) for finding in nv.check("paused.ns5")]
     [('warning', 'loss')]
     """
-    name, is_one_file = display_name(path), not is_path(path) or (os.path.lexists(path) and not os.path.isdir(path))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the findings say the same
-        return tuple(_check_all(path, name, is_one_file, progress or (lambda _done, _total: None)))
+        with _open(path) as opened:
+            return findings_of(opened, progress)
 
 
-def _check_all(path: Openable, name: str, is_one_file: bool, progress: Progress) -> Iterator[Finding]:
-    if not is_one_file:
-        yield from _check_recording(name, progress)
-        return
-    with open_nev(path) if is_nev(path) else open_nsx(path) as file:
-        yield from _check_file(file, progress)
+def _open(path: Openable) -> NevFile | NsxFile | Recording:
+    if is_path(path) and (os.path.isdir(name := display_name(path)) or not os.path.lexists(name)):
+        return Recording(base_of(name), members_of(name))
+    return open_nev(path) if is_nev(path) else open_nsx(path)
 
 
-def _check_recording(name: str, progress: Progress) -> Iterator[Finding]:
-    members = members_of(name)
-    with Recording(base_of(name), members) as recording:
-        n_done, n_bytes = 0, sum(file._source.size for file in recording.files.values())
-        for suffix, path in members.items():
-            if suffix in recording.failed:
-                yield _unreadable(path, recording.failed[suffix])
-                continue
-            file = recording.files[suffix]
-            yield from _check_member(file, partial(_add_progress, progress, n_done, n_bytes))
-            n_done += file._source.size
-        yield from _date_findings(recording)
-        if recording.nev is not None and recording.nsx:
-            yield from _findings(recording.nev.path, _spike_time_problems(recording))
+def findings_of(opened: NevFile | NsxFile | Recording, progress: Progress | None = None) -> tuple[Finding, ...]:
+    """What `check` finds in an open file, or in an open recording."""
+    show = progress or (lambda _done, _total: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return tuple(_check_recording(opened, show) if isinstance(opened, Recording) else _check_file(opened, show))
+
+
+def _check_recording(recording: Recording, progress: Progress) -> Iterator[Finding]:
+    n_done, n_bytes = 0, sum(file._source.size for file in recording.files.values())
+    for suffix, path in recording.members.items():
+        if suffix in recording.failed:
+            yield _unreadable(path, recording.failed[suffix])
+            continue
+        file = recording.files[suffix]
+        yield from _check_member(file, partial(_add_progress, progress, n_done, n_bytes))
+        n_done += file._source.size
+    yield from _date_findings(recording)
+    if recording.nev is not None and recording.nsx:
+        yield from _findings(recording.nev.path, _spike_time_problems(recording))
 
 
 def _check_member(file: NevFile | NsxFile, progress: Progress) -> Iterator[Finding]:

@@ -3,21 +3,19 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NevParseError, Progress, is_from_caller
+from ..errors import Progress
 from ..format.channel import Channel, channel_kind
 from ..maps.cmp import read_cmp
 from ..maps.positions import ArrayMap, Positions, plain_grid
 from ..nev.electrodes import Electrode
 from ..nev.file import NevFile
 from ..nsx.file import NsxFile
-from ..recording.check import ERROR, Finding, check
+from ..recording.check import findings_of
 from ..recording.recording import Recording
 from .array_view import ArrayLayout
 from .quality import Measurement, measure
@@ -70,7 +68,7 @@ class PageContents:
         self.positions = self._positions_of(cmp, by)
         ids = [channel.electrode_id for channel in self.electrodes]
         self.layout = ArrayLayout(ids, self.positions.um) if self.positions is not None else None
-        self.findings = self._check()
+        self.findings = findings_of(opened, self._show_step)
         self.step()
         self.measured = self._measure(seconds)
         self.times = RecordingTimes(files)
@@ -128,19 +126,6 @@ class PageContents:
             return plain_grid(self.electrodes)
         array = cmp if isinstance(cmp, ArrayMap) else read_cmp(cmp)
         return array.positions_of(self.electrodes, by=by, partial=True)
-
-    def _check(self) -> tuple[Finding, ...]:
-        name = self.name
-        if not isinstance(self.opened, Recording) and not os.path.isfile(name):
-            return ()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the findings say the same
-            try:
-                return check(name, progress=self._show_step)
-            except (NevParseError, OSError) as error:
-                if is_from_caller(error):
-                    raise
-                return (Finding(ERROR, "unreadable", name, 0, str(error), "use another copy of the file"),)
 
     def _measure(self, seconds: float | None) -> dict[str, Measurement]:
         found = {}

@@ -25,6 +25,7 @@ from nevparse.report.answer import _channel_card
 from nevparse.report.array_view import ArrayLayout, color_of, draw_values, draw_verdicts
 from nevparse.report.contents import PageContents
 from nevparse.report.timeline import RecordingTimes, TimeAxis
+from nevparse.source import reference
 
 pytest.importorskip("matplotlib")
 FAULTS = {2: "hum", 5: "dead", 6: "noisy"}
@@ -98,6 +99,13 @@ def test_exports_c17_a_page_is_cancelled_by_its_progress(tmp_path: Path) -> None
     with pytest.raises(InterruptedError):
         nv.write_report(base, tmp_path / "s.html", progress=progress)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_page_of_open_files_opens_none_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = write_session(tmp_path, qb.session(2, (0.1,), {}))
+    with nv.open_recording(base) as recording:
+        monkeypatch.setattr(reference, "open_source", None)
+        assert nv.write_report(recording, tmp_path / "s.html").size_bytes
 
 
 @pytest.mark.parametrize(
