@@ -25,7 +25,7 @@ from ..source.growth import POLL_S, FollowOptions
 from ..traces.plan import PlanOptions
 from ..traces.row_times import NO_ROW
 from ..traces.selection import TraceSelection, takes
-from ..traces.traces import Continuous, Traces, choose, plan_traces
+from ..traces.traces import Continuous, Traces, choose, plan_traces, sum_changes
 from .inputs import check_not_shrunk, raise_if_changed
 from .job import BinFile, ExportJob, bin_file, bin_outputs
 from .live import GrowingRows
@@ -178,7 +178,7 @@ def write_bin(
         advice = "without it the export ends by itself, and what progress raises cancels it"
         raise ValueError(f"expected timeout_s and stop with follow=True: {advice}")
     if isinstance(x, Traces):
-        check_nothing_chosen(selection, follow)
+        check_nothing_chosen({**selection, "follow": follow or None})
         ns, plan = x.recording, partial(_planned_anew, x)
     elif follow:
         if not isinstance(x, NsxFile):
@@ -198,13 +198,12 @@ def write_bin(
             ns = ns.fully_scanned()
 
 
-def check_nothing_chosen(selection: Mapping[str, Any], follow: bool = False) -> None:
+def check_nothing_chosen(selection: Mapping[str, Any]) -> None:
     """Raise a ValueError where something is to be chosen of traces, which are what was chosen."""
     chosen = [name for name, value in selection.items() if value != PlanOptions._field_defaults.get(name)]
-    if chosen or follow:
+    if chosen:
         advice = "give it to traces(), or use rows() and select()"
-        found = ", ".join([*chosen, *(["follow"] if follow else [])])
-        raise ValueError(f"expected traces and nothing to choose of them, found {found}: {advice}")
+        raise ValueError(f"expected traces and nothing to choose of them, found {', '.join(chosen)}: {advice}")
 
 
 def _show_each_poll(
@@ -238,31 +237,28 @@ def _growing(follow: FollowOptions, selection: TraceSelection, ns: Any) -> dict[
 
 
 def _export(path: str, ns: Continuous, plan: Plan, overwrite: bool, progress: Progress | None) -> BinReport:
-    check_not_shrunk(ns.sources)
+    states = check_not_shrunk(ns.sources)
     exported = plan(ns)
     stem, kind = os.path.splitext(path)
     targets = {stem + suffix + kind: x for suffix, x in exported.items()}
     files = [bin_file(x.traces, target) for target, x in targets.items()]
     job = ExportJob(list(targets.values()), progress)
-    is_growing = isinstance(next(iter(exported.values())), GrowingRows)
+    is_growing = any(isinstance(x, GrowingRows) for x in exported.values())
     with (
         bin_outputs(path, files, ns.has_sample_timestamps, overwrite, ns.sources) as created,
-        nullcontext() if is_growing else raise_if_changed(ns.sources),
+        nullcontext() if is_growing else raise_if_changed(ns.sources, states),
     ):
         files = [job.write(x, target, created) for target, x in targets.items()]
-    is_sorted = next(iter(exported.values())).traces.options.sort
-    if job.n_out_of_order and not is_sorted:
+    traces = [x.traces for x in exported.values()]
+    options = traces[0].options
+    if job.n_out_of_order and not options.sort:
         message = f"{job.n_out_of_order} samples are out of order; sort=True (--sort) sorts them"
         warn(f"{ns.path}: {message}", DamagedFile)
-    traces = [x.traces for x in exported.values()]
-    changes, options = [x.changes for x in traces], traces[0].options
     rows = [part for x in traces for part in x.planned_rows]
     return BinReport(
         **vars(files[0]) | {"n_samples": sum(file.n_samples for file in files)},
         files=tuple(files),
-        n_filled=sum(of_one.n_filled for of_one in changes),
-        n_dropped=sum(of_one.n_dropped for of_one in changes),
-        n_repeated=sum(of_one.n_repeated for of_one in changes),
+        **sum_changes(x.changes for x in traces)._asdict(),
         n_out_of_order=job.n_out_of_order,
         instruments=tuple(traces[0].recording.changes(rows, options.start_tick, options.stop_tick)),
     )

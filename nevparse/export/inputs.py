@@ -45,13 +45,12 @@ def check_not_shrunk(sources: Sequence[Source]) -> list[FileState]:
 
 
 @contextmanager
-def raise_if_changed(sources: Sequence[Source], before: Sequence[FileState] | None = None) -> Iterator[None]:
-    """Raise ExportError after the block if a file was changed during it, or since its state `before`.
+def raise_if_changed(sources: Sequence[Source], before: Sequence[FileState]) -> Iterator[None]:
+    """Raise ExportError after the block if a file was changed since its state `before`.
 
     Of a file that has grown, as one that is being recorded does, only the head is compared. A file of the same size
     and another date of change was written to.
     """
-    before = check_not_shrunk(sources) if before is None else before
     try:
         yield
     except FormatError:  # a timestamp is no longer in the file

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from .live import GrowingRows
 from .output.files import PART, OutputFiles, check_name, complete_or_absent
 from .output.stream import stream, write_all
 
-_COMPANION_ENDINGS = ".json", ".ticks"
 # Of files that begin with a header, for which a program would take a .bin of this name
 _ENDINGS_WITH_HEADER = {".npy", ".npz", ".mat", ".csv", ".txt", ".h5", ".hdf5", ".nwb", ".edf", ".bdf", ".zip", ".html"}
 _TICKS_AT_ONCE = 1 << 16
@@ -83,28 +81,26 @@ def bin_outputs(
     What describes an older ``.bin`` goes with it: timestamps that the new one has not, and companions by older names.
     """
     check_name(path)  # before a companion is looked at, which may be a device of Windows
-    stem, kind = os.path.splitext(os.path.basename(path))
-    if kind.lower() in _COMPANION_ENDINGS:
+    kind = os.path.splitext(path)[1]
+    if kind.lower() in sidecar.COMPANION_ENDINGS:
         raise ExportError(f"{path}: this name is a sidecar's; choose one that ends in .bin")
     if kind.lower() in _ENDINGS_WITH_HEADER:
         why = f"samples alone, without a header, are no {kind} file"
         raise ExportError(f"{path}: {why}; choose a name that ends in .bin")
-    names = [name for file in files for name in (file.path, *sidecar.companions(file.path))]
+    written = [name for file in files for name in (file.path, file.sidecar_path)]
+    ticks = [sidecar.companions(file.path)[1] for file in files]
     older = [name for file in files for name in sidecar.older_companions(file.path)]
-    written = {name for name in names if has_ticks or not name.endswith(_COMPANION_ENDINGS[1])}
-    endings = "|".join(map(re.escape, _COMPANION_ENDINGS))
     with complete_or_absent(
         path,
-        [*names, *older],
+        [*written, *ticks, *older],
         overwrite=overwrite,
         inputs=inputs,
-        name_pattern=rf"{re.escape(stem)}(-\d+)?({re.escape(kind)}({endings})?|{endings})",
+        name_pattern=sidecar.name_pattern(os.path.basename(path)),
         lock_path=sidecar.companions(path)[0] + PART,
         n_bytes=sum(file.size_bytes + sidecar.TICK.itemsize * file.n_samples * has_ticks for file in files),
     ) as outputs:
-        for name in (*names, *older):
-            if name not in written:
-                outputs.adopt("", name)
+        for name in [*older, *([] if has_ticks else ticks)]:
+            outputs.adopt("", name)
         yield outputs
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from errno import ENOENT
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,17 +29,24 @@ if TYPE_CHECKING:
 
 SIDECAR_VERSION = 1
 TICK = np.dtype("<i8")
+COMPANION_ENDINGS = _JSON, _TICKS = ".json", ".ticks"
 
 
 def companions(path: str) -> tuple[str, str]:
     """Paths of the sidecar and of the timestamps of a ``.bin``: its whole name is in theirs."""
-    return path + ".json", path + ".ticks"
+    return path + _JSON, path + _TICKS
+
+
+def name_pattern(name: str) -> str:
+    """What the names of all files fit that an export to a ``.bin`` may write, or earlier versions have written."""
+    (stem, kind), endings = map(re.escape, os.path.splitext(name)), f"({'|'.join(map(re.escape, COMPANION_ENDINGS))})"
+    return rf"{stem}(-\d+)?({kind}{endings}?|{endings})"
 
 
 def older_companions(path: str) -> tuple[str, ...]:
     """The sidecar and the timestamps of a ``.bin`` under the names that earlier versions gave them, if they exist."""
     stem = os.path.splitext(path)[0]
-    older = stem + ".json"
+    older = stem + _JSON
     if not os.path.isfile(older):
         return ()
     try:
@@ -46,7 +54,7 @@ def older_companions(path: str) -> tuple[str, ...]:
         is_older = "sidecar_version" in contents and _is_of(contents, path)
     except (OSError, ValueError, LookupError, TypeError, RecursionError):  # none, or no sidecar
         return ()
-    names = (older, stem + ".ticks") if is_older else ()
+    names = (older, stem + _TICKS) if is_older else ()
     return tuple(name for name in names if os.path.lexists(name))
 
 

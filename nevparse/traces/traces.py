@@ -6,7 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
@@ -379,6 +379,12 @@ def traces_of(ns: Continuous, columns: NDArray[np.intp], options: PlanOptions) -
     }
 
 
+def sum_changes(each: Iterable[Any]) -> Changes:
+    """Changes of several parts, or instruments, in all."""
+    listed = list(each)
+    return Changes(*(sum(getattr(changes, name) for changes in listed) for name in Changes._fields))
+
+
 class Traces:
     """Rows and columns of a recording as an array: what an export of them would write.
 
@@ -511,8 +517,7 @@ class Traces:
     @cached_property
     def changes(self) -> Changes:
         """Rows filled, and samples dropped and repeated, for all instruments together."""
-        each = [count_changes(self.planned_rows), *self.instruments]
-        return Changes(*(sum(getattr(changes, name) for changes in each) for name in Changes._fields))
+        return sum_changes([count_changes(self.planned_rows), *self.instruments])
 
     @cached_property
     def instruments(self) -> Sequence[Any]:

@@ -154,9 +154,7 @@ def write_nev(
             head = nev._source.read(nev._headers_end, 0, "headers")
         plan = FilePlan(head, len(head) + stop - start, copy_bytes(nev._source, start, stop))
     else:
-        is_chosen = np.ones(nev.n_packets, np.bool_)
-        if times != _Times():
-            is_chosen = _at_times(nev, times, is_one_epoch=segments is None)
+        is_chosen = _at_times(nev, times, is_one_epoch=segments is None)
         if segments is not None:
             is_chosen = _in_segments(recording, nev, segments, is_chosen, is_one_epoch=times != _Times())
         packets = np.arange(nev.n_packets) if takes_all else _choose_packets(nev, ids, names, is_chosen)

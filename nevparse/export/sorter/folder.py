@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
 _BIN = "recording.bin"
 _SPIKE_BAND_HZ = 100  # a high pass at this corner or above removes the field potential
-_BIN_FILES = r"recording(-\d+)?\.(bin(\.json|\.ticks)?|json|ticks)"  # the last two by earlier versions
-_FILES = rf"{_BIN_FILES}|{KILOSORT_PROBE}|{PROBE}|{PARAMS}|{SI_BINARY}|{SI_FOLDER}|{SCRIPT}"
+_FILES = rf"{sidecar.name_pattern(_BIN)}|{KILOSORT_PROBE}|{PROBE}|{PARAMS}|{SI_BINARY}|{SI_FOLDER}|{SCRIPT}"
 
 
 @dataclass(frozen=True)
@@ -223,36 +222,38 @@ class _Described(NamedTuple):
         high_pass = [channel.high_pass for channel in self.channels]
         return all(stage is not None and stage.corner_hz >= _SPIKE_BAND_HZ for stage in high_pass)
 
+    def probes(self) -> dict[str, Any]:
+        """What says where the channels are, by the name of its file."""
+        probe = probeinterface_probe(self.channels, self.names, self.positions)
+        return {KILOSORT_PROBE: kilosort_probe(self.positions), PROBE: probe}
+
+    def for_spikeinterface(self, files: Sequence[BinFile]) -> dict[str, Any]:
+        """What SpikeInterface loads, by the name of its file."""
+        return {
+            SI_BINARY: binary_recording(self.ns, self.channels, self.names, files, self.is_filtered),
+            SI_FOLDER: binary_folder(self.channels, self.positions, self.is_filtered),
+        }
+
 
 def description_files(described: _Described, files: Sequence[BinFile]) -> dict[str, str]:
     """Name and ASCII text of every file that describes the ``.bin``."""
-    contents = _probes(described) | _for_spikeinterface(described, files)
-    texts = {name: json_text(value, 1) for name, value in contents.items()}
-    return texts | {PARAMS: phy_params(files, described.is_filtered)}
+    contents = described.probes() | described.for_spikeinterface(files)
+    return _texts(contents) | {PARAMS: phy_params(files, described.is_filtered)}
 
 
-def _probes(described: _Described) -> dict[str, Any]:
-    probe = probeinterface_probe(described.channels, described.names, described.positions)
-    return {KILOSORT_PROBE: kilosort_probe(described.positions), PROBE: probe}
-
-
-def _for_spikeinterface(described: _Described, files: Sequence[BinFile]) -> dict[str, Any]:
-    ns, channels, names, positions = described
-    return {
-        SI_BINARY: binary_recording(ns, channels, names, files, described.is_filtered),
-        SI_FOLDER: binary_folder(channels, positions, described.is_filtered),
-    }
+def _texts(contents: dict[str, Any]) -> dict[str, str]:
+    return {name: json_text(value, 1) for name, value in contents.items()}
 
 
 def _in_place(
     described: _Described, x: Traces, settings: dict[str, Any], folder: str
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """The texts that let sorters read a recording where it is, by name; and what is said of them."""
-    ns, contents = described.ns, _probes(described)
+    ns, contents = described.ns, described.probes()
     script = kilosort_script(x, settings)
     offset, why = raw_offset(x)
     if not why:
-        contents |= _for_spikeinterface(described, [bin_file(x, _BIN)])
+        contents |= described.for_spikeinterface([bin_file(x, _BIN)])
         contents[SI_BINARY]["kwargs"] |= {"file_paths": [os.path.abspath(ns.path)], "file_offset": offset}
     if not ns.has_sample_timestamps:
         contents[sidecar.companions(_BIN)[0]] = sidecar.describe(x, _BIN, 0)
@@ -262,7 +263,7 @@ def _in_place(
         f"SpikeInterface: {f'not without a copy: {why}' if why else f'spikeinterface.load({folder!r})'}",
         "Phy: not without a copy: it reads a flat file",
     )
-    return {name: json_text(value, 1) for name, value in contents.items()} | {SCRIPT: script}, lines
+    return _texts(contents) | {SCRIPT: script}, lines
 
 
 def _with_final_paths(export: BinReport, folder: str) -> BinReport:
