@@ -33,6 +33,7 @@ from builders import timing as t
 from builders.handles import open_files
 from dask.distributed import Client, LocalCluster
 from fixture_types import FileOf, Opened
+from processes import PATIENCE_S
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal, Slot
 
 import nevparse as nv
@@ -52,7 +53,7 @@ def strict_floating_point() -> None:
 @pytest.fixture(autouse=True)
 def no_file_left_open() -> Iterator[None]:
     """As everywhere, but a cluster lets go when it comes to it."""
-    before, deadline = set(open_files()), time.monotonic() + 30
+    before, deadline = set(open_files()), time.monotonic() + PATIENCE_S
     yield
     while (left := set(open_files()) - before) and time.monotonic() < deadline:
         gc.collect()
@@ -246,7 +247,7 @@ def test_clusters_c05_workers_let_go_of_the_file(opened: Opened, client: Client)
     held = client.run(handles_of, ns.path).values()
     assert max(map(len, held)) <= 2, "one handle and one map, for however many tasks"
     del lazy
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while any(held) and time.monotonic() < deadline:  # until the cluster has forgotten its tasks
         held = client.run(handles_of, ns.path).values()
     assert not any(held)

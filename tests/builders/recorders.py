@@ -97,7 +97,7 @@ def odd_ends(begin: int, end: int, seed: int, most: int) -> list[int]:
 
 @contextmanager
 def recording(path: Path, data: bytes, blocks: Sequence[Mark] = (), **job: Any) -> Iterator[subprocess.Popen[str]]:
-    """Run a process that records `data` to a file."""
+    """Run a process that records `data` to a file; at each byte of `waits` it waits for a line."""
     final = path.with_suffix(path.suffix + "-final")
     final.write_bytes(data)
     whole = {"data": str(final), "path": str(path), "blocks": blocks, "counts": "zero", "rest_s": 0.002}
@@ -105,18 +105,19 @@ def recording(path: Path, data: bytes, blocks: Sequence[Mark] = (), **job: Any) 
         [sys.executable, "-I", "-S", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
-        process.stdin.write(json.dumps(whole | {"die_at": None, "signal": int(KILL)} | job))
-        process.stdin.close()
+        process.stdin.write(json.dumps(whole | {"die_at": None, "signal": int(KILL), "waits": []} | job) + "\n")
+        process.stdin.flush()
         yield process
     finally:
         process.kill()
         process.wait()
+        process.stdin.close()
         process.stdout.close()
 
 
 def main() -> None:
     """Write a file until it is whole, with a rest after each piece; say so."""
-    job = json.load(sys.stdin)
+    job = json.loads(sys.stdin.readline())
     with open(job["data"], "rb") as file:
         data = file.read()
     blocks = [Mark(*numbers) for numbers in job["blocks"]]
@@ -124,6 +125,8 @@ def main() -> None:
         for k, end in enumerate(job["ends"]):
             recorder.upto(end)
             time.sleep(job["rest_s"] * (10 if k % 50 == 49 else 1))
+            if end in job["waits"]:
+                sys.stdin.readline()
             if end == job["die_at"]:
                 os.kill(os.getpid(), job["signal"])
     print("whole", flush=True)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from builders import nev as nb
 from builders import nsx as b
+from processes import PATIENCE_S
 
 import nevparse as nv
 
@@ -31,7 +32,7 @@ def checking(is_asked_for: threading.Event, begun: threading.Event) -> Callable[
 
     def progress(done: int, total: int) -> None:
         begun.set()
-        if is_asked_for.wait(10):
+        if is_asked_for.wait(PATIENCE_S):
             raise Cancelled
 
     return progress
@@ -68,7 +69,7 @@ def test_exports_c17_another_thread_cancels(path: Path, number: int) -> None:
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE_S)
     asked.set()
     thread.join()
     assert [type(error) for error in outcome] == [Cancelled]

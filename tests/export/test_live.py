@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import time
 import warnings
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from depth import FEWER
 from fixture_types import FileOf
 from hypothesis import given
 from hypothesis import strategies as st
-from source.watching import Time, appended, contents, exported, quietly
+from source.watching import Time, appended, contents, exported, quietly, wait_for
 
 import nevparse as nv
 from nevparse.clock import Clock
@@ -147,9 +146,8 @@ def test_growing_c15_rows_reach_the_part_at_every_poll(tmp_path: Path, out: Path
     seen = []
 
     def see(n_rows: int) -> None:
-        part, until = Path(f"{out}.nevparse-part"), time.monotonic() + 10
-        while part.stat().st_size < 4 * n_rows and time.monotonic() < until:
-            time.sleep(0.001)  # a thread writes it
+        part = Path(f"{out}.nevparse-part")
+        wait_for(part, 4 * n_rows)  # a thread writes it
         seen.append((part.read_bytes() == made.samples[:n_rows].tobytes(), out.exists()))
 
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
@@ -200,13 +198,13 @@ def test_growing_c16_it_ends_behind_its_stop_tick(file_of: FileOf, out: Path, cl
 
 def test_growing_c17_a_fill_that_is_too_long_as_yet_waits(tmp_path: Path, out: Path, clock: Time) -> None:
     made = Growing("2.3", [0, 1030], [30, 200])
-    sizes = []
+    sizes, part = [], Path(f"{out}.nevparse-part")
     with Recorder(tmp_path / "s.ns5", made.data, made.blocks) as recorder:
         recorder.upto(made.blocks[0].end)
         with quietly(tmp_path / "s.ns5") as ns:
             clock.passes(
                 lambda: recorder.upto(made.blocks[1].rows + 40),  # 1000 rows for 40 recorded
-                lambda: (time.sleep(0.05), sizes.append(os.path.getsize(f"{out}.nevparse-part"))),
+                lambda: (wait_for(part, 120), sizes.append(part.stat().st_size)),
                 lambda: recorder.upto(len(made.data)),
             )
             nv.write_bin(ns, out, gaps="fill", max_fill=5, follow=True, poll_s=1, timeout_s=2)

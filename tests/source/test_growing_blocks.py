@@ -18,6 +18,7 @@ from builders.recorders import COUNTS, Recorder
 from fixture_types import FileOf, NewFolder
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import PATIENCE_S
 
 import nevparse as nv
 from nevparse.nsx import file as nsx_file
@@ -189,7 +190,7 @@ def test_growing_c13_a_poll_that_ends_late_undoes_no_other(tmp_path: Path, monke
         found = real(*arguments)
         if not waiting.is_set():
             waiting.set()
-            assert may_go_on.wait(10)
+            assert may_go_on.wait(PATIENCE_S)
         return found
 
     monkeypatch.setattr(nsx_file, "find_more_samples", slow_at_first)
@@ -199,7 +200,7 @@ def test_growing_c13_a_poll_that_ends_late_undoes_no_other(tmp_path: Path, monke
             recorder.upto(made.blocks[0].rows + 4 * 150)
             polls = [threading.Thread(target=ns.refresh) for _ in range(2)]
             polls[0].start()
-            assert waiting.wait(10)
+            assert waiting.wait(PATIENCE_S)
             recorder.upto(len(made.data))
             polls[1].start()
             polls[1].join(0.2)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from processes import PATIENCE_S
 
 import nevparse as nv
 from nevparse.nsx.file import Chunk, NsxFile
@@ -110,7 +111,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def wait_for(path: Path, n_bytes: int) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE_S
     while not (path.exists() and path.stat().st_size >= n_bytes):
         assert time.monotonic() < until
         time.sleep(0.002)

@@ -197,6 +197,8 @@ def test_exports_c01_killed_at_random_moments(
     lasts_s = {case.name: duration_s(case, exporter, tmp_path / case.name) for case in cases}
     for k, case in zip(range(8 * n_kills), itertools.cycle(cases), strict=False):
         codes.append(kill_at_random(case, exporter, tmp_path / str(k), chance.random(), lasts_s[case.name]))
+        if codes[-1] == 0:  # the machine may have been busier when its duration was measured
+            lasts_s[case.name] *= 0.7
         if codes.count(crashes.KILLED) == n_kills:
             break
     assert codes.count(crashes.KILLED) == n_kills, "too few of them were still running"

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from builders import nsx as b
 from fixture_types import FileOf, Opened
+from processes import PATIENCE_S
 
 import nevparse as nv
 from export.left import left_in, paused
@@ -237,22 +238,26 @@ def test_ctrl_c_is_heeded_within_a_buffer(opened: Opened, out: Path, monkeypatch
     import _thread
 
     written: list[int] = []
+    real, is_heeded = threading.Thread.join, threading.Event()
 
-    class Slow(FileIO):
+    def join(self: threading.Thread, timeout: float | None = None) -> None:
+        is_heeded.set()
+        real(self, timeout)
+
+    class Interrupting(FileIO):
         def write(self, data: Any) -> int:
             if len(data) > 100 and out.name in str(self.name):
                 written.append(len(data))
                 if len(written) == 2:
                     _thread.interrupt_main()
-                time.sleep(3 * stream._WAIT_S)
+                    assert is_heeded.wait(PATIENCE_S)
             return super().write(data)
 
-    monkeypatch.setattr(output_files, "FileIO", Slow)
-    begin = time.monotonic()
+    monkeypatch.setattr(threading.Thread, "join", join)
+    monkeypatch.setattr(output_files, "FileIO", Interrupting)
     with pytest.raises(KeyboardInterrupt):
         nv.write_bin(opened(b.plausible("2.3", 2, (5000,))[0]), out)
     assert len(written) == 2
-    assert time.monotonic() - begin < 100 * stream._WAIT_S
     assert left_in(out.parent) == []
 
 
@@ -312,10 +317,14 @@ def test_a_second_ctrl_c_waits_for_what_is_being_written(
 @pytest.mark.parametrize(
     "n_batches", [1, packing.BUFFERS, pytest.param(4 * packing.BUFFERS, marks=pytest.mark.thorough)]
 )
-def test_a_writer_slower_than_the_wait_loses_nothing(tmp_path: Path, n_batches: int) -> None:
+def test_a_writer_slower_than_the_wait_loses_nothing(
+    tmp_path: Path, n_batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "_WAIT_S", 0.002)
+
     class Slow(FileIO):
         def write(self, data: Any) -> int:
-            time.sleep(1.2 * stream._WAIT_S)
+            time.sleep(0.02)
             return super().write(data)
 
     with Slow(tmp_path / "f", "xb") as file:
