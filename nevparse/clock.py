@@ -184,13 +184,11 @@ def convert_ticks(ticks: NDArray[np.int64], from_rate: int, to_rate: int) -> NDA
     return converted
 
 
-def seconds_after(ticks: ArrayLike, zero_tick: int, tick_rate: int) -> NDArray[np.float64]:
-    """Times in seconds after `zero_tick`, float64, of the shape of `ticks`; the differences are taken in integers."""
-    wanted = integer_array(ticks, "ticks")
+def _ticks_after(ticks: NDArray[np.int64], zero_tick: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Ticks after `zero_tick`, and whether 64 bits hold each."""
     with np.errstate(over="ignore"):
-        after = wanted - zero_tick
-    fits = (after >= 0) == (wanted >= zero_tick)  # else they are more than 63 bits apart
-    return np.asarray(np.where(fits, after, wanted.astype(np.float64) - zero_tick) / tick_rate)
+        after = ticks - np.int64(zero_tick)
+    return after, (after >= 0) == (ticks >= zero_tick)
 
 
 def tick_after(seconds: float | Fraction, zero_tick: int, tick_rate: int) -> int:
@@ -213,7 +211,9 @@ class TimedFile:
 
     def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
         """Times of this file's clock in seconds after `zero_tick`, float64, of the shape of `ticks`."""
-        return seconds_after(ticks, self.zero_tick, self.tick_rate)
+        wanted = integer_array(ticks, "ticks")
+        after, fits = _ticks_after(wanted, self.zero_tick)
+        return np.asarray(np.where(fits, after, wanted.astype(np.float64) - self.zero_tick) / self.tick_rate)
 
     def tick_at(self, seconds: float) -> int:
         """The tick nearest to a time in seconds after `zero_tick`."""
@@ -286,8 +286,7 @@ class TimeBase(NamedTuple):
             return np.full(wanted.shape, "NaT", "datetime64[ns]")
         origin_us = (self.origin.replace(tzinfo=timezone.utc) - _1970) // timedelta(microseconds=1)
         origin_s, origin_ns = divmod(origin_us * 1000, _NANOSECOND_HZ)
-        after = wanted - np.int64(self.origin_tick)
-        fits = (after >= 0) == (wanted >= self.origin_tick)  # else they are more than 63 bits apart
+        after, fits = _ticks_after(wanted, self.origin_tick)
         fits &= wanted != NO_TICK
         seconds = origin_s + np.clip(after // self.tick_rate, -_BEYOND_DATES_S, _BEYOND_DATES_S)
         fits &= np.abs(seconds) < _MAX_S

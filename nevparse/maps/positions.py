@@ -80,6 +80,10 @@ class Positions:
     statement: str
     is_map: bool
 
+    def __post_init__(self) -> None:
+        for array in (self.um, self.arrays):
+            array.setflags(write=False)
+
 
 @dataclass(frozen=True)
 class ArrayMap:
@@ -162,21 +166,17 @@ def plain_grid(channels: Iterable[Channel], *, pitch_um: float | None = None) ->
 
 def side_by_side(parts: Sequence[Positions]) -> Positions:
     """Positions of the channels of several instruments, one after the other: their arrays stand side by side."""
-    um, arrays, unplaced, left, n_arrays = [], [], [], -inf, 0
+    um, arrays, left, n_arrays = [], [], -inf, 0
     for part in parts:
         shift = max(0.0, left - np.nanmin(part.um[:, 0], initial=inf))
         um.append(part.um + np.array([shift if isfinite(shift) else 0.0, 0.0]))
         arrays.append(np.where(part.arrays > 0, part.arrays + n_arrays, 0))
-        unplaced += [row + sum(map(len, um[:-1])) for row in part.unplaced]
         left = max(left, np.nanmax(um[-1][:, 0], initial=-inf) + ARRAY_GAP_UM)
         n_arrays = int(max(arrays[-1].max(initial=0), n_arrays))
-    places, numbers = np.concatenate(um), np.concatenate(arrays)
-    places.setflags(write=False)
-    numbers.setflags(write=False)
-    names = tuple(name for part in parts for name in part.unplaced_names)
+    numbers = np.concatenate(arrays)
+    unplaced, names = _unplaced(numbers), tuple(name for part in parts for name in part.unplaced_names)
     statement = "; ".join(dict.fromkeys(part.statement for part in parts))
-    is_map = all(part.is_map for part in parts)
-    return Positions(places, numbers, tuple(unplaced), names, statement, is_map)
+    return Positions(np.concatenate(um), numbers, unplaced, names, statement, all(part.is_map for part in parts))
 
 
 def _checked_channels(channels: Iterable[Channel], pitch_um: float | None) -> list[Channel]:
@@ -197,12 +197,14 @@ def _positions(
     is_map: bool,
 ) -> Positions:
     """Positions of channels at `places`, in µm; array 0 marks a channel that is not in the map."""
-    um, numbers = np.array(places, np.float64), np.array(arrays, np.int64)
-    um.setflags(write=False)
-    numbers.setflags(write=False)
-    unplaced = tuple(row for row, number in enumerate(arrays) if number == 0)
+    numbers = np.array(arrays, np.int64)
+    unplaced = _unplaced(numbers)
     names = tuple(_channel_name(channels[row]) for row in unplaced)
-    return Positions(um, numbers, unplaced, names, statement, is_map)
+    return Positions(np.array(places, np.float64), numbers, unplaced, names, statement, is_map)
+
+
+def _unplaced(arrays: NDArray[np.int64]) -> tuple[int, ...]:
+    return tuple(np.flatnonzero(arrays == 0).tolist())
 
 
 def _electrode_places(electrodes: Sequence[MapElectrode], pitches_um: Sequence[float]) -> list[tuple[float, float]]:

@@ -42,8 +42,6 @@ from .packets import KIND_CODES, PacketNumbers, Packets, no_epochs
 from .resets import Reset
 from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list, unit_class
 
-# What `RecordedPackets` caches
-_FROM_PACKETS = ("packets", "spikes", "own_epochs", "tick_span", "first_tick", "origin_tick")
 _COUNTED_AT_ONCE = 200_000  # packets of a file that shows its events unasked
 _PADDING_BYTES = 4  # the last characters of UTF-16, or samples, are hardly ever all 0
 _UV_PER_V = 1e6
@@ -242,6 +240,11 @@ class NevFile(Closable, TimedFile):
         return self._recorded.missing_bytes
 
     @property
+    def _whole(self) -> NevFile:
+        """The file, of which this may be a part."""
+        return self if self._parent is None else self._parent
+
+    @property
     def _packets(self) -> Packets:
         return self._recorded.packets
 
@@ -260,16 +263,12 @@ class NevFile(Closable, TimedFile):
 
         0 before 3.0.
         """
-        if self._parent is not None:
-            return self._parent.time_origin_tick
-        return self._recorded.origin_tick
+        return self._whole._recorded.origin_tick
 
     @property
     def time_base(self) -> TimeBase:
         """The date of one tick, and the evidence for it."""
-        if self._parent is not None:
-            return self._parent.time_base
-        recorded = self._recorded
+        recorded = self._whole._recorded
         why = f"the header's date stands for tick {recorded.origin_tick}"
         return find_time_base(self.time_origin, self.tick_rate, recorded.first_tick, recorded.origin_tick, why)
 
@@ -279,9 +278,8 @@ class NevFile(Closable, TimedFile):
 
         A file that `open_recording` opened counts from the first sample of its recording (`Recording.zero_tick`).
         """
-        if self._parent is not None:
-            return self._parent.zero_tick
-        return self._recorded.first_tick if self._zero_tick is None else self._zero_tick
+        whole = self._whole
+        return whole._recorded.first_tick if whole._zero_tick is None else whole._zero_tick
 
     def _count_seconds_from(self, zero_tick: int) -> None:
         """Let seconds count from a tick."""
@@ -517,8 +515,7 @@ class NevFile(Closable, TimedFile):
         wanted = self._chosen_electrodes(electrodes, labels, exclude)
         ids = self._spikes.ids if wanted is None else wanted
         span = requested_ticks(self, start_tick, stop_tick, start_s, stop_s)
-        numbers = self._spikes.select(wanted, number_list(units, N_UNITS, "a unit"), *span)
-        numbers = self._ordered(numbers, sort)
+        numbers = self._ordered(self._spikes.select(wanted, number_list(units, N_UNITS, "a unit"), *span), sort)
         return self._spikes.with_waveforms(numbers, ids) if waveforms else self._spikes.without_waveforms(numbers)
 
     def _chosen_electrodes(
@@ -664,7 +661,7 @@ class NevFile(Closable, TimedFile):
             n_packets, cut_bytes = divmod(self._source.size - self._headers_end, self.packet_bytes)
             now = replace(before, n_packets=n_packets, missing_bytes=-cut_bytes % self.packet_bytes)
             if n_packets == before.n_packets:  # what is mapped and decoded stays valid
-                vars(now).update({name: vars(before)[name] for name in _FROM_PACKETS if name in vars(before)})
+                vars(now).update(vars(before) | {"missing_bytes": now.missing_bytes})
             self._recorded = now
             return n_packets - before.n_packets
 

@@ -94,20 +94,11 @@ def find_steps_back(ticks: Ticks, groups: NDArray[np.uint32], tick_rate: int, le
     """Find steps back of more than `least_s`; `groups` are the kind and the id of each packet (`group_of`)."""
     tolerances = int(tick_rate * least_s), int(tick_rate * LATE_S)
     edges = [0, *find_parts(groups).tolist(), ticks.size]
-    found = [_steps_back_of_part(ticks[a:b], groups[a:b], *tolerances) for a, b in pairwise(edges)]
-    if len(found) == 1:
-        return found[0]
-    return StepsBack(
-        np.concatenate([steps.at + start for steps, start in zip(found, edges, strict=False)]),
-        np.concatenate([steps.n_displaced for steps in found]),
-        np.concatenate([steps.lasts for steps in found]),
-        np.concatenate([steps.is_regrouping for steps in found]),
-        np.concatenate([steps.strays + start for steps, start in zip(found, edges, strict=False)]),
-        np.array(edges[1:-1], np.intp),
-    )
+    found = [_steps_back_of_part(a, ticks[a:b], groups[a:b], *tolerances) for a, b in pairwise(edges)]
+    return StepsBack(*map(np.concatenate, zip(*found, strict=True)))
 
 
-def _steps_back_of_part(ticks: Ticks, groups: NDArray[np.uint32], least: int, late: int) -> StepsBack:
+def _steps_back_of_part(first: int, ticks: Ticks, groups: NDArray[np.uint32], least: int, late: int) -> StepsBack:
     strays = find_strays(ticks, least, late)
     kept = np.delete(np.arange(ticks.size), strays) if strays.size else None
     if kept is not None:
@@ -125,7 +116,9 @@ def _steps_back_of_part(ticks: Ticks, groups: NDArray[np.uint32], least: int, la
     edges = [0, *at[lasting].tolist(), ticks.size]
     for step, a, b, c in zip(lasting, edges, edges[1:], edges[2:], strict=False):
         is_regrouping[step] = _differ_in_kind(groups[a:b], groups[b:c])
-    return StepsBack(at if kept is None else kept[at], n_displaced, lasts, is_regrouping, strays, np.empty(0, np.intp))
+    at = at if kept is None else kept[at]
+    parts = np.array([first] if first else [], np.intp)
+    return StepsBack(at + first, n_displaced, lasts, is_regrouping, strays + first, parts)
 
 
 def _later(ticks: Ticks, by: int) -> Ticks:

@@ -21,9 +21,12 @@ def find_samples(headers: NsxHeaders, has_grown: bool = False) -> RecordedSample
     layout = headers.version.block
     if headers.row_bytes == 0:
         return RecordedSamples(headers, BlockIndex(headers.source, [], 0, headers.clock), 0, headers.damage)
-    if layout is None or has_one_sample_packets(headers, layout):
-        return _find_records(headers, layout)
-    return _find_blocks(headers, layout, has_grown)
+    if layout is None:
+        return _find_bare(headers)
+    packets = _one_sample_packets(headers, layout)
+    if packets is None:
+        return _find_blocks(headers, layout, has_grown)
+    return _of_packets(headers, PacketIndex(packets, headers.clock))
 
 
 def find_more_samples(before: SampleIndex, headers: NsxHeaders, has_grown: bool) -> RecordedSamples:
@@ -63,16 +66,13 @@ def _find_blocks(headers: NsxHeaders, layout: Layout, has_grown: bool) -> Record
     return RecordedSamples(headers, index, walk.missing_bytes, (*headers.damage, *walk.damage))
 
 
-def _find_records(headers: NsxHeaders, layout: Layout | None) -> RecordedSamples:
-    """One-sample packets, or samples without headers where a version has no `layout` for them."""
-    source, start, clock = headers.source, headers.start, headers.clock
-    record_bytes = headers.row_bytes + (layout.size if layout else 0)
-    n_records, n_left_out = divmod(source.size - start, record_bytes)
-    if layout:
-        return _of_packets(headers, PacketIndex(PacketReader(source, layout, start, record_bytes, n_records), clock))
-    index = BlockIndex(source, [(start, 0, n_records)] if n_records else [], record_bytes, clock)
-    missing_bytes = -n_left_out % record_bytes
-    damage = (*headers.damage, *_cut_sample(source.size, missing_bytes, record_bytes))
+def _find_bare(headers: NsxHeaders) -> RecordedSamples:
+    """Samples without headers of their own: one block from the file's headers to its end."""
+    source, start, row_bytes = headers.source, headers.start, headers.row_bytes
+    n_samples, n_left_out = divmod(source.size - start, row_bytes)
+    index = BlockIndex(source, [(start, 0, n_samples)] if n_samples else [], row_bytes, headers.clock)
+    missing_bytes = -n_left_out % row_bytes
+    damage = (*headers.damage, *_cut_sample(source.size, missing_bytes, row_bytes))
     return RecordedSamples(headers, index, missing_bytes, damage)
 
 
@@ -93,18 +93,18 @@ def _cut_sample(size: int, missing_bytes: int, record_bytes: int) -> Iterator[Da
         yield Damage("cut-sample", size - n_left_out, message, TruncatedFile)
 
 
-def has_one_sample_packets(headers: NsxHeaders, layout: Layout) -> bool:
-    """Whether a file of a version that may have either holds one-sample packets, as PTP systems write, or blocks.
+def _one_sample_packets(headers: NsxHeaders, layout: Layout) -> PacketReader | None:
+    """The packets of a file that holds one-sample packets, as PTP systems write; None where it holds blocks.
 
     Nothing in its headers says so: the first packet, the last and a few between must have one sample each.
     """
     packet_bytes = layout.size + headers.row_bytes
     n_packets = (headers.source.size - headers.start) // packet_bytes
     if not headers.version.may_have_one_sample_packets or n_packets < 2:
-        return False
+        return None
     probes = {0, 1, n_packets - 2, n_packets - 1, *range(0, n_packets, max(1, n_packets // _PROBES))}
     packets = PacketReader(headers.source, layout, headers.start, packet_bytes, n_packets)
-    return all(packets.is_one_sample_packet(packet) for packet in sorted(probes))
+    return packets if all(map(packets.is_one_sample_packet, sorted(probes))) else None
 
 
 def _as_blocks(index: PacketIndex) -> BlockIndex:
