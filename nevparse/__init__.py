@@ -157,10 +157,10 @@ if not TYPE_CHECKING:  # a type checker that sees it takes every misspelt name f
 
 
 def _no_name(name: str) -> str:
-    from difflib import get_close_matches
+    from .format.text import alike
 
-    alike = "" if name.startswith("_") else " or ".join(get_close_matches(name, _HOME, 2))
-    return f"module {__name__!r} has no attribute {name!r}" + (f"; did you mean {alike}?" if alike else "")
+    nearest = "" if name.startswith("_") else " or ".join(alike(name, _HOME))
+    return f"module {__name__!r} has no attribute {name!r}" + (f"; did you mean {nearest}?" if nearest else "")
 
 
 def __dir__() -> list[str]:

@@ -10,12 +10,11 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from .. import __version__
 from ..format.tables import EVENT_KINDS
-from ..format.text import printable
+from ..format.text import alike, printable
 from .values import columns, excluded, factor, fill, ids, kinds, moment, offsets, seconds, segments
 
 # Of each command; they are run in the folder of the README's recordings
@@ -77,8 +76,8 @@ class _Parser(argparse.ArgumentParser):
         if message.startswith("the following arguments are required"):
             message += "".join(self._taken(option) for option in _GREEDY if option in self._given)
         if choice := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
-            alike = get_close_matches(choice[1], re.split(r"[ ',]+", choice[2]), 1)
-            message += f"; did you mean {alike[0]}?" if alike else ""
+            nearest = alike(choice[1], re.split(r"[ ',]+", choice[2]), 1)
+            message += f"; did you mean {nearest[0]}?" if nearest else ""
         if message.endswith("expected one argument") and self._has_negative():
             option = message.removeprefix("argument ").partition(":")[0].split("/")[0]
             message += f"; a value that begins with - is joined to it: {option}=-1"
@@ -92,8 +91,8 @@ class _Parser(argparse.ArgumentParser):
         if not text.startswith("-"):
             option = next((option for option in _PRINTING if option in self._given), "")
             return f"unexpected {text!r}" + (f"; {option} prints: > {text} keeps it" if option else "")
-        alike = get_close_matches(text.partition("=")[0], self._option_string_actions, 1, _ALIKE)
-        return f"unknown option {text}" + (f"; did you mean {alike[0]}?" if alike else "")
+        nearest = alike(text.partition("=")[0], self._option_string_actions, 1, _ALIKE)
+        return f"unknown option {text}" + (f"; did you mean {nearest[0]}?" if nearest else "")
 
     def _taken(self, option: str) -> str:
         """What an option that takes several values took, as it may have taken the files."""

@@ -8,12 +8,9 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import NevParseError
-from ..export.bin import BinReport
-from ..export.job import BinFile
-from ..export.sorter.folder import SorterReport
 from ..format.dates import date_text
 from ..format.text import duration_text, printable
 from ..nev.file import NevFile
@@ -21,6 +18,9 @@ from ..nsx.file import NsxFile
 from ..recording.members import bases_in
 from ..recording.recording import Recording, open_recording
 from .terminal import UnusableInput
+
+if TYPE_CHECKING:
+    from ..export.job import BinFile
 
 _BANKS = "-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -85,6 +85,9 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def report_json(report: Any) -> dict[str, Any]:
     """What was written, as JSON can have it."""
+    from ..export.bin import BinReport
+    from ..export.sorter.folder import SorterReport
+
     if isinstance(report, SorterReport):
         settings = {name: getattr(report, name) for name in ("folder", "selection", "settings")}
         return settings | {"electrodes": report.positions.statement} | report_json(report.export)

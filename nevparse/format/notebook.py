@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +34,8 @@ class Lane(NamedTuple):
 
 def shown(text: object) -> str:
     """Text as HTML: escaped, and what a terminal would obey made visible."""
+    from html import escape  # only a notebook needs it
+
     return escape(printable(str(text)))
 
 

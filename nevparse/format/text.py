@@ -20,6 +20,13 @@ def decode_text(raw: bytes) -> str:
         return cut.decode("latin-1")
 
 
+def alike(word: str, known: Iterable[str], most: int = 2, cutoff: float = 0.6) -> list[str]:
+    """The names that are spelt nearly like a word, the nearest first: offered to whoever mistyped one."""
+    from difflib import get_close_matches  # only a wrong name needs it
+
+    return get_close_matches(word, list(known), most, cutoff)
+
+
 def printable(value: str) -> str:
     """Text that is safe to print: what a terminal would obey, or turn around, is escaped."""
     if value.isprintable():

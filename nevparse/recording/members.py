@@ -7,6 +7,7 @@ import os
 import re
 from errno import EISDIR, ENOENT
 
+from ..format.text import alike
 from ..source.names import folded, is_same_file, is_same_name
 
 _SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
@@ -41,24 +42,21 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
     named = _SUFFIX.search(typed)
     if named and named.group(1).lower() not in members:
         found = ", ".join(os.path.basename(member) for _, member in sorted(members.items()))
-        what = f"no such file; of this recording there is {found or 'nothing'}{'' if found else _alike(folder, typed)}"
+        what = f"no such file; of this recording there is {found or 'nothing'}{'' if found else _guess(folder, typed)}"
         raise FileNotFoundError(ENOENT, what, os.fspath(path))
     if not members and os.path.isdir(path):
         found = ", ".join(map(os.path.basename, bases_in(path))) or "none"
         raise IsADirectoryError(EISDIR, f"expected one recording, found a folder; the recordings in it: {found}", path)
     if not members:
-        alike = _alike(folder, typed)
-        raise FileNotFoundError(ENOENT, f"expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name{alike}", base)
+        what = f"expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name{_guess(folder, typed)}"
+        raise FileNotFoundError(ENOENT, what, base)
     return dict(sorted(members.items()))
 
 
-def _alike(folder: str, typed: str) -> str:
+def _guess(folder: str, typed: str) -> str:
     """The recordings' files of a folder that are named like one that is not there."""
-    from difflib import get_close_matches
-
-    named = [name for name in os.listdir(folder or ".") if _SUFFIX.search(name)]
-    alike = get_close_matches(typed, named, 2)
-    return f"; did you mean {' or '.join(alike)}?" if alike else ""
+    nearest = alike(typed, (name for name in os.listdir(folder or ".") if _SUFFIX.search(name)))
+    return f"; did you mean {' or '.join(nearest)}?" if nearest else ""
 
 
 def bases_in(folder: str | os.PathLike[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..format.channel import Channel, warn_of_unknown_scale
 from ..format.numbers import integer, integers, one_or_more
-from ..format.text import printable, ranges_text
+from ..format.text import alike, printable, ranges_text
 from .extents import Columns
 from .plan import GapPolicy, PlanOptions
 
@@ -93,7 +93,7 @@ def takes(selection: Any) -> Callable[[_FunctionT], _FunctionT]:
         def call(*args: Any, **keywords: Any) -> Any:
             for name in keywords:
                 if name not in shown.parameters:
-                    guess = "".join(f"; did you mean {alike}?" for alike in _nearest(name, [*shown.parameters])[:1])
+                    guess = "".join(f"; did you mean {near}?" for near in alike(name, shown.parameters, 1))
                     raise TypeError(f"{function.__qualname__}() got an unexpected keyword argument {name!r}{guess}")
             return function(*args, **keywords)
 
@@ -242,17 +242,11 @@ def _no_label(wanted: str, labels: Sequence[str]) -> str:
     parts = [part.strip() for part in wanted.split(",")]
     if len(parts) > 1 and {*parts} <= {*known}:
         return f"no label {printable(wanted)!r}: give {', '.join(map(repr, parts))} as separate labels"
-    alike = [label for label in known if label.casefold() == wanted.casefold()] or _nearest(wanted, known)
-    guess = f": did you mean {' or '.join(repr(printable(label)) for label in alike)}" if alike else ""
+    nearest = [label for label in known if label.casefold() == wanted.casefold()] or alike(wanted, known, _MOST_OFFERED)
+    guess = f": did you mean {' or '.join(repr(printable(label)) for label in nearest)}" if nearest else ""
     guess += " (electrode ids are for electrodes=)" if wanted.isdigit() else ""
     listed = ", ".join(known) if len(known) <= _MOST_LISTED else f"{known[0]} to {known[-1]}, {len(known)} in all"
     return f"no label {printable(wanted)!r}{guess}; the file has labels {printable(listed)}"
-
-
-def _nearest(wanted: str, known: Sequence[str]) -> list[str]:
-    from difflib import get_close_matches  # only a wrong label needs it
-
-    return get_close_matches(wanted, known, _MOST_OFFERED)
 
 
 def _by_kind(channels: Sequence[Channel], kind: str) -> NDArray[np.intp]:
