@@ -123,9 +123,9 @@ def write_bin(
     Parameters
     ----------
     x : Traces, NsxFile or iterable of NsxFile
-        The traces; or the recording, of which ``write_bin(ns, path, **which)`` writes ``ns.traces(**which)``; or the
-        same-numbered files of several instruments, which become one wide ``.bin``, each sample in the row nearest to
-        its time on their common clock.
+        The traces; or the recording, of which ``write_bin(ns, path, **selection)`` writes
+        ``ns.traces(**selection)``; or the same-numbered files of several instruments, which become one wide ``.bin``,
+        each sample in the row nearest to its time on their common clock.
     path : str or os.PathLike
         The ``.bin`` to write. The sidecar has its whole name and ``.json``; where every sample has a timestamp of
         its own, they go to its whole name and ``.ticks`` (little-endian int64, one for each row).

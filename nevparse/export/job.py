@@ -35,8 +35,8 @@ class BinFile:
 
     Parameters
     ----------
-    path, sidecar_path : str
-        The file, and the ``.bin.json`` that describes it.
+    path : str
+        The file.
     n_samples, n_channels : int
         Rows and columns; sample by sample, all channels of the first sample first.
     dtype : str
@@ -50,13 +50,17 @@ class BinFile:
     """
 
     path: str
-    sidecar_path: str
     n_samples: int
     n_channels: int
     dtype: str
     sampling_rate: float
     electrode_ids: tuple[int, ...]
     rows: tuple[PlanRow, ...]
+
+    @property
+    def sidecar_path(self) -> str:
+        """The ``.bin.json`` that describes it."""
+        return sidecar.companions(self.path)[0]
 
     @property
     def size_bytes(self) -> int:
@@ -108,7 +112,6 @@ def bin_file(x: Traces, path: str) -> BinFile:
     """The description of a ``.bin`` of traces."""
     return BinFile(
         path=path,
-        sidecar_path=sidecar.companions(path)[0],
         n_samples=x.shape[0],
         n_channels=x.shape[1],
         dtype=x.dtype.str,

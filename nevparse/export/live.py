@@ -40,14 +40,6 @@ class GrowingRows:
             pass
         self._has_sample_timestamps = ns.has_sample_timestamps
 
-    def __iter__(self) -> Iterator[list[PlanRow]]:
-        n_done = 0
-        for is_last in chain((False for _ in self._polls), [True]):
-            self._update(is_last)
-            n_final = count_rows(self._rows) if is_last else self._n_final()
-            yield rows_between(self._rows, n_done, n_final, self._ns.clock)
-            n_done = max(n_done, n_final)
-
     @property
     def traces(self) -> Traces:
         """The newest rows."""
@@ -60,7 +52,12 @@ class GrowingRows:
         return RowReader(packer, fill, observer).batches(self._items(observer))
 
     def _items(self, observer: Any) -> Iterator[Extent | FilledRows]:
-        for polled in self:
+        n_done = 0
+        for is_last in chain((False for _ in self._polls), [True]):
+            self._update(is_last)
+            n_final = count_rows(self._rows) if is_last else self._n_final()
+            polled = rows_between(self._rows, n_done, n_final, self._ns.clock)
+            n_done = max(n_done, n_final)
             if observer is not None:
                 observer.check.use_breaks_of(self._ns.timestamp_check())
             yield from PlannedRows(self._ns.segments, polled, self._ns.n_channels).items(self._options.sort)

@@ -183,7 +183,7 @@ class NsxFile(Closable, Continuous):
         kind: ChannelKind | None = None,
         exclude: ExcludeChoice = None,
     ) -> NDArray[np.intp]:
-        """Columns that a request names, in its order; all of them where nothing is named.
+        """Columns that a selection names, in its order; all of them where nothing is named.
 
         All functions that choose channels take these parameters.
 
@@ -343,7 +343,7 @@ class NsxFile(Closable, Continuous):
         Raises
         ------
         KeyError, ValueError
-            Where the request names a segment, time, channel or unit that the file has not.
+            Where the selection names a segment, time, channel or unit that the file has not.
         GapError
             Where the file, or the time, holds several segments, and `segment` names none of them.
 

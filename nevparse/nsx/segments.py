@@ -28,7 +28,7 @@ SampleIndex = BlockIndex | PacketIndex
 
 
 def segment_numbers(segments: int | slice | Iterable[int], n_segments: int) -> list[int]:
-    """Numbers of segments that a request names, in order; ValueError where it names others."""
+    """Numbers of segments that a selection names, in order; ValueError where it names others."""
     if isinstance(segments, slice):
         return sorted(range(n_segments)[segments])
     numbers = integers(segments, "a segment")

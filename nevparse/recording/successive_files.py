@@ -225,7 +225,7 @@ class SuccessiveFiles(JoinedFiles):
         return self.files[0].electrode_ids
 
     def columns(self, *choice: Any, **named: Any) -> NDArray[np.intp]:
-        """Columns that a request names; see `NsxFile.columns`."""
+        """Columns that a selection names; see `NsxFile.columns`."""
         return self.files[0].columns(*choice, **named)
 
     def datetime(self, tick: SupportsInt) -> datetime | None:

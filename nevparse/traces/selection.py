@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a request names, by column, electrode, label or kind, less what it excludes; and columns as microvolts."""
+"""What a selection names, by column, electrode, label or kind, less what it excludes; and columns as microvolts."""
 
 from __future__ import annotations
 
@@ -103,9 +103,9 @@ def takes(selection: Any) -> Callable[[_FunctionT], _FunctionT]:
     return decorate
 
 
-def choose_columns(channels: Sequence[Channel], /, exclude: ExcludeChoice = None, **request: Any) -> NDArray[np.intp]:
-    """Columns of a file that a request names, in its order, less the excluded ones; see `NsxFile.columns`."""
-    given = {name: value for name, value in request.items() if value is not None}
+def choose_columns(channels: Sequence[Channel], /, exclude: ExcludeChoice = None, **selection: Any) -> NDArray[np.intp]:
+    """Columns of a file that a selection names, in its order, less the excluded ones; see `NsxFile.columns`."""
+    given = {name: value for name, value in selection.items() if value is not None}
     if len(given) > 1:
         raise ValueError(f"expected one way to choose columns, found {' and '.join(given)}")
     name, wanted = next(iter(given.items()), ("channels", slice(None)))
@@ -130,7 +130,7 @@ def choose_electrodes(
     labels: LabelChoice = None,
     exclude: ExcludeChoice = None,
 ) -> list[int] | None:
-    """Electrode ids that a request names, in its order, less the excluded ones; None where it names nothing.
+    """Electrode ids that a selection names, in its order, less the excluded ones; None where it names nothing.
 
     `labels_of` has the label of every electrode that can be named; ids in `electrodes` may be others.
     """
@@ -159,15 +159,12 @@ def _excluded(named: Sequence[tuple[int, int, str]], exclude: ExcludeChoice) -> 
     left_out: set[int] = set()
     for wanted in one_or_more(exclude):
         if isinstance(wanted, str):
-            found = {item for item, _, label in named if label == wanted or fnmatchcase(label, wanted)}
-            absent = "" if found else _no_label(wanted, [label for *_, label in named])
-        else:
-            number = integer(wanted, "an electrode id or a label")
-            found = {item for item, electrode_id, _ in named if electrode_id == number}
-            absent = "" if found else _no_electrode([number], [electrode_id for _, electrode_id, _ in named])
-        if absent:
-            raise KeyError(absent)
-        left_out |= found
+            left_out.update(_labelled([(item, label) for item, _, label in named], wanted))
+            continue
+        number = integer(wanted, "an electrode id or a label")
+        if not (found := [item for item, electrode_id, _ in named if electrode_id == number]):
+            raise KeyError(_no_electrode([number], [electrode_id for _, electrode_id, _ in named]))
+        left_out.update(found)
     return left_out
 
 
@@ -220,14 +217,20 @@ def _with_labels(named: Sequence[tuple[int, str]], wanted: LabelChoice, what: st
     for pattern in one_or_more(wanted):
         if not isinstance(pattern, str):
             raise TypeError(f"expected a label as text, found {pattern!r}")
-        matches = [item for item, label in named if label == pattern]
-        if len(matches) > 1:
+        matches = _labelled(named, pattern)
+        if sum(label == pattern for _, label in named) > 1:
             raise ValueError(f"label {pattern!r} is in {what} {matches}: choose one with {other_way}")
-        matches = matches or [item for item, label in named if fnmatchcase(label, pattern)]
-        if not matches:
-            raise KeyError(_no_label(pattern, [label for _, label in named]))
         chosen += [item for item in matches if item not in chosen]
     return chosen
+
+
+def _labelled(named: Sequence[tuple[int, str]], wanted: str) -> list[int]:
+    """The items with a label, or if none has it, with a label of this pattern; KeyError where there is none."""
+    matches = [item for item, label in named if label == wanted]
+    matches = matches or [item for item, label in named if fnmatchcase(label, wanted)]
+    if not matches:
+        raise KeyError(_no_label(wanted, [label for _, label in named]))
+    return matches
 
 
 def _no_electrode(absent: Sequence[int], known: Iterable[int]) -> str:

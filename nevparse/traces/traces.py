@@ -258,7 +258,7 @@ class Continuous(TimedFile, ABC):
 
     @abstractmethod
     def columns(self, *choice: Any, **named: Any) -> NDArray[np.intp]:
-        """Columns that a request names, in its order."""
+        """Columns that a selection names, in its order."""
 
     @abstractmethod
     def fully_scanned(self: _ContinuousT) -> _ContinuousT:
@@ -587,7 +587,7 @@ class Traces:
 
     @property
     def is_whole(self) -> bool:
-        """Whether these are all rows of a request, and not some of other traces."""
+        """Whether these are all rows of a selection, and not some of other traces."""
         return self._all_rows is not None
 
     def extents(self) -> Iterator[Extent]:

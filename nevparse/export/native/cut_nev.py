@@ -178,7 +178,7 @@ def _plan(
 def _chosen_electrodes(
     nev: NevFile, electrodes: ElectrodeChoice, labels: LabelChoice, exclude: ExcludeChoice
 ) -> list[int] | None:
-    """The electrodes of a request; KeyError for one without a header, spike or stimulus."""
+    """The electrodes of a selection; KeyError for one without a header, spike or stimulus."""
     if (electrodes, labels, exclude) == (None,) * 3:
         return None
     ids = nev._chosen_electrodes(electrodes, labels, exclude, also_known=Spikes("stim", nev._packets, {}).ids)

@@ -129,7 +129,8 @@ def write_nsx(
         if traces is None:
             spans = _chosen_spans(file, segments, epoch, start_tick, stop_tick)
         else:
-            spans = _spans_of(traces if file is ns else traces.of(file))
+            rows = (traces if file is ns else traces.of(file)).planned_rows
+            spans = [part for part in rows if isinstance(part, SampleRows)]
         has_grown = sum(state.size_bytes for state in states) > file.size_bytes
         plan = _plan(file, columns, spans, anonymise, base_tick, has_grown)
         target = write_file(plan, inputs, states, path, overwrite, progress, "NSx")
@@ -159,10 +160,6 @@ def _recorded_by(x: Traces) -> Recorded:
         raise ValueError(f"{ns.path}: expected samples as they were recorded, found {found}; use create_nsx")
     recorded: Recorded = ns
     return recorded
-
-
-def _spans_of(x: Traces) -> list[SampleRows]:
-    return [part for part in x.planned_rows if isinstance(part, SampleRows)]
 
 
 def _chosen_spans(

@@ -267,8 +267,5 @@ def _in_place(
 
 
 def _with_final_paths(export: BinReport, folder: str) -> BinReport:
-    def final(path: str) -> str:
-        return os.path.join(folder, os.path.basename(path))
-
-    files = tuple(replace(f, path=final(f.path), sidecar_path=final(f.sidecar_path)) for f in export.files)
-    return replace(export, path=files[0].path, sidecar_path=files[0].sidecar_path, files=files)
+    files = tuple(replace(file, path=os.path.join(folder, os.path.basename(file.path))) for file in export.files)
+    return replace(export, path=files[0].path, files=files)
