@@ -84,10 +84,10 @@ def _check_range(file: Timed, start: Time | None, ticks: Mapping[str, int | None
 def _recorded_span(file: Timed) -> tuple[int, int] | None:
     """The first tick of a file, and the first after its last; None where it has none."""
     from ..nev.file import NevFile
+    from ..recording.belonging import ticks_recorded
 
     if not isinstance(file, NevFile):
-        ends = [(segment.start_tick, segment.stop_tick) for segment in file.segments]
-        return (min(start for start, _ in ends), max(stop for _, stop in ends)) if ends else None
+        return ticks_recorded(file.segments) if file.segments else None
     return (file.tick_span[0], file.tick_span[1] + 1) if file.tick_span else None
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..clock import ROLLOVER, counts_from_1970
 from ..format.text import printable, ranges_text
@@ -63,9 +63,14 @@ class Comparison(NamedTuple):
     found: str
 
 
+def ticks_recorded(segments: Sequence[Any]) -> tuple[int, int]:
+    """The first tick of any of these segments, and the first after all of them; 0 and 0 of none."""
+    return min((s.start_tick for s in segments), default=0), max((s.stop_tick for s in segments), default=0)
+
+
 def clock_facts(file: NsxFile) -> ClockFacts:
     """The facts of a file that has samples."""
-    first, stop = file.segments[0].start_tick, max(segment.stop_tick for segment in file.segments)
+    first, stop = file.segments[0].start_tick, ticks_recorded(file.segments)[1]
     n_ticks = file._version.block.n_ticks if file._version.block else 0
     facts = _facts(file, first, stop)._replace(sample_ticks=file.clock.num / file.clock.den)
     return facts._replace(n_ticks=n_ticks if n_ticks == ROLLOVER else 0)

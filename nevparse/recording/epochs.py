@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from ..nev.epochs import Epoch
 from ..nsx.file import NsxFile
+from .belonging import ticks_recorded
 
 
 def epochs_of(file: NsxFile, tick_rate: int | None = None) -> tuple[Epoch, ...]:
     """Epochs of a continuous file in ticks of a rate, by default its own."""
     to_rate, from_rate, epochs = tick_rate or file.tick_rate, file.tick_rate, []
     for numbers in file.epochs:
-        segments = file.segments[numbers.start : numbers.stop]
-        start, stop = min((s.start_tick for s in segments), default=0), max((s.stop_tick for s in segments), default=0)
+        start, stop = ticks_recorded(file.segments[numbers.start : numbers.stop])
         epochs.append(Epoch(start * to_rate // from_rate, -(-stop * to_rate // from_rate)))
     return tuple(epochs)
 

@@ -8,7 +8,6 @@ apart: now and then a sample is dropped or repeated, and counted.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, pairwise
@@ -22,7 +21,7 @@ from ..cached import cached_property
 from ..clock import join_ranges
 from ..errors import GapError
 from ..format.channel import Channel
-from ..format.numbers import integers, one_or_more
+from ..format.numbers import integers, one_or_more, repeated
 from ..format.text import counts_text
 from ..nsx.file import NsxFile
 from ..traces.plan import (
@@ -41,7 +40,7 @@ from ..traces.plan import (
 )
 from ..traces.selection import ChannelChoice, repeatable
 from ..traces.traces import PlannedRows
-from .belonging import check_different_files, check_same_format, prove_one_clock
+from .belonging import check_different_files, check_same_format, prove_one_clock, ticks_recorded
 from .joined_files import JoinedFiles
 
 SAME_CLOCK = "same"
@@ -205,8 +204,7 @@ class CombinedInstruments(JoinedFiles):
     @property
     def doubled_electrodes(self) -> list[int]:
         """Electrode ids that more than one instrument has: their columns are told apart by the instrument."""
-        counts = Counter(electrode_id for file in self.files for electrode_id in set(file.electrode_ids.tolist()))
-        return sorted(electrode_id for electrode_id, n in counts.items() if n > 1)
+        return repeated(chain.from_iterable(set(file.electrode_ids.tolist()) for file in self.files))
 
     def arranged_for(self, gaps: str) -> CombinedInstruments:
         """The same instruments with the rows of all of them, or where gaps are filled of any."""
@@ -218,12 +216,7 @@ class CombinedInstruments(JoinedFiles):
     @cached_property
     def grid(self) -> Grid:
         """Rows from the earliest first sample on."""
-        firsts = (
-            segment.start_tick + offset
-            for file, offset in zip(self.files, self.offsets, strict=True)
-            for segment in file.segments
-        )
-        return Grid(min(firsts), self.clock)
+        return Grid(min(start for start, _ in _ticks_of_each(self.files, self.offsets)), self.clock)
 
     @cached_property
     def tracks(self) -> tuple[InstrumentTrack, ...]:
@@ -433,18 +426,21 @@ def _checked_offsets(files: Sequence[NsxFile], offsets: list[int]) -> list[int]:
 
 def _check_common_time(files: Sequence[NsxFile], offsets: Sequence[int]) -> None:
     """Raise a GapError where no tick is between the first and the last sample of every file."""
-    starts = [min(s.start_tick for s in file.segments) + offset for file, offset in zip(files, offsets, strict=True)]
-    stops = [max(s.stop_tick for s in file.segments) + offset for file, offset in zip(files, offsets, strict=True)]
-    if max(starts) >= min(stops):
+    spans = _ticks_of_each(files, offsets)
+    if max(start for start, _ in spans) >= min(stop for _, stop in spans):
         _raise_no_common_time(files, offsets)
 
 
 def _raise_no_common_time(files: Sequence[NsxFile], offsets: Sequence[int]) -> NoReturn:
-    ends = (
-        f"{file.path}: ticks {file.segments[0].start_tick + offset} to {file.segments[-1].stop_tick + offset}"
-        for file, offset in zip(files, offsets, strict=True)
-    )
-    raise GapError(f"expected instruments that recorded at the same time, found {'; '.join(ends)}")
+    spans = zip(files, _ticks_of_each(files, offsets), strict=True)
+    found = "; ".join(f"{file.path}: ticks {start} to {stop}" for file, (start, stop) in spans)
+    raise GapError(f"expected instruments that recorded at the same time, found {found}")
+
+
+def _ticks_of_each(files: Sequence[NsxFile], offsets: Sequence[int]) -> list[tuple[int, int]]:
+    """First tick, and the first after the last, of each file on the clock of the first."""
+    placed = zip(map(ticks_recorded, (file.segments for file in files)), offsets, strict=True)
+    return [(start + offset, stop + offset) for (start, stop), offset in placed]
 
 
 def _covered(ranges: Sequence[_RowRange], min_ranges: int) -> list[_RowRange]:

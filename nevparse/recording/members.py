@@ -23,6 +23,12 @@ def base_of(path: str | os.PathLike[str]) -> str:
     return _SUFFIX.sub("", os.fspath(path))
 
 
+def suffix_of(path: str | os.PathLike[str]) -> str:
+    """``nev`` or ``ns5``, as the end of a name says which member it is; empty where it is that of none."""
+    suffix = _SUFFIX.search(os.fspath(path))
+    return suffix.group(1).lower() if suffix else ""
+
+
 def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
     """Paths of a recording's files by suffix (``nev``, ``ns5``), in the order of the suffixes.
 
@@ -34,13 +40,12 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
     members: dict[str, str] = {}
     typed = os.path.basename(path)  # before others: where names have a case, `x.ns5` and `x.NS5` are two files
     for name in sorted(os.listdir(folder or "."), key=lambda name: (name != typed, base_of(name) != stem, name)):
-        suffix, found, member = _SUFFIX.search(name), base_of(name), os.path.join(folder, name)
+        suffix, found, member = suffix_of(name), base_of(name), os.path.join(folder, name)
         if not suffix or folded(found) != folded(stem):
             continue
-        if found == stem or is_same_file(base + suffix.group(), member):
-            members.setdefault(suffix.group(1).lower(), member)
-    named = _SUFFIX.search(typed)
-    if named and named.group(1).lower() not in members:
+        if found == stem or is_same_file(base + name[len(found) :], member):
+            members.setdefault(suffix, member)
+    if suffix_of(typed) not in ("", *members):
         found = ", ".join(os.path.basename(member) for _, member in sorted(members.items()))
         what = f"no such file; of this recording there is {found or 'nothing'}{'' if found else _guess(folder, typed)}"
         raise FileNotFoundError(ENOENT, what, os.fspath(path))

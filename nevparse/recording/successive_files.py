@@ -22,6 +22,7 @@ from ..nsx.segments import Segment
 from ..source.base import Source
 from ..traces.extents import Extent
 from ..traces.plan import FilledRows, PlanRow, SampleRows, TimedPart
+from .belonging import ticks_recorded
 from .joined_files import JoinedFiles
 from .placement import Placement
 
@@ -256,7 +257,7 @@ class SuccessiveFiles(JoinedFiles):
         """
         wanted = tick_values(ticks)
         placed = zip(self.files, self.placements, strict=True)
-        starts = [min(segment.start_tick for segment in file.segments) + place.offset for file, place in placed]
+        starts = [ticks_recorded(file.segments)[0] + place.offset for file, place in placed]
         of_file = np.searchsorted(starts, wanted, "right") - 1
         segment, sample = np.full(wanted.shape, -1, np.intp), np.full(wanted.shape, -1, np.int64)
         for number in np.unique(of_file[of_file >= 0]).tolist():

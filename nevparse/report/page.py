@@ -24,6 +24,7 @@ from ..maps.positions import ArrayMap
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
 from ..recording.check import ERROR, NOTE, WARNING
+from ..recording.members import suffix_of
 from ..recording.recording import Recording, open_recording
 from . import drawing
 from .answer import Answer, answer_of
@@ -113,7 +114,7 @@ def write_report(
         opened = recording if isinstance(recording, _Opened) else open_for_page(recording)
         if opened is not recording:
             stack.callback(opened.close)
-        files = opened.files if isinstance(opened, Recording) else {_suffix(opened.path) or "file": opened}
+        files = opened.files if isinstance(opened, Recording) else {suffix_of(opened.path) or "file": opened}
         inputs = [file._source for file in files.values()]
         outputs = stack.enter_context(complete_or_absent(target, [target], overwrite=overwrite, inputs=inputs))
         if not target.lower().endswith((".html", ".htm")):
@@ -130,14 +131,9 @@ def write_report(
 def open_for_page(path: str | os.PathLike[str]) -> Recording | NsxFile | NevFile:
     """Open all files of the recording that a name stands for; a file whose ending says nothing is opened alone."""
     name = os.fspath(path)
-    if os.path.isfile(name) and not _suffix(name):
+    if os.path.isfile(name) and not suffix_of(name):
         return open_nev(name) if is_nev(name) else open_nsx(name)
     return open_recording(name)
-
-
-def _suffix(path: str) -> str:
-    ending = os.path.splitext(path)[1][1:].lower()
-    return ending if ending == "nev" or ending[:2] in ("ns", "nf") else ""
 
 
 class _Section(NamedTuple):

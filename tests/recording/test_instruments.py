@@ -177,6 +177,14 @@ def test_what_cannot_be_a_clock_is_refused(together: Together, options: dict[str
         nv.combine_instruments(files, **options)  # type: ignore[arg-type]
 
 
+def test_instruments_without_a_time_in_common_are_named_with_all_of_their_time(together: Together) -> None:
+    files = together(
+        b.nsx([(900, b.ramp(50, 1)), (30, b.ramp(50, 1))], ids=[1]), b.nsx([(2000, b.ramp(50, 1))], ids=[2])
+    )
+    with pytest.raises(nv.GapError, match=r"ticks 30 to 950; .* ticks 2000 to 2050"):
+        nv.combine_instruments(files, clock="same")
+
+
 # ------------------------------------------------------------------------------------ electrodes, names, what is left
 
 
