@@ -113,7 +113,8 @@ def _channel_lines(channels: Sequence[Channel]) -> list[str]:
         columns, ids = ranges_text([c.index for c in members]), ranges_text([c.electrode_id for c in members])
         number = f"{CHANNEL_KINDS[kind]:<6} {len(members):>4}"
         labels = " to ".join(dict.fromkeys(members[place].label for place in (0, -1)))
-        lines.append(f"{number}  columns {columns}  electrodes {ids}  {scale}{passband}  labels {printable(labels)}")
+        named = f"labels {printable(labels)}" if labels.strip() else "no labels"
+        lines.append(f"{number}  columns {columns}  electrodes {ids}  {scale}{passband}  {named}")
     return lines
 
 

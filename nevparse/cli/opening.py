@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from glob import escape, glob
 from math import isnan
 
 from ..errors import NevParseError
@@ -71,7 +72,9 @@ def open_events(name: str, nev: str | None = None) -> Iterator[tuple[NevFile, Re
             return
         with _whole_recording(opened) as recording:
             if recording.nev is None:
-                raise UnusableInput(f"{recording.base}: expected a .nev, found {', '.join(recording.members)}")
+                others = sorted(glob(f"{escape(recording.base)}*.[nN][eE][vV]"))
+                advice = f"; --nev {others[0]} takes that one" if others else ""
+                raise UnusableInput(f"{recording.base}: expected a .nev, found {', '.join(recording.members)}{advice}")
             yield recording.nev, recording if recording.has_samples else None
 
 

@@ -201,7 +201,7 @@ def check_one_instrument(paths: Sequence[str]) -> None:
         if instrument_of(path) != first:
             raise ValueError(
                 f"{paths[0]} and {path}: expected successive files of one instrument, found names of two. "
-                f"combine_instruments lays instruments side by side"
+                f"combine_instruments (a command without --append) lays instruments side by side"
             )
 
 

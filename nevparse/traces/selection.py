@@ -303,6 +303,10 @@ def _scale_rows(view: NDArray[Any], columns: Columns, per_bit: NDArray[np.float3
 
 def warn_of_unscaled(path: str, channels: Sequence[Channel], what_follows: str) -> None:
     """Warn where channels have no scale, and of what follows from that."""
-    hint = "" if not channels or channels[0].units else "; NSx 2.1 has none: give the NEV, open_nsx(path, nev=...)"
+    hint = (
+        ""
+        if not channels or channels[0].units
+        else "; NSx 2.1 has none, its NEV has them: open_nsx(path, nev=...), or a NEV of the same name beside it"
+    )
     scales = [(channel.electrode_id, channel.uv_per_bit) for channel in channels]
     warn_of_unknown_scale(path, scales, what_follows + hint)

@@ -220,6 +220,8 @@ def test_a_label_twice_is_chosen_by_the_commands_own_option(here: Path, capsys: 
         ("events s.nev --epoch 5", "expected an epoch among 0 alone: the clock was never set anew, found 5"),
         ("events s.nev", "s.nev: no such events; the file has 30 spike; --kind lists them"),
         ("events s.nev --kind comment", "s.nev: no such events; the file has 30 spike"),
+        ("events only.ns2", "only: expected a .nev, found ns2; --nev only-02.nev takes that one"),
+        ("bin one-NSP1.ns5 one-NSP2.ns5 o.bin --append", "(a command without --append) lays instruments side by side"),
         ("info map.txt", "found text, as array maps (.cmp) are, which read_cmp and --cmp take"),
         (
             "bin s.ns5 o.npy",
@@ -235,6 +237,9 @@ def test_what_is_typed_at_other_commands_is_answered(
 ) -> None:
     (here / "map.txt").write_text("// Subject ID: x\n")
     (here / "none.ns5").write_bytes(b.nsx([]))
+    for name in ("one-NSP1.ns5", "one-NSP2.ns5", "only.ns2"):
+        (here / name).write_bytes(b.nsx([(0, b.ramp(30, 2))]))
+    (here / "only-02.nev").write_bytes(nb.nev([]))
     before = sorted(here.iterdir())
     message = told(capsys, *typed.split())[1]
     assert message.endswith(answer) or answer in message.partition("(choose")[0] + message.rpartition(")")[2]
@@ -263,3 +268,16 @@ def test_a_warning_is_printed_once_however_often_a_file_is_opened(
     (here / "s.nev").write_bytes((here / "s.nev").read_bytes()[:-3])
     assert cli.main(["bin", "s.nev", "o.bin", "--quiet"]) == 0
     assert capsys.readouterr().err.count("the last packet lacks 3 of its") == 1
+
+
+def test_channels_without_labels_and_too_slow_ones_are_said_to_be(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "a.ns3").write_bytes(b.nsx([(0, b.ramp(30, 2))], "2.1"))
+    assert cli.main(["info", "a.ns3"]) == 0
+    assert "scale unknown  no labels\n" in capsys.readouterr().out
+    (here / "b.ns3").write_bytes(b.nsx([(0, b.ramp(300, 2))], period=15))
+    assert cli.main(["sorter", "b.ns3", "folder"]) == 0
+    assert "spikes cannot be sorted at 2000 Hz: these are field potentials\n" in capsys.readouterr().out
+    assert cli.main(["sorter", "s.ns5", "fast"]) == 0
+    assert "cannot be sorted" not in capsys.readouterr().out

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ...traces.selection import Unpack
 
 _BIN = "recording.bin"
+_SLOWEST_HZ = 5000  # sampling rate that shows a spike, which lasts a millisecond, at all
 _SPIKE_BAND_HZ = 100  # a high pass at this corner or above removes the field potential
 _FILES = rf"{sidecar.name_pattern(_BIN)}|{KILOSORT_PROBE}|{PROBE}|{PARAMS}|{SI_BINARY}|{SI_FOLDER}|{SCRIPT}"
 
@@ -86,7 +87,9 @@ class SorterReport:
         ]
 
     def _about(self) -> list[str]:
-        return [f"channels: {self.selection}", f"electrodes: {self.positions.statement}"]
+        is_slow = self.settings["fs"] < _SLOWEST_HZ
+        too_slow = [f"spikes cannot be sorted at {self.settings['fs']:g} Hz: these are field potentials"] * is_slow
+        return [*too_slow, f"channels: {self.selection}", f"electrodes: {self.positions.statement}"]
 
     def _gain(self) -> str:
         known = [value for value in self.uv_per_bit if isfinite(value)]
