@@ -86,6 +86,7 @@ SKIPPED = {
         "report/test_seen.py",
         "test_examples.py::test_a_public_function_has_an_example_that_is_true",
         "test_examples.py::test_an_example_of_the_help_runs",
+        "test_mistakes.py::test_a_mistake_is_answered",
     ),
     "neo is not installed there": (
         "export/native/test_neo.py",

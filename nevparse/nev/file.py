@@ -613,6 +613,8 @@ class NevFile(Closable, TimedFile):
         UnknownScale
             Where an electrode has no scale.
         """
+        if "waveform" not in (getattr(getattr(spikes, "dtype", None), "names", None) or ()):
+            raise TypeError("expected spikes with waveforms, as spikes() or events('stim') give them")
         ids = distinct_numbers(spikes["electrode_id"], N_IDS)
         uv_per_bit = np.full(N_IDS, nan)
         uv_per_bit[ids] = [self._uv_per_bit(electrode_id) for electrode_id in ids]

@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Progress
 from ..format.channel import Channel, channel_kind
-from ..maps.cmp import read_cmp
 from ..maps.positions import ArrayMap, Positions, plain_grid
 from ..nev.electrodes import Electrode
 from ..nev.file import NevFile
@@ -52,7 +49,7 @@ class PageContents:
         self,
         opened: Recording | NsxFile | NevFile,
         files: dict[str, NsxFile | NevFile],
-        cmp: Any,
+        array: ArrayMap | None,
         by: str,
         seconds: float | None,
         n_sections: int,
@@ -65,7 +62,7 @@ class PageContents:
         self.nev = next((file for file in files.values() if isinstance(file, NevFile)), None)
         self.main = self._main_file()
         self.electrodes = self._all_electrodes()
-        self.positions = self._positions_of(cmp, by)
+        self.positions = self._positions_of(array, by)
         ids = [channel.electrode_id for channel in self.electrodes]
         self.layout = ArrayLayout(ids, self.positions.um) if self.positions is not None else None
         self.findings = findings_of(opened, self._show_step)
@@ -119,12 +116,11 @@ class PageContents:
                 found[number] = _electrode(len(found), number, electrode.label, electrode)
         return list(found.values())
 
-    def _positions_of(self, cmp: Any, by: str) -> Positions | None:
+    def _positions_of(self, array: ArrayMap | None, by: str) -> Positions | None:
         if not self.electrodes:
             return None
-        if cmp is None:
+        if array is None:
             return plain_grid(self.electrodes)
-        array = cmp if isinstance(cmp, ArrayMap) else read_cmp(cmp)
         return array.positions_of(self.electrodes, by=by, partial=True)
 
     def _measure(self, seconds: float | None) -> dict[str, Measurement]:

@@ -20,6 +20,7 @@ from ..format.header import is_nev
 from ..format.notebook import shown
 from ..format.tables import EventKind
 from ..format.text import counted, counts_text, duration_text, percent_text, ranges_text, size_text
+from ..maps.cmp import read_cmp
 from ..maps.positions import ArrayMap
 from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
@@ -110,6 +111,7 @@ def write_report(
     """
     drawing.check_matplotlib()
     target = os.fspath(path)
+    array = cmp if cmp is None or isinstance(cmp, ArrayMap) else read_cmp(cmp)
     with ExitStack() as stack:
         opened = recording if isinstance(recording, _Opened) else open_for_page(recording)
         if opened is not recording:
@@ -119,7 +121,7 @@ def write_report(
         outputs = stack.enter_context(complete_or_absent(target, [target], overwrite=overwrite, inputs=inputs))
         if not target.lower().endswith((".html", ".htm")):
             raise ExportError(f"{target}: a page is HTML; choose a name that ends in .html")
-        contents = PageContents(opened, files, cmp, by, seconds, len(_SECTIONS), progress)
+        contents = PageContents(opened, files, array, by, seconds, len(_SECTIONS), progress)
         answer = answer_of(contents)
         html = _html(contents, answer).encode("utf-8", "backslashreplace")
         with outputs.create(target, len(html)) as file:

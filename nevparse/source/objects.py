@@ -65,11 +65,22 @@ def _open_path(path: str | os.PathLike[str]) -> FileSource:
         raise PermissionError(errno.EACCES, reason, os.fspath(path)) from error
     except FileNotFoundError as error:
         if not os.path.islink(path):
+            if beside := _members_beside(os.fspath(path)):
+                reason = f"no such file; open_recording takes the base name of {', '.join(beside)}"
+                raise FileNotFoundError(errno.ENOENT, reason, os.fspath(path)) from error
             raise
         target = os.path.realpath(path)
         advice = "; git annex get fetches it" if "annex" in target else ""
         reason = f"it is a link to {target}, which is not there{advice}"
         raise FileNotFoundError(errno.ENOENT, reason, os.fspath(path)) from error
+
+
+def _members_beside(base: str) -> list[str]:
+    """Files that are named as members of a recording of this base name."""
+    folder, name = os.path.split(base)
+    with suppress(OSError):
+        return sorted(other for other in os.listdir(folder or ".") if name and other.startswith(f"{name}.n"))
+    return []
 
 
 def _is_held_open(path: str) -> bool:

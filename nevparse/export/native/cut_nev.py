@@ -137,6 +137,8 @@ def write_nev(
     ...     nv.write_nev(nev, "part.nev", labels="elec1", kinds=["spike", "comment"]).n_packets
     20
     """
+    if not isinstance(nev, NevFile | Recording):
+        raise TypeError(f"expected a NEV or a recording, found {type(nev).__name__}; write_nsx cuts continuous files")
     check_anonymise(anonymise)
     recording, nev = (None, nev) if not isinstance(nev, Recording) else (nev, nev.require_nev())
     inputs = [nev._source]
