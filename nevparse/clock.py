@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from fractions import Fraction
 from math import gcd, isfinite
 from typing import Any, NamedTuple, SupportsIndex, SupportsInt
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .format import tables
+from .format.dates import START_OF_1970, microseconds_since_1970
 from .format.numbers import INT64_MAX, NO_TICK, integer_array, number, tick_number, tick_values
 from .format.text import duration_text
 
@@ -25,7 +26,6 @@ PAUSE_S = 0.1  # nobody pauses and resumes a recording faster; a shorter hole is
 RESET_S = 0.1  # a clock is not set back by less
 _NANOSECOND_HZ = 1_000_000_000
 _SINCE_1970_TICK = 10**17  # a clock of nanoseconds that is three years on counts from 1970, not from its start
-_1970 = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _TAI_AHEAD_S = 37  # of UTC since 2017: atomic time, which PTP carries
 _AGREE_S = 10  # header dates are written within seconds of the first sample
 _BEYOND_DATES_S = 1 << 40
@@ -279,12 +279,12 @@ class TimeBase(NamedTuple):
         """When ticks were, ``datetime64[ns]`` of the shape of `ticks`, exact to the nanosecond below.
 
         NaT without a date, or beyond the years 1678 to 2262 that 64 bits of nanoseconds hold. numpy's dates have no
-        time zone: they are UTC where `origin` is.
+        time zone: they are UTC.
         """
         wanted = tick_values(ticks)
         if self.origin is None:
             return np.full(wanted.shape, "NaT", "datetime64[ns]")
-        origin_us = (self.origin.replace(tzinfo=timezone.utc) - _1970) // timedelta(microseconds=1)
+        origin_us = microseconds_since_1970(self.origin)
         origin_s, origin_ns = divmod(origin_us * 1000, _NANOSECOND_HZ)
         after, fits = _ticks_after(wanted, self.origin_tick)
         fits &= wanted != NO_TICK
@@ -315,12 +315,12 @@ def find_time_base(origin: datetime | None, tick_rate: int, first_tick: int, ori
         return TimeBase(origin, origin_tick, tick_rate, note + since_start)
     kind = "nanoseconds since 1970"
     if origin is None:
-        return TimeBase(_1970, 0, tick_rate, f"{kind}, taken as UTC: the header has no date to compare with")
+        return TimeBase(START_OF_1970, 0, tick_rate, f"{kind}, taken as UTC: the header has no date to compare with")
     ahead_s = first_tick / _NANOSECOND_HZ - origin.timestamp()
     if abs(ahead_s) <= _AGREE_S:
-        return TimeBase(_1970, 0, tick_rate, f"{kind}, UTC: agrees with the header's date")
+        return TimeBase(START_OF_1970, 0, tick_rate, f"{kind}, UTC: agrees with the header's date")
     if abs(ahead_s - _TAI_AHEAD_S) <= _AGREE_S:
-        tai = _1970 - timedelta(seconds=_TAI_AHEAD_S)
+        tai = START_OF_1970 - timedelta(seconds=_TAI_AHEAD_S)
         return TimeBase(tai, 0, tick_rate, f"{kind}, TAI: {_TAI_AHEAD_S} s ahead of the header's date")
     return TimeBase(origin, origin_tick, tick_rate, f"{note}; the clock itself is {ahead_s:.0f} s off that date")
 

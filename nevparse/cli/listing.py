@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import NevParseError
 from ..format.dates import date_text
+from ..format.header import ENDINGS_TEXT
 from ..format.text import duration_text, printable
 from ..nev.file import NevFile
 from ..nsx.file import NsxFile
@@ -29,7 +30,7 @@ def folder_table(folder: str) -> tuple[list[str], bool]:
     """A line for each recording in a folder, one that cannot be opened says why; and whether all could be opened."""
     bases = bases_in(folder)
     if not bases:
-        raise UnusableInput(f"{folder}: no .nev, .ns1 to .ns9 or .nf1 to .nf9 in it")
+        raise UnusableInput(f"{folder}: no {ENDINGS_TEXT} in it")
     head = ("recording", "date", "length", "files", "channels", "rate", "gaps", "damage")
     rows = list(map(_recording_row, bases))
     return _aligned([head, *rows]), all(len(row) == len(head) for row in rows)

@@ -5,6 +5,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+START_OF_1970 = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def microseconds_since_1970(moment: datetime) -> int:
+    """A moment as a number; one without a time zone is taken as UTC."""
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - START_OF_1970) // timedelta(microseconds=1)
+
 
 def date_of_systemtime(words: tuple[int, ...]) -> datetime | None:
     """A Windows SYSTEMTIME of eight u16 as a datetime, UTC; None where it is not a date.

@@ -19,6 +19,8 @@ _Number = tuple[int, int]  # major, minor
 _NSX, _NEV = "an NSx file", "a NEV file"
 _FAMILIES = dict.fromkeys((magic for magic, _ in tables.NSX_VERSIONS), _NSX)
 _FAMILIES |= dict.fromkeys((magic for magic, _ in tables.NEV_VERSIONS), _NEV)
+ENDINGS = {"NSx": "ns[0-9]|nf[0-9]", "NEV": "nev"}  # of names, as a pattern, in any case of letters
+ENDINGS_TEXT = ".nev, .ns1 to .ns9 or .nf1 to .nf9"
 _OPENERS = {_NSX: "open_nsx", _NEV: "open_nev"}
 # What other files begin with that have the name of a recording, or took its place, and what to do
 _OTHERS = {

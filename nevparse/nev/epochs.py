@@ -227,10 +227,14 @@ class _Assignment:
         most = max(n_in_place[1:-1])
         return [a + place for place, n in enumerate(n_in_place) if n == most and 0 < place < b - a]
 
+    def _standing(self, pieces: _Pieces) -> tuple[NDArray[np.intp], EpochNumbers]:
+        """The first packet of each piece; and the epoch of each packet by its piece alone."""
+        starts, epochs = np.array(pieces, np.intp).T
+        return starts, np.repeat(epochs.astype(np.int16), np.diff(np.append(starts, self._ticks.size)))
+
     def _by_own_ticks(self, pieces: _Pieces, of_interval: NDArray[np.intp]) -> EpochNumbers:
         """The epoch of each packet: that of its piece, or `of_interval` of ticks that only other epochs hold."""
-        starts, epochs = np.array(pieces, np.intp).T
-        numbers: EpochNumbers = np.repeat(epochs.astype(np.int16), np.diff(np.append(starts, self._ticks.size)))
+        starts, numbers = self._standing(pieces)
         for (start, epoch), stop in zip(pieces, [*starts[1:].tolist(), self._ticks.size], strict=True):
             is_elsewhere = ~self._holds[epoch] & self._holds.any(axis=0) if epoch >= 0 else np.zeros(1, np.bool_)
             if is_elsewhere.any():
@@ -257,8 +261,7 @@ class _Assignment:
 
     def _keep_in_line(self, pieces: _Pieces, numbers: EpochNumbers) -> EpochNumbers:
         """The epochs of packets; those that are in line where they stand stay, though only others hold their ticks."""
-        starts, epochs = np.array(pieces, np.intp).T
-        standing: EpochNumbers = np.repeat(epochs.astype(np.int16), np.diff(np.append(starts, self._ticks.size)))
+        starts, standing = self._standing(pieces)
         moved = np.flatnonzero(numbers != standing)
         for first in range(0, moved.size, _STRAYS_AT_ONCE):
             packets = moved[first : first + _STRAYS_AT_ONCE]

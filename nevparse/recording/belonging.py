@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta, timezone
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..clock import ROLLOVER, counts_from_1970
+from ..format.dates import microseconds_since_1970
 from ..format.text import printable, ranges_text
 from ..nsx.file import NsxFile
 from ..source.names import is_same_file
@@ -21,8 +21,6 @@ if TYPE_CHECKING:  # who has no NEV need not read how it is read
 
 _FileT = TypeVar("_FileT", "NsxFile", "NevFile")
 AGREE_S = 1  # the source is in spec_notes/joining.md, C01
-_MICROSECOND = timedelta(microseconds=1)
-_1970 = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class ClockFacts(NamedTuple):
@@ -87,8 +85,8 @@ def _facts(file: NsxFile | NevFile, first: int, stop: int) -> ClockFacts:
     base, is_since_1970 = file.time_base, counts_from_1970(file.tick_rate, first)
     zero_us = None
     if base.origin is not None and not (is_since_1970 and base.origin_tick):
-        zero_us = _microseconds(base.origin) - base.origin_tick * 1_000_000 // file.tick_rate
-    date_us = _microseconds(file.time_origin) if file.time_origin else None
+        zero_us = microseconds_since_1970(base.origin) - base.origin_tick * 1_000_000 // file.tick_rate
+    date_us = microseconds_since_1970(file.time_origin) if file.time_origin else None
     return ClockFacts(date_us, zero_us, first, stop, file.tick_rate, is_since_1970)
 
 
@@ -141,11 +139,6 @@ def _advice(one: NsxFile, other: NsxFile, facts: ClockFacts, other_facts: ClockF
     ticks = round(compared.apart_s * one.tick_rate)
     shift = f"If the dates are right, offsets=[0, {ticks}] (--offsets 0,{ticks}t) aligns them to about a millisecond"
     return f"{shift}. If the clock is one, use {same}"
-
-
-def _microseconds(moment: datetime) -> int:
-    utc = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return (utc - _1970) // _MICROSECOND
 
 
 def check_different_files(files: Sequence[NsxFile | NevFile]) -> None:

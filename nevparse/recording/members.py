@@ -7,10 +7,11 @@ import os
 import re
 from errno import EISDIR, ENOENT
 
+from ..format.header import ENDINGS, ENDINGS_TEXT
 from ..format.text import alike
 from ..source.names import folded, is_same_file, is_same_name
 
-_SUFFIX = re.compile(r"\.(nev|ns[0-9]|nf[0-9])$", re.IGNORECASE)
+_SUFFIX = re.compile(rf"\.({'|'.join(ENDINGS.values())})$", re.IGNORECASE)
 # The part of a base name that names the instrument, as Central writes it
 _INSTRUMENT = re.compile(
     r"^Hub(\d+)-|^NSP(\d*)-|[-_]NSP(\d+)(?=[-_]|$)|[-_]NSP-(\d+)$|-i(\d+)(?=-|$)|(?:^|(?<=-))instance(\d+)_",
@@ -53,7 +54,7 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
         found = ", ".join(map(os.path.basename, bases_in(path))) or "none"
         raise IsADirectoryError(EISDIR, f"expected one recording, found a folder; the recordings in it: {found}", path)
     if not members:
-        what = f"expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name{_guess(folder, typed)}"
+        what = f"expected a {ENDINGS_TEXT} of this name{_guess(folder, typed)}"
         raise FileNotFoundError(ENOENT, what, base)
     return dict(sorted(members.items()))
 

@@ -122,6 +122,9 @@ class Source(ABC):
         buffer[: len(data)] = data
         return len(data)
 
+    def _shrunk(self, found: str, offset: int = 0) -> FormatError:
+        return FormatError(f"{self.size} bytes, as when it was opened", found, path=self.path, offset=offset)
+
     def _name(self, error: OSError) -> None:
         """Give an error in reading the name of the file, which the system leaves out."""
         if error.filename is None and error.strerror:

@@ -81,7 +81,7 @@ class FileSource(Source):
         if known is not None and now == known[:2]:
             return
         if now[0] < self.size:
-            raise FormatError(f"{self.size} bytes, as when it was opened", f"{now[0]}; reopen it", path=self.path)
+            raise self._shrunk(f"{now[0]}; reopen it")
         head = self.peek(HEAD_BYTES, 0)
         if known is not None and (now[0] <= known[0] or head != known[2]):
             found = "one that was written to and did not grow; reopen it"
@@ -142,6 +142,6 @@ class FileSource(Source):
     def _new_map(self) -> NDArray[np.uint8]:
         size = self.size  # before the system's: another thread may find that it has grown
         if os.fstat(self._file.fileno()).st_size < size:
-            raise FormatError(f"{size} bytes, as when it was opened", "fewer", path=self.path)
+            raise self._shrunk("fewer")
         mapped = mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ)  # numpy.memmap would seek
         return np.frombuffer(mapped, np.uint8)

@@ -16,7 +16,6 @@ from typing import Any, Protocol, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError
 from .base import Source
 from .file import FileSource
 from .names import is_same_file
@@ -200,8 +199,7 @@ class ObjectSource(Source):
     def _buffer(self, n_bytes: int, offset: int) -> tuple[bytes, int]:
         data = self.peek(n_bytes, offset)
         if len(data) < n_bytes:
-            expected = f"{self.size} bytes, as when it was opened"
-            raise FormatError(expected, f"{offset + len(data)}", path=self.path, offset=offset)
+            raise self._shrunk(f"{offset + len(data)}", offset)
         return data, 0
 
 

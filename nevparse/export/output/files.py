@@ -20,7 +20,7 @@ from io import FileIO
 from weakref import WeakSet
 
 from ...errors import ExportError, is_from_caller
-from ...format.header import begins_as_recording
+from ...format.header import ENDINGS, begins_as_recording
 from ...format.text import size_text
 from ...source.base import Source
 from ...source.names import ignores_case
@@ -31,7 +31,7 @@ _TRIES = 3
 _PAUSE_S = 0.2  # for a virus scanner or an indexer of Windows to close a file
 _REFUSED = {5, 32}  # Windows' codes of a file that is open or write-protected
 _NO_WINDOWS_NAME = re.compile(r'.*[<>:"|?*\x00-\x1f].*|(con|prn|aux|nul|com\d|lpt\d) *(\..*)?|.*[. ]', re.IGNORECASE)
-_ENDINGS = {"NSx": re.compile(r"\.(nsx|ns\d|nf\d)", re.IGNORECASE), "NEV": re.compile(r"\.nev", re.IGNORECASE)}
+_ENDINGS = {kind: re.compile(rf"\.({kind}|{ending})", re.IGNORECASE) for kind, ending in ENDINGS.items()}
 _LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 _FAR = 1 << 40  # Windows lets nobody else read a byte that is locked: one that no file has
 
