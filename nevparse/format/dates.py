@@ -10,7 +10,8 @@ START_OF_1970 = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 def microseconds_since_1970(moment: datetime) -> int:
     """A moment as a number; one without a time zone is taken as UTC."""
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - START_OF_1970) // timedelta(microseconds=1)
+    utc = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return (utc - START_OF_1970) // timedelta(microseconds=1)
 
 
 def date_of_systemtime(words: tuple[int, ...]) -> datetime | None:
