@@ -84,7 +84,7 @@ def _check_required(arguments: argparse.Namespace) -> None:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    from .info import info_json, info_text, quality_json, quality_text
+    from .info import info_json, info_text, quality_lines
     from .listing import channel_table, folder_table
     from .opening import as_member, is_folder, open_named
 
@@ -103,9 +103,7 @@ def _info(arguments: argparse.Namespace) -> int:
             return DONE if is_whole else UNUSABLE
         with open_named(name, arguments.nev) as typed, as_member(typed) as opened:
             if arguments.quality:
-                shown = progress("{} windows".format)
-                lines = [json_text(each) for each in quality_json(opened, shown)] if arguments.json else []
-                lines = lines or quality_text(opened, shown)
+                lines = quality_lines(opened, arguments.json, progress("{} windows".format))
                 print_report([])
             elif arguments.channels:
                 lines = channel_table(opened)

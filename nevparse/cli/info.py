@@ -13,7 +13,7 @@ from ..errors import Progress
 from ..format.channel import Channel
 from ..format.dates import date_text
 from ..format.tables import CHANNEL_KINDS
-from ..format.text import counted, duration_text, printable, ranges_text, size_text
+from ..format.text import counted, duration_text, json_text, printable, ranges_text, size_text
 from ..nev.epochs import Epoch
 from ..nev.file import NevFile
 from ..nev.spikes import count_spikes
@@ -35,29 +35,21 @@ def info_text(opened: NsxFile | NevFile | Recording, *, units: bool = False) -> 
     return _nev_lines(opened, units) if isinstance(opened, NevFile) else _recording_lines(opened, units)
 
 
-def quality_text(opened: NsxFile | NevFile | Recording, progress: Progress | None = None) -> list[str]:
-    """How good the channels of every continuous file are: the counts, and those that are not good."""
+def quality_lines(opened: NsxFile | NevFile | Recording, as_json: bool, progress: Progress | None) -> list[str]:
+    """How good the channels of every continuous file are: the counts, and those that are not good; as JSON all."""
     from ..report.quality import channel_quality
 
     lines = []
     for ns in _continuous(opened):
-        first, *others = channel_quality(ns, progress=progress).lines()
-        lines += [f"{printable(ns.path)}: {first}", *others]
-    return lines
-
-
-def quality_json(opened: NsxFile | NevFile | Recording, progress: Progress | None = None) -> list[dict[str, Any]]:
-    """The same for JSON, of every channel."""
-    from ..report.quality import channel_quality
-
-    found = []
-    for ns in _continuous(opened):
         quality = channel_quality(ns, progress=progress)
+        if not as_json:
+            lines += f"{printable(ns.path)}: {quality}".split("\n")
+            continue
         names = quality.channels.dtype.names or ()
         rows = [dict(zip(names, row, strict=True)) for row in quality.channels.tolist()]
-        found.append({"path": ns.path, **_attributes(quality, "n_windows", "window_s", "duration_s"), "channels": rows})
-    plain: list[dict[str, Any]] = _plain(found)
-    return plain
+        values = {"path": ns.path, **_attributes(quality, "n_windows", "window_s", "duration_s"), "channels": rows}
+        lines.append(json_text(_plain(values)))
+    return lines
 
 
 def _continuous(opened: NsxFile | NevFile | Recording) -> list[NsxFile]:

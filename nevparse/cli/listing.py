@@ -45,15 +45,16 @@ def _recording_row(base: str) -> Sequence[str]:
         except (NevParseError, OSError) as error:
             return name, printable(str(error))
     with recording:
-        files = list(recording.files.values())
-        dates = [file.time_origin for file in files if file.time_origin]
+        files = recording.files.values()
+        date = date_text(next((file.time_origin for file in files if file.time_origin), None))
         damage = sum(len(file.damage) for file in files) + len(recording.failed)
-        cells = (date_text(dates[0] if dates else None), " ".join(recording.members), str(damage or "-"))
-        if not recording.has_samples:
-            return name, cells[0], "-", cells[1], "-", "-", "-", cells[2]
-        ns = recording.fastest
-        length, rate = duration_text(ns.duration_s), f"{ns.sampling_rate:g} Hz"
-        return name, cells[0], length, cells[1], str(ns.n_channels), rate, str(len(ns.gaps) or "-"), cells[2]
+        length, n_channels, rate, n_gaps = "-", "-", "-", 0
+        if recording.has_samples:
+            ns = recording.fastest
+            length, n_channels, rate = duration_text(ns.duration_s), str(ns.n_channels), f"{ns.sampling_rate:g} Hz"
+            n_gaps = len(ns.gaps)
+        members = " ".join(recording.members)
+        return name, date, length, members, n_channels, rate, str(n_gaps or "-"), str(damage or "-")
 
 
 def channel_table(opened: NsxFile | NevFile | Recording) -> list[str]:

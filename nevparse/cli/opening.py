@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from glob import escape, glob
 from math import isnan
 
@@ -104,17 +104,19 @@ def is_folder(name: str) -> bool:
 def as_member(opened: NsxFile | NevFile | Recording) -> Iterator[NsxFile | NevFile | Recording]:
     """A file as the member of its recording that it is, which has the recording's seconds and epochs."""
     with recording_of(opened) as recording:
-        yield opened if recording is None or isinstance(opened, Recording) else member_of(recording, opened)
+        if recording is None or isinstance(opened, Recording):
+            yield opened
+        else:
+            yield next(other for other in recording.files.values() if is_same_file(opened.path, other.path))
 
 
 @contextmanager
 def recording_of(opened: NsxFile | NevFile | Recording) -> Iterator[Recording | None]:
     """The recording that a file is a member of; None where it has no samples."""
-    recording = None if isinstance(opened, Recording) else recording_beside(opened)
-    if recording is None:
-        yield opened if isinstance(opened, Recording) else None
+    if isinstance(opened, Recording):
+        yield opened
         return
-    with recording:
+    with recording_beside(opened) or nullcontext() as recording:
         yield recording
 
 
@@ -130,11 +132,6 @@ def recording_beside(file: NsxFile | NevFile) -> Recording | None:
         return recording
     recording.close()
     return None
-
-
-def member_of(recording: Recording, file: NsxFile | NevFile) -> NsxFile | NevFile:
-    """A file as its recording has it open."""
-    return next(other for other in recording.files.values() if is_same_file(file.path, other.path))
 
 
 def _whole_recording(opened: NsxFile | NevFile | Recording) -> Recording:

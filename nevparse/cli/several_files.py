@@ -102,7 +102,8 @@ def is_done(out: str, name: str, number: int | None, has_choice: Callable[[NsxFi
     stem, suffix = os.path.splitext(out)
     for path in (out, f"{stem}-000{suffix}"):
         try:
-            source = read_sidecar(path).contents["source"]
+            with read_sidecar(path) as sidecar:
+                source = sidecar.contents["source"]
         except (OSError, NevParseError, KeyError):
             continue
         with open_continuous(name, number, has_choice) as ns:

@@ -93,14 +93,12 @@ def _recorded_span(file: Timed) -> tuple[int, int] | None:
 
 def count_from_recording(file: NsxFile | NevFile) -> bool:
     """Let the seconds of a file count from its recording's first sample; False where the recording has none."""
-    from .opening import member_of, recording_beside
+    from .opening import as_member
 
-    recording = recording_beside(file)
-    if recording is None:
-        return False
-    with recording:
-        file._count_seconds_from(member_of(recording, file).zero_tick)
-    return True
+    with as_member(file) as member:
+        if member is not file:
+            file._count_seconds_from(member.zero_tick)
+        return member is not file
 
 
 def _tick(time: Time | None, file: Timed) -> int | None:

@@ -86,7 +86,8 @@ class Recording(Closable):
                 file._count_seconds_from(first.zero_tick * file.tick_rate // first.tick_rate)
 
     def __repr__(self) -> str:
-        length = f", {duration_text(longest)}" if (longest := self._longest_s) else ""
+        longest_s = max((ns.duration_s for ns in self.by_rate()), default=0.0)
+        length = f", {duration_text(longest_s)}" if longest_s else ""
         failed = f", could not open {', '.join(self.failed)}" if self.failed else ""
         return f"Recording({self.base!r}: {', '.join(self.files)}{length}{failed}{', closed' if self.closed else ''})"
 
@@ -96,11 +97,6 @@ class Recording(Closable):
         continuous = [(suffix, file) for suffix, file in self.files.items() if isinstance(file, NsxFile)]
         lanes = [lane._replace(name=suffix) for suffix, ns in continuous for lane in ns.lanes()]
         return summary_html(self.base, [*rows, *failed], lanes)
-
-    @property
-    def _longest_s(self) -> float:
-        """Samples of the longest continuous file, in seconds."""
-        return max((ns.clock.seconds(ns.n_samples) for ns in self.by_rate()), default=0.0)
 
     @property
     def closed(self) -> bool:
@@ -233,8 +229,7 @@ class Recording(Closable):
     @property
     def is_one_epoch(self) -> bool:
         """Whether the clock was never set anew, so that no time occurs twice."""
-        files = (*self.nsx.values(), *self.nfx.values())
-        return all(len(file.epochs) == 1 for file in files) and not (self.nev and self.nev.resets)
+        return all(len(file.epochs) == 1 for file in self.by_rate()) and not (self.nev and self.nev.resets)
 
     def require_nev(self) -> NevFile:
         """The NEV; ValueError without one."""

@@ -18,6 +18,7 @@ from .belonging import (
     check_same_format,
     clock_facts,
     nev_clock_facts,
+    ticks_recorded,
 )
 from .placement import Placement, check_order, order_in_time, place_files
 from .recording import Recording
@@ -147,8 +148,8 @@ def _recording_facts(recording: Recording) -> ClockFacts:
     if not recording.has_samples:
         return nev_clock_facts(recording.require_nev())
     fastest = recording.fastest
-    files = [file for file in (*recording.nsx.values(), *recording.nfx.values()) if file.n_samples]
-    ends = [-(-clock_facts(file).stop_tick * fastest.tick_rate // file.tick_rate) for file in files]
+    files = [file for file in recording.by_rate() if file.n_samples]
+    ends = [-(-ticks_recorded(file.segments)[1] * fastest.tick_rate // file.tick_rate) for file in files]
     return clock_facts(fastest)._replace(stop_tick=max(ends))
 
 

@@ -161,11 +161,6 @@ class SuccessiveRecordings:
     def __repr__(self) -> str:
         return f"SuccessiveRecordings({', '.join(unique_names([one.base for one in self.recordings]))})"
 
-    @property
-    def members(self) -> dict[str, str]:
-        """Paths of the first recording's files, by suffix."""
-        return dict(self.recordings[0].members)
-
     def require_nev(self) -> SuccessiveNevs:
         """The NEVs; ValueError where a recording has none."""
         if self.nev is None:
