@@ -156,7 +156,7 @@ def _spikeinterface_jobs(inputs: Inputs) -> None:
 def brpylib_module(inputs: Inputs) -> Any:
     """The vendor's reader, from the folder of ``--brpylib``."""
     if not inputs.brpylib:
-        raise ImportError("brpylib: give its folder with --brpylib")
+        raise ImportError("brpylib is in no package index: give the folder of its checkout with --brpylib")
     sys.path.insert(0, inputs.brpylib)
     from brpylib import brpylib
 
@@ -177,7 +177,7 @@ def _brpylib(inputs: Inputs) -> None:
 def _brpylib_subset(inputs: Inputs) -> str:
     brpylib = brpylib_module(inputs)
     if inputs.nsx.parent != inputs.folder:
-        raise ImportError("it writes beside the recording")
+        raise ImportError("it can only write beside the recording, where nothing of yours is touched")
     written = inputs.folder / f"{inputs.nsx.stem}_subset_000{inputs.nsx.suffix}"
     written.unlink(missing_ok=True)  # else it asks
     reader = brpylib.NsxFile(str(inputs.nsx))
@@ -202,7 +202,7 @@ def _mne(inputs: Inputs) -> None:
 def _cp(inputs: Inputs) -> str:
     program = shutil.which("cp")
     if program is None:
-        raise ImportError("cp")
+        raise ImportError("this system has no program cp")
     subprocess.run([program, inputs.nsx, inputs.out], check=True)
     return WHOLE_FILE
 

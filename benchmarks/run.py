@@ -53,6 +53,8 @@ def run_case(job: str, method: str, inputs: cases.Inputs) -> dict[str, Any]:
     cpu, start = time.process_time() + _children_s(), time.perf_counter()
     try:
         result = function(inputs)
+    except ModuleNotFoundError as error:
+        return {"absent": f"{error.name} is not installed: python -m pip install {error.name}"}
     except ImportError as error:
         return {"absent": str(error)}
     elapsed, cpu_s = time.perf_counter() - start, time.process_time() + _children_s() - cpu
@@ -172,7 +174,9 @@ def _compared(job: str, repeats_of: dict[str, list[dict[str, Any]]]) -> dict[str
         if result and result != first:
             if method.startswith("nevparse") or len(result) > 1:
                 raise SystemExit(f"{job}, {method}: another result than the first method of this job")
-            repeats_of[method] = [{"absent": "gives another result"}]
+            repeats_of[method] = [
+                {"absent": "it wrote or gave other values than the first method, so no time is shown"}
+            ]
     return repeats_of
 
 
@@ -192,7 +196,7 @@ def _in_process(job: str, method: str, inputs: cases.Inputs) -> dict[str, Any]:
     if done.returncode:
         if method.startswith("nevparse"):
             raise SystemExit(f"{job}, {method} failed:\n{done.stderr}")
-        return {"absent": "failed: " + done.stderr.strip().splitlines()[-1][:80]}
+        return {"absent": "it failed: " + done.stderr.strip().splitlines()[-1][:80]}
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
