@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Examples in docstrings, and in the help of each command, do what they say, in the folder of the README."""
+"""Examples in docstrings, in the help of each command and in the notes do what they say, in the README's folder."""
 
 from __future__ import annotations
 
 import doctest
 import inspect
+import re
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -25,6 +26,15 @@ METHODS = [
 ]
 FUNCTIONS = [item for name in nv.__all__ if inspect.isfunction(item := getattr(nv, name))]
 DRAWN = {"write_report", "report"}  # by matplotlib, which is not installed everywhere
+NOTES = Path(__file__).resolve().parents[1] / "spec_notes"
+# What needs others' packages, or a loop of events
+RUN_ELSEWHERE = {
+    ("arrays", "import dask.array as da"): "test_interop.py",
+    ("clusters", "import time"): "test_interop.py",
+    ("coming_from", "import nevparse as nv"): "test_coming_from.py",
+    ("exports", "import asyncio"): "export/test_cancel.py",
+    ("exports", "from PySide6.QtCore import QThread, Signal"): "test_interop.py",
+}
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +95,16 @@ def test_what_users_may_look_for_is_what_dir_offers(here: Path) -> None:
             assert [name for name in offered if name.startswith("_")] == []
             assert {"close"} <= set(offered)
     assert {"shape", "duration_s", "read", "segments"} <= set(dir(recording.nsx[5]))
+
+
+def test_every_block_of_python_in_the_notes_runs(here: Path) -> None:
+    left = set(RUN_ELSEWHERE)
+    for note in sorted(NOTES.glob("*.md")):
+        for block in re.findall(r"^```python\n(.*?)^```", note.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+            key = note.stem, block.splitlines()[0]
+            if key in left:
+                left.remove(key)
+                continue
+            with nv.open_nsx("session.ns5") as ns:
+                exec(compile(block, note.name, "exec"), {"nv": nv, "ns": ns})
+    assert left == set(), "no such blocks"

@@ -237,7 +237,7 @@ def _add_cut(command: argparse.ArgumentParser) -> None:
     times.add_argument("--segments", type=segments, metavar="0,2:4", help=which)
     needed = f"{_EPOCH}. Needed where --start and --stop are times of several epochs"
     times.add_argument("--epoch", type=int, metavar="N", help=needed)
-    these = f"for a NEV: only these kinds of events: {', '.join(EVENT_KINDS)}"
+    these = f"for a NEV: only these kinds of events, with spaces or commas between them: {', '.join(EVENT_KINDS)}"
     times.add_argument("--kinds", nargs="+", action="extend", type=kinds, metavar="KIND", help=these)
     private = command.add_argument_group("private data")
     out = "take out dates, comments, other text and the application's name; with the word labels, labels too"
