@@ -29,7 +29,7 @@ class Chosen:
             self._ids |= {electrode_id for electrode_id, _ in file.trains()}
         self._labels = {each.label for each in named}
 
-    def columns(self, slices: list[slice]) -> list[slice]:
+    def channels(self, slices: list[slice]) -> list[slice]:
         """Slices of columns; a warning says if one goes beyond the last column, where it ends."""
         n = self._n_columns
         absent = self.check_numbers("columns", slices, n)
@@ -54,7 +54,7 @@ class Chosen:
         labels = self._unquoted([part for text in typed for part in self._parted(text)])
         return self._skip(labels, [label for label in labels if not self._matches(label)], "labels", ", ".join)
 
-    def excluded(self, parts: list[int | str]) -> list[int | str]:
+    def exclude(self, parts: list[int | str]) -> list[int | str]:
         """Electrode ids, and labels or patterns, to leave out."""
         absent = [part for part in parts if not (part in self._ids if isinstance(part, int) else self._matches(part))]
         return self._skip(parts, absent, "electrodes and labels", lambda named: ", ".join(map(str, named)))

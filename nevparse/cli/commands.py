@@ -163,27 +163,35 @@ def _bin(arguments: argparse.Namespace) -> int:
 def _write_bin(names: Sequence[str], out: str, arguments: argparse.Namespace) -> int:
     """Export a recording, or several instruments as one."""
     from ..export.bin import write_bin
-    from .choice import Chosen, has_choice
-    from .opening import open_continuous
+    from .choice import has_choice
     from .terminal import stop_on_signal
 
     with ExitStack() as stack:
-        choice = has_choice(arguments)
-        files = [stack.enter_context(open_continuous(name, arguments.nsx, choice)) for name in names]
-        ns = files[0]
-        is_timed = (arguments.start, arguments.stop) != (None, None)
-        if arguments.follow and is_timed and not ns.n_samples:
-            why = "has no samples yet, which --start and --stop count from; try again when it has"
-            raise UnusableInput(f"{ns.path} {why}")
-        joined = _joined(files, arguments)
-        options = _options(ns, arguments, "{} samples".format, timed=joined)
-        for other in files[1:] if arguments.channels else ():  # slices end with the columns of each instrument
-            Chosen(other, arguments.missing_ok).columns(arguments.channels)
+        joined, options = _open_joined(names, arguments, has_choice(arguments), stack)
         stop = stack.enter_context(stop_on_signal()) if arguments.follow else None
         report = write_bin(joined, out, stop=stop, **options)
     sidecars = report.sidecar_path if len(report.files) == 1 else "the .json beside each"
     _print_written(arguments, report, [*report.lines(), f"{sidecars}: what each column and row is"])
     return DONE
+
+
+def _open_joined(
+    names: Sequence[str], arguments: argparse.Namespace, has_channels: Callable[[NsxFile], bool], stack: ExitStack
+) -> tuple[NsxFile | CombinedInstruments | SuccessiveFiles, dict[str, Any]]:
+    """Recordings as one, each by the file that `has_channels`, and the options of its export."""
+    from .choice import Chosen
+    from .opening import open_continuous
+
+    files = [stack.enter_context(open_continuous(name, arguments.nsx, has_channels)) for name in names]
+    is_timed = (arguments.start, arguments.stop) != (None, None)
+    if is_timed and getattr(arguments, "follow", False) and not files[0].n_samples:
+        why = "has no samples yet, which --start and --stop count from; try again when it has"
+        raise UnusableInput(f"{files[0].path} {why}")
+    joined = _joined(files, arguments)
+    options = _options(files[0], arguments, "{} samples".format, timed=joined)
+    for other in files[1:] if arguments.channels else ():  # slices end with the columns of each instrument
+        Chosen(other, arguments.missing_ok).channels(arguments.channels)
+    return joined, options
 
 
 def _print_written(arguments: argparse.Namespace, report: Any, lines: Sequence[str]) -> None:
@@ -244,15 +252,11 @@ def _times_text(times: Sequence[int | Fraction]) -> str:
 def _sorter(arguments: argparse.Namespace) -> int:
     from ..export.sorter.folder import write_sorter
     from .choice import has_choice
-    from .opening import open_continuous
 
     _check_joining(arguments.file, arguments)
     arrays = _read_maps(arguments, of_instruments=len(arguments.file) > 1 and not arguments.append)
-    has_channels = has_choice(arguments, neural=True)
     with ExitStack() as stack:
-        files = [stack.enter_context(open_continuous(name, arguments.nsx, has_channels)) for name in arguments.file]
-        joined = _joined(files, arguments)
-        options = _options(files[0], arguments, "{} samples".format, timed=joined)
+        joined, options = _open_joined(arguments.file, arguments, has_choice(arguments, neural=True), stack)
         report = write_sorter(joined, arguments.folder, **options | {"cmp": arrays})
     _print_written(arguments, report, report.lines())
     return DONE
@@ -362,11 +366,9 @@ def _options(
 
     options = {name: value for name, value in vars(arguments).items() if name not in _NOT_OPTIONS}
     chosen = Chosen(file, options.pop("missing_ok", False))
-    for name, choose in (("channels", chosen.columns), ("electrodes", chosen.electrodes), ("labels", chosen.labels)):
+    for name in ("channels", "electrodes", "labels", "exclude"):
         if options.get(name):
-            options[name] = choose(options[name])
-    if options.get("exclude"):
-        options["exclude"] = chosen.excluded(options["exclude"])
+            options[name] = getattr(chosen, name)(options[name])
     if options.get("segments"):
         if continuous is None and not hasattr(file, "segments"):
             raise UnusableInput(f"{file.path}: no continuous file beside it; leave out --segments")

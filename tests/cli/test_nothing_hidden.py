@@ -287,4 +287,7 @@ def test_slices_of_channels_end_with_those_of_each_instrument(
     assert main("bin", f"--channels={channels}", *files, "w.bin")[0] == 0
     assert nv.read_sidecar("w.bin").contents["columns"] == [*columns[0], *(2 + column for column in columns[1])]
     assert "no columns 3; the file has 2" in main("bin", "--channels=0,3", *files, "v.bin")[2]
+    for command, out in (("bin", "u.bin"), ("sorter", "u")):
+        said = main(command, "--channels=0:4", *files[::-1], out)[2]
+        assert "--channels goes to 4, but the file has 2 channels" in said
     assert not Path("v.bin").exists()
