@@ -74,6 +74,11 @@ def segments_by_epoch(gaps: Iterable[Gap], n_segments: int) -> tuple[range, ...]
     return tuple(map(range, starts[:-1], starts[1:]))
 
 
+def ticks_recorded(segments: Sequence[Any]) -> tuple[int, int]:
+    """The first tick of any of these segments, and the first after all of them; 0 and 0 of none."""
+    return min((s.start_tick for s in segments), default=0), max((s.stop_tick for s in segments), default=0)
+
+
 def epochs_of_segments(epochs: Sequence[range], segments: Iterable[int]) -> list[int]:
     """The number of the epoch that each segment is in."""
     starts = [epoch.start for epoch in epochs]

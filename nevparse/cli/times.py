@@ -83,8 +83,8 @@ def _check_range(file: Timed, start: Time | None, ticks: Mapping[str, int | None
 
 def _recorded_span(file: Timed) -> tuple[int, int] | None:
     """The first tick of a file, and the first after its last; None where it has none."""
+    from ..clock import ticks_recorded
     from ..nev.file import NevFile
-    from ..recording.belonging import ticks_recorded
 
     if not isinstance(file, NevFile):
         return ticks_recorded(file.segments) if file.segments else None

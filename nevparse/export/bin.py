@@ -187,15 +187,18 @@ def write_bin(
         progress, stop = _show_each_poll(progress, stop)
         plan = partial(_growing, FollowOptions(poll_s, timeout_s, stop), selection)
     else:
-        ns = x if isinstance(x, Continuous) else combine_instruments(x)
-        if isinstance(ns, CombinedInstruments) and len(ns.files) == 1:
-            ns = ns.files[0]
-        plan = partial(plan_traces, selection)
+        ns, plan = as_one_recording(x), partial(plan_traces, selection)
     while True:
         try:
             return _export(os.fspath(path), ns, plan, overwrite, progress)
         except FullScanNeeded:  # noqa: PERF203 - seen while streaming: no file has its name yet, and it is rare
             ns = ns.fully_scanned()
+
+
+def as_one_recording(x: Continuous | Iterable[NsxFile]) -> Continuous:
+    """A recording as it is, or several instruments side by side; of one instrument its file."""
+    ns = x if isinstance(x, Continuous) else combine_instruments(x)
+    return ns.files[0] if isinstance(ns, CombinedInstruments) and len(ns.files) == 1 else ns
 
 
 def check_nothing_chosen(selection: Mapping[str, Any]) -> None:

@@ -7,9 +7,9 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ..clock import ROLLOVER, counts_from_1970
+from ..clock import ROLLOVER, counts_from_1970, ticks_recorded
 from ..format.dates import microseconds_since_1970
 from ..format.text import printable, ranges_text
 from ..nsx.file import NsxFile
@@ -59,11 +59,6 @@ class Comparison(NamedTuple):
     is_same: bool
     apart_s: float | None  # from tick 0 of one to tick 0 of the other; None where a file has no date
     found: str
-
-
-def ticks_recorded(segments: Sequence[Any]) -> tuple[int, int]:
-    """The first tick of any of these segments, and the first after all of them; 0 and 0 of none."""
-    return min((s.start_tick for s in segments), default=0), max((s.stop_tick for s in segments), default=0)
 
 
 def clock_facts(file: NsxFile) -> ClockFacts:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..clock import ticks_recorded
 from ..nev.epochs import Epoch
 from ..nsx.file import NsxFile
-from .belonging import ticks_recorded
 
 
 def epochs_of(file: NsxFile, tick_rate: int | None = None) -> tuple[Epoch, ...]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import join_ranges
+from ..clock import join_ranges, ticks_recorded
 from ..errors import GapError
 from ..format.channel import Channel
 from ..format.numbers import integers, one_or_more, repeated
@@ -40,7 +40,7 @@ from ..traces.plan import (
 )
 from ..traces.selection import ChannelChoice, repeatable
 from ..traces.traces import PlannedRows
-from .belonging import check_different_files, check_same_format, prove_one_clock, ticks_recorded
+from .belonging import check_different_files, check_same_format, prove_one_clock
 from .joined_files import JoinedFiles
 
 SAME_CLOCK = "same"

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeVar, overload
 
+from ..clock import ticks_recorded
 from ..format.numbers import one_or_more
 from ..nev.file import NevFile
 from ..nsx.file import NsxFile
@@ -18,7 +19,6 @@ from .belonging import (
     check_same_format,
     clock_facts,
     nev_clock_facts,
-    ticks_recorded,
 )
 from .placement import Placement, check_order, order_in_time, place_files
 from .recording import Recording

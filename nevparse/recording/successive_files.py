@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
-from ..clock import SampleRange, join_ranges
+from ..clock import SampleRange, join_ranges, ticks_recorded
 from ..format.channel import Channel
 from ..format.numbers import integer, tick_values
 from ..nsx.file import NsxFile
@@ -22,7 +22,6 @@ from ..nsx.segments import Segment
 from ..source.base import Source
 from ..traces.extents import Extent
 from ..traces.plan import FilledRows, PlanRow, SampleRows, TimedPart
-from .belonging import ticks_recorded
 from .joined_files import JoinedFiles
 from .placement import Placement
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from math import isfinite
 from typing import Any
 
-from ..clock import epochs_of_segments
+from ..clock import epochs_of_segments, ticks_recorded
 from .plan import FilledRows, PlanRow, SampleRows
 
 
@@ -32,7 +32,7 @@ def describe_traces(x: Any) -> dict[str, Any]:
         "resample": options.resample,
         "dropped_samples": x.changes.n_dropped,
         "repeated_samples": x.changes.n_repeated,
-        "epochs": _epochs(ns),
+        "epochs": [list(ticks_recorded(ns.segments[epoch.start : epoch.stop])) for epoch in ns.epochs],
         "stretches": x.row_ranges(),
         "columns": x.columns.tolist(),
         "electrode_ids": [channel.electrode_id for channel in channels],
@@ -54,12 +54,6 @@ def describe_traces(x: Any) -> dict[str, Any]:
 
 def _number(value: float) -> float | None:
     return value if isfinite(value) else None  # JSON has no NaN
-
-
-def _epochs(ns: Any) -> list[list[int]]:
-    """Ticks of the recording from each setting of its clock to the next."""
-    parts = [ns.segments[epoch.start : epoch.stop] for epoch in ns.epochs]
-    return [[min(s.start_tick for s in part), max(s.stop_tick for s in part)] for part in parts if part]
 
 
 def ranges_of_rows(ns: Any, rows: Sequence[PlanRow], sort: bool) -> Iterator[dict[str, Any]]:

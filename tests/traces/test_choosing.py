@@ -97,6 +97,14 @@ def test_choosing_c02_what_is_excluded_is_taken_away_in_order(ns: nv.NsxFile, wa
         assert ns.columns(labels=[LABELS[k] for k in wanted], exclude=excluded).tolist() == truth
 
 
+def test_choosing_c02_a_label_that_is_a_pattern_too_is_itself(tmp_path: Path) -> None:
+    heads = [b.channel(1, label="a[1]"), b.channel(2, label="a1"), b.channel(3, label="a2")]
+    (tmp_path / "s.ns5").write_bytes(b.nsx([(0, b.ramp(9, 3))], channels=heads))
+    with nv.open_nsx(tmp_path / "s.ns5") as ns:
+        assert (ns.columns(labels="a[1]").tolist(), ns.columns(exclude="a[1]").tolist()) == ([0], [1, 2])
+        assert (ns.columns(labels="a[12]").tolist(), ns.columns(exclude="a[12]").tolist()) == ([1, 2], [0])
+
+
 @pytest.mark.parametrize(("exclude", "message"), [(77, "no electrode 77"), ("chn1", "did you mean 'chan1'")])
 def test_choosing_c02_what_is_excluded_is_there(ns: nv.NsxFile, nev: nv.NevFile, exclude: Any, message: str) -> None:
     for choose in (ns.columns, nev.spikes, nev.trains):

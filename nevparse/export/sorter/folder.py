@@ -16,11 +16,10 @@ from ...format.channel import Channel
 from ...format.text import json_text
 from ...maps.positions import ArrayMap, Positions
 from ...nsx.file import NsxFile, open_nsx
-from ...recording.instruments import combine_instruments
 from ...traces.selection import ColumnSelection, TraceSelection, part_of, repeatable, takes, warn_of_unscaled
 from ...traces.traces import Continuous, Traces
 from .. import sidecar
-from ..bin import BinReport, check_nothing_chosen, write_bin
+from ..bin import BinReport, as_one_recording, check_nothing_chosen, write_bin
 from ..job import BinFile, bin_file
 from ..output.folder import complete_folder
 from ..paths import takes_paths
@@ -186,7 +185,7 @@ def write_sorter(
         is_selection = bool(chosen_by)
         if chosen_by <= {"exclude"}:
             options["kind"] = "neural"
-        ns = x if isinstance(x, Continuous) else combine_instruments(x)
+        ns = as_one_recording(x)
         columns = ns.columns(**part_of(options, ColumnSelection))
     chosen = [ns.channels[column] for column in columns]
     positions = find_positions(ns, columns, cmp, by, pitch_um, partial or is_selection)

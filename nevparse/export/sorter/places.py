@@ -27,7 +27,7 @@ def find_positions(
     """
     chosen = [ns.channels[column] for column in columns]
     if not isinstance(ns, CombinedInstruments):
-        return _positions_of_one(ns.path, chosen, cmp, by, pitch_um, partial)
+        return _positions_of_one(ns.path, chosen, _map_of_each(cmp, 1)[0], by, pitch_um, partial)
     of_instrument, parts = ns.instruments_of(columns), []
     maps = _map_of_each(cmp, len(ns.files))
     for number, (file, own_map) in enumerate(zip(ns.files, maps, strict=True)):
@@ -44,7 +44,8 @@ def _map_of_each(cmp: Any, n_instruments: int) -> list[Any]:
     if len(maps) == 1:
         return maps * n_instruments
     if len(maps) != n_instruments:
-        raise ValueError(f"expected one map, or one for each of {n_instruments} instruments, found {len(maps)}")
+        or_more = f", or one for each of {n_instruments} instruments" if n_instruments > 1 else ""
+        raise ValueError(f"expected one map{or_more}, found {len(maps)}")
     return maps
 
 

@@ -63,6 +63,19 @@ def test_joining_c14_one_folder_has_a_shank_for_each_instrument(
     assert probe["shank_ids"] == ["1"] * 6 + ["2"] * 6
 
 
+def test_joining_c14_a_list_of_one_instrument_is_that_instrument(
+    instruments: Instruments, maps: list[Path], tmp_path: Path
+) -> None:
+    (ns,) = instruments(1)
+    nv.write_sorter(ns, tmp_path / "alone", cmp=maps[0])
+    nv.write_sorter([ns], tmp_path / "listed", cmp=maps[:1])
+    names = sorted(path.name for path in (tmp_path / "alone").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "listed").iterdir())
+    assert all((tmp_path / "alone" / name).read_bytes() == (tmp_path / "listed" / name).read_bytes() for name in names)
+    with pytest.raises(ValueError, match="expected one map, found 2"):
+        nv.write_sorter(ns, tmp_path / "two", cmp=maps)
+
+
 def test_joining_c14_one_map_serves_instruments_of_the_same_arrays(
     instruments: Instruments, maps: list[Path], tmp_path: Path
 ) -> None:
