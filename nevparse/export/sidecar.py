@@ -7,6 +7,7 @@ import os
 import re
 from errno import ENOENT
 from functools import partial
+from ntpath import basename
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -233,11 +234,15 @@ class Sidecar(Closable, RowTimes):
 
     def _offset_of(self, recording: Recording) -> int:
         """What brings ticks of a recording to the clock of the instruments side by side, of which it is one."""
-        paths = {os.path.abspath(path) for path in recording.members.values()}
-        for one in self.contents.get("instruments", ()):
-            if os.path.abspath(one["path"]) in paths:
-                return int(one["offset_ticks"])
-        return 0
+        instruments, members = self.contents.get("instruments", ()), [*recording.members.values()]
+        names = {basename(path) for path in members}
+        found = [one for one in instruments if any(is_same_file(one["path"], path) for path in members)]
+        found = found or [one for one in instruments if basename(one["path"]) in names]  # the files were moved
+        offsets = {int(one["offset_ticks"]) for one in found or instruments}
+        if len(offsets) > 1:
+            exported = ", ".join(one["path"] for one in instruments)
+            raise ValueError(f"{recording.base}: expected a recording of one of {exported}, whose clocks differ")
+        return max(offsets, default=0)
 
 
 def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:

@@ -15,6 +15,7 @@ from ..clock import TimedFile, requested_ticks
 from ..format.numbers import integer, integer_array, tick_values
 from ..nev.comments import Comment
 from ..nev.file import NevFile
+from ..source.names import folded
 from .belonging import unique_names
 from .placement import Placement
 from .recording import Recording
@@ -210,7 +211,7 @@ class SuccessiveRecordings:
     def files_named(self, names: Sequence[str]) -> SuccessiveFiles:
         """The continuous files of these names, such as the sources of an export."""
         for files in (*self.nsx.values(), *self.nfx.values()):
-            if files.names == tuple(names):
+            if [*map(folded, files.names)] == [*map(folded, names)]:  # in another case they are no other recordings'
                 return files
         raise KeyError(f"no {', '.join(names)} in these recordings")
 

@@ -90,6 +90,17 @@ def test_a_sidecar_is_that_of_a_bin_that_is_gone(no_case: Path) -> None:
     assert nv.read_sidecar(no_case / "O.BIN").source_name == "s.ns5"
 
 
+def test_successive_files_have_their_rows_in_any_case(no_case: Path) -> None:
+    later = b.nsx([(300, b.ramp(400, 4))], origin=(2023, 6, 3, 14, 11, 30, 5, 250))
+    write(no_case, a__ns5=NSX, a__nev=NEV, b__ns5=later, b__nev=NEV)
+    with nv.open_nsx(no_case / "A.ns5") as one, nv.open_nsx(no_case / "b.NS5") as other:
+        report = nv.write_bin(nv.concatenate([one, other]), no_case / "o.bin", gaps="join")
+    with nv.open_recording(no_case / "a") as first, nv.open_recording(no_case / "b") as second:
+        joined = nv.concatenate([first, second])
+        rows = nv.read_sidecar(report.path).spike_rows(joined, joined.require_nev().spikes()["tick"])
+    assert rows.tolist() == [*range(10, 400, 30), *range(410, 800, 30)]
+
+
 @pytest.mark.parametrize("names_have_case", [True, False])
 def test_no_output_of_one_command_replaces_another(
     tmp_path: Path, main: Command, monkeypatch: pytest.MonkeyPatch, names_have_case: bool

@@ -160,6 +160,35 @@ def test_joining_c03_a_nev_has_the_offset_of_its_instrument(tmp_path: Path) -> N
         assert sidecar.spike_rows(other, [1, 15_000]).tolist() == [1, 15_000]
 
 
+@pytest.mark.parametrize("way", ["relative", "moved", "moved and renamed"])
+def test_joining_c03_an_instrument_is_known_by_its_file_or_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Not by how its path was typed; another recording is refused, for its offset would be guessed."""
+    folder, moved = tmp_path / "here", tmp_path / "there"
+    folder.mkdir()
+    for name, ids in (("a", (1, 2)), ("b", (3, 4))):
+        (folder / f"{name}.ns5").write_bytes(instrument((0, 4 * RATE), ids=ids))
+        (folder / f"{name}.nev").write_bytes(t.spike_nev([5]))
+    monkeypatch.chdir(folder)
+    with nv.open_nsx("a.ns5") as one, nv.open_nsx("b.ns5") as other:
+        report = nv.write_bin(nv.combine_instruments([one, other], offsets=[0, 300]), tmp_path / "w.bin")
+    monkeypatch.chdir(tmp_path)
+    if way != "relative":
+        folder.rename(moved)
+    base = (folder if way == "relative" else moved) / "b"
+    if way == "moved and renamed":
+        for member in moved.glob("b.*"):
+            member.rename(member.with_stem("c"))
+    with nv.open_recording(base.with_name("c") if way == "moved and renamed" else base) as recording:
+        sidecar = nv.read_sidecar(report.path)
+        if way == "moved and renamed":
+            with pytest.raises(ValueError, match=r"expected a recording of one of a\.ns5, b\.ns5, whose clocks differ"):
+                sidecar.spike_rows(recording, [5])
+        else:
+            assert sidecar.spike_rows(recording, [5]).tolist() == [5]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
