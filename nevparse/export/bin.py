@@ -249,7 +249,7 @@ def _export(path: str, ns: Continuous, plan: Plan, overwrite: bool, progress: Pr
     is_growing = any(isinstance(x, GrowingRows) for x in exported.values())
     with (
         bin_outputs(path, files, ns.has_sample_timestamps, overwrite, ns.sources) as created,
-        nullcontext() if is_growing else raise_if_changed(ns.sources, states),
+        nullcontext() if is_growing else raise_if_changed(states),
     ):
         files = [job.write(x, target, created) for target, x in targets.items()]
     traces = [x.traces for x in exported.values()]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import UnsupportedOperation
 from typing import NamedTuple
@@ -34,10 +34,10 @@ def _state_of(source: Source) -> FileState:
     return FileState(status.st_size, status.st_mtime_ns, bytes(head))
 
 
-def check_not_shrunk(sources: Sequence[Source]) -> list[FileState]:
+def check_not_shrunk(sources: Iterable[Source]) -> dict[Source, FileState]:
     """The state of each file; ExportError where one is shorter than it was when it was opened."""
-    states = [_state_of(source) for source in sources]
-    for file, state in zip(sources, states, strict=True):
+    states = {source: _state_of(source) for source in sources}
+    for file, state in states.items():
         if state.size_bytes < file.size:
             sizes = f"{file.size} bytes then, {state.size_bytes} now"
             raise ExportError(f"{file.path}: it has become shorter since it was opened ({sizes}); reopen it")
@@ -45,8 +45,8 @@ def check_not_shrunk(sources: Sequence[Source]) -> list[FileState]:
 
 
 @contextmanager
-def raise_if_changed(sources: Sequence[Source], before: Sequence[FileState]) -> Iterator[None]:
-    """Raise ExportError after the block if a file was changed since its state `before`.
+def raise_if_changed(before: Mapping[Source, FileState]) -> Iterator[None]:
+    """Raise ExportError after the block if a file was changed since its state of `before`.
 
     Of a file that has grown, as one that is being recorded does, only the head is compared. A file of the same size
     and another date of change was written to.
@@ -54,13 +54,14 @@ def raise_if_changed(sources: Sequence[Source], before: Sequence[FileState]) -> 
     try:
         yield
     except FormatError:  # a timestamp is no longer in the file
-        _compare(sources, before)
+        _compare(before)
         raise
-    _compare(sources, before)
+    _compare(before)
 
 
-def _compare(sources: Sequence[Source], before: Sequence[FileState]) -> None:
-    for file, then, now in zip(sources, before, check_not_shrunk(sources), strict=True):
+def _compare(before: Mapping[Source, FileState]) -> None:
+    for file, now in check_not_shrunk(before).items():
+        then = before[file]
         is_touched = now.size_bytes <= then.size_bytes and now.changed_ns != then.changed_ns
         if is_touched or now.head != then.head:
             what = "its headers" if now.head != then.head else "it was written to, and did not grow"

@@ -141,8 +141,7 @@ def write_nev(
         raise TypeError(f"expected a NEV or a recording, found {type(nev).__name__}; write_nsx cuts continuous files")
     check_anonymise(anonymise)
     recording, nev = (None, nev) if not isinstance(nev, Recording) else (nev, nev.require_nev())
-    inputs = [nev._source]
-    states = check_not_shrunk(inputs)
+    inputs = check_not_shrunk([nev._source])
     base_tick = integer(base_tick, "base_tick")
     start_tick, stop_tick = requested_ticks(nev, start_tick, stop_tick, start_s, stop_s)
     ids, names = _chosen_electrodes(nev, electrodes, labels, exclude), _chosen_kinds(kinds)
@@ -161,7 +160,7 @@ def write_nev(
             is_chosen = _in_segments(recording, nev, segments, is_chosen, is_one_epoch=times != _Times())
         packets = np.arange(nev.n_packets) if takes_all else _choose_packets(nev, ids, names, is_chosen)
         plan, n_packets = _plan(nev, ids, packets, anonymise, base_tick), packets.size
-    target = write_file(plan, inputs, states, path, overwrite, progress, "NEV")
+    target = write_file(plan, inputs, path, overwrite, progress, "NEV")
     return NevReport(target, nev.spec, n_packets, plan.n_bytes)
 
 

@@ -124,16 +124,15 @@ def write_nsx(
     columns = _chosen_columns(ns, selection)
 
     def write(file: Recorded) -> NsxReport:
-        inputs = list(file.sources)
-        states = check_not_shrunk(inputs)
+        inputs = check_not_shrunk(file.sources)
         if traces is None:
             spans = _chosen_spans(file, segments, epoch, start_tick, stop_tick)
         else:
             rows = (traces if file is ns else traces.of(file)).planned_rows
             spans = [part for part in rows if isinstance(part, SampleRows)]
-        has_grown = sum(state.size_bytes for state in states) > file.size_bytes
+        has_grown = sum(state.size_bytes for state in inputs.values()) > file.size_bytes
         plan = _plan(file, columns, spans, anonymise, base_tick, has_grown)
-        target = write_file(plan, inputs, states, path, overwrite, progress, "NSx")
+        target = write_file(plan, inputs, path, overwrite, progress, "NSx")
         n_samples = sum(span.n_rows for span in spans)
         return NsxReport(target, file.spec, n_samples, columns.size, file.sampling_rate, plan.n_bytes)
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -72,8 +72,7 @@ class NsxReport:
 
 def write_file(
     plan: FilePlan,
-    inputs: Sequence[Source],
-    states: Sequence[FileState],
+    inputs: Mapping[Source, FileState],
     path: str | os.PathLike[str],
     overwrite: bool,
     progress: Progress | None,
@@ -81,16 +80,16 @@ def write_file(
 ) -> str:
     """Write a planned NSx or NEV, as `native` says, and return its name.
 
-    ExportError as in `write_nsx`, or if an input has another state now.
+    ExportError as in `write_nsx`, or if one of its inputs has another state now.
     """
     target = os.fspath(path)
     n_done = 0
     outputs = complete_or_absent(
-        target, [target], overwrite=overwrite, inputs=inputs, n_bytes=plan.n_bytes, native=native
+        target, [target], overwrite=overwrite, inputs=[*inputs], n_bytes=plan.n_bytes, native=native
     )
     with (
         outputs as created,
-        raise_if_changed(inputs, states),
+        raise_if_changed(inputs),
         created.create(target, plan.n_bytes) as file,
         closing(stream(_batches(plan), file)) as written,
     ):

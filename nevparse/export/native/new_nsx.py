@@ -167,7 +167,7 @@ def create_nsx(
     head += b"".join(headers) + block_header(block, start_tick, n_samples)
     n_bytes = len(head) + n_samples * n_channels * np.dtype(version.sample).itemsize
     plan = FilePlan(head, n_bytes, _sample_bytes(samples, n_samples, n_channels, version.sample))
-    target = write_file(plan, [], [], path, overwrite, progress, "NSx")
+    target = write_file(plan, {}, path, overwrite, progress, "NSx")
     return NsxReport(target, spec, n_samples, n_channels, tables.CLOCK_HZ / period, n_bytes)
 
 
