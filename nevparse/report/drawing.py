@@ -107,7 +107,7 @@ def draw_timeline(times: RecordingTimes) -> str:
             else:
                 axes.vlines(_seen(places, total_s), y - 0.3, y + 0.3, color=_EVENT, lw=0.8)
         axes.set_yticks(range(len(names)), names)
-        axes.set(xlim=(0, total_s), ylim=(len(names) - 0.5, -0.5))
+        axes.set(xlim=(0, total_s), ylim=(max(1, len(names)) - 0.5, -0.5))
         axes.spines["left"].set_visible(False)
         axes.tick_params(left=False)
         _mark_epochs(times, axes)

@@ -184,6 +184,8 @@ EDGES = {
     "losses": (t.ptp(t.stamps(3000, breaks={1000: 40.0, 2000: 7.0})), b""),
     "a reset": (b.nsx([(9000, b.ramp(3000, 2)), (10, b.ramp(3000, 2))]), b""),
     "damaged": (b.nsx([(0, b.ramp(3000, 2))])[:-5], nb.every_kind((2, 3))[:-7]),
+    "no packet": (b"", nb.nev([], [nb.wav(1)])),
+    "unknown packets": (b"", nb.nev([nb.V2.packet(5, 0x9000, b"")])),
     "no spike": (b.nsx([(0, b.ramp(3000, 2))]), nb.nev([], [nb.wav(1)])),
     "every event": (b.nsx([(0, b.ramp(3000, 2))]), nb.every_kind((2, 3))),
     "events alone": (b"", nb.every_kind((3, 0))),
