@@ -276,11 +276,11 @@ def _iter_blocks(
 ) -> Iterator[memoryview]:
     """Blocks, each after a header with the tick of its first sample."""
     layout, packer = ns._version.block, ColumnPacker(columns, ns.n_channels, ns.dtype)
-    reader = RowReader(packer, b"")
     for tick, extent in blocks:
         if layout is not None:
             yield memoryview(block_header(layout, tick - base_tick, extent.n_rows))
-        for batch in reader.batches([extent]):
+        # buffers of its own: ends of blocks are joined without a wait for what was made in the next buffer
+        for batch in RowReader(packer, b"").batches([extent]):
             yield batch.packed()
 
 

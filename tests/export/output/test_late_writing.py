@@ -43,6 +43,11 @@ def in_blocks(opened: Opened) -> nv.NsxFile:
     return opened(paused((12, 9, 50), (7, 2))[0])
 
 
+def in_many_blocks(opened: Opened) -> nv.NsxFile:
+    counts = [90, 3, 1, 4, 1, 5, 90]
+    return opened(t.blocks([1000 * k for k in range(len(counts))], counts))
+
+
 def in_packets(opened: Opened) -> nv.NsxFile:
     return opened(t.ptp(t.stamps(150, breaks={60: 20})))
 
@@ -55,16 +60,22 @@ EXPORTS: dict[str, Callable[[Opened, Path], Any]] = {
     "scattered": lambda opened, out: nv.write_bin(opened(b.nsx([(7, b.ramp(90, 40))])), out, channels=range(0, 40, 2)),
     "instruments": lambda opened, out: nv.write_bin(instruments(opened), out),
     "cut of blocks": lambda opened, out: nv.write_nsx(in_blocks(opened), out, channels=[1]),
+    "cut of many blocks": lambda opened, out: nv.write_nsx(in_many_blocks(opened), out, channels=[1]),
     "cut of packets": lambda opened, out: nv.write_nsx(in_packets(opened), out, channels=[1]),
 }
 
 
 @pytest.mark.usefixtures("small_buffers")
+@pytest.mark.parametrize("small_bytes", [0, 20])  # of parts that are copied and joined
 @pytest.mark.parametrize("export", EXPORTS.values(), ids=list(EXPORTS))
 def test_batches_that_are_written_late_are_written_whole(
-    opened: Opened, tmp_path: Path, export: Callable[[Opened, Path], Any], monkeypatch: pytest.MonkeyPatch
+    opened: Opened,
+    tmp_path: Path,
+    export: Callable[[Opened, Path], Any],
+    small_bytes: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(file_plan, "_SMALL_BYTES", 0)  # below it parts are copied
+    monkeypatch.setattr(file_plan, "_SMALL_BYTES", small_bytes)
     export(opened, tmp_path / "soon.out")
     for module in (job, file_plan):
         monkeypatch.setattr(module, "stream", write_as_late_as_allowed)
