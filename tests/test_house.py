@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import shutil
@@ -46,10 +47,16 @@ TREES = {file: ast.parse(text) for file, text in SOURCES.items()}
 every_file = pytest.mark.parametrize("file", sorted(SOURCES))
 
 
+@functools.cache
+def nodes_of(file: str) -> list[ast.AST]:
+    """Every node of a file's tree."""
+    return list(ast.walk(TREES[file]))
+
+
 def imports_of(file: str) -> Iterator[str]:
     """Dotted names, counted from the package's top, of what a file imports from the package itself."""
     folder = Path(file).parent.parts
-    for node in ast.walk(TREES[file]):
+    for node in nodes_of(file):
         if isinstance(node, ast.ImportFrom) and node.level:
             start = [*folder[: len(folder) - node.level + 1], *(node.module or "").split(".")]
             for alias in node.names:
@@ -83,7 +90,7 @@ def test_a_file_begins_with_its_licence(file: str) -> None:
 
 @every_file
 def test_imports_are_relative_or_of_numpy_or_of_python_itself(file: str) -> None:
-    statements = [node for node in ast.walk(TREES[file]) if isinstance(node, ast.Import | ast.ImportFrom)]
+    statements = [node for node in nodes_of(file) if isinstance(node, ast.Import | ast.ImportFrom)]
     blocks = [node for node in TREES[file].body if isinstance(node, ast.If)]
     never_run = [node for block in blocks if ast.unparse(block.test) == "TYPE_CHECKING" for node in block.body]
     for node in statements:
@@ -125,7 +132,7 @@ def test_an_export_of_continuous_data_loads_nothing_that_reads_a_nev(tmp_path: P
 
 
 def test_most_functions_are_short() -> None:
-    lengths = [length(node) for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    lengths = [length(node) for file in TREES for node in nodes_of(file) if isinstance(node, ast.FunctionDef)]
     assert statistics.median(lengths) <= 8
     assert statistics.quantiles(lengths, n=10)[8] <= 25
 
@@ -139,7 +146,7 @@ def length(function: ast.FunctionDef) -> int:
 @every_file
 def test_only_the_tables_compare_versions(file: str) -> None:
     """A comparison with ``"2.3"`` or ``(2, 3)`` is a version told apart where a row of a table should do it."""
-    comparisons = [node for node in ast.walk(TREES[file]) if isinstance(node, ast.Compare)]
+    comparisons = [node for node in nodes_of(file) if isinstance(node, ast.Compare)]
     for node in comparisons if file != "format/tables.py" else ():
         for side in ast.walk(node):
             text = ast.unparse(side) if isinstance(side, ast.Constant | ast.Tuple) else ""
@@ -178,18 +185,18 @@ EVERYWHERE = {
 ONE_SYSTEMS = {"fcntl", "grp", "msvcrt", "posix", "pty", "pwd", "resource", "termios", "tty", "winreg"}  # modules
 
 
-def uses_of_os(tree: ast.AST) -> Iterator[tuple[ast.FunctionDef, str]]:
+def uses_of_os(file: str) -> Iterator[tuple[ast.FunctionDef, str]]:
     """(function, name) of every attribute of `os` that not every system has."""
-    for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
+    for function in [node for node in nodes_of(file) if isinstance(node, ast.FunctionDef)]:
         for node in ast.walk(function):
-            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "os" and node.attr not in EVERYWHERE:
-                yield function, node.attr
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
+                yield from [(function, node.attr)] * (node.attr not in EVERYWHERE)
 
 
 @every_file
 def test_what_not_every_system_has_is_asked_for_first(file: str) -> None:
     asked = "hasattr(os, '{}')"
-    unasked = [name for function, name in uses_of_os(TREES[file]) if asked.format(name) not in ast.unparse(function)]
+    unasked = [name for function, name in uses_of_os(file) if asked.format(name) not in ast.unparse(function)]
     assert unasked == []
     top = [node for node in TREES[file].body if isinstance(node, ast.Import | ast.ImportFrom)]
     named = {alias.name for node in top for alias in node.names} | {getattr(node, "module", "") for node in top}
@@ -198,7 +205,7 @@ def test_what_not_every_system_has_is_asked_for_first(file: str) -> None:
 
 
 def test_the_way_without_is_tested_too() -> None:
-    used = {name for tree in TREES.values() for _, name in uses_of_os(tree)}
+    used = {name for file in TREES for _, name in uses_of_os(file)}
     tests = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "tests").rglob("test_*.py"))
     assert used <= set(re.findall(r'delattr\(os, "(\w+)"', tests))
     assert used >= {"pread", "preadv"}

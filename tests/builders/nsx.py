@@ -7,6 +7,7 @@ a mistake in the package's own tables must not hide behind the same mistake here
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -173,8 +174,13 @@ def nsx(
 
 def ramp(n_samples: int, n_channels: int, kind: str = "2.3", first: int = 0) -> np.ndarray:
     """Samples that differ everywhere and say where they belong: 100 times the row, plus the column."""
+    return _ramp(n_samples, n_channels, sample_type(kind), first).copy()
+
+
+@functools.lru_cache(16)
+def _ramp(n_samples: int, n_channels: int, dtype: str, first: int) -> np.ndarray:
     rows, columns = np.arange(first, first + n_samples), np.arange(n_channels)
-    return ((rows[:, None] * 100 + columns) % 32000).astype(sample_type(kind))
+    return ((rows[:, None] * 100 + columns) % 32000).astype(dtype)
 
 
 def plausible(kind: str, n_channels: int = 3, n_samples: tuple[int, ...] = (5, 4)) -> tuple[bytes, np.ndarray]:
@@ -220,11 +226,11 @@ def _wave(times: np.ndarray, hertz: int, height: int) -> np.ndarray:
 
 
 def _noise(n: int, seed: int) -> np.ndarray:
-    state, values = seed * 2654435761 % 2**32, []
-    for _ in range(n):
-        state = (state * 1664525 + 1013904223) % 2**32
-        values.append((state >> 24) - 128)
-    return np.array(values)
+    """Of the generator ``state * 1664525 + 1013904223``, whose states are what unsigned integers of 32 bits keep."""
+    powers = np.multiply.accumulate(np.full(n, 1664525, np.uint32), dtype=np.uint32)
+    sums = np.add.accumulate(np.concatenate([np.ones(1, np.uint32), powers[:-1]]), dtype=np.uint32)
+    states = powers * np.uint32(seed * 2654435761 % 2**32) + sums * np.uint32(1013904223)
+    return (states >> np.uint32(24)).astype(np.int64) - 128
 
 
 if __name__ == "__main__":

@@ -80,9 +80,9 @@ def head(kind: str, n_channels: int, **header: Any) -> bytes:
 
 def blocks(starts: Sequence[int], counts: Sequence[int], kind: str = "2.3", **header: Any) -> bytes:
     """A file of two channels in blocks; each sample tells its place in the file."""
-    first = np.concatenate([[0], np.cumsum(counts)]).tolist()
-    data = [(tick, b.ramp(n, 2, first=first[k])) for k, (tick, n) in enumerate(zip(starts, counts, strict=True))]
-    return b.nsx(data, kind, **header)
+    rows = b.ramp(sum(counts), 2)
+    ends = np.cumsum(counts).tolist()
+    return b.nsx([(tick, rows[z - n : z]) for tick, n, z in zip(starts, counts, ends, strict=True)], kind, **header)
 
 
 def hidden_block(n_before: int = 100, n_after: int = 100, start: int = BOOT_NS) -> bytes:

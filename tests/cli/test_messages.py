@@ -17,15 +17,17 @@ from nevparse.cli import commands as cli
 from nevparse.cli.several_files import in_options
 from nevparse.cli.times import time
 
+HEADS = [b.channel(k + 1) for k in range(96)] + [b.analog_input(1), b.analog_input(2)]
+NSX = b.nsx([(1000, b.ramp(3000, 98))], channels=HEADS)
+LABELS = [nb.lbl(k, f"elec{k}".encode()) for k in (1, 2, 3)]
+NEV = nb.nev([nb.V2.spike(1000 + 100 * k, 1 + k % 3, 0) for k in range(30)], [*(nb.wav(k) for k in (1, 2, 3)), *LABELS])
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with ``s.ns5`` of 96 electrodes and 2 analog inputs, and ``s.nev``."""
-    heads = [b.channel(k + 1) for k in range(96)] + [b.analog_input(1), b.analog_input(2)]
-    (tmp_path / "s.ns5").write_bytes(b.nsx([(1000, b.ramp(3000, 98))], channels=heads))
-    spikes = [nb.V2.spike(1000 + 100 * k, 1 + k % 3, 0) for k in range(30)]
-    labels = [nb.lbl(k, f"elec{k}".encode()) for k in (1, 2, 3)]
-    (tmp_path / "s.nev").write_bytes(nb.nev(spikes, [*(nb.wav(k) for k in (1, 2, 3)), *labels]))
+    (tmp_path / "s.ns5").write_bytes(NSX)
+    (tmp_path / "s.nev").write_bytes(NEV)
     (tmp_path / "map.cmp").write_text("no map")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,25 +53,41 @@ def test_sources_c09_what_cannot_be_pickled_says_so(tmp_path: Path, kind: str) -
                 attempt_(ns)
 
 
+Exported = tuple[dict[str, Any], bytes, dict[str, Any]]  # the source in the sidecar, the .bin, the sidecar
+
+
+def exports_of(ns: nv.NsxFile, folder: Path) -> list[Exported]:
+    """What exports of all channels, and of some, leave."""
+    outputs = []
+    for k, channels in enumerate((None, [1, 0])):
+        out = folder / f"{k}.bin"
+        report = nv.write_bin(ns, out, channels=channels, gaps="join")
+        assert report.n_samples == ns.fully_scanned().n_samples
+        sidecar = json.loads(Path(report.sidecar_path).read_text())
+        outputs.append((sidecar.pop("source"), out.read_bytes(), sidecar))
+    return outputs
+
+
+@pytest.fixture(scope="module", params=["2.3", "ptp", "many blocks", "hidden"])
+def of_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[Exported]]:
+    """A file's bytes, and what exports of it leave."""
+    data, folder = NSX[request.param], tmp_path_factory.mktemp("exports")
+    (folder / "s.ns5").write_bytes(data)
+    with nv.open_nsx(folder / "s.ns5") as ns:
+        return data, exports_of(ns, folder)
+
+
 @every_kind
-@pytest.mark.parametrize("which", ["2.3", "ptp", "many blocks", "hidden"])
-def test_sources_c10_exports_are_the_same(file_of: FileOf, tmp_path: Path, kind: str, which: str) -> None:
-    data, outputs = NSX[which], []
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    with given(kind, data, tmp_path) as what, nv.open_nsx(what) as ns, nv.open_nsx(file_of(data)) as wanted:
-        for file, folder in ((ns, "a"), (wanted, "b")):
-            for k, channels in enumerate((None, [1, 0])):
-                report = nv.write_bin(file, tmp_path / folder / f"{k}.bin", channels=channels, gaps="join")
-                assert report.n_samples == wanted.fully_scanned().n_samples
-                sidecar = json.loads((tmp_path / folder / f"{k}.bin.json").read_text())
-                outputs.append((sidecar.pop("source"), (tmp_path / folder / f"{k}.bin").read_bytes(), sidecar))
-        name = ns.path
-    for (source, *got), (of_file, *expected) in zip(outputs[:2], outputs[2:], strict=True):
-        assert got == expected
-        assert source.pop("name") == os.path.basename(name)
-        assert of_file.pop("name") == "s.ns5"
-        assert source == of_file
+def test_sources_c10_exports_are_the_same(
+    of_file: tuple[bytes, list[Exported]], tmp_path: Path, out: Path, kind: str
+) -> None:
+    data, wanted = of_file
+    with given(kind, data, tmp_path) as what, nv.open_nsx(what) as ns:
+        outputs, name = exports_of(ns, out.parent), os.path.basename(ns.path)
+    for (source, *got), (source_wanted, *got_wanted) in zip(outputs, wanted, strict=True):
+        assert got == got_wanted
+        assert source_wanted["name"] == "s.ns5"
+        assert source == {**source_wanted, "name": name}
 
 
 def test_sources_c10_instruments_side_by_side_are_exported_as_files_are(file_of: FileOf, tmp_path: Path) -> None:

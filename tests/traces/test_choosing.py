@@ -22,17 +22,20 @@ LABELS = ["chan1", "chan2", "chan3", "ainp1"]
 RATE = 30_000
 
 
-@pytest.fixture
-def recording(tmp_path: Path) -> Iterator[nv.Recording]:
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nv.Recording]:
     """Four channels, 3 s from tick 1000 and 3 s after a pause of 1 s; spikes of electrodes 1, 2, 3 and 9 meanwhile."""
     heads = [b.channel(k, label=f"chan{k}") for k in (1, 2, 3)]
     second = 1000 + 4 * RATE
     blocks = [(1000, b.ramp(3 * RATE, 4)), (second, b.ramp(3 * RATE, 4, first=3 * RATE))]
-    (tmp_path / "s.ns5").write_bytes(b.nsx(blocks, channels=[*heads, b.analog_input(1)]))
+    folder = tmp_path_factory.mktemp("recording")
+    (folder / "s.ns5").write_bytes(b.nsx(blocks, channels=[*heads, b.analog_input(1)]))
     spikes = [nb.V2.spike(tick, (1, 2, 3, 9)[tick // 500 % 4], tick // 1000 % 3) for tick in range(0, 8 * RATE, 500)]
     named = [nb.lbl(k, f"chan{k}".encode()) for k in (1, 2, 3)]
-    (tmp_path / "s.nev").write_bytes(nb.nev(spikes, [nb.wav(1), nb.wav(2), nb.wav(3), *named]))
-    with nv.open_recording(tmp_path / "s") as opened:
+    (folder / "s.nev").write_bytes(nb.nev(spikes, [nb.wav(1), nb.wav(2), nb.wav(3), *named]))
+    with nv.open_recording(folder / "s") as opened:
+        opened.nsx[5].read(0, 1, segment=0)  # both are mapped from here on
+        opened.require_nev().spikes()
         yield opened
 
 

@@ -18,11 +18,14 @@ from builders.recorders import Recorder
 from source.watching import quietly
 
 import nevparse as nv
+from nevparse.export.native import cut_nev, file_plan
+from nevparse.traces import packing
 
-SPIKES = [n.V2.spike(k, 1 + k % 3, 0) for k in range(60_000)]
+BUFFER_BYTES = 1 << 15  # so that little data takes several steps
+SPIKES = [n.V2.spike(k, 1 + k % 3, 0) for k in range(2000)]
 INPUTS = {
-    "2.3": b.nsx([(0, b.ramp(250_000, 12))]),
-    "ptp": b.nsx([(0, b.ramp(160_000, 12))], "ptp"),
+    "2.3": b.nsx([(0, b.ramp(8000, 12))]),
+    "ptp": b.nsx([(0, b.ramp(5000, 12))], "ptp"),
     "nev": n.nev(SPIKES, [n.wav(k) for k in (1, 2, 3)]),
 }
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -33,6 +36,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 every_input = pytest.mark.parametrize("kind", INPUTS)
 every_option = pytest.mark.parametrize("option", OPTIONS)
+
+
+@pytest.fixture(autouse=True)
+def several_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (packing, cut_nev, file_plan):
+        monkeypatch.setattr(module, "BUFFER_BYTES", BUFFER_BYTES)
 
 
 def cut_while(tmp_path: Path, kind: str, option: str, happens: Callable[[Path], object], when: str = "first") -> bytes:
