@@ -376,7 +376,7 @@ def _options(
         chosen.check_numbers("segments", options["segments"], n_segments)
         options["segments"] = indices(options["segments"], n_segments)
     row_bytes = file.n_channels * file.dtype.itemsize if total_text is not size_text else 1
-    show = None if arguments.quiet else progress(total_text, row_bytes)
+    show = None if arguments.quiet else progress(total_text, row_bytes, bool(options.get("follow")))
     return options | tick_range(timed or file, arguments) | {"progress": show}
 
 

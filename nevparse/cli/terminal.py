@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import ceil
 from time import monotonic
 from typing import Any
 
@@ -99,21 +100,27 @@ def colored(line: str) -> str:
     return f"\x1b[{code}m{line}\x1b[0m" if code else line
 
 
-def progress(total_text: Callable[[int], str], unit_bytes: int = 0) -> Callable[[int, int], None] | None:
+def progress(
+    total_text: Callable[[int], str], unit_bytes: int = 0, is_growing: bool = False
+) -> Callable[[int, int], None] | None:
     """A function that shows how far a command is, how fast and how long still; None if nobody sees standard error.
 
-    `unit_bytes` are those of what is counted, 0 where it is no part of a file.
+    `unit_bytes` are those of what is counted, 0 where it is no part of a file. Of what is growing nobody knows the end.
     """
     started_s = monotonic()
 
     def show(done: int, total: int) -> None:
         if not total:
             return  # nothing is recorded yet
+        if is_growing:
+            PROGRESS_LINE.show(f"{total_text(total)} so far")
+            return
         text = f"{100 * done // total:3d} % of {total_text(total)}"
         elapsed_s = monotonic() - started_s
         if done and elapsed_s > _SURE_S:
             speed = f", {done * unit_bytes / elapsed_s / 1e6:.0f} MB/s" if unit_bytes else ""
-            text += f"{speed}, {duration_text(elapsed_s * (total - done) / done)} left" if done < total else speed
+            left_s = ceil(elapsed_s * (total - done) / done)
+            text += f"{speed}, {duration_text(left_s)} left" if left_s else speed
         PROGRESS_LINE.show(text)
 
     return show if sys.stderr.isatty() else None

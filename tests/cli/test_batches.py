@@ -122,7 +122,7 @@ def test_progress_says_how_fast_and_how_long_still(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(terminal, "monotonic", lambda: now[0])
     show = terminal.progress("{} samples".format, 1000)
     assert show is not None
-    for second, done in ((0.1, 1000), (2, 20_000), (2, 20_000), (8, 80_000)):
+    for second, done in ((0.1, 1000), (2, 20_000), (2, 20_000), (8, 80_000), (8.1, 97_000)):
         now[0] = 100 + second
         show(done, 100_000)
     terminal.print_message("interrupted")
@@ -130,6 +130,7 @@ def test_progress_says_how_fast_and_how_long_still(monkeypatch: pytest.MonkeyPat
         "1 % of 100000 samples",
         "20 % of 100000 samples, 10 MB/s, 8 s left",
         "80 % of 100000 samples, 10 MB/s, 2 s left",
+        "97 % of 100000 samples, 12 MB/s, 1 s left",
         "nevparse: interrupted",
     ]
 
@@ -141,3 +142,11 @@ def test_check_shows_which_file_it_reads(here: Path, monkeypatch: pytest.MonkeyP
     assert cli.main(["check", "a.ns5"]) == 0
     size = size_text(os.path.getsize("a.ns5"))
     assert screen.getvalue() == f"\r  0 % of a.ns5, {size}\r100 % of a.ns5, {size}\n"
+
+
+def test_what_is_followed_has_no_end_to_show(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert cli.main(["bin", "a.ns5", "a.bin", "--follow", "--gaps", "join", "--timeout", "0"]) == 0
+    assert screen.getvalue() == "\r300 samples so far\n"
