@@ -103,7 +103,7 @@ def _steps_back_of_part(first: int, ticks: Ticks, groups: NDArray[np.uint32], le
     kept = np.delete(np.arange(ticks.size), strays) if strays.size else None
     if kept is not None:
         ticks, groups = ticks[kept], groups[kept]
-    at = _far_back(ticks, least)
+    at = _large_steps_back(ticks, least)
     n_displaced = np.ones(at.size, np.int64)
     lasts, is_regrouping = np.zeros((2, at.size), np.bool_)
     near = _displaced_neighbours(ticks, at)
@@ -126,7 +126,7 @@ def _later(ticks: Ticks, by: int) -> Ticks:
     return np.minimum(ticks, INT64_MAX - by) + by
 
 
-def _far_back(ticks: Ticks, least: int) -> NDArray[np.intp]:
+def _large_steps_back(ticks: Ticks, least: int) -> NDArray[np.intp]:
     at = np.flatnonzero(ticks[1:] < ticks[:-1])
     far: NDArray[np.intp] = at[_later(ticks[at + 1], least) < ticks[at]] + 1
     return far
@@ -136,7 +136,7 @@ def find_strays(ticks: Ticks, least: int, late: int) -> NDArray[np.intp]:
     """Packets at steps of more than `least` ticks without which their neighbours are in order, but for `late` ticks."""
     strays, packets = np.empty(0, np.intp), np.arange(0)
     for _ in range(_PASSES):
-        at = _far_back(ticks, least)
+        at = _large_steps_back(ticks, least)
         ahead = np.where(at > 1, ticks[at - 2], ~INT64_MAX)
         behind = np.where(at + 1 < ticks.size, ticks[np.minimum(at + 1, ticks.size - 1)], INT64_MAX)
         is_low, is_high = ticks[at - 1] <= _later(behind, late), ahead <= _later(ticks[at], late)

@@ -23,10 +23,11 @@ _FileT = TypeVar("_FileT", "NsxFile", "NevFile")
 AGREE_S = 1  # the source is in spec_notes/joining.md, C01
 
 
-class ClockFacts(NamedTuple):
-    """What a file says about its clock. Moments are microseconds since 1970; None where no date is known.
+class FileTime(NamedTuple):
+    """When a file was recorded, by its clock and by the date of its header.
 
-    Where the clock itself counts from 1970 and disagrees with the header's date, the moment of tick 0 is not known.
+    Moments are microseconds since 1970; None where no date is known. Where the clock itself counts from 1970
+    and disagrees with the header's date, the moment of tick 0 is not known.
     """
 
     date_us: int | None  # of the header
@@ -48,7 +49,7 @@ class ClockFacts(NamedTuple):
         """The moment after the last sample."""
         return None if self.zero_us is None else self.zero_us + self.stop_tick * 1_000_000 // self.tick_rate
 
-    def is_after(self, other: ClockFacts) -> bool:
+    def is_after(self, other: FileTime) -> bool:
         """Whether this file begins, by the dates, when the other has ended."""
         return self.start_us is not None and other.stop_us is not None and self.start_us >= other.stop_us
 
@@ -61,31 +62,31 @@ class Comparison(NamedTuple):
     found: str
 
 
-def clock_facts(file: NsxFile) -> ClockFacts:
-    """The facts of a file that has samples."""
+def nsx_time(file: NsxFile) -> FileTime:
+    """When a file that has samples was recorded."""
     first, stop = file.segments[0].start_tick, ticks_recorded(file.segments)[1]
     n_ticks = file._version.block.n_ticks if file._version.block else 0
-    facts = _facts(file, first, stop)._replace(sample_ticks=file.clock.num / file.clock.den)
-    return facts._replace(n_ticks=n_ticks if n_ticks == ROLLOVER else 0)
+    time = _time_of(file, first, stop)._replace(sample_ticks=file.clock.num / file.clock.den)
+    return time._replace(n_ticks=n_ticks if n_ticks == ROLLOVER else 0)
 
 
-def nev_clock_facts(nev: NevFile) -> ClockFacts:
-    """The facts of a NEV: from its first packet that is no stray to its last."""
+def nev_time(nev: NevFile) -> FileTime:
+    """When a NEV was recorded: from its first packet that is no stray to its last."""
     first, n_ticks = nev._recorded.first_tick, nev._version.any_packet.n_ticks
-    facts = _facts(nev, first, max(first + 1, *(stop for _, stop in nev.epochs)))
-    return facts._replace(n_ticks=n_ticks if n_ticks == ROLLOVER else 0)
+    time = _time_of(nev, first, max(first + 1, *(stop for _, stop in nev.epochs)))
+    return time._replace(n_ticks=n_ticks if n_ticks == ROLLOVER else 0)
 
 
-def _facts(file: NsxFile | NevFile, first: int, stop: int) -> ClockFacts:
+def _time_of(file: NsxFile | NevFile, first: int, stop: int) -> FileTime:
     base, is_since_1970 = file.time_base, counts_from_1970(file.tick_rate, first)
     zero_us = None
     if base.origin is not None and not (is_since_1970 and base.origin_tick):
         zero_us = microseconds_since_1970(base.origin) - base.origin_tick * 1_000_000 // file.tick_rate
     date_us = microseconds_since_1970(file.time_origin) if file.time_origin else None
-    return ClockFacts(date_us, zero_us, first, stop, file.tick_rate, is_since_1970)
+    return FileTime(date_us, zero_us, first, stop, file.tick_rate, is_since_1970)
 
 
-def compare_clocks(one: ClockFacts, other: ClockFacts) -> Comparison:
+def compare_clocks(one: FileTime, other: FileTime) -> Comparison:
     """Compare the moments of tick 0 by the headers, and whether the first samples fit them.
 
     Clocks of nanoseconds since 1970 agree, unless one is UTC and the other atomic time.
@@ -109,24 +110,24 @@ def compare_clocks(one: ClockFacts, other: ClockFacts) -> Comparison:
 
 def prove_one_clock(files: Sequence[NsxFile]) -> str:
     """What proves that equal ticks are the same moment; a ValueError that says what was found, and what would do."""
-    first, found = clock_facts(files[0]), [Comparison(True, 0.0, "one file")]
+    first, found = nsx_time(files[0]), [Comparison(True, 0.0, "one file")]
     for file in files[1:]:
-        facts = clock_facts(file)
-        compared = compare_clocks(first, facts)
+        time = nsx_time(file)
+        compared = compare_clocks(first, time)
         if not compared.is_same:
             expected = f"instruments on one clock, whose header dates agree within {AGREE_S} s"
-            advice = _advice(files[0], file, first, facts, compared)
+            advice = _advice(files[0], file, first, time, compared)
             raise ValueError(f"{files[0].path} and {file.path}: expected {expected}, found {compared.found}. {advice}")
         found.append(compared)
     return max(found[1:] or found, key=lambda compared: abs(compared.apart_s or 0)).found
 
 
-def _advice(one: NsxFile, other: NsxFile, facts: ClockFacts, other_facts: ClockFacts, compared: Comparison) -> str:
+def _advice(one: NsxFile, other: NsxFile, time: FileTime, other_time: FileTime, compared: Comparison) -> str:
     """What would be right for two files whose clocks are not proved to be one."""
     same = "clock='same' (--same-clock)"
     if compared.apart_s is None:
         return f"If equal ticks are the same moment, say so with {same}; else give offsets (--offsets)"
-    if other_facts.is_after(facts) or facts.is_after(other_facts):
+    if other_time.is_after(time) or time.is_after(other_time):
         shared = ranges_text(sorted({*one.electrode_ids.tolist()} & {*other.electrode_ids.tolist()}))
         both = f", and both have electrodes {shared}" if shared else ""
         after = f"By the dates one was recorded after the other{both}: append them with concatenate (--append)"

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ..format.text import duration_text
-from .belonging import AGREE_S, ClockFacts
+from .belonging import AGREE_S, FileTime
 
 GIVEN = "given"
 _DATES_S = 0.02  # dates have milliseconds, and Windows sets its own clock every 16
@@ -44,25 +44,25 @@ def check_order(order: str | None) -> bool:
     return order == GIVEN
 
 
-def order_in_time(names: Sequence[str], facts: Sequence[ClockFacts]) -> list[int]:
+def order_in_time(names: Sequence[str], times: Sequence[FileTime]) -> list[int]:
     """The numbers of the files in order of time, by their clocks or dates; ValueError where one has neither."""
-    if all(of_one.is_since_1970 for of_one in facts):
-        return sorted(range(len(facts)), key=lambda k: facts[k].first_tick)
-    undated = [name for name, of_one in zip(names, facts, strict=True) if of_one.start_us is None]
+    if all(of_one.is_since_1970 for of_one in times):
+        return sorted(range(len(times)), key=lambda k: times[k].first_tick)
+    undated = [name for name, of_one in zip(names, times, strict=True) if of_one.start_us is None]
     if undated:
         raise ValueError(
             f"{undated[0]}: expected a header with a date, which puts files in order of time, found none. "
             f"If they are in order, state it with order='given' (--order given)"
         )
-    order = sorted(range(len(facts)), key=lambda k: (facts[k].date_us or 0, facts[k].first_tick))
-    _check_order_is_known([names[k] for k in order], [facts[k] for k in order])
+    order = sorted(range(len(times)), key=lambda k: (times[k].date_us or 0, times[k].first_tick))
+    _check_order_is_known([names[k] for k in order], [times[k] for k in order])
     return order
 
 
-def _check_order_is_known(names: Sequence[str], facts: Sequence[ClockFacts]) -> None:
+def _check_order_is_known(names: Sequence[str], times: Sequence[FileTime]) -> None:
     """Raise a ValueError where a file that is earlier by its ticks may be from after a rollover."""
-    for name, one in zip(names, facts, strict=True):
-        for other_name, other in zip(names, facts, strict=True):
+    for name, one in zip(names, times, strict=True):
+        for other_name, other in zip(names, times, strict=True):
             has_same_date = abs((one.date_us or 0) - (other.date_us or 0)) <= AGREE_S * 1_000_000
             if has_same_date and one.stop_tick <= other.first_tick and _rolled_over(other, one):
                 raise ValueError(
@@ -71,7 +71,7 @@ def _check_order_is_known(names: Sequence[str], facts: Sequence[ClockFacts]) -> 
                 )
 
 
-def _rolled_over(before: ClockFacts, now: ClockFacts) -> int:
+def _rolled_over(before: FileTime, now: FileTime) -> int:
     """Ticks of 32 bits that a clock rolled over from the end of one file to the start of the next; 0 if it did not."""
     ahead = before.stop_tick - now.first_tick
     if not now.n_ticks or before.n_ticks != now.n_ticks or ahead <= before.sample_ticks / 2 + 1:
@@ -80,14 +80,14 @@ def _rolled_over(before: ClockFacts, now: ClockFacts) -> int:
     return rolled_over if rolled_over - ahead <= _NEAR_S * now.tick_rate else 0
 
 
-def place_files(names: Sequence[str], facts: Sequence[ClockFacts], is_given: bool) -> list[Placement]:
+def place_files(names: Sequence[str], times: Sequence[FileTime], is_given: bool) -> list[Placement]:
     """Put files, in order of time, on the line of the first one's ticks.
 
     ValueError where two were recorded at the same time. Where the order is given, and dates do not fit, a file is
     placed directly behind the one before.
     """
     placed = [Placement(0, True, "the first file")]
-    for (name, before), (other_name, now) in pairwise(zip(names, facts, strict=True)):
+    for (name, before), (other_name, now) in pairwise(zip(names, times, strict=True)):
         end = before.stop_tick + placed[-1].offset
         if _ran_on(before, now, is_given):
             placed.append(Placement(placed[-1].offset, True, "the clock ran on: exact"))
@@ -98,9 +98,9 @@ def place_files(names: Sequence[str], facts: Sequence[ClockFacts], is_given: boo
             placed.append(Placement(placed[-1].offset + rolled_over, True, note))
             continue
         behind = end - now.first_tick
-        offset = _offset_by_dates(facts[0], now)
+        offset = _offset_by_dates(times[0], now)
         late_s = None if offset is None else (offset - behind) / now.tick_rate
-        if late_s is not None and late_s >= -_date_error_s(facts[0], now):
+        if late_s is not None and late_s >= -_date_error_s(times[0], now):
             placed.append(_placed_by_dates(max(offset or 0, behind), late_s))
         elif is_given:
             placed.append(Placement(behind, False, "as given, directly behind: the time between is not known"))
@@ -114,7 +114,7 @@ def place_files(names: Sequence[str], facts: Sequence[ClockFacts], is_given: boo
     return placed
 
 
-def _ran_on(before: ClockFacts, now: ClockFacts, is_given: bool) -> bool:
+def _ran_on(before: FileTime, now: FileTime, is_given: bool) -> bool:
     """Whether ticks go on from one file to the next: the clock was not set anew."""
     if now.tick_rate != before.tick_rate or before.stop_tick - now.first_tick > before.sample_ticks / 2 + 1:
         return False
@@ -130,17 +130,17 @@ def _ran_on(before: ClockFacts, now: ClockFacts, is_given: bool) -> bool:
     return any(abs(dates_s - apart_s) <= allowed_s for apart_s in (elapsed_s, 0.0, rolled_over_s))
 
 
-def _later(facts: ClockFacts, ticks: int) -> ClockFacts:
-    return facts._replace(first_tick=facts.first_tick + ticks, stop_tick=facts.stop_tick + ticks)
+def _later(times: FileTime, ticks: int) -> FileTime:
+    return times._replace(first_tick=times.first_tick + ticks, stop_tick=times.stop_tick + ticks)
 
 
-def _offset_by_dates(first: ClockFacts, now: ClockFacts) -> int | None:
+def _offset_by_dates(first: FileTime, now: FileTime) -> int | None:
     if first.zero_us is None or now.zero_us is None:
         return None
     return round((now.zero_us - first.zero_us) * now.tick_rate / 1_000_000)
 
 
-def _date_error_s(first: ClockFacts, now: ClockFacts) -> float:
+def _date_error_s(first: FileTime, now: FileTime) -> float:
     """By how much dates may be wrong against a recorder's clock."""
     elapsed_us = (now.date_us or 0) - (first.date_us or 0)
     return _DATES_S + _DRIFT * max(0, elapsed_us) / 1_000_000

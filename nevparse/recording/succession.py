@@ -11,14 +11,14 @@ from ..format.numbers import one_or_more
 from ..nev.file import NevFile
 from ..nsx.file import NsxFile
 from .belonging import (
-    ClockFacts,
+    FileTime,
     check_different_files,
     check_one_instrument,
     check_same,
     check_same_channels,
     check_same_format,
-    clock_facts,
-    nev_clock_facts,
+    nev_time,
+    nsx_time,
 )
 from .placement import Placement, check_order, order_in_time, place_files
 from .recording import Recording
@@ -91,7 +91,7 @@ def concatenate(members: Iterable[Any], *, order: Order = None) -> Any:
 
 def _join_files(files: list[NsxFile], is_given: bool) -> SuccessiveFiles:
     _check_belong(files)
-    files, placements = _place(files, [file.path for file in files], [clock_facts(file) for file in files], is_given)
+    files, placements = _place(files, [file.path for file in files], [nsx_time(file) for file in files], is_given)
     return SuccessiveFiles(files, placements)
 
 
@@ -106,8 +106,8 @@ def _check_belong(files: Sequence[NsxFile]) -> None:
 def _join_nevs(nevs: list[NevFile], is_given: bool) -> SuccessiveNevs:
     check_different_files(nevs)
     _check_same_nevs(nevs)
-    facts = [nev_clock_facts(nev) for nev in nevs]
-    nevs, placements = _place(nevs, [nev.path for nev in nevs], facts, is_given)
+    times = [nev_time(nev) for nev in nevs]
+    nevs, placements = _place(nevs, [nev.path for nev in nevs], times, is_given)
     return SuccessiveNevs(nevs, placements)
 
 
@@ -123,9 +123,9 @@ def _check_same_nevs(nevs: Sequence[NevFile]) -> None:
 
 
 def _join_recordings(recordings: list[Recording], is_given: bool) -> SuccessiveRecordings:
-    facts = [_recording_facts(recording) for recording in recordings]
-    recordings, placements = _place(recordings, [recording.base for recording in recordings], facts, is_given)
-    rate = _recording_facts(recordings[0]).tick_rate
+    times = [_recording_time(recording) for recording in recordings]
+    recordings, placements = _place(recordings, [recording.base for recording in recordings], times, is_given)
+    rate = _recording_time(recordings[0]).tick_rate
     nev = None
     nevs = [recording.nev for recording in recordings if recording.nev is not None]
     if len(nevs) == len(recordings):
@@ -143,14 +143,14 @@ def _join_recordings(recordings: list[Recording], is_given: bool) -> SuccessiveR
     return SuccessiveRecordings(recordings, nev, nsx, nfx)
 
 
-def _recording_facts(recording: Recording) -> ClockFacts:
-    """The facts of the fastest continuous file, until the last file ends; without samples, of the NEV."""
+def _recording_time(recording: Recording) -> FileTime:
+    """From when to when, by the fastest continuous file, any file was recorded; without samples, the NEV."""
     if not recording.has_samples:
-        return nev_clock_facts(recording.require_nev())
+        return nev_time(recording.require_nev())
     fastest = recording.fastest
     files = [file for file in recording.by_rate() if file.n_samples]
     ends = [-(-ticks_recorded(file.segments)[1] * fastest.tick_rate // file.tick_rate) for file in files]
-    return clock_facts(fastest)._replace(stop_tick=max(ends))
+    return nsx_time(fastest)._replace(stop_tick=max(ends))
 
 
 def _placed_files(files: Sequence[NsxFile], placements: Sequence[Placement], rate: int) -> SuccessiveFiles:
@@ -164,11 +164,11 @@ def _at_rate(placements: Sequence[Placement], from_rate: int, to_rate: int) -> l
 
 
 def _place(
-    members: list[_T], names: Sequence[str], facts: Sequence[ClockFacts], is_given: bool
+    members: list[_T], names: Sequence[str], times: Sequence[FileTime], is_given: bool
 ) -> tuple[list[_T], list[Placement]]:
     """The members in order of time, or as given, and their places."""
-    numbers = list(range(len(members))) if is_given else order_in_time(names, facts)
-    placements = place_files([names[k] for k in numbers], [facts[k] for k in numbers], is_given)
+    numbers = list(range(len(members))) if is_given else order_in_time(names, times)
+    placements = place_files([names[k] for k in numbers], [times[k] for k in numbers], is_given)
     return [members[k] for k in numbers], placements
 
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse.recording.belonging import ClockFacts, compare_clocks
+from nevparse.recording.belonging import FileTime, compare_clocks
 from nevparse.traces.plan import GapPolicy
 
 Together = Callable[..., list[nv.NsxFile]]
@@ -105,7 +105,7 @@ def test_joining_c01_dates_and_first_samples_agree_within_a_second(
 
 
 def test_joining_c01_first_samples_must_agree_with_the_dates_as_well() -> None:
-    one, other = (ClockFacts(0, 0, tick, tick + RATE, RATE, False) for tick in (0, 10 * RATE))
+    one, other = (FileTime(0, 0, tick, tick + RATE, RATE, False) for tick in (0, 10 * RATE))
     compared = compare_clocks(one, other)
     assert (compared.is_same, compared.apart_s) == (False, -10)
     assert compared.found == "header dates 0.000 s apart, and first samples 10.000 s apart by their ticks"

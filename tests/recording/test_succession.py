@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nevparse as nv
-from nevparse.recording.belonging import ClockFacts
+from nevparse.recording.belonging import FileTime
 from nevparse.recording.placement import place_files
 
 RATE = 30_000
@@ -153,8 +153,8 @@ def test_joining_c08_dates_a_little_too_early_put_a_file_directly_behind_the_one
 @pytest.mark.parametrize("hours", [0, 10])
 def test_joining_c08_dates_may_be_off_by_more_the_later_a_file_is(hours: int) -> None:
     moment = (hours * 3600 + 1) * 1_000_000
-    first = ClockFacts(0, 0, 0, (hours * 3600 + 2) * RATE, RATE, False)
-    early = ClockFacts(moment, moment, 0, RATE, RATE, False)  # by its date a second before the first file ended
+    first = FileTime(0, 0, 0, (hours * 3600 + 2) * RATE, RATE, False)
+    early = FileTime(moment, moment, 0, RATE, RATE, False)  # by its date a second before the first file ended
     if hours:
         placed = place_files(["a", "b"], [first, early], is_given=False)[1]
         assert (placed.offset, placed.is_exact) == (first.stop_tick, False)
