@@ -67,6 +67,8 @@ class _Parser(argparse.ArgumentParser):
         if self._subparsers is None and (typed := next(filter(_OUTPUT.fullmatch, self._given), None)):
             self.error(f"unknown option {typed}; the name of an output comes last, and what is printed goes to > FILE")
         parsed, unknown = super().parse_known_args(list(self._given), namespace)
+        if unknown and not any(text.startswith("-") for text in unknown):
+            unknown = _taken_as_files(parsed, unknown)
         if unknown:
             self.error("; ".join(self._unknown(text) for text in unknown))
         return parsed, unknown
@@ -100,6 +102,18 @@ class _Parser(argparse.ArgumentParser):
         n_values = next((k for k, text in enumerate(behind) if text.startswith("-")), len(behind))
         taken = ", ".join(behind[:n_values])
         return f"; {option} took {taken}: put it last, or give its values as one list, {option} A,B"
+
+
+def _taken_as_files(parsed: argparse.Namespace, names: list[str]) -> list[str]:
+    """Take names of files behind options, where argparse takes no further ones, in exports; returns the others."""
+    if "overwrite" not in parsed or not isinstance(parsed.file, list):
+        return names
+    for last in {"folder", "out"} & vars(parsed).keys():
+        parsed.file.append(vars(parsed)[last])
+        setattr(parsed, last, names[-1])
+        names = names[:-1]
+    parsed.file += names
+    return []
 
 
 def _joined(arguments: Sequence[str]) -> Iterator[str]:

@@ -92,7 +92,8 @@ def report_json(report: Any) -> dict[str, Any]:
 
     if isinstance(report, SorterReport):
         settings = {name: getattr(report, name) for name in ("folder", "selection", "settings")}
-        return settings | {"electrodes": report.positions.statement} | report_json(report.export)
+        written = report_json(report.export) if report.export else {"files": [], "in_place": list(report.in_place)}
+        return settings | {"electrodes": report.positions.statement} | written
     if isinstance(report, BinReport):
         counts = {name: getattr(report, name) for name in ("n_filled", "n_dropped", "n_repeated", "n_out_of_order")}
         of_each = {"instruments": [each._asdict() for each in report.instruments]} if report.instruments else {}

@@ -8,6 +8,7 @@ import errno
 import io
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +118,30 @@ def test_a_cell_has_one_value(main: Command, file_of: FileOf) -> None:
 def test_a_date_without_dashes_is_no_time(main: Command, file_of: FileOf, out: Path) -> None:
     code, _, message = main("bin", file_of(_PTP), out, "--stop", "20240515")
     assert (code, "2024-05-06T07:08:09" in message) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "bin a.ns5 --channels 0 o.bin",
+        "bin --gaps join a.ns5 --quiet b.ns5 --append o.bin",
+        "bin a.ns5 --append b.ns5 o.bin --order given",
+        "sorter a.ns5 --append b.ns5 o",
+        "cut a.ns5 --append b.ns5 --channels 0 o.ns5",
+    ],
+)
+def test_names_of_files_may_stand_behind_options(
+    main: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, start in (("a.ns5", 0), ("b.ns5", 9)):
+        Path(name).write_bytes(b.nsx([(start, b.ramp(9, 2))]))
+    code, _, err = main(*typed.split())
+    assert (code, "error" in err) == (0, False)
+    assert os.path.exists(next(word for word in typed.split() if re.fullmatch(r"o(\..*)?", word)))
+
+
+def test_a_name_behind_a_mistyped_option_is_not_taken(main: Command, file_of: FileOf, out: Path) -> None:
+    path = file_of(b.nsx([(0, b.ramp(9, 2))]))
+    assert main("bin", path, "--chanels", "0", out)[0] == 2
+    assert left_in(out.parent) == []

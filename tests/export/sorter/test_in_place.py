@@ -134,3 +134,6 @@ def test_sorters_c17_the_command_copies_nothing(
     assert "nothing was copied" in capsys.readouterr().out
     run(tmp_path / "sort")
     assert sorted_with["samples"].shape == (80, 3)
+    assert main(["sorter", path, str(tmp_path / "json"), "--no-copy", "--gaps", "join", "--json"]) == 0
+    written = json.loads(capsys.readouterr().out)
+    assert (written["files"], "nothing was copied" in written["in_place"][0]) == ([], True)
