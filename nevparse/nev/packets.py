@@ -33,7 +33,6 @@ _BUFFER_BYTES = 256 * 1024  # stays in the cache
 _MAX_TIMES_FILE = 8  # bound of an array of continued packets, relative to all packets of the file
 _MAX_BYTES = 1 << 20  # or this, where the file is small
 _TEXT_FIELDS = {"comment": ("text",), "log": ("application", "text"), "config": ("text",)}
-_TICK_BYTES_OF_2X = 4
 _ID_FIELDS = {"spike": "electrode_id", "stim": "electrode_id", "unknown": "packet_id"}  # others have the same id
 
 
@@ -83,7 +82,7 @@ class Packets:
         kind[digital[(detail[digital] & tables.REASON_SERIAL) != 0]] = KIND_CODES["serial"]
         all_ones = np.array([any_packet.n_ticks - 1], np.uint64).view(np.int64)
         kind[tick == all_ones] = CONTINUED
-        if any_packet.n_ticks == ROLLOVER:
+        if self._has_32_bits:
             known = np.flatnonzero(have_time(kind))
             tick = self._unrolled(tick, group_of(kind[known], packet_id[known]), known)
         heads = PacketHeads(tick, packet_id, detail, kind)
@@ -120,7 +119,7 @@ class Packets:
         """Ticks to add to what a reader gets who has only these packets, of known kinds; one number where all agree."""
         ticks = self.heads.tick[packets]
         in_file: NDArray[np.int64] = ticks % self.version.any_packet.n_ticks
-        if self.version.any_packet.n_ticks != ROLLOVER or self._first_of_32_bits() is not None:
+        if not self._has_32_bits or self._first_of_32_bits() is not None:
             return np.atleast_1d((ticks - in_file).min())  # the continuous files decide, those of a cut as well
         groups = group_of(self.heads.kind[packets], self.heads.packet_id[packets])
         return np.unique(ticks - self._unrolled(in_file, groups, np.arange(packets.size)))
@@ -149,6 +148,11 @@ class Packets:
         packets = self.timed()
         tick, packet_id, _, kind = self.heads
         return find_resets(tick[packets], group_of(kind[packets], packet_id[packets]), packets, self.tick_rate)
+
+    @property
+    def _has_32_bits(self) -> bool:
+        """Whether the clock can run over: in the files before 3.0."""
+        return self.version.any_packet.n_ticks == ROLLOVER
 
     @property
     def _tick_bytes(self) -> int:
@@ -241,7 +245,7 @@ class Packets:
         charsets = fields.get("charset", np.full(len(events), tables.CHARSET_ANSI)).tolist()
         for name in _TEXT_FIELDS[kind]:
             raw = fields[name].tolist() if name in fields else [b""] * len(events)
-            if kind == "comment" and self._tick_bytes == _TICK_BYTES_OF_2X:
+            if kind == "comment" and self._has_32_bits:
                 ticks = self.raw.view(self.version.any_packet.dtype(self.raw.itemsize))["tick"][numbers]
                 raw = [
                     without_tick(text, tick.tobytes()) if charset == tables.CHARSET_ANSI else text

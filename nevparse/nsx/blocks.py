@@ -107,11 +107,8 @@ class BlockWalk:
             message = f"expected a sample count, found 0 before {n_bytes} bytes of data: the recorder did not close it"
             self._keep_open_block(data_offset, tick, offset, message)
         else:
-            n_complete = n_bytes // self._row_bytes
-            if n_complete:
-                self.blocks.append((data_offset, tick, n_complete))
-            missing_bytes = n_samples * self._row_bytes - n_bytes
-            self._note_cut(offset, missing_bytes, f"a block of {n_samples} samples", f"; {n_complete} samples kept")
+            kept, missing_bytes = self._keep_rest(data_offset, tick), n_samples * self._row_bytes - n_bytes
+            self._note_cut(offset, missing_bytes, f"a block of {n_samples} samples", kept)
 
     def _note_cut(self, offset: int, missing_bytes: int, what: str, kept: str = "") -> None:
         self.missing_bytes = missing_bytes
@@ -119,11 +116,16 @@ class BlockWalk:
         self.damage.append(Damage("cut-block", offset, message, TruncatedFile))
 
     def _keep_open_block(self, data_offset: int, tick: int, offset: int, message: str) -> None:
-        n_bytes = self._source.size - data_offset
-        n_complete, self.missing_bytes = n_bytes // self._row_bytes, -n_bytes % self._row_bytes
+        self.missing_bytes = -(self._source.size - data_offset) % self._row_bytes
+        message += self._keep_rest(data_offset, tick)
+        self.damage.append(Damage("open-block", offset, message, TruncatedFile))
+
+    def _keep_rest(self, data_offset: int, tick: int) -> str:
+        """Keep the complete samples up to the end of the file as a block; returns what to say of them."""
+        n_complete = (self._source.size - data_offset) // self._row_bytes
         if n_complete:
             self.blocks.append((data_offset, tick, n_complete))
-        self.damage.append(Damage("open-block", offset, f"{message}; {n_complete} samples kept", TruncatedFile))
+        return f"; {n_complete} samples kept"
 
     def _is_within_last_block(self, flag: int, n_samples: int, offset: int) -> bool:
         """Whether the last block has grown past `offset` since its samples were counted: no header can be here."""

@@ -102,27 +102,24 @@ class FileSource(Source):
                 return os.pread(self._file.fileno(), n_bytes, offset)
             finally:
                 self._check_open()
-        if sys.platform == "win32":
-            room = memoryview(bytearray(n_bytes))
-            return room[: self.readinto(room, offset)].tobytes() if n_bytes else b""
-        with self._lock:
-            self._file.seek(offset)
-            return self._file.read(n_bytes)
+        room = memoryview(bytearray(n_bytes))
+        return room[: self.readinto(room, offset)].tobytes()
 
     def _readinto_at(self, buffer: memoryview, offset: int) -> int:
-        if hasattr(os, "preadv"):
-            try:
+        try:
+            if hasattr(os, "preadv"):
                 return os.preadv(self._file.fileno(), [buffer], offset)
-            finally:
-                self._check_open()
-        if sys.platform == "win32":
-            from .windows import readinto_at
+            if sys.platform == "win32":
+                from .windows import readinto_at
 
-            try:
                 return readinto_at(self._file.fileno(), buffer, offset)
-            finally:
-                self._check_open()
-        return super()._readinto_at(buffer, offset)
+            if hasattr(os, "pread"):
+                return super()._readinto_at(buffer, offset)
+            with self._lock:
+                self._file.seek(offset)
+                return self._file.readinto(buffer)
+        finally:
+            self._check_open()
 
     def _buffer(self, n_bytes: int, offset: int) -> tuple[NDArray[np.uint8], int]:
         mapped = self._map
