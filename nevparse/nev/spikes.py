@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..cached import cached_property
 from ..format import tables
 from ..format.numbers import integers
-from ..format.text import ranges_text
+from ..traces.selection import no_electrode
 from .electrodes import Electrode, points_that_fit
 from .packets import KIND_CODES, NO_WAVEFORM, PacketNumbers, Packets, WaveformShape
 
@@ -76,8 +76,7 @@ class Spikes:
         if not known.issuperset(ids):
             known.update(self.ids)
             if missing := [electrode_id for electrode_id in ids if electrode_id not in known]:
-                have = ranges_text(sorted(known)) or "none"
-                raise KeyError(f"no electrode {ranges_text(missing)} in {self.packets.path}; it has {have}")
+                raise KeyError(f"{self.packets.path}: {no_electrode(missing, known)}")
         return ids
 
     def select(

@@ -163,7 +163,7 @@ def _excluded(named: Sequence[tuple[int, int, str]], exclude: ExcludeChoice) -> 
             continue
         number = integer(wanted, "an electrode id or a label")
         if not (found := [item for item, electrode_id, _ in named if electrode_id == number]):
-            raise KeyError(_no_electrode([number], [electrode_id for _, electrode_id, _ in named]))
+            raise KeyError(no_electrode([number], [electrode_id for _, electrode_id, _ in named]))
         left_out.update(found)
     return left_out
 
@@ -198,7 +198,7 @@ def _by_electrode(channels: Sequence[Channel], wanted: ElectrodeChoice) -> NDArr
         columns_of.setdefault(channel.electrode_id, []).append(channel.index)
     ids = _ids(wanted)
     if absent := sorted({electrode_id for electrode_id in ids if electrode_id not in columns_of}):
-        raise KeyError(_no_electrode(absent, columns_of))
+        raise KeyError(no_electrode(absent, columns_of))
     for electrode_id in ids:
         if len(columns_of[electrode_id]) > 1:
             twice = f"electrode {electrode_id} is in columns {columns_of[electrode_id]}"
@@ -233,7 +233,8 @@ def _labelled(named: Sequence[tuple[int, str]], wanted: str) -> list[int]:
     return matches
 
 
-def _no_electrode(absent: Sequence[int], known: Iterable[int]) -> str:
+def no_electrode(absent: Sequence[int], known: Iterable[int]) -> str:
+    """What to say of electrodes that a file does not have."""
     return f"no electrode {ranges_text(absent)}; the file has electrodes {ranges_text(sorted(set(known))) or 'none'}"
 
 

@@ -95,7 +95,7 @@ def test_nev_c20_spikes_of_any_id_below_32768_with_or_without_a_header(opened: O
 def test_nev_c20_an_electrode_that_is_nowhere_is_a_key_error(opened: Opener) -> None:
     file = opened(nev([V2.spike(1, 300, 0)], [wav(1), wav(2), wav(3)]))
     assert file.spikes([3, 300]).shape == (1,)
-    with pytest.raises(KeyError, match=r"no electrode 4, 7 .*it has 1-3, 300"):
+    with pytest.raises(KeyError, match=r"no electrode 4, 7; the file has electrodes 1-3, 300"):
         file.spikes([1, 4, 7])
     with pytest.raises(ValueError, match="an electrode from 0 to 65535, found -1"):
         file.spikes(-1)
