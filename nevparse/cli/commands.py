@@ -84,6 +84,7 @@ def _check_required(arguments: argparse.Namespace) -> None:
 
 
 def _info(arguments: argparse.Namespace) -> int:
+    from ..nsx.file import NsxFile
     from .info import info_json, info_text, quality_lines
     from .listing import channel_table, folder_table
     from .opening import as_member, is_folder, open_named
@@ -102,10 +103,12 @@ def _info(arguments: argparse.Namespace) -> int:
             print("\n".join(lines), flush=True)
             return DONE if is_whole else UNUSABLE
         with open_named(name, arguments.nev) as typed, as_member(typed) as opened:
+            if arguments.units and isinstance(opened, NsxFile):
+                raise UnusableInput(f"{opened.path}: continuous data has no units of spikes; leave out --units")
             if arguments.quality:
                 lines = quality_lines(opened, arguments.json, progress("{} windows".format))
                 print_report([])
-            elif arguments.channels:
+            elif arguments.channels and not arguments.json:
                 lines = channel_table(opened)
             else:
                 lines = [json_text(info_json(opened))] if arguments.json else info_text(opened, units=arguments.units)

@@ -65,7 +65,7 @@ def read_cmp(
     for array, (file, letter) in enumerate(zip(files, letters, strict=True), 1):
         shift = ascii_uppercase.index(letter)
         if max(electrode.bank for electrode in file.electrodes) + shift > len(ascii_uppercase):
-            raise ValueError(f"expected banks up to Z, found file {array} to go beyond with first_bank {letter}")
+            raise ValueError(f"expected banks up to Z, found file {array} to go beyond with first_bank={letter!r}")
         electrodes += (replace(electrode, bank=electrode.bank + shift, array=array) for electrode in file.electrodes)
     _check_pins_differ(names, electrodes)
     descriptions = tuple(file.descriptions[0] for file in files)

@@ -295,7 +295,7 @@ def _check_match(
     advice = (
         "give this array's map, or partial=True (--partial) if its other electrodes were not recorded"
         if is_part
-        else "give this array's map, first_bank if it is plugged in elsewhere, or choose the channels it has"
+        else "give this array's map, first_bank= if it is plugged in elsewhere, or choose the channels it has"
     )
     raise ValueError(
         f"expected a map of the electrodes that were recorded; by {join.name} the channels have "

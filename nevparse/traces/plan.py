@@ -266,10 +266,10 @@ def raise_no_samples(
     """Raise a ValueError that lists the times that have samples."""
 
     def text(first: int | None, last: int | None) -> str:
-        ends = ((first, "the start"), (last, "the end"))
-        seconds = [end if tick is None else f"{seconds_of(tick):.6g} s" for tick, end in ends]
-        ticks = [end if tick is None else str(tick) for tick, end in ends]
-        return f"{seconds[0]} to {seconds[1]} (ticks {ticks[0]} to {ticks[1]})"
+        if first is None or last is None:
+            tick, which = (last, "all before") if first is None else (first, "all from")
+            return "all" if tick is None else f"{which} {seconds_of(tick):.6g} s (tick {tick})"
+        return f"{seconds_of(first):.6g} s to {seconds_of(last):.6g} s (ticks {first} to {last})"
 
     def seconds_of(tick: int) -> float:
         return (tick - continuous.zero_tick) / continuous.clock.tick_rate

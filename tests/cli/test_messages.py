@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -222,6 +223,9 @@ def test_a_label_twice_is_chosen_by_the_commands_own_option(here: Path, capsys: 
         ("events s.nev --epoch 5", "expected an epoch among 0 alone: the clock was never set anew, found 5"),
         ("events s.nev", "s.nev: no such events; the file has 30 spike; --kind lists them"),
         ("events s.nev --kind comment", "s.nev: no such events; the file has 30 spike"),
+        ("info s.ns5 --units", "s.ns5: continuous data has no units of spikes; leave out --units"),
+        ("info s.ns5 --channels --quality", "argument --quality: not allowed with argument --channels"),
+        ("bin s.ns5 o.bin --stop 0", "found all before 0 s (tick 1000)"),
         ("events only.ns2", "only: expected a .nev, found ns2; --nev only-02.nev takes that one"),
         ("bin one-NSP1.ns5 one-NSP2.ns5 o.bin --append", "(a command without --append) lays instruments side by side"),
         ("info map.txt", "found text, as array maps (.cmp) are, which read_cmp and --cmp take"),
@@ -283,3 +287,8 @@ def test_channels_without_labels_and_too_slow_ones_are_said_to_be(
     assert "spikes cannot be sorted at 2000 Hz: these are field potentials\n" in capsys.readouterr().out
     assert cli.main(["sorter", "s.ns5", "fast"]) == 0
     assert "cannot be sorted" not in capsys.readouterr().out
+
+
+def test_a_table_of_channels_as_json_is_json(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["info", "s.ns5", "--channels", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["channels"]) == 98
