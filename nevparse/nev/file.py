@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from math import nan
 from threading import Lock
-from typing import Any, Literal, SupportsIndex, SupportsInt
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, SupportsInt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from ..source.base import Closable, Source
 from ..source.growth import POLL_S, FollowOptions, poll_growth
 from ..source.objects import Openable
 from ..source.reference import check_same_headers, header_digest, open_file
-from ..traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice, choose_electrodes
+from ..traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice, TimeSelection, choose_electrodes, takes
 from . import headers as nev_headers
 from .comments import Comment, decode_comment, merge_comments
 from .edges import find_edges
@@ -41,6 +41,9 @@ from .epochs import Epoch, PacketEpochs, assign_by_resets, assign_packets, epoch
 from .packets import KIND_CODES, PacketNumbers, Packets, no_epochs
 from .resets import Reset
 from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list, unit_class
+
+if TYPE_CHECKING:
+    from ..traces.selection import Unpack
 
 _COUNTED_AT_ONCE = 200_000  # packets of a file that shows its events unasked
 _PADDING_BYTES = 4  # the last characters of UTF-16, or samples, are hardly ever all 0
@@ -335,15 +338,9 @@ class NevFile(Closable, TimedFile):
         """Index of the packet of each event of a kind, in file order, as in `events`."""
         return self._packets.numbers_of(kind)
 
+    @takes(TimeSelection)
     def events(
-        self,
-        kind: tables.EventKind,
-        sort: Literal["tick"] | None = None,
-        *,
-        start_tick: int | None = None,
-        stop_tick: int | None = None,
-        start_s: float | None = None,
-        stop_s: float | None = None,
+        self, kind: tables.EventKind, sort: Literal["tick"] | None = None, **times: Unpack[TimeSelection]
     ) -> NDArray[np.void]:
         """Events of one kind: all, or those of a time.
 
@@ -392,7 +389,7 @@ class NevFile(Closable, TimedFile):
         """
         if kind not in tables.EVENT_KINDS:
             raise ValueError(f"expected one of {', '.join(tables.EVENT_KINDS)}, found {kind!r}")
-        span = requested_ticks(self, start_tick, stop_tick, start_s, stop_s)
+        span = requested_ticks(self, **times)
         numbers = self._ordered(self._packets.between(self._packets.numbers_of(kind), *span), sort)
         if kind in ("spike", "stim"):
             spikes = self._spikes_of(kind)
@@ -530,6 +527,7 @@ class NevFile(Closable, TimedFile):
         wanted = number_list(ids, N_IDS, "an electrode")
         return None if wanted is None else self._spikes.check_electrodes(wanted, also_known)
 
+    @takes(TimeSelection)
     def trains(
         self,
         waveforms: bool = False,
@@ -539,10 +537,7 @@ class NevFile(Closable, TimedFile):
         units: ElectrodeChoice = None,
         labels: LabelChoice = None,
         exclude: ExcludeChoice = None,
-        start_tick: int | None = None,
-        stop_tick: int | None = None,
-        start_s: float | None = None,
-        stop_s: float | None = None,
+        **times: Unpack[TimeSelection],
     ) -> dict[tuple[int, int], NDArray[Any]]:
         """Spikes of every unit, or of those chosen.
 
@@ -568,7 +563,7 @@ class NevFile(Closable, TimedFile):
         {(1, 1): 6, (1, 2): 4, (2, 1): 8, (2, 2): 4}
         """
         wanted = self._chosen_electrodes(electrodes, labels, exclude)
-        span = requested_ticks(self, start_tick, stop_tick, start_s, stop_s)
+        span = requested_ticks(self, **times)
         numbers = None
         if (sort, wanted, units, *span) != (None,) * 5:
             numbers = self._spikes.select(wanted, number_list(units, N_UNITS, "a unit"), *span)
