@@ -322,6 +322,7 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     form.add_argument("--json", action="store_true", help="print JSON, one line for each event")
     npy = "write events of one kind to a numpy file, and print none"
     form.add_argument("--npy", metavar="OUT", help=npy)
+    command.add_argument("--overwrite", action="store_true", help=f"with --npy: {_REPLACE}")
     rows = "print the row of each event in this exported .bin too"
     command.add_argument("--rows", metavar="BIN", help=rows)
     times = command.add_argument_group("times and events")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _REQUIRED = {
     **dict.fromkeys(("fill", "max_fill"), "--gaps fill"),
     **dict.fromkeys(("by", "first_bank", "partial"), "--cmp"),
+    "overwrite": "--npy",  # of events
     "timeout_s": "--follow",
     "skip_done": "--out-dir",
     "order": "--append",
@@ -78,7 +79,7 @@ def _check_required(arguments: argparse.Namespace) -> None:
     given = vars(arguments)
     for name, required in _REQUIRED.items():
         other, _, value = required.removeprefix("--").replace("-", "_").partition(" ")
-        is_met = given.get(other) == value if value else given.get(other)
+        is_met = other not in given or (given[other] == value if value else given[other])
         if not (is_met or given.get(name) is None or given[name] is False):
             raise UnusableInput(f"--{name.removesuffix('_s').replace('_', '-')} requires {required}")
 
@@ -401,7 +402,7 @@ def _events(arguments: argparse.Namespace) -> int:
             nev, recording, arguments.kinds, arguments.epoch, **times, sidecar=sidecar, edges=arguments.edges
         )
         if arguments.npy:
-            events.save_npy(listing, arguments.npy)
+            events.save_npy(listing, arguments.npy, overwrite=arguments.overwrite)
         elif arguments.csv or arguments.spreadsheet:
             events.print_csv(listing, for_spreadsheet=arguments.spreadsheet)
         elif arguments.json:

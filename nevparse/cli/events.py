@@ -158,8 +158,8 @@ def _one_value_a_cell(columns: _Table) -> _Table:
     return flat
 
 
-def save_npy(listing: Listing, path: str) -> None:
-    """Write events of one kind to a numpy file that does not exist yet, in the order of the file."""
+def save_npy(listing: Listing, path: str, *, overwrite: bool) -> None:
+    """Write events of one kind to a numpy file, in the order of the recording's."""
     nev, kinds = listing.nev, listing.kinds
     if len(kinds) != 1 or not (listing.chosen_kinds or listing.edges):
         raise UnusableInput("--npy takes one kind of event: name it with --kind")
@@ -171,7 +171,7 @@ def save_npy(listing: Listing, path: str) -> None:
     chosen = listing.chosen(packets)
     batches = nev._event_batches(kind, packets[chosen]) if edges is None else iter([edges[chosen]])
     first = next(batches)
-    outputs = complete_or_absent(path, [path], overwrite=False, inputs=[nev._source])
+    outputs = complete_or_absent(path, [path], overwrite=overwrite, inputs=[nev._source])
     with outputs as created, created.create(path) as file:
         shape = {"descr": np.lib.format.dtype_to_descr(first.dtype), "fortran_order": False, "shape": (chosen.size,)}
         np.lib.format.write_array_header_1_0(file, shape)
@@ -225,11 +225,11 @@ def _rows(tables: Sequence[_Table]) -> Iterator[dict[str, Any]]:
 def _values(tables: Sequence[_Table], names: Sequence[str], absent: Any = _NOT_OF_KIND) -> Iterator[tuple[Any, ...]]:
     """A row of plain values for each event; several kinds are sorted by epoch and time."""
     rows = (row for columns in tables for row in _values_of_kind(columns, names, absent))
-    if len(tables) == 1:
+    if len(tables) < 2:
         return rows
     keys = [np.concatenate([columns[key] for columns in tables]) for key in ("tick", "epoch") if key in names]
     listed = list(rows)
-    return (listed[place] for place in (np.lexsort(keys).tolist() if keys else ()))
+    return (listed[place] for place in np.lexsort(keys).tolist())
 
 
 def _values_of_kind(columns: _Table, names: Sequence[str], absent: Any) -> Iterator[tuple[Any, ...]]:

@@ -46,8 +46,12 @@ def in_options(message: str) -> str:
         name, value = found[1].replace("_", "-"), found[2].strip("'\"")
         return f"--{name}" if value in ("", "...", "True") else f"--{name} {value}"
 
+    def named(found: re.Match[str]) -> str:
+        is_of_same_name = found[3] == "--" + found[1].replace("_", "-")
+        return found[3] + (" " + found[2].replace("'", "") if is_of_same_name and "'" in found[2] else "")
+
     if "--" in message:  # it names its option already
-        return message
+        return re.sub(r"\b(\w+)=(\[[^]]*\]|'\w+'(?:(?:,| or) '\w+')*|True|) \((--[^)]*)\)", named, message)
     return re.sub(rf"\b({'|'.join(_OPTIONS)})=('[^']*'|\"[^\"]*\"|True|\.\.\.|)(?![\w'])", option, message)
 
 

@@ -180,3 +180,25 @@ def test_timing_c58_a_slow_file_counts_from_the_recordings_first_sample(tmp_path
             assert (ns.zero_tick, ns.n_samples) == (330, n_samples)
     assert cli.main(["bin", str(tmp_path / "s.ns2"), str(tmp_path / "s.bin")]) == 0
     assert nv.read_sidecar(tmp_path / "s.bin").seconds([0, 1]).tolist() == [0.001, 0.002]
+
+
+def test_a_file_of_spikes_alone_has_no_events_in_any_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: Rows
+) -> None:
+    path = tmp_path / "s.nev"
+    path.write_bytes(t.spike_nev([5, 9]))
+    assert rows(path) == []
+    for form in ((), ("--csv",)):
+        assert cli.main(["events", str(path), *form]) == 0
+        assert "the file has 2 spike; --kind lists them" in capsys.readouterr().err
+
+
+def test_a_numpy_file_is_replaced_only_if_that_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "s.nev", tmp_path / "o.npy"
+    path.write_bytes(t.spike_nev([5, 9]))
+    command = ["events", str(path), "--kind", "spike"]
+    for options, code in (([], 0), ([], 1), (["--overwrite"], 0)):
+        assert cli.main([*command, "--npy", str(out), *options]) == code
+    assert f"{out} exists; choose another name, or --overwrite to replace it" in capsys.readouterr().err
+    assert cli.main([*command, "--overwrite"]) == 2
+    assert "--overwrite requires --npy" in capsys.readouterr().err

@@ -91,7 +91,7 @@ def test_a_map_of_more_electrodes_than_were_recorded_needs_the_word(main: Comman
     path = file_of(b.nsx([(0, b.ramp(9, 3))], channels=channels))
     array = file_of(sb.array_map(8, 4), "array.cmp")
     code, _, message = main("sorter", path, out, "--cmp", array)
-    assert (code, "(--partial)" in message) == (1, True)
+    assert (code, "or --partial if" in message) == (1, True)
     assert main("sorter", path, out, "--cmp", array, "--partial")[0] == 0
     with nv.open_nsx(path) as ns:
         assert nv.write_sorter(ns, out, cmp=array, partial=True, overwrite=True).positions.is_map
