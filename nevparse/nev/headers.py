@@ -79,10 +79,9 @@ def locate_packets(
         raise FormatError(expected, f"{packet_bytes}", path=source.path, offset=offsets["packet_bytes"])
     if header_bytes == counted > source.size:
         missing_bytes = counted - source.size
-        message = (
-            f"the headers lack {missing_bytes} of their {counted} bytes: {extended_bytes // tables.EXTENDED_BYTES}"
-        )
-        message += f" of {header['n_extended']} extended ones are read"
+        n_read, n_extended = extended_bytes // tables.EXTENDED_BYTES, header["n_extended"]
+        message = f"the headers lack {missing_bytes} of their {counted} bytes: {n_read} of {n_extended} extended ones"
+        message += " are read"
         damage.append(Damage(CUT_HEADERS, source.size, message, TruncatedFile))
         return source.size, 0, missing_bytes
     start = header_bytes if min_bytes <= header_bytes <= source.size else min_bytes + extended_bytes
