@@ -10,6 +10,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any, NoReturn
 
 from .. import __version__
@@ -64,7 +65,8 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is not known here, where the command's own usage is."""
         self._given = tuple(_joined(sys.argv[1:] if args is None else args))
-        if self._subparsers is None and (typed := next(filter(_OUTPUT.fullmatch, self._given), None)):
+        options = takewhile(lambda text: text != "--", self._given)
+        if self._subparsers is None and (typed := next(filter(_OUTPUT.fullmatch, options), None)):
             self.error(f"unknown option {typed}; the name of an output comes last, and what is printed goes to > FILE")
         parsed, unknown = super().parse_known_args(list(self._given), namespace)
         if unknown and not any(text.startswith("-") for text in unknown):

@@ -229,6 +229,7 @@ def test_a_label_twice_is_chosen_by_the_commands_own_option(here: Path, capsys: 
         ("events s.nev --epoch 5", "expected an epoch among 0 alone: the clock was never set anew, found 5"),
         ("events s.nev", "s.nev: no such events; the file has 30 spike; --kind lists them"),
         ("events s.nev --kind comment", "s.nev: no such events; the file has 30 spike"),
+        ("info -- -o", "-o: expected a .nev, .ns1 to .ns9 or .nf1 to .nf9 of this name"),
         ("info s.ns5 --units", "s.ns5: continuous data has no units of spikes; leave out --units"),
         ("info s.ns5 --channels --quality", "argument --quality: not allowed with argument --channels"),
         ("bin s.ns5 o.bin --stop 0", "found all before 0 s (tick 1000)"),
