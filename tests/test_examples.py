@@ -73,7 +73,12 @@ def test_a_public_function_has_an_example_that_is_true(here: Path, function: Any
 
 @pytest.mark.usefixtures("open_fonts")
 @pytest.mark.parametrize(
-    ("command", "line"), [(command, line) for command, lines in arguments.EXAMPLES.items() for line in lines]
+    ("command", "line"),
+    [
+        pytest.param(command, line, marks=[pytest.mark.thorough] * (command in DRAWN))  # the README draws too
+        for command, lines in arguments.EXAMPLES.items()
+        for line in lines
+    ],
 )
 def test_an_example_of_the_help_runs(here: Path, capsys: pytest.CaptureFixture[str], command: str, line: str) -> None:
     with pytest.raises(SystemExit):

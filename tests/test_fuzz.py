@@ -218,7 +218,7 @@ def uses(data):
 
 
 @pytest.mark.parametrize(
-    "what", [pytest.param(what, marks=[pytest.mark.thorough] * (k % 3 > 0)) for k, what in enumerate(HOSTILE)]
+    "what", [pytest.param(what, marks=[pytest.mark.thorough] * (k % 5 > 0)) for k, what in enumerate(HOSTILE)]
 )
 def test_4_kib_cost_little_whatever_they_claim(tmp_path: Path, what: str) -> None:
     for target, data in uses(HOSTILE[what]).items():
