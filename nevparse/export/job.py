@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import FileIO
 
@@ -156,13 +156,15 @@ class ExportJob:
                 ticks_file = stack.enter_context(outputs.create(sidecar.companions(path)[1], n_bytes))
                 observer = TimestampWriter(check, ticks_file, before.recording.clock)
             target = stack.enter_context(outputs.create(path, before.nbytes if is_planned else None))
-            for n_rows in stack.enter_context(closing(stream(x.batches(observer), target))):
-                self._n_done += n_rows
-                if self._progress is not None:
-                    self._progress(self._n_done, sum(other.traces.shape[0] for other in self._exported))
+            stream(x.batches(observer), target, self._show)
         n_out_of_order = check.finish() if check else 0
         self.n_out_of_order += n_out_of_order
         file = bin_file(x.traces, path)
         with outputs.create(file.sidecar_path) as described:
             write_all(described, json_text(sidecar.describe(x.traces, path, n_out_of_order), 1).encode())
         return file
+
+    def _show(self, n_rows: int) -> None:
+        self._n_done += n_rows
+        if self._progress is not None:
+            self._progress(self._n_done, sum(x.traces.shape[0] for x in self._exported))

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -84,6 +83,13 @@ def write_file(
     """
     target = os.fspath(path)
     n_done = 0
+
+    def show(n_bytes: int) -> None:
+        nonlocal n_done
+        n_done += n_bytes
+        if progress is not None:
+            progress(n_done, plan.n_bytes)
+
     outputs = complete_or_absent(
         target, [target], overwrite=overwrite, inputs=[*inputs], n_bytes=plan.n_bytes, native=native
     )
@@ -91,12 +97,8 @@ def write_file(
         outputs as created,
         raise_if_changed(inputs),
         created.create(target, plan.n_bytes) as file,
-        closing(stream(_batches(plan), file)) as written,
     ):
-        for n_bytes in written:
-            n_done += n_bytes
-            if progress is not None:
-                progress(n_done, plan.n_bytes)
+        stream(_batches(plan), file, show)
     return target
 
 

@@ -7,7 +7,7 @@ import ctypes
 import errno
 import os
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import FileIO
 from queue import Empty, SimpleQueue
@@ -21,8 +21,10 @@ _WAIT_S = 0.1  # Windows heeds Ctrl-C only between waits
 NO_SPACE = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 
 
-def stream(batches: Iterable[Batch], file: FileIO) -> Generator[int, None, None]:
-    """Write batches in a second thread while the next are made; yields the rows, or bytes of a native file, of each.
+def stream(batches: Iterable[Batch], file: FileIO, show: Callable[[int], None]) -> None:
+    """Write batches in a second thread while the next are made.
+
+    `show` is called with the rows, or the bytes of a native file, of each batch that was written.
 
     Raises
     ------
@@ -40,9 +42,9 @@ def stream(batches: Iterable[Batch], file: FileIO) -> Generator[int, None, None]
             n_waiting += 1
             if n_waiting == BUFFERS:  # the next batch is made in the buffer of the oldest one
                 n_waiting -= 1
-                yield _n_rows_of_next(written)
+                show(_n_rows_of_next(written))
         for _ in range(n_waiting):
-            yield _n_rows_of_next(written)
+            show(_n_rows_of_next(written))
     finally:
         try:
             _end(writer, to_write)

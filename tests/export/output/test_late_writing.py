@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from nevparse.export.native import file_plan
 from nevparse.traces import packing
 
 
-def write_as_late_as_allowed(batches: Iterable[packing.Batch], file: FileIO) -> Iterator[int]:
+def write_as_late_as_allowed(batches: Iterable[packing.Batch], file: FileIO, show: Callable[[int], None]) -> None:
     """Write each batch when the next one is made in its buffer, and no earlier."""
     waiting: deque[packing.Batch] = deque()
     for batch in batches:
@@ -29,10 +29,10 @@ def write_as_late_as_allowed(batches: Iterable[packing.Batch], file: FileIO) -> 
         if len(waiting) == packing.BUFFERS:
             oldest = waiting.popleft()
             file.write(oldest.packed())
-            yield oldest.n_rows
+            show(oldest.n_rows)
     for batch in waiting:
         file.write(batch.packed())
-        yield batch.n_rows
+        show(batch.n_rows)
 
 
 def instruments(opened: Opened) -> list[nv.NsxFile]:
