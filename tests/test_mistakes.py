@@ -18,7 +18,7 @@ MISTAKES: dict[str, tuple[Callable[[Any, Any, Any], Any], type[Exception], str]]
         "no such file; open_recording takes the base name of s.nev, s.ns5",
     ),
     "a base name to export": (lambda *_: nv.write_bin("s", "o.bin"), FileNotFoundError, "takes the base name of s.nev"),
-    "nothing like it": (lambda *_: nv.open_nsx("other"), FileNotFoundError, "No such file or directory: 'other'"),
+    "nothing like it": (lambda *_: nv.open_nsx("other"), FileNotFoundError, "'other'"),
     "a name where ids go": (
         lambda ns, *_: ns.read(0, 9, electrodes="elec1"), TypeError,
         "expected an electrode as an integer, found 'elec1': names are for labels=",
@@ -53,7 +53,7 @@ MISTAKES: dict[str, tuple[Callable[[Any, Any, Any], Any], type[Exception], str]]
     ),
     "a map that is not there": (
         lambda ns, *_: nv.write_report(ns, "o.html", cmp="none.cmp"), FileNotFoundError,
-        "No such file or directory: 'none.cmp'",
+        "'none.cmp'",
     ),
     "a flat file of another format's name": (
         lambda ns, *_: nv.write_bin(ns, "o.npy"), nv.ExportError,

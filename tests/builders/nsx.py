@@ -129,7 +129,9 @@ def block(kind: str, tick: int, samples: Any, *, n_samples: int | None = None, f
 
 def packets(ticks: Sequence[int] | np.ndarray, rows: np.ndarray) -> bytes:
     """One packet for each row of samples, with its own timestamp, as PTP systems write."""
-    made = np.zeros(len(rows), [("flag", "u1"), ("tick", "<u8"), ("n_samples", "<u4"), ("row", "<i2", rows.shape[1])])
+    made = np.zeros(
+        len(rows), [("flag", "u1"), ("tick", "<u8"), ("n_samples", "<u4"), ("row", "<i2", (rows.shape[1],))]
+    )
     made["flag"], made["tick"][:], made["n_samples"], made["row"] = 1, np.asarray(ticks, np.uint64), 1, rows
     return made.tobytes()
 
