@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, NoReturn
 
@@ -64,7 +64,8 @@ class _Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is not known here, where the command's own usage is."""
-        self._given = tuple(_joined(sys.argv[1:] if args is None else args))
+        self._negative_number_matcher = re.compile(r"-[\d.]")  # a value, as -2: and -500ms are, and no option
+        self._given = tuple(_lone_anonymise_last(sys.argv[1:] if args is None else args))
         options = takewhile(lambda text: text != "--", self._given)
         if self._subparsers is None and (typed := next(filter(_OUTPUT.fullmatch, options), None)):
             self.error(f"unknown option {typed}; the name of an output comes last, and what is printed goes to > FILE")
@@ -118,22 +119,12 @@ def _taken_as_files(parsed: argparse.Namespace, names: list[str]) -> list[str]:
     return []
 
 
-def _joined(arguments: Sequence[str]) -> Iterator[str]:
-    """Arguments with values that begin with a minus joined to their options, and a lone ``--anonymise`` behind all."""
-    before, n_lone = "", 0
-    for text in arguments:
-        if before == "--anonymise" and text != "labels":
-            before, n_lone = "", n_lone + 1
-        if re.match(r"-[\d.]", text) and before.startswith("--") and "=" not in before:
-            text = f"{before}={text}"
-        elif before:
-            yield before
-        before = text
-        if text == "--":  # no options are behind it
-            yield from ["--anonymise"] * n_lone
-            n_lone = 0
-    yield from [before] * bool(before)
-    yield from ["--anonymise"] * n_lone
+def _lone_anonymise_last(arguments: Sequence[str]) -> list[str]:
+    """Arguments with an ``--anonymise`` that no ``labels`` follow behind all others, where it takes no file's name."""
+    n = [*arguments, "--"].index("--")  # no options are behind it
+    alone = [k for k in range(n) if arguments[k] == "--anonymise" and arguments[k + 1 : k + 2] != ["labels"]]
+    others = [text for k, text in enumerate(arguments[:n]) if k not in alone]
+    return [*others, *["--anonymise"] * len(alone), *arguments[n:]]
 
 
 def parser() -> argparse.ArgumentParser:
