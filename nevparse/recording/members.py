@@ -40,12 +40,11 @@ def members_of(path: str | os.PathLike[str]) -> dict[str, str]:
     folder, stem = os.path.split(base)
     members: dict[str, str] = {}
     typed = os.path.basename(path)  # before others: where names have a case, `x.ns5` and `x.NS5` are two files
-    for name in sorted(os.listdir(folder or "."), key=lambda name: (name != typed, base_of(name) != stem, name)):
-        suffix, found, member = suffix_of(name), base_of(name), os.path.join(folder, name)
-        if not suffix or folded(found) != folded(stem):
-            continue
-        if found == stem or is_same_file(base + name[len(found) :], member):
-            members.setdefault(suffix, member)
+    files = filter(suffix_of, os.listdir(folder or "."))
+    for name in sorted(files, key=lambda name: (name != typed, base_of(name) != stem, name)):
+        found, member = base_of(name), os.path.join(folder, name)
+        if found == stem or (folded(found) == folded(stem) and is_same_file(base + name[len(found) :], member)):
+            members.setdefault(suffix_of(name), member)
     if suffix_of(typed) not in ("", *members):
         found = ", ".join(os.path.basename(member) for _, member in sorted(members.items()))
         what = f"no such file; of this recording there is {found or 'nothing'}{'' if found else _guess(folder, typed)}"
