@@ -130,7 +130,7 @@ def _check(arguments: argparse.Namespace) -> int:
         for finding in findings:
             print(json_text(finding._asdict()) if arguments.json else printable(str(finding)))
         if not findings and not arguments.json:
-            print(printable(f"{name}: sound"))
+            print(printable(f"{name}: no problems found"))
         return REFUSED if any(finding.level != NOTE for finding in findings) else DONE
 
     return for_each(arguments.file, print_findings)

@@ -203,7 +203,8 @@ def as_one_recording(x: Continuous | Iterable[NsxFile]) -> Continuous:
 
 def check_nothing_chosen(selection: Mapping[str, Any]) -> None:
     """Raise a ValueError where something is to be chosen of traces, which are what was chosen."""
-    chosen = [name for name, value in selection.items() if value != PlanOptions._field_defaults.get(name)]
+    defaults = PlanOptions._field_defaults
+    chosen = [k for k, value in selection.items() if isinstance(value, np.ndarray) or value != defaults.get(k)]
     if chosen:
         advice = "give it to traces(), or use rows() and select()"
         raise ValueError(f"expected traces and nothing to choose of them, found {', '.join(chosen)}: {advice}")

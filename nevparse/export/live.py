@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Plans the export of a file that is still being recorded: the rows that are final after each poll."""
+"""Plans the export of a file that is still being recorded: which rows no later sample can change."""
 
 from __future__ import annotations
 

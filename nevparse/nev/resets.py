@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Finds where the recorder's clock was set back, by the timestamps of a NEV's packets.
+"""Finds where the recorder's clock was set back, by the timestamps of a NEV's packets; `Clock.gap` does in an NSx.
 
 The order of packets is weak evidence. Both vendors write packets slightly out of order, single packets have stray
 timestamps, and scripts regroup packets by kind or channel, or append them. So what follows a step back must stay by

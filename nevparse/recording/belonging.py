@@ -31,23 +31,23 @@ class FileTime(NamedTuple):
     """
 
     date_us: int | None  # of the header
-    zero_us: int | None  # the moment of tick 0
+    tick_zero_us: int | None  # the moment of tick 0
     first_tick: int
     stop_tick: int
     tick_rate: int
     is_since_1970: bool
     sample_ticks: float = 1.0  # from one sample to the next
-    n_ticks: int = 0  # of a clock of 32 bits, which rolls over behind so many; 0 of others
+    rollover_ticks: int = 0  # of a clock of 32 bits, which rolls over behind so many; 0 of others
 
     @property
     def start_us(self) -> int | None:
         """The moment of the first sample."""
-        return None if self.zero_us is None else self.zero_us + self.first_tick * 1_000_000 // self.tick_rate
+        return None if self.tick_zero_us is None else self.tick_zero_us + self.first_tick * 1_000_000 // self.tick_rate
 
     @property
     def stop_us(self) -> int | None:
         """The moment after the last sample."""
-        return None if self.zero_us is None else self.zero_us + self.stop_tick * 1_000_000 // self.tick_rate
+        return None if self.tick_zero_us is None else self.tick_zero_us + self.stop_tick * 1_000_000 // self.tick_rate
 
     def is_after(self, other: FileTime) -> bool:
         """Whether this file begins, by the dates, when the other has ended."""
@@ -67,23 +67,23 @@ def nsx_time(file: NsxFile) -> FileTime:
     first, stop = file.segments[0].start_tick, ticks_recorded(file.segments)[1]
     n_ticks = file._version.block.n_ticks if file._version.block else 0
     time = _time_of(file, first, stop)._replace(sample_ticks=file.clock.num / file.clock.den)
-    return time._replace(n_ticks=n_ticks if n_ticks == ROLLOVER else 0)
+    return time._replace(rollover_ticks=n_ticks if n_ticks == ROLLOVER else 0)
 
 
 def nev_time(nev: NevFile) -> FileTime:
     """When a NEV was recorded: from its first packet that is no stray to its last."""
     first, n_ticks = nev._recorded.first_tick, nev._version.any_packet.n_ticks
     time = _time_of(nev, first, max(first + 1, *(stop for _, stop in nev.epochs)))
-    return time._replace(n_ticks=n_ticks if n_ticks == ROLLOVER else 0)
+    return time._replace(rollover_ticks=n_ticks if n_ticks == ROLLOVER else 0)
 
 
 def _time_of(file: NsxFile | NevFile, first: int, stop: int) -> FileTime:
     base, is_since_1970 = file.time_base, counts_from_1970(file.tick_rate, first)
-    zero_us = None
+    tick_zero_us = None
     if base.origin is not None and not (is_since_1970 and base.origin_tick):
-        zero_us = microseconds_since_1970(base.origin) - base.origin_tick * 1_000_000 // file.tick_rate
+        tick_zero_us = microseconds_since_1970(base.origin) - base.origin_tick * 1_000_000 // file.tick_rate
     date_us = microseconds_since_1970(file.time_origin) if file.time_origin else None
-    return FileTime(date_us, zero_us, first, stop, file.tick_rate, is_since_1970)
+    return FileTime(date_us, tick_zero_us, first, stop, file.tick_rate, is_since_1970)
 
 
 def compare_clocks(one: FileTime, other: FileTime) -> Comparison:
@@ -91,11 +91,11 @@ def compare_clocks(one: FileTime, other: FileTime) -> Comparison:
 
     Clocks of nanoseconds since 1970 agree, unless one is UTC and the other atomic time.
     """
-    if one.zero_us is None or other.zero_us is None:
+    if one.tick_zero_us is None or other.tick_zero_us is None:
         if one.is_since_1970 and other.is_since_1970:
             return Comparison(True, 0.0, "both clocks count nanoseconds since 1970")
         return Comparison(False, None, "a header without a date")
-    apart_s = (other.zero_us - one.zero_us) / 1_000_000
+    apart_s = (other.tick_zero_us - one.tick_zero_us) / 1_000_000
     if one.is_since_1970 and other.is_since_1970:
         return Comparison(abs(apart_s) <= AGREE_S, apart_s, f"clocks that count from 1970, {abs(apart_s):.3f} s apart")
     if abs(apart_s) > AGREE_S:

@@ -26,14 +26,14 @@ from ..format.text import counts_text
 from ..nsx.file import NsxFile
 from ..traces.plan import (
     FilledRows,
-    Grid,
     PlanRow,
     SampleRows,
+    TimeGrid,
     check_fill,
     count_changes,
     count_rows,
     number_rows,
-    place_on_grid,
+    place_on_time_grid,
     rows_between,
     sample_before,
     select_samples,
@@ -90,10 +90,10 @@ class InstrumentTrack:
     `grid` is that of all instruments, by the ticks of this one.
     """
 
-    def __init__(self, file: NsxFile, name: str, grid: Grid) -> None:
+    def __init__(self, file: NsxFile, name: str, grid: TimeGrid) -> None:
         self.file, self.name = file.fully_scanned() if file.has_sample_timestamps else file, name
         advice = "Export instruments one by one, or cut each to the segments of one epoch (cut --segments)."
-        placed = place_on_grid(self.file, select_samples(self.file.segments, None, None), grid, advice)
+        placed = place_on_time_grid(self.file, select_samples(self.file.segments, None, None), grid, advice)
         end = count_rows(placed)
         self.rows: list[PlanRow] = [*placed, FilledRows(end, _ENDLESS, grid.tick(end))]
         self.recorded = join_ranges(
@@ -134,7 +134,7 @@ class GridSegment:
     index: int
     first_row: int
     n_samples: int
-    grid: Grid
+    grid: TimeGrid
 
     @property
     def start_tick(self) -> int:
@@ -191,7 +191,7 @@ class CombinedInstruments(JoinedFiles):
     """
 
     has_sample_timestamps = False
-    is_on_grid = True
+    is_on_time_grid = True
 
     def __init__(self, files: Sequence[NsxFile], offsets: Sequence[int], clock_note: str, of_any: bool = False) -> None:
         super().__init__(files)
@@ -214,9 +214,9 @@ class CombinedInstruments(JoinedFiles):
         return CombinedInstruments(self.files, self.offsets, self.clock_note, of_any)
 
     @cached_property
-    def grid(self) -> Grid:
+    def grid(self) -> TimeGrid:
         """Rows from the earliest first sample on."""
-        return Grid(min(start for start, _ in _ticks_of_each(self.files, self.offsets)), self.clock)
+        return TimeGrid(min(start for start, _ in _ticks_of_each(self.files, self.offsets)), self.clock)
 
     @cached_property
     def tracks(self) -> tuple[InstrumentTrack, ...]:

@@ -74,9 +74,9 @@ def _check_order_is_known(names: Sequence[str], times: Sequence[FileTime]) -> No
 def _rolled_over(before: FileTime, now: FileTime) -> int:
     """Ticks of 32 bits that a clock rolled over from the end of one file to the start of the next; 0 if it did not."""
     ahead = before.stop_tick - now.first_tick
-    if not now.n_ticks or before.n_ticks != now.n_ticks or ahead <= before.sample_ticks / 2 + 1:
+    if not now.rollover_ticks or before.rollover_ticks != now.rollover_ticks or ahead <= before.sample_ticks / 2 + 1:
         return 0
-    rolled_over = -(-ahead // now.n_ticks) * now.n_ticks
+    rolled_over = -(-ahead // now.rollover_ticks) * now.rollover_ticks
     return rolled_over if rolled_over - ahead <= _NEAR_S * now.tick_rate else 0
 
 
@@ -126,7 +126,9 @@ def _ran_on(before: FileTime, now: FileTime, is_given: bool) -> bool:
     dates_s = (now.date_us - before.date_us) / 1_000_000
     allowed_s = AGREE_S + _DRIFT * elapsed_s
     # the date of a later file is that of its own start, or of a tick 0: that both have, or behind a rollover its own
-    rolled_over_s = (now.first_tick - now.first_tick % now.n_ticks) / now.tick_rate if now.n_ticks else 0.0
+    rolled_over_s = (
+        (now.first_tick - now.first_tick % now.rollover_ticks) / now.tick_rate if now.rollover_ticks else 0.0
+    )
     return any(abs(dates_s - apart_s) <= allowed_s for apart_s in (elapsed_s, 0.0, rolled_over_s))
 
 
@@ -135,9 +137,9 @@ def _later(times: FileTime, ticks: int) -> FileTime:
 
 
 def _offset_by_dates(first: FileTime, now: FileTime) -> int | None:
-    if first.zero_us is None or now.zero_us is None:
+    if first.tick_zero_us is None or now.tick_zero_us is None:
         return None
-    return round((now.zero_us - first.zero_us) * now.tick_rate / 1_000_000)
+    return round((now.tick_zero_us - first.tick_zero_us) * now.tick_rate / 1_000_000)
 
 
 def _date_error_s(first: FileTime, now: FileTime) -> float:

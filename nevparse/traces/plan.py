@@ -323,7 +323,7 @@ def _fill_gaps(
     grid = _grid_from_first(continuous, chosen, options.sort)
     drifts = continuous.has_sample_timestamps or is_growing  # every gap is filled by its own length
     if options.resample:
-        rows = place_on_grid(continuous, chosen, grid)
+        rows = place_on_time_grid(continuous, chosen, grid)
     else:
         rows = number_rows(_with_filled(continuous, chosen, gaps, None if drifts else grid))
     row_bytes = continuous.n_channels * continuous.dtype.itemsize
@@ -335,7 +335,7 @@ def _fill_gaps(
 
 
 def _with_filled(
-    continuous: _Continuous, chosen: Sequence[SampleRows], gaps: Sequence[Gap], grid: Grid | None
+    continuous: _Continuous, chosen: Sequence[SampleRows], gaps: Sequence[Gap], grid: TimeGrid | None
 ) -> Iterator[PlanRow]:
     """The samples of each segment, and the rows that fill the gap behind it.
 
@@ -360,7 +360,7 @@ def _with_filled(
             row += n_rows
 
 
-def _check_on_time(continuous: _Continuous, rows: Sequence[PlanRow], grid: Grid, gaps: Sequence[Gap]) -> None:
+def _check_on_time(continuous: _Continuous, rows: Sequence[PlanRow], grid: TimeGrid, gaps: Sequence[Gap]) -> None:
     """Raise a GapError where a block is more than half a sample from the time that its row stands for."""
     clock = continuous.clock
     for part in rows:
@@ -377,7 +377,7 @@ def _check_on_time(continuous: _Continuous, rows: Sequence[PlanRow], grid: Grid,
                 raise GapError(f"{continuous.path}: {problem}. {advice}.", gaps)
 
 
-class Grid(NamedTuple):
+class TimeGrid(NamedTuple):
     """Rows at the nominal rate; row 0 is at `origin_tick`."""
 
     origin_tick: int
@@ -402,16 +402,19 @@ class Grid(NamedTuple):
         return np.asarray(after * (self.clock.den / self.clock.num), np.float64)
 
 
-def _grid_from_first(continuous: _Continuous, chosen: Sequence[SampleRows], sort: bool) -> Grid:
+def _grid_from_first(continuous: _Continuous, chosen: Sequence[SampleRows], sort: bool) -> TimeGrid:
     if not chosen:
-        return Grid(0, continuous.clock)
+        return TimeGrid(0, continuous.clock)
     first = chosen[0]
     tick = continuous.segments[first.segment].ticks(first.start, first.start + 1, sort=sort)[0]
-    return Grid(int(tick), continuous.clock)
+    return TimeGrid(int(tick), continuous.clock)
 
 
-def place_on_grid(
-    continuous: _Continuous, chosen: Iterable[SampleRows], grid: Grid, advice: str = "Use gaps='split' (--gaps split)."
+def place_on_time_grid(
+    continuous: _Continuous,
+    chosen: Iterable[SampleRows],
+    grid: TimeGrid,
+    advice: str = "Use gaps='split' (--gaps split).",
 ) -> list[PlanRow]:
     """Rows of a grid from row 0 on: each sample in the row nearest to its time, and rows between segments filled.
 
@@ -493,12 +496,12 @@ def _corrections(continuous: _Continuous, samples: SampleRows, origin_tick: int 
         """Whether it is known that none of these samples moves to another row."""
         if origin_tick is None:
             return False
-        late = Grid(origin_tick, clock).row_exact(part.first_tick) - (part.start - samples.start) - shift
+        late = TimeGrid(origin_tick, clock).row_exact(part.first_tick) - (part.start - samples.start) - shift
         return -most_off < late + part.earliest - _SURE and late + part.latest + _SURE < most_off
 
     for numbers, ticks in _timestamps(continuous, samples, is_in_place):
         origin_tick = int(ticks[0]) if origin_tick is None else origin_tick
-        late = Grid(origin_tick, clock).rows_exact(ticks) - (numbers - samples.start)
+        late = TimeGrid(origin_tick, clock).rows_exact(ticks) - (numbers - samples.start)
         shifts = _follow(late, shift, most_off)
         moved = np.diff(shifts, prepend=shift)
         at = np.flatnonzero(moved)

@@ -163,7 +163,7 @@ class Continuous(TimedFile, ABC):
     n_channels: int
     sampling_rate: float
     time_origin: datetime | None
-    is_on_grid = False  # whether its rows are in order of time, whatever the files have
+    is_on_time_grid = False  # whether its rows are in order of time, whatever the files have
 
     def _repr_html_(self) -> str:
         channels = counts_text(Counter(channel.kind for channel in self.channels)) or "none"
@@ -354,7 +354,7 @@ def choose(ns: Continuous, selection: TraceSelection) -> tuple[Continuous, NDArr
     start_tick, stop_tick = requested_ticks(ns, **part_of(selection, TimeSelection))
     options = checked_options(options._replace(start_tick=start_tick, stop_tick=stop_tick), ns.dtype)
     columns = some_columns(ns.columns(**part_of(selection, ColumnSelection)), ns.n_channels, ns.path)
-    return ns, columns, options._replace(sort=options.sort or ns.is_on_grid)
+    return ns, columns, options._replace(sort=options.sort or ns.is_on_time_grid)
 
 
 def plan_traces(selection: TraceSelection, ns: Continuous) -> dict[str, Traces]:
@@ -611,7 +611,7 @@ class Traces:
             packer = ColumnPacker(own, planned.n_channels, self.dtype)
             reader = RowReader(packer, fill, observer, buffers, first_byte)
             if fill is None and planned.before:
-                reader.repeat(next(planned.extents(planned.before, self.options.sort)))
+                reader.remember(next(planned.extents(planned.before, self.options.sort)))
             parts.append(reader.batches(planned.items(self.options.sort)))
             first_byte += packer.row_bytes
         return side_by_side(parts)

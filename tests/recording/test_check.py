@@ -165,7 +165,7 @@ def test_the_command_exits_by_the_worst_finding(file_of: FileOf, capsys: pytest.
     sound, noted = file_of(SOUND, "sound.ns5"), file_of(CASES["pause"][1], "noted.ns5")
     found, text = file_of(CASES["loss"][1], "found.ns5"), file_of(b"text", "text.ns5")
     assert cli.main(["check", sound]) == 0
-    assert capsys.readouterr().out == f"{sound}: sound\n"
+    assert capsys.readouterr().out == f"{sound}: no problems found\n"
     assert cli.main(["check", sound, noted]) == 0
     assert "[pause]" in capsys.readouterr().out
     assert cli.main(["check", noted, found, "--json"]) == 1

@@ -311,6 +311,7 @@ def test_arrays_c09_what_cannot_be_is_refused_when_traces_are_made(opened: Opene
     x = ns.traces(gaps="join")
     for options, word in (
         ({"resample": "nominal"}, "resample"),
+        ({"channels": np.array([0, 1])}, "channels"),
         ({"follow": True}, "follow"),
         ({"channels": [1]}, "channels"),
     ):

@@ -154,8 +154,8 @@ def _recorded_by(x: Traces) -> Recorded:
     """The recording of traces; ValueError where an NSx cannot hold their rows as they are."""
     ns: Any = x.recording
     is_changed = x.options.resample or x.options.sort or any(isinstance(part, FilledRows) for part in x.planned_rows)
-    if ns.is_on_grid or is_changed:
-        found = "several instruments" if ns.is_on_grid else "rows that were filled, resampled or sorted"
+    if ns.is_on_time_grid or is_changed:
+        found = "several instruments" if ns.is_on_time_grid else "rows that were filled, resampled or sorted"
         raise ValueError(f"{ns.path}: expected samples as they were recorded, found {found}; use create_nsx")
     recorded: Recorded = ns
     return recorded
