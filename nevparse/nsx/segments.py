@@ -254,11 +254,9 @@ class RecordedSamples:
     @cached_property
     def spans_s(self) -> NDArray[np.float64]:
         """Start and stop of each segment in seconds after `zero_tick`, float64 ``(n_segments, 2)``."""
-        clock, last = self.index.clock, self.index.last_timestamp
-        ticks = [
-            (span.start_tick - self.zero_tick, clock.end(*last(span)) - self.zero_tick) for span in self.index.spans
-        ]
-        return np.array(ticks, np.float64).reshape(-1, 2) / clock.tick_rate
+        ends = [(span.start_tick, end) for span, end in zip(self.index.spans, self._ends, strict=True)]
+        after = [[tick - self.zero_tick for tick in both] for both in ends]
+        return np.array(after, np.float64).reshape(-1, 2) / self.index.clock.tick_rate
 
     @cached_property
     def epochs(self) -> tuple[range, ...]:
@@ -268,8 +266,12 @@ class RecordedSamples:
     @cached_property
     def tick_intervals(self) -> TickIntervals:
         """The time that each segment takes."""
-        index = self.index
-        return TickIntervals(index.spans, [index.clock.end(*index.last_timestamp(span)) for span in index.spans])
+        return TickIntervals(self.index.spans, self._ends)
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """The first tick after each segment."""
+        return [self.index.clock.end(*self.index.last_timestamp(span)) for span in self.index.spans]
 
     def locate(
         self, ticks: NDArray[np.int64], segments: NDArray[np.intp]
