@@ -13,20 +13,20 @@ from ..source.objects import is_path
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Recorded = TypeVar("Recorded")
+RecordingT = TypeVar("RecordingT")
 AnyPath = str | os.PathLike[str]
 
 
 def takes_paths(
     open_file: Callable[[AnyPath], AbstractContextManager[Any]],
 ) -> Callable[
-    [Callable[Concatenate[Recorded, P], R]], Callable[Concatenate[Recorded | AnyPath | Iterable[AnyPath], P], R]
+    [Callable[Concatenate[RecordingT, P], R]], Callable[Concatenate[RecordingT | AnyPath | Iterable[AnyPath], P], R]
 ]:
     """Open what is a path, or paths, while the function runs; everything else goes to it as it is."""
 
     def decorate(
-        write: Callable[Concatenate[Recorded, P], R],
-    ) -> Callable[Concatenate[Recorded | AnyPath | Iterable[AnyPath], P], R]:
+        write: Callable[Concatenate[RecordingT, P], R],
+    ) -> Callable[Concatenate[RecordingT | AnyPath | Iterable[AnyPath], P], R]:
         @wraps(write)
         def write_opened(recorded: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
             with ExitStack() as files:
