@@ -379,7 +379,7 @@ def test_exports_c17_a_button_of_qt_cancels(
     export.finished.connect(application.quit)
     exec(compile("export.start()" + started, "exports.md", "exec"), names)
     application.exec()
-    assert export.wait(30_000)
+    assert export.wait(1000 * PATIENCE_S)
     assert widget.threads == {threading.get_ident()}, "the bar is called in the thread of the window"
     if click_at is None:
         assert widget.shown[-1] == 100

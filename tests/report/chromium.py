@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_WAIT_S = 60
+_WAIT_S = 300
 
 # What is cut off or outside: {text, why}. SVG is measured by what it draws, tables and cards by what they hold
 MEASURE = """
