@@ -89,7 +89,7 @@ def test_joining_c02_files_without_a_date_are_refused_unless_the_clock_is_stated
 
 @given(st.integers(0, 10**8), st.integers(-4000, 4000), st.integers(-4000, 4000), st.sampled_from(["2.3", "3.0"]))
 def test_joining_c01_dates_and_first_samples_agree_within_a_second(
-    tmp_path_factory: pytest.TempPathFactory, first: int, date_ms: int, start_ms: int, kind: str
+    first: int, date_ms: int, start_ms: int, kind: str
 ) -> None:
     """In 2.3 the date may be that of tick 0 or of the first sample; in 3.0 it is that of the first sample."""
     start = max(0, first + start_ms * 30)
