@@ -45,7 +45,7 @@ _PAGE_BYTES = 1 << 16
 _SORTED_PACKETS = 1 << 16  # at a time
 _SURE_PACKETS = 1024  # no file of blocks begins with this number of packets
 _PART_BYTES = 1 << 19  # read at a time, and still in the cache when used
-_PART = np.dtype([(name, np.float64 if name.endswith("est") else np.int64) for name in TimedPart._fields])
+_PART = np.dtype(list(zip(TimedPart._fields, [np.int64, np.int64, np.int64, np.float64, np.float64], strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +169,7 @@ class PacketIndex:
     is_fully_scanned: bool = False  # whether every timestamp is read to find the breaks
     known: IrregularSteps = NO_STEPS  # those before packet `n_judged`, from before the file grew
     n_judged: int = 0
-    scanned_parts: NDArray[np.void] = field(
-        default_factory=lambda: np.empty(0, _PART)
-    )  # of all packets that were scanned, part by part
+    scanned_parts: NDArray[np.void] = field(default_factory=lambda: np.empty(0, _PART))  # a scan's `TimedPart`s
 
     @property
     def n_samples(self) -> int:
