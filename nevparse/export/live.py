@@ -16,7 +16,7 @@ from ..nsx.file import NsxFile
 from ..nsx.packets import FullScanNeeded
 from ..source.growth import FollowOptions, poll_growth
 from ..traces.extents import Extent
-from ..traces.packing import FLUSH, Batch, ColumnPacker, RowObserver, RowReader
+from ..traces.packing import FLUSH, Batch, BatchReader, ColumnPacker, RowObserver, RowReader
 from ..traces.plan import FilledRows, PlanOptions, PlanRow, SampleRows, count_rows, fill_row, plan_rows, rows_between
 from ..traces.traces import PlannedRows, Traces
 
@@ -49,7 +49,7 @@ class GrowingRows:
         """Packed rows; those of each poll come before the next poll."""
         fill = fill_row(self._options.fill, self._columns.size, self._ns.dtype)
         packer = ColumnPacker(self._columns, self._ns.n_channels, self._ns.dtype)
-        return RowReader(packer, fill, observer).batches(self._items(observer))
+        return BatchReader(RowReader(packer, fill, observer)).batches(self._items(observer))
 
     def _items(self, observer: Any) -> Iterator[Extent | FilledRows]:
         n_done = 0

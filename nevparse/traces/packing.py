@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -17,10 +17,12 @@ from ..source.base import Source
 from .extents import Extent
 from .plan import FilledRows
 
-BUFFER_BYTES = 1 << 20  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
-BUFFERS = 4  # packed batches at a time: being made, waiting to be written, being written
+BUFFER_BYTES = 1 << 21  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
 _MAX_RANGES = 8  # columns in more ranges than this are gathered one by one
+_INDEX_SIZE = 1 << 15  # samples gathered at once: their index has 256 kB
+_NO_BYTES = np.empty(0, np.uint8)
 Buffer = NDArray[np.uint8]
+Work = list[Callable[[], None]]
 
 
 class RowObserver(Protocol):
@@ -34,16 +36,26 @@ class RowObserver(Protocol):
 
 
 class Batch(NamedTuple):
-    """Packed rows, or bytes of a native file; half of the work may be `pending`, for the thread that writes them."""
+    """Rows, or bytes of a native file, in a buffer that is theirs until `give_back` is called.
+
+    What is `pending` packs them, in the thread that has time for it.
+    """
 
     data: memoryview
     n_rows: int
-    pending: Sequence[Callable[[], None]] = ()
+    pending: Work
+    give_back: Callable[[], None]
 
-    def packed(self) -> memoryview:
-        """The rows, with nothing pending."""
+    @classmethod
+    def of_bytes(cls, data: bytes | bytearray | memoryview) -> Batch:
+        """Bytes that are in no buffer."""
+        return cls(memoryview(data), len(data), [], lambda: None)
+
+    def pack(self) -> memoryview:
+        """Do what is pending, and give the packed rows."""
         for work in self.pending:
             work()
+        self.pending.clear()
         return self.data
 
 
@@ -53,9 +65,9 @@ class RowSpace(NamedTuple):
     buffer: Buffer
     row_bytes: int
 
-    def after(self, n_rows: int) -> RowSpace:
-        """The same after its first rows."""
-        return RowSpace(self.buffer[n_rows * self.row_bytes :], self.row_bytes)
+    def after(self, n_rows: int, n_bytes: int = 0) -> RowSpace:
+        """The same after its first rows, and after bytes of each row."""
+        return RowSpace(self.buffer[n_rows * self.row_bytes + n_bytes :], self.row_bytes)
 
     def rows(self, n_rows: int, n_bytes: int) -> NDArray[np.void]:
         """The first `n_bytes` of rows, each as an opaque field, which is copied by memcpy."""
@@ -71,27 +83,18 @@ class ColumnPacker:
         edges = [0, *(np.flatnonzero(np.diff(columns) != 1) + 1).tolist(), columns.size]
         self._ranges = [(int(columns[a]), a, b - a) for a, b in pairwise(edges)]
         self._longest_index: NDArray[np.intp] = columns[:0]
+        self._rows_at_once = max(1, _INDEX_SIZE // columns.size)
         self.keeps_rows = self._ranges == [(0, 0, n_channels)]  # rows are written just as they are read
 
-    def pack(
-        self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: RowSpace
-    ) -> Callable[[], None] | None:
-        """Pack `n_rows` rows, which are `stride` bytes apart in `raw` behind a header each, into `out`.
-
-        Rows of packets are not aligned, and gathering samples one by one is slow: the later half of such rows is done
-        here, the other by what is returned.
-        """
+    def pack(self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: RowSpace) -> None:
+        """Pack `n_rows` rows, which are `stride` bytes apart in `raw` behind a header each, into `out`."""
         if len(self._ranges) <= _MAX_RANGES:
-            half = n_rows // 2 if header_bytes else 0
-            self._copy_ranges(raw[half * stride :], n_rows - half, header_bytes, stride, out.after(half))
-            return partial(self._copy_ranges, raw, half, header_bytes, stride, out) if half else None
+            self._copy_ranges(raw, n_rows, header_bytes, stride, out)
+            return
         if header_bytes:  # rows between packet headers are not aligned: they are moved together first
             row = np.dtype(f"V{self.file_row_bytes}")
             raw = np.ascontiguousarray(_fields(raw, row, n_rows, header_bytes, stride)).view(np.uint8)
-        table = np.ndarray((n_rows, self._n_channels), self._dtype, raw.data)
-        half = n_rows // 2
-        self._gather(table[half:], out.after(half))
-        return partial(self._gather, table[:half], out)
+        self._gather(np.ndarray((n_rows, self._n_channels), self._dtype, raw.data), out)
 
     def _copy_ranges(self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: RowSpace) -> None:
         for source, target, width in self._ranges:
@@ -100,12 +103,15 @@ class ColumnPacker:
             _fields(out.buffer, field, n_rows, target * self._dtype.itemsize, out.row_bytes)[...] = fields
 
     def _gather(self, table: NDArray[Any], out: RowSpace) -> None:
-        samples, index = table.ravel(), self._index(len(table))
-        if out.row_bytes == self.row_bytes:
-            packed = np.ndarray(index.shape, self._dtype, out.buffer.data)
-            np.take(samples, index, mode="clip", out=packed)  # mode "raise" would buffer `out`
-        else:
-            out.rows(len(table), self.row_bytes)[...] = np.take(samples, index, mode="clip").view(f"V{self.row_bytes}")
+        for first in range(0, len(table), self._rows_at_once):
+            rows = table[first : first + self._rows_at_once]
+            samples, index, space = rows.ravel(), self._index(len(rows)), out.after(first)
+            if out.row_bytes == self.row_bytes:
+                packed = np.ndarray(index.shape, self._dtype, space.buffer.data)
+                np.take(samples, index, mode="clip", out=packed)  # mode "raise" would buffer `out`
+            else:
+                fields = np.take(samples, index, mode="clip").view(f"V{self.row_bytes}")
+                space.rows(len(rows), self.row_bytes)[...] = fields
 
     def _index(self, n_rows: int) -> NDArray[np.intp]:
         """Index of the chosen samples in `n_rows` rows as one array; 1.5 times as fast as along an axis."""
@@ -121,102 +127,136 @@ def _fields(buffer: Buffer, field: np.dtype[Any], n_rows: int, offset: int, stri
     return fields
 
 
-class RowBuffers:
-    """Space for rows of `row_bytes`, in `BUFFERS` buffers, that `n_readers` share.
+class Pool:
+    """Buffers that are used again when they come back, from whichever thread; one thread takes them."""
 
-    Each holds a megabyte of the files, where a row has `file_row_bytes`, or two of several, which give less each.
-    """
+    def __init__(self) -> None:
+        self._free: deque[Buffer] = deque()
 
-    def __init__(self, row_bytes: int, file_row_bytes: int, n_readers: int = 1) -> None:
-        self.row_bytes, self.max_rows = row_bytes, max(1, BUFFER_BYTES * min(n_readers, 2) // file_row_bytes)
-        self.spaces = [np.empty(self.max_rows * row_bytes, np.uint8) for _ in range(BUFFERS)]
+    def take(self, n_bytes: int) -> Buffer:
+        """A buffer of at least so many bytes."""
+        buffer = self._free.pop() if self._free else _NO_BYTES  # the last one back may still be in the cache
+        return buffer if buffer.size >= n_bytes else np.empty(n_bytes, np.uint8)
+
+    def give_back(self, buffer: Buffer) -> None:
+        """Nobody uses the buffer any more."""
+        self._free.append(buffer)
 
 
-FLUSH = FilledRows(0, 0, 0)  # among the items: what is packed does not wait until the buffer is full
+FLUSH = FilledRows(0, 0, 0)  # among the items: what was read is written before the buffer is full
+Item = Extent | FilledRows
 
 
 class RowReader:
-    """Reads and packs rows through a few buffers, whatever the size of the file.
+    """Reads rows of one recording. Filled rows are `fill`, or with None the row before them."""
 
-    Filled rows are `fill`, or with None the row before them. The rows begin at byte `first_byte` of those of `buffers`,
-    which several readers can share; by default they are all that is in them.
-    """
-
-    def __init__(
-        self,
-        packer: ColumnPacker,
-        fill: bytes | None = None,
-        observer: RowObserver | None = None,
-        buffers: RowBuffers | None = None,
-        first_byte: int = 0,
-    ) -> None:
-        self._packer, self._fill, self._observer = packer, fill, observer
-        self._buffers = buffers or RowBuffers(packer.row_bytes, packer.file_row_bytes)
-        self._first_byte = first_byte
-        self._spaces = deque(self._buffers.spaces)  # for further items they go on taking turns
-        self._raw: deque[Buffer] = deque([np.empty(0, np.uint8)] * BUFFERS)
-        self._pending: list[Callable[[], None]] = []
-        self._last = bytes(packer.row_bytes)
+    def __init__(self, packer: ColumnPacker, fill: bytes | None = None, observer: RowObserver | None = None) -> None:
+        self.packer, self._fill, self._observer = packer, fill, observer
+        self._last: Extent | None = None
+        self._raw, self._n_used, self._raw_pool = _NO_BYTES, 0, Pool()  # rows as the file has them
+        self._work: Work = []
 
     def remember(self, last: Extent) -> None:
-        """Remember the row before the first: a gap at the beginning repeats it."""
-        row = np.empty(self._packer.row_bytes, np.uint8)
-        observer, self._observer = self._observer, None
-        self._make(last, 0, 1, 0, RowSpace(row, row.size))
-        self._observer = observer
-        self._pending = []  # of one row nothing is left to do
+        """Remember where the row before the first one is: a gap at the beginning repeats it."""
+        self._last = last
 
-    def batches(self, items: Iterable[Extent | FilledRows]) -> Iterator[Batch]:
-        """Pack the rows of `items`, a buffer full at a time; `BUFFERS` of them take turns."""
-        row_bytes, max_rows, spaces, n_rows = self._buffers.row_bytes, self._buffers.max_rows, self._spaces, 0
+    def read(self, items: Iterable[Item], batches: BatchReader, first_byte: int) -> Iterator[tuple[int, Work]]:
+        """Read rows, to `first_byte` of those of a batch and on; after each batch their number, and what packs them."""
+        n_rows = 0
         for item in chain(items, [FLUSH]):
             done = 0
             if isinstance(item, FilledRows) and item is not FLUSH and self._observer is not None:
                 self._observer.add_filled(item)
             while done < item.n_rows:
-                n = min(item.n_rows - done, max_rows - n_rows)
-                out = RowSpace(spaces[0][self._first_byte + n_rows * row_bytes :], row_bytes)
-                self._make(item, done, n, n_rows, out)
+                n = min(item.n_rows - done, batches.max_rows - n_rows)
+                self._read(item, done, n, batches.space.after(n_rows, first_byte), batches.max_rows)
                 done, n_rows = done + n, n_rows + n
-                if n_rows == max_rows:
-                    yield self._finish(spaces, n_rows)
+                if n_rows == batches.max_rows:
+                    yield n_rows, self._finish()
                     n_rows = 0
-            if item is FLUSH and n_rows:
-                yield self._finish(spaces, n_rows)
+            if isinstance(item, Extent):
+                self._last = item
+            elif item is FLUSH and n_rows:
+                yield n_rows, self._finish()
                 n_rows = 0
 
-    def _finish(self, spaces: deque[Buffer], n_rows: int) -> Batch:
-        batch = Batch(spaces[0].data[: n_rows * self._buffers.row_bytes], n_rows, self._pending)
-        self._pending = []
-        spaces.rotate()
-        self._raw.rotate()
-        return batch
-
-    def _make(self, item: Extent | FilledRows, done: int, n: int, row: int, out: RowSpace) -> None:
-        """Make rows `done` and on of an item, which are rows `row` and on of a batch."""
-        row_bytes = self._packer.row_bytes
+    def _read(self, item: Item, done: int, n: int, out: RowSpace, max_rows: int) -> None:
+        """Read rows `done` and on of an item."""
+        row_bytes = self.packer.row_bytes
         if isinstance(item, FilledRows):
-            row_to_fill = self._last if self._fill is None else self._fill
-            out.rows(n, row_bytes)[...] = np.frombuffer(row_to_fill, f"V{row_bytes}")
-        elif item.first_packet < 0 and self._packer.keeps_rows and out.row_bytes == row_bytes:
+            out.rows(n, row_bytes)[...] = np.frombuffer(self._row_to_fill(), f"V{row_bytes}")
+        elif item.first_packet < 0 and self.packer.keeps_rows and out.row_bytes == row_bytes:
             read_all(item.source, out.buffer.data[: n * row_bytes], item.offset + done * row_bytes)
         else:
-            self._read_and_pack(item, done, n, row, out)
-        if self._fill is None:
-            self._last = out.rows(n, row_bytes)[-1].tobytes()
+            raw = self._space(n * item.row_bytes, max_rows * item.row_bytes)
+            self._work.append(self._read_raw(item, done, n, raw, out))
+            if self._observer is not None and item.first_packet >= 0:
+                # never among the work: small steps would fight for Python's lock
+                self._observer.add_packets(raw, n, item.source, item.first_packet + done)
 
-    def _read_and_pack(self, item: Extent, done: int, n: int, row: int, out: RowSpace) -> None:
-        header_bytes, n_bytes = item.row_bytes - self._packer.file_row_bytes, self._buffers.max_rows * item.row_bytes
-        if self._raw[0].size < n_bytes:  # each batch has its own, for what is pending
-            self._raw[0] = np.empty(n_bytes, np.uint8)
-        raw = self._raw[0][row * item.row_bytes : (row + n) * item.row_bytes]
+    def _read_raw(self, item: Extent, done: int, n: int, raw: Buffer, out: RowSpace) -> Callable[[], None]:
+        """Read rows as the file has them; what packs them is returned."""
+        header_bytes = item.row_bytes - self.packer.file_row_bytes
         read_all(item.source, raw.data, item.offset - header_bytes + done * item.row_bytes)
-        if self._observer is not None and item.first_packet >= 0:
-            # never pending: small steps would fight for Python's lock
-            self._observer.add_packets(raw, n, item.source, item.first_packet + done)
-        pending = self._packer.pack(raw, n, header_bytes, item.row_bytes, out)
-        if pending is not None:
-            self._pending.append(pending)
+        return partial(self.packer.pack, raw, n, header_bytes, item.row_bytes, out)
+
+    def _row_to_fill(self) -> bytes:
+        if self._fill is not None:
+            return self._fill
+        row = np.zeros(self.packer.row_bytes, np.uint8)
+        if self._last is not None:
+            raw = np.empty(self._last.row_bytes, np.uint8)
+            self._read_raw(self._last, self._last.n_rows - 1, 1, raw, RowSpace(row, row.size))()
+        return row.tobytes()
+
+    def _space(self, n_bytes: int, max_bytes: int) -> Buffer:
+        if self._n_used + n_bytes > self._raw.size:
+            self._release()
+            self._raw = self._raw_pool.take(max_bytes)
+        self._n_used += n_bytes
+        return self._raw[self._n_used - n_bytes : self._n_used]
+
+    def _release(self) -> None:
+        """Rows as the file has them are in use until they are packed."""
+        if self._n_used:
+            self._work.append(partial(self._raw_pool.give_back, self._raw))
+        self._raw, self._n_used = _NO_BYTES, 0
+
+    def _finish(self) -> Work:
+        self._release()
+        work, self._work = self._work, []
+        return work
+
+
+class BatchReader:
+    """Reads rows of several recordings side by side, or of one, a batch at a time.
+
+    A batch has a megabyte of the files, or two of several, which give less each.
+    """
+
+    def __init__(self, *readers: RowReader) -> None:
+        self._readers = readers
+        self.row_bytes = sum(reader.packer.row_bytes for reader in readers)
+        file_row_bytes = sum(reader.packer.file_row_bytes for reader in readers)
+        self.max_rows = max(1, BUFFER_BYTES // file_row_bytes)
+        self._pool = Pool()
+        self.space = self._next_space()
+
+    def batches(self, *items: Iterable[Item]) -> Iterator[Batch]:
+        """Batches of the items of each reader, which must have equal numbers of rows."""
+        ends = accumulate(reader.packer.row_bytes for reader in self._readers)
+        several = [
+            reader.read(own, self, end - reader.packer.row_bytes)
+            for reader, own, end in zip(self._readers, items, ends, strict=True)
+        ]
+        for parts in zip(*several, strict=True):
+            n_rows, buffer = parts[0][0], self.space.buffer
+            work = [step for _, steps in parts for step in steps]
+            yield Batch(buffer.data[: n_rows * self.row_bytes], n_rows, work, partial(self._pool.give_back, buffer))
+            self.space = self._next_space()
+
+    def _next_space(self) -> RowSpace:
+        return RowSpace(self._pool.take(self.max_rows * self.row_bytes), self.row_bytes)
 
 
 def read_into(source: Source, buffer: memoryview, offset: int) -> int:
@@ -234,9 +274,3 @@ def read_all(source: Source, buffer: memoryview, offset: int) -> None:
     if n_bytes < len(buffer):
         end = offset + n_bytes
         raise ExportError(f"{source.path} ends at byte {end}: it has become shorter since it was opened")
-
-
-def side_by_side(several: Sequence[Iterable[Batch]]) -> Iterator[Batch]:
-    """Batches of several readers that share their buffers as one; they must have equal numbers of rows."""
-    for batches in zip(*several, strict=True):
-        yield batches[0]._replace(pending=[work for batch in batches for work in batch.pending])

@@ -29,11 +29,10 @@ from .description import describe_traces, ranges_of_rows
 from .extents import Columns, Extent, Rows, index_rows, take_rows
 from .packing import (
     Batch,
+    BatchReader,
     ColumnPacker,
-    RowBuffers,
     RowObserver,
     RowReader,
-    side_by_side,
 )
 from .plan import (
     Changes,
@@ -601,20 +600,19 @@ class Traces:
             raise ValueError("expected at least one row to write, found none")
         if (np.diff(np.searchsorted(self._edges, self.columns, "right")) < 0).any():
             raise ValueError("expected, to write them, columns in the order of the instruments; found others between")
-        sample_bytes, parts, first_byte = self.dtype.itemsize, [], 0
-        buffers = RowBuffers(self.shape[1] * sample_bytes, self._edges[-1] * sample_bytes, len(self._planned))
+        readers, items = [], []
         for planned, (first, stop) in zip(self._planned, pairwise(self._edges), strict=True):
             own = self.columns[(self.columns >= first) & (self.columns < stop)] - first
             if own.size == 0:
                 continue
             fill = fill_row(self.options.fill, own.size, self.dtype)
             packer = ColumnPacker(own, planned.n_channels, self.dtype)
-            reader = RowReader(packer, fill, observer, buffers, first_byte)
+            reader = RowReader(packer, fill, observer)
             if fill is None and planned.before:
                 reader.remember(next(planned.extents(planned.before, self.options.sort)))
-            parts.append(reader.batches(planned.items(self.options.sort)))
-            first_byte += packer.row_bytes
-        return side_by_side(parts)
+            readers.append(reader)
+            items.append(planned.items(self.options.sort))
+        return BatchReader(*readers).batches(*items)
 
     # ------------------------------------------------------------------------------------------------------- time
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from ...nev.packets import CONTINUED, KIND_CODES, PacketNumbers, continued_packe
 from ...nev.spikes import N_IDS, Spikes, membership_table
 from ...nsx.segments import segment_numbers
 from ...recording.recording import Recording
-from ...traces.packing import BUFFER_BYTES, BUFFERS, read_all
+from ...traces.packing import BUFFER_BYTES, Batch, Pool, read_all
 from ...traces.selection import ElectrodeChoice, ExcludeChoice, LabelChoice, TimeSelection, takes
 from ..inputs import check_not_shrunk
 from ..paths import takes_paths
@@ -255,11 +255,10 @@ def _is_of_kinds(kinds: Iterable[str]) -> NDArray[np.bool_]:
     return membership_table([KIND_CODES[kind] for kind in kinds], len(KIND_CODES) + 1)
 
 
-def _iter_packets(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, base_tick: int) -> Iterator[memoryview]:
+def _iter_packets(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, base_tick: int) -> Iterator[Batch]:
     size, origin = nev.packet_bytes, nev._recorded.start
     step = max(1, BUFFER_BYTES // size)
-    buffers = deque(np.empty(min(step, packets.size), f"V{size}") for _ in range(BUFFERS))
-    raw = np.empty(step, f"V{size}")  # read by position: a map of a file that shrinks ends the process
+    pool, raw = Pool(), np.empty(step, f"V{size}")  # read by position: a map of a file that shrinks ends the process
     blanks = PacketBlanks(nev) if anonymise else None
     for some in np.split(packets, np.flatnonzero(np.diff(packets // step)) + 1):
         if not some.size:
@@ -267,16 +266,16 @@ def _iter_packets(nev: NevFile, packets: PacketNumbers, anonymise: bool | str, b
         first, stop = int(some[0]), int(some[-1]) + 1
         in_file = raw[: stop - first]
         read_all(nev._source, in_file.view(np.uint8).data, origin + first * size)
-        taken = np.take(in_file, some - first, out=buffers[0][: some.size], mode="clip")
-        taken = taken.view(np.uint8).reshape(-1, size)
+        buffer = pool.take(min(step, packets.size) * size)
+        taken = buffer[: some.size * size].reshape(-1, size)
+        np.take(in_file, some - first, out=taken.view(in_file.dtype)[:, 0], mode="clip")
         if blanks is not None:
             taken[blanks.of(some)] = 0
         if base_tick:
             ticks = taken.reshape(-1).view(nev._version.any_packet.dtype(size))["tick"]
             is_time = (ticks >= base_tick) & (ticks != np.iinfo(ticks.dtype).max)  # all ones: a continuing packet
             ticks[is_time] -= ticks.dtype.type(base_tick)
-        yield taken.reshape(-1).data
-        buffers.rotate()
+        yield Batch(taken.reshape(-1).data, some.size, [], partial(pool.give_back, buffer))
 
 
 def _date_tick(nev: NevFile, timed: PacketNumbers) -> int:

@@ -23,7 +23,7 @@ from ...nsx.packets import FullScanNeeded
 from ...nsx.segments import Segment, segment_numbers
 from ...recording.successive_files import SuccessiveFiles, SuccessiveSegment
 from ...traces.extents import Extent
-from ...traces.packing import ColumnPacker, RowReader
+from ...traces.packing import Batch, BatchReader, ColumnPacker, RowReader
 from ...traces.plan import FilledRows, SampleRows, raise_no_samples, select_samples
 from ...traces.selection import ColumnSelection, SampleSelection, TimeSelection, part_of, some_columns, takes
 from ...traces.traces import Traces
@@ -273,20 +273,18 @@ def _rollover_ticks(ns: Recorded, blocks: Sequence[TimedRows]) -> int:
 
 def _iter_blocks(
     ns: Recorded, columns: NDArray[np.intp], blocks: Sequence[TimedRows], base_tick: int
-) -> Iterator[memoryview]:
+) -> Iterator[Batch]:
     """Blocks, each after a header with the tick of its first sample."""
-    layout, packer = ns._version.block, ColumnPacker(columns, ns.n_channels, ns.dtype)
+    layout, reader = ns._version.block, BatchReader(RowReader(ColumnPacker(columns, ns.n_channels, ns.dtype), b""))
     for tick, extent in blocks:
         if layout is not None:
-            yield memoryview(block_header(layout, tick - base_tick, extent.n_rows))
-        # buffers of its own: ends of blocks are joined without a wait for what was made in the next buffer
-        for batch in RowReader(packer, b"").batches([extent]):
-            yield batch.packed()
+            yield Batch.of_bytes(block_header(layout, tick - base_tick, extent.n_rows))
+        yield from reader.batches([extent])
 
 
 def _iter_packets(
     ns: Recorded, columns: NDArray[np.intp], spans: Sequence[SampleRows], base_tick: int
-) -> Iterator[memoryview]:
+) -> Iterator[Batch]:
     """One-sample packets, each with its own header, in the order of the file."""
     if isinstance(ns, SuccessiveFiles):
         for file, of_file, offset in ns.spans_by_file(spans):
@@ -303,10 +301,9 @@ def _iter_packets(
         for span in spans
         for extent in ns.segments[span.segment].extents(span.start, span.start + span.n_rows)
     )
-    for batch in RowReader(packer, b"", check).batches(extents):
-        data = batch.packed()
+    for batch in BatchReader(RowReader(packer, b"", check)).batches(extents):
         if base_tick:
-            ticks = signed_ticks(np.frombuffer(data, block.dtype(packer.row_bytes))["tick"])
+            ticks = signed_ticks(np.frombuffer(batch.pack(), block.dtype(packer.row_bytes))["tick"])
             ticks -= base_tick
-        yield data
+        yield batch
     check.finish()

@@ -14,7 +14,7 @@ from ...errors import Damage, Progress, UnknownVersion
 from ...format.text import counted, duration_text, size_text
 from ...source.base import Source
 from ...traces.extents import Extent
-from ...traces.packing import BUFFER_BYTES, Batch, ColumnPacker, RowReader
+from ...traces.packing import BUFFER_BYTES, Batch, BatchReader, ColumnPacker, RowReader
 from ..inputs import FileState, raise_if_changed
 from ..output.files import complete_or_absent
 from ..output.stream import stream
@@ -23,14 +23,11 @@ _SMALL_BYTES = BUFFER_BYTES // 16  # smaller parts are joined before they are wr
 
 
 class FilePlan(NamedTuple):
-    """A file to write: `n_bytes` in all, of which `body` are those after the head, in parts of any size.
-
-    A large part must keep its bytes until `BUFFERS` more are taken.
-    """
+    """A file to write: `n_bytes` in all, of which `body` are those after the head, in parts of any size."""
 
     head: bytes
     n_bytes: int
-    body: Iterator[memoryview]
+    body: Iterator[Batch]
 
 
 def is_copied_whole(damage: Iterable[Damage]) -> bool:
@@ -106,19 +103,20 @@ def _batches(plan: FilePlan) -> Iterator[Batch]:
     """The bytes of the file, with small parts joined."""
     small = bytearray(plan.head)
     for part in plan.body:
-        if small and len(small) + part.nbytes > _SMALL_BYTES:
-            yield Batch(memoryview(small), len(small))
+        n_bytes = part.data.nbytes
+        if small and len(small) + n_bytes > _SMALL_BYTES:
+            yield Batch.of_bytes(small)
             small = bytearray()
-        if part.nbytes > _SMALL_BYTES:
-            yield Batch(part, part.nbytes)
+        if n_bytes > _SMALL_BYTES:
+            yield part._replace(n_rows=n_bytes)  # progress counts bytes
         else:
-            small += part
+            small += part.pack()
+            part.give_back()
     if small:
-        yield Batch(memoryview(small), len(small))
+        yield Batch.of_bytes(small)
 
 
-def copy_bytes(source: Source, start: int, stop: int) -> Iterator[memoryview]:
+def copy_bytes(source: Source, start: int, stop: int) -> Iterator[Batch]:
     """Bytes `start` to `stop` of a file."""
     packer = ColumnPacker(np.zeros(1, np.intp), 1, np.dtype(np.uint8))
-    for batch in RowReader(packer, b"").batches([Extent(source, start, stop - start, 1)]):
-        yield batch.packed()
+    return BatchReader(RowReader(packer, b"")).batches([Extent(source, start, stop - start, 1)])

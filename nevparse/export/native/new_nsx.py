@@ -20,7 +20,7 @@ from ...format.dates import systemtime_of_date
 from ...format.numbers import repeated
 from ...format.text import ranges_text
 from ...nsx.blocks import block_header
-from ...traces.packing import BUFFER_BYTES
+from ...traces.packing import BUFFER_BYTES, Batch
 from ...traces.traces import Traces
 from .file_plan import FilePlan, NsxReport, write_file
 
@@ -214,11 +214,11 @@ def _integer(value: Any, allowed: range, what: str) -> int:
     return number
 
 
-def _sample_bytes(samples: Any, n_samples: int, n_channels: int, code: str) -> Iterator[memoryview]:
+def _sample_bytes(samples: Any, n_samples: int, n_channels: int, code: str) -> Iterator[Batch]:
     step = max(1, BUFFER_BYTES // (n_channels * np.dtype(code).itemsize))
     for a in range(0, n_samples, step):
         part: NDArray[Any] = np.ascontiguousarray(samples[a : a + step], code)
-        yield part.reshape(-1).view(np.uint8).data
+        yield Batch.of_bytes(part.reshape(-1).view(np.uint8).data)
 
 
 def _channel_header(version: tables.NsxVersion, column: int, channel: NewChannel | Channel) -> bytes:

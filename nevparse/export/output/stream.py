@@ -14,8 +14,9 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from ...traces.packing import BUFFERS, Batch
+from ...traces.packing import Batch
 
+BATCHES = 3  # at a time: being read, waiting to be written, being written
 _KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE: a file is never longer than what was written to it
 _WAIT_S = 0.1  # Windows heeds Ctrl-C only between waits
 NO_SPACE = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
@@ -38,9 +39,11 @@ def stream(batches: Iterable[Batch], file: FileIO, show: Callable[[int], None]) 
     n_waiting = 0
     try:
         for batch in batches:
+            if not to_write.empty():  # the thread that writes has enough to do
+                batch.pack()
             to_write.put(batch)
             n_waiting += 1
-            if n_waiting == BUFFERS:  # the next batch is made in the buffer of the oldest one
+            if n_waiting == BATCHES:
                 n_waiting -= 1
                 show(_n_rows_of_next(written))
         for _ in range(n_waiting):
@@ -75,7 +78,8 @@ def _n_rows_of_next(written: SimpleQueue[int | BaseException]) -> int:
 def _write_each(file: FileIO, to_write: SimpleQueue[Batch | None], written: SimpleQueue[int | BaseException]) -> None:
     try:
         while (batch := to_write.get()) is not None:
-            write_all(file, batch.packed())
+            write_all(file, batch.pack())
+            batch.give_back()
             written.put(batch.n_rows)
     except BaseException as error:  # raised in the thread that exports
         written.put(error)

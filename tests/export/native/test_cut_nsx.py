@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 import nevparse as nv
 from export.native.cutting import NSX_DATE, WHOLE, refused, words
-from nevparse.traces.packing import BUFFERS, ColumnPacker, RowReader
+from nevparse.traces.packing import Batch, BatchReader, ColumnPacker, RowReader
 
 
 def nsx_of(kind, heads, parts, period, rate, **header):
@@ -192,10 +193,20 @@ def test_writing_c08_the_date_stands_for_the_first_sample(opened: Opened, cut: C
 
 
 def test_blocks_that_wait_to_be_written_keep_their_samples() -> None:
-    """The writing thread may be several batches behind: a block's samples stay until its buffer's turn comes again."""
-    data = b.nsx([(1000 * k, np.full((50, 3), k, np.int16)) for k in range(BUFFERS)])
+    """The writing thread may be several batches behind: a buffer is used again when it comes back, and not before."""
+    data = b.nsx([(1000 * k, np.full((50, 3), k, np.int16)) for k in range(9)])
     with nv.open_nsx(data) as ns:
-        reader = RowReader(ColumnPacker(np.array([0, 2]), 3, ns.dtype))
-        waiting = [batch for segment in ns.segments for batch in reader.batches(segment.extents(0, segment.n_samples))]
-        kept = [set(np.frombuffer(batch.packed(), np.int16).tolist()) for batch in waiting]
-    assert kept == [{k} for k in range(BUFFERS)]
+        reader = BatchReader(RowReader(ColumnPacker(np.array([0, 2]), 3, ns.dtype)))
+        waiting: deque[Batch] = deque()
+        kept, places = [], set()
+        for segment in ns.segments:
+            waiting += reader.batches(segment.extents(0, segment.n_samples))
+            if len(waiting) == 3:
+                oldest = waiting.popleft()
+                samples = np.frombuffer(oldest.pack(), np.int16)
+                kept.append(set(samples.tolist()))
+                places.add(samples.ctypes.data)
+                oldest.give_back()
+        kept += [set(np.frombuffer(batch.pack(), np.int16).tolist()) for batch in waiting]
+    assert kept == [{k} for k in range(9)]
+    assert len(places) <= 4  # three that wait, and one for the next

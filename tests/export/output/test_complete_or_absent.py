@@ -9,8 +9,11 @@ import json
 import os
 import time
 import tracemalloc
+from collections.abc import Iterator
+from functools import partial
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,24 +135,28 @@ def test_space_set_aside_does_not_make_a_file_longer(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------- the thread that writes
 
 
-@pytest.mark.parametrize("n_batches", [0, 1, packing.BUFFERS - 1, packing.BUFFERS, 3 * packing.BUFFERS + 1])
-def test_no_batch_is_made_where_one_still_waits_to_be_written(tmp_path: Path, n_batches) -> None:
-    """Each batch is made in the oldest of a few buffers, as `RowReader` does, while a slow file takes the others."""
+@pytest.mark.parametrize("n_batches", [0, 1, stream.BATCHES - 1, stream.BATCHES, 3 * stream.BATCHES + 1])
+def test_no_more_than_a_few_batches_wait_for_a_slow_file(tmp_path: Path, n_batches: int) -> None:
+    """Each buffer is used again once its batch was written; a new one is made where none has come back."""
 
     class Slow(FileIO):
-        def write(self, data):
+        def write(self, data: Any) -> int:
             time.sleep(0.002)
             return super().write(data)
 
-    def batches():
-        buffers = [bytearray(4) for _ in range(packing.BUFFERS)]
+    taken: list[int] = []
+
+    def batches() -> Iterator[packing.Batch]:
+        pool = packing.Pool()
         for k in range(n_batches):
-            buffer = buffers[k % len(buffers)]
-            buffer[:] = k.to_bytes(4, "little")
-            yield packing.Batch(memoryview(buffer), k + 1)
+            buffer = pool.take(4)
+            taken.append(buffer.ctypes.data)
+            pack = partial(np.copyto, buffer.view("<u4"), k)
+            yield packing.Batch(buffer.data, k + 1, [pack], partial(pool.give_back, buffer))
 
     with Slow(tmp_path / "f", "xb") as file:
         shown: list[int] = []
         stream.stream(batches(), file, shown.append)
     assert shown == list(range(1, n_batches + 1))
     assert np.fromfile(tmp_path / "f", "<u4").tolist() == list(range(n_batches))
+    assert len(set(taken)) <= stream.BATCHES

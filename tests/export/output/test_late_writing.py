@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Batches stay as they are until the thread that writes, however late, has written them."""
+"""A buffer is used again when its batch was written, however late, and not before."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from io import FileIO
 from pathlib import Path
@@ -21,17 +20,21 @@ from nevparse.export.native import file_plan
 from nevparse.traces import packing
 
 
-def write_as_late_as_allowed(batches: Iterable[packing.Batch], file: FileIO, show: Callable[[int], None]) -> None:
-    """Write each batch when the next one is made in its buffer, and no earlier."""
-    waiting: deque[packing.Batch] = deque()
+def write_at_the_end(batches: Iterable[packing.Batch], file: FileIO, show: Callable[[int], None]) -> None:
+    """Pack and write every batch when the last one was read: none of their buffers comes back before."""
+    for batch in [*batches]:
+        file.write(batch.pack())
+        batch.give_back()
+        show(batch.n_rows)
+
+
+def write_at_once(batches: Iterable[packing.Batch], file: FileIO, show: Callable[[int], None]) -> None:
+    """Write each batch before the next one is read: one buffer serves all."""
     for batch in batches:
-        waiting.append(batch)
-        if len(waiting) == packing.BUFFERS:
-            oldest = waiting.popleft()
-            file.write(oldest.packed())
-            show(oldest.n_rows)
-    for batch in waiting:
-        file.write(batch.packed())
+        file.write(batch.pack())
+        if not batch.data.readonly:  # nobody needs it any more
+            batch.data[:] = bytes(len(batch.data))
+        batch.give_back()
         show(batch.n_rows)
 
 
@@ -68,7 +71,7 @@ EXPORTS: dict[str, Callable[[Opened, Path], Any]] = {
 @pytest.mark.usefixtures("small_buffers")
 @pytest.mark.parametrize("small_bytes", [0, 20])  # of parts that are copied and joined
 @pytest.mark.parametrize("export", EXPORTS.values(), ids=list(EXPORTS))
-def test_batches_that_are_written_late_are_written_whole(
+def test_batches_are_written_whole_however_late_they_are_written(
     opened: Opened,
     tmp_path: Path,
     export: Callable[[Opened, Path], Any],
@@ -77,7 +80,8 @@ def test_batches_that_are_written_late_are_written_whole(
 ) -> None:
     monkeypatch.setattr(file_plan, "_SMALL_BYTES", small_bytes)
     export(opened, tmp_path / "soon.out")
-    for module in (job, file_plan):
-        monkeypatch.setattr(module, "stream", write_as_late_as_allowed)
-    export(opened, tmp_path / "late.out")
-    assert (tmp_path / "late.out").read_bytes() == (tmp_path / "soon.out").read_bytes()
+    for stream, name in ((write_at_the_end, "late.out"), (write_at_once, "early.out")):
+        for module in (job, file_plan):
+            monkeypatch.setattr(module, "stream", stream)
+        export(opened, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == (tmp_path / "soon.out").read_bytes()

@@ -300,9 +300,7 @@ def test_a_second_ctrl_c_waits_for_what_is_being_written(
     assert left_in(out.parent) == []
 
 
-@pytest.mark.parametrize(
-    "n_batches", [1, packing.BUFFERS, pytest.param(4 * packing.BUFFERS, marks=pytest.mark.thorough)]
-)
+@pytest.mark.parametrize("n_batches", [1, stream.BATCHES, pytest.param(4 * stream.BATCHES, marks=pytest.mark.thorough)])
 def test_a_writer_slower_than_the_wait_loses_nothing(
     tmp_path: Path, n_batches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,7 +312,7 @@ def test_a_writer_slower_than_the_wait_loses_nothing(
             return super().write(data)
 
     with Slow(tmp_path / "f", "xb") as file:
-        batches = (packing.Batch(memoryview(k.to_bytes(4, "little")), k) for k in range(n_batches))
+        batches = (packing.Batch.of_bytes(k.to_bytes(4, "little"))._replace(n_rows=k) for k in range(n_batches))
         shown: list[int] = []
         stream.stream(batches, file, shown.append)
     assert shown == list(range(n_batches))
