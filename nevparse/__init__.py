@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
+    from .clock import Epoch as Epoch
     from .clock import Gap as Gap
     from .clock import TimeBase as TimeBase
     from .errors import AmbiguousEpochs as AmbiguousEpochs
@@ -58,7 +59,6 @@ if TYPE_CHECKING:  # what type checkers see; _HOMES says the same to Python
     from .nev.comments import Comment as Comment
     from .nev.comments import Roi as Roi
     from .nev.electrodes import Electrode as Electrode
-    from .nev.epochs import Epoch as Epoch
     from .nev.epochs import PacketEpochs as PacketEpochs
     from .nev.file import NevFile as NevFile
     from .nev.file import open_nev as open_nev
@@ -107,10 +107,10 @@ _HOMES = {
     "nsx.file": "open_nsx NsxFile SampleUnit",
     "nsx.segments": "Segment Chunk",
     "format.channel": "Channel Filter",
-    "clock": "Gap TimeBase",
+    "clock": "Gap TimeBase Epoch",
     "nev.file": "open_nev NevFile",
     "nev.electrodes": "Electrode",
-    "nev.epochs": "Epoch PacketEpochs",
+    "nev.epochs": "PacketEpochs",
     "recording.recording": "open_recording Recording",
     "traces.traces": "Traces",
     "recording.instruments": "combine_instruments CombinedInstruments",

@@ -6,9 +6,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from fractions import Fraction
 from math import gcd, isfinite
-from typing import Any, NamedTuple, SupportsIndex, SupportsInt
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, SupportsInt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +16,9 @@ from .format import tables
 from .format.dates import START_OF_1970, microseconds_since_1970
 from .format.numbers import INT64_MAX, NO_TICK, integer_array, number, tick_number, tick_values
 from .format.text import duration_text
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Block = tuple[int, int, int]  # offset of the first row, tick, samples
 SampleRange = tuple[int, int]  # first sample, and the sample after the last
@@ -66,6 +68,13 @@ class Gap(NamedTuple):
         span = ("-" if self.seconds < 0 else "") + duration_text(abs(self.seconds))
         where = f"at {self.start_s:.6g} s, after segment {self.after_segment}"
         return f"{self.kind} of {span} ({self.missing_samples} samples) {where}"
+
+
+class Epoch(NamedTuple):
+    """Ticks of the continuous data between two settings of the clock, up to the first tick after it."""
+
+    start_tick: int
+    stop_tick: int
 
 
 def segments_by_epoch(gaps: Iterable[Gap], n_segments: int) -> tuple[range, ...]:
@@ -198,6 +207,8 @@ def _ticks_after(ticks: NDArray[np.int64], zero_tick: int) -> tuple[NDArray[np.i
 
 def tick_after(seconds: float | Fraction, zero_tick: int, tick_rate: int) -> int:
     """The tick nearest to a time in seconds after `zero_tick`; ValueError where that is no finite number."""
+    from fractions import Fraction  # only seconds need it
+
     exact = seconds if isinstance(seconds, Fraction) else number(seconds)
     if not isfinite(exact):
         raise ValueError(f"expected a time in seconds, found {seconds!r}")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import itertools
 import os
@@ -23,7 +22,6 @@ from hypothesis import HealthCheck, settings
 from source.watching import Time
 
 import nevparse as nv
-from nevparse.cli import commands
 from nevparse.nev.file import NevFile
 from nevparse.nsx.file import NsxFile
 from nevparse.source import growth
@@ -87,14 +85,6 @@ def little_to_collect() -> None:
     """Let the many collections in the tests of a file pass over all that is there by now."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_parser() -> Iterator[None]:
-    """Build the parser of the commands once for a thousand of them: that would take longer than most of them do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(commands, "parser", functools.cache(commands.parser))
-        yield
 
 
 @pytest.fixture

@@ -131,6 +131,19 @@ def test_an_export_of_continuous_data_loads_nothing_that_reads_a_nev(tmp_path: P
     assert python("-c", code, DEMO, cwd=tmp_path).returncode == 0
 
 
+def test_info_of_continuous_data_alone_loads_nothing_that_reads_a_nev_or_exports(tmp_path: Path) -> None:
+    shutil.copy(DEMO, tmp_path / "alone.ns5")
+    code = (
+        "import sys\n"
+        "from nevparse.cli.commands import main\n"
+        "assert main(['info', 'alone.ns5']) == 0\n"
+        "rooms = {name.split('.')[1] for name in sys.modules if name.startswith('nevparse.')}\n"
+        "assert rooms.isdisjoint({'nev', 'maps', 'export', 'report'}), rooms\n"
+        "assert not {'fractions', 'glob', 'json'} & set(sys.modules)"
+    )
+    assert python("-c", code, cwd=tmp_path).returncode == 0
+
+
 def test_most_functions_are_short() -> None:
     lengths = [length(node) for file in TREES for node in nodes_of(file) if isinstance(node, ast.FunctionDef)]
     assert statistics.median(lengths) <= 8

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any, NoReturn
 
@@ -61,9 +61,13 @@ class _Parser(argparse.ArgumentParser):
     """One that says what would be right, and shows the usage of the command that was mistyped."""
 
     _given: tuple[str, ...] = ()
+    add_options: Callable[[argparse.ArgumentParser], None] | None = None  # of a command, once it is the one that is run
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is not known here, where the command's own usage is."""
+        if self.add_options is not None:
+            self.add_options(self)
+            self.add_options = None
         self._negative_number_matcher = re.compile(r"-[\d.]")  # a value, as -2: and -500ms are, and no option
         self._given = tuple(_lone_anonymise_last(sys.argv[1:] if args is None else args))
         options = takewhile(lambda text: text != "--", self._given)
@@ -133,29 +137,28 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", "-V", action="version", version=f"nevparse {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     top.epilog = "nevparse COMMAND -h has the options and examples of a command."
-    info = commands.add_parser("info", help="what is in a file: date, duration, channels, gaps, events, damage")
-    info.add_argument(
-        "file", nargs="+", metavar="FILE", help=f"{_ANY_FILE}; or a folder, for a line about each recording"
-    )
-    info.add_argument("--nev", metavar="FILE", help=_OTHER_NEV)
-    info.add_argument("--json", action="store_true", help="print everything as JSON, one line for each file")
-    shown = info.add_mutually_exclusive_group()
+    for name, (what, add_options) in _COMMANDS.items():
+        command = commands.add_parser(name, help=what, formatter_class=argparse.RawDescriptionHelpFormatter)
+        command.epilog = "\n".join(["examples:", *(f"  {line}" for line in EXAMPLES[name])])
+        command.add_options = add_options
+    return top
+
+
+def _add_info(command: argparse.ArgumentParser) -> None:
+    files = f"{_ANY_FILE}; or a folder, for a line about each recording"
+    command.add_argument("file", nargs="+", metavar="FILE", help=files)
+    command.add_argument("--nev", metavar="FILE", help=_OTHER_NEV)
+    command.add_argument("--json", action="store_true", help="print everything as JSON, one line for each file")
+    shown = command.add_mutually_exclusive_group()
     shown.add_argument("--units", action="store_true", help="for a NEV: print the spikes of each unit")
     shown.add_argument("--channels", action="store_true", help="print a table of the channels")
     quality = "measure the channels, and print those that are not good, and why; with --json all of them"
     shown.add_argument("--quality", action="store_true", help=quality)
-    _add_bin(commands.add_parser("bin", help="write chosen channels to a flat .bin, and a .bin.json that describes it"))
-    _add_sorter(commands.add_parser("sorter", help="make a folder that Kilosort, Phy and SpikeInterface open"))
-    _add_cut(commands.add_parser("cut", help="write a part of an NSx or NEV file as a file of the same kind"))
-    check = commands.add_parser("check", help="check a file strictly: every header, block, timestamp and packet")
-    check.add_argument("file", nargs="+", metavar="FILE", help=_ANY_FILE)
-    check.add_argument("--json", action="store_true", help="print findings as JSON, one line each")
-    _add_events(commands.add_parser("events", help="list comments, digital input and every other kind of event"))
-    _add_page(commands.add_parser("report", help="write a page that shows whether a recording is any good"))
-    for name, command in commands.choices.items():
-        command.formatter_class = argparse.RawDescriptionHelpFormatter
-        command.epilog = "\n".join(["examples:", *(f"  {line}" for line in EXAMPLES[name])])
-    return top
+
+
+def _add_check(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", nargs="+", metavar="FILE", help=_ANY_FILE)
+    command.add_argument("--json", action="store_true", help="print findings as JSON, one line each")
 
 
 def _add_bin(command: argparse.ArgumentParser) -> None:
@@ -326,3 +329,14 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     which.add_argument("--edges", action="store_true", help=edges)
     _add_times(times)
     times.add_argument("--epoch", type=int, metavar="N", help=_EPOCH)
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "info": ("what is in a file: date, duration, channels, gaps, events, damage", _add_info),
+    "bin": ("write chosen channels to a flat .bin, and a .bin.json that describes it", _add_bin),
+    "sorter": ("make a folder that Kilosort, Phy and SpikeInterface open", _add_sorter),
+    "cut": ("write a part of an NSx or NEV file as a file of the same kind", _add_cut),
+    "check": ("check a file strictly: every header, block, timestamp and packet", _add_check),
+    "events": ("list comments, digital input and every other kind of event", _add_events),
+    "report": ("write a page that shows whether a recording is any good", _add_page),
+}

@@ -12,7 +12,6 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from fractions import Fraction
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,10 @@ from ..format.text import json_text, printable, ranges_text, size_text
 from .arguments import parser
 from .several_files import DONE, INTERRUPTED, REFUSED, UNUSABLE, expanded, failure, for_each
 from .terminal import UnusableInput, check_readable, colored, print_message, print_report, progress, show_warnings
-from .times import tick_range
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from ..nev.file import NevFile
     from ..nsx.file import NsxFile
     from ..recording.instruments import CombinedInstruments
@@ -87,7 +87,6 @@ def _check_required(arguments: argparse.Namespace) -> None:
 def _info(arguments: argparse.Namespace) -> int:
     from ..nsx.file import NsxFile
     from .info import info_json, info_text, quality_lines
-    from .listing import channel_table, folder_table
     from .opening import as_member, is_folder, open_named
 
     if arguments.nev and len(arguments.file) > 1:
@@ -95,14 +94,7 @@ def _info(arguments: argparse.Namespace) -> int:
 
     def print_info(name: str) -> int:
         if is_folder(name):
-            for option in ("nev", "json", "units", "channels", "quality"):
-                if getattr(arguments, option):
-                    raise UnusableInput(
-                        f"--{option} is for a file or a recording, but {name} is a folder: leave it out"
-                    )
-            lines, is_whole = folder_table(name)
-            print("\n".join(lines), flush=True)
-            return DONE if is_whole else UNUSABLE
+            return _print_folder(name, arguments)
         with open_named(name, arguments.nev) as typed, as_member(typed) as opened:
             if arguments.units and isinstance(opened, NsxFile):
                 raise UnusableInput(f"{opened.path}: continuous data has no units of spikes; leave out --units")
@@ -110,6 +102,8 @@ def _info(arguments: argparse.Namespace) -> int:
                 lines = quality_lines(opened, arguments.json, progress("{} windows".format))
                 print_report([])
             elif arguments.channels and not arguments.json:
+                from .listing import channel_table
+
                 lines = channel_table(opened)
             else:
                 lines = [json_text(info_json(opened))] if arguments.json else info_text(opened, units=arguments.units)
@@ -117,6 +111,17 @@ def _info(arguments: argparse.Namespace) -> int:
         return DONE
 
     return for_each(arguments.file, print_info)
+
+
+def _print_folder(name: str, arguments: argparse.Namespace) -> int:
+    from .listing import folder_table
+
+    for option in ("nev", "json", "units", "channels", "quality"):
+        if getattr(arguments, option):
+            raise UnusableInput(f"--{option} is for a file or a recording, but {name} is a folder: leave it out")
+    lines, is_whole = folder_table(name)
+    print("\n".join(lines), flush=True)
+    return DONE if is_whole else UNUSABLE
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -367,6 +372,7 @@ def _options(
     `continuous` has the segments, and `timed` the clock, where that is not the file itself.
     """
     from .choice import Chosen, indices
+    from .times import tick_range
 
     options = {name: value for name, value in vars(arguments).items() if name not in _NOT_OPTIONS}
     chosen = Chosen(file, options.pop("missing_ok", False))
@@ -388,6 +394,7 @@ def _events(arguments: argparse.Namespace) -> int:
     from ..export.sidecar import read_sidecar
     from . import events
     from .opening import open_events
+    from .times import tick_range
 
     with ExitStack() as stack:
         nev, recording = stack.enter_context(open_events(arguments.file, arguments.nev))

@@ -5,23 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Progress
 from ..format.channel import Channel
 from ..format.dates import date_text
 from ..format.tables import CHANNEL_KINDS
 from ..format.text import counted, duration_text, json_text, printable, ranges_text, size_text
-from ..nev.epochs import Epoch
-from ..nev.file import NevFile
-from ..nev.spikes import count_spikes
 from ..nsx.file import NsxFile
 from ..recording.recording import Recording
-from ..report.timeline import RecordingTimes
 from .terminal import UnusableInput
 
+if TYPE_CHECKING:
+    from ..clock import Epoch
+    from ..nev.file import NevFile
 _Spans = list[list[float]]
 _BAR_CELLS = 60
 _MAX_BUSY = 5
@@ -32,7 +30,7 @@ def info_text(opened: NsxFile | NevFile | Recording, *, units: bool = False) -> 
     """Lines for a person; with `units` the spikes of every unit, and not only their sums."""
     if isinstance(opened, NsxFile):
         return _nsx_lines(opened)
-    return _nev_lines(opened, units) if isinstance(opened, NevFile) else _recording_lines(opened, units)
+    return _recording_lines(opened, units) if isinstance(opened, Recording) else _nev_lines(opened, units)
 
 
 def quality_lines(opened: NsxFile | NevFile | Recording, as_json: bool, progress: Progress | None) -> list[str]:
@@ -95,13 +93,12 @@ def _listed(noun: str, lines: list[str]) -> list[str]:
 
 def _channel_lines(channels: Sequence[Channel]) -> list[str]:
     """One line for each kind of channel, scale and filter."""
-
-    def alike(channel: Channel) -> tuple[int, str, str]:
-        return CHANNEL_KINDS.index(channel.kind), _scale_text(channel), _filter_text(channel)
-
+    alike: dict[tuple[int, str, str], list[Channel]] = {}
+    for channel in channels:
+        key = CHANNEL_KINDS.index(channel.kind), _scale_text(channel), _filter_text(channel)
+        alike.setdefault(key, []).append(channel)
     lines = []
-    for (kind, scale, passband), group in groupby(sorted(channels, key=lambda c: (*alike(c), c.index)), alike):
-        members = list(group)
+    for (kind, scale, passband), members in sorted(alike.items()):
         columns, ids = ranges_text([c.index for c in members]), ranges_text([c.electrode_id for c in members])
         number = f"{CHANNEL_KINDS[kind]:<6} {len(members):>4}"
         labels = " to ".join(dict.fromkeys(members[place].label for place in (0, -1)))
@@ -157,6 +154,8 @@ def _epochs(nev: NevFile) -> list[tuple[int, Epoch]]:
 
 def _spike_lines(nev: NevFile) -> list[str]:
     """Spikes in sum: electrodes, units by class, the busiest electrodes and the silent ones."""
+    from ..nev.spikes import count_spikes
+
     spikes = count_spikes(nev.trains())
     of_electrode = spikes.per_electrode
     if not of_electrode:
@@ -189,6 +188,8 @@ def _unit_lines(nev: NevFile) -> list[str]:
 
 def _recording_lines(recording: Recording, units: bool) -> list[str]:
     """Every file of a recording, and a bar for each that shows when it has data."""
+    from ..report.timeline import RecordingTimes
+
     times = RecordingTimes(dict(recording.files))
     lines = [line for file in recording.files.values() for line in info_text(file, units=units)]
     for epoch in range(times.n_epochs):

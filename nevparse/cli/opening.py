@@ -7,17 +7,19 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from glob import escape, glob
 from math import isnan
+from typing import TYPE_CHECKING
 
 from ..errors import NevParseError
 from ..format.header import begins_as_recording, is_nev
-from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
 from ..recording.members import base_of, members_of
 from ..recording.recording import Recording, open_recording
 from ..source.names import is_same_file
 from .terminal import UnusableInput, check_readable, print_message
+
+if TYPE_CHECKING:
+    from ..nev.file import NevFile
 
 
 def open_named(name: str, nev: str | None = None) -> NsxFile | NevFile | Recording:
@@ -25,7 +27,11 @@ def open_named(name: str, nev: str | None = None) -> NsxFile | NevFile | Recordi
     with check_readable(name):
         if nev is not None or not os.path.lexists(name) or os.path.isdir(name):
             return open_recording(name, nev=nev)
-        return open_nev(name) if is_nev(name) else _open_with_gains(name)
+        if not is_nev(name):
+            return _open_with_gains(name)
+        from ..nev.file import open_nev
+
+        return open_nev(name)
 
 
 def _open_with_gains(name: str) -> NsxFile:
@@ -33,6 +39,8 @@ def _open_with_gains(name: str) -> NsxFile:
     ns = open_nsx(name)
     if not ns.n_channels or not all(isnan(channel.uv_per_bit) for channel in ns.channels):
         return ns
+    from ..nev.file import open_nev
+
     with suppress(NevParseError, OSError), open_nev(members_of(name).get("nev", "")) as nev:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they were shown
@@ -65,6 +73,8 @@ def open_continuous(
 @contextmanager
 def open_events(name: str, nev: str | None = None) -> Iterator[tuple[NevFile, Recording | None]]:
     """Open the NEV of this name, or that of its recording; and the recording, where it has continuous data."""
+    from ..nev.file import NevFile
+
     with open_named(name, nev) as opened:
         if isinstance(opened, NevFile):
             with recording_of(opened) as recording:
@@ -72,6 +82,8 @@ def open_events(name: str, nev: str | None = None) -> Iterator[tuple[NevFile, Re
             return
         with _whole_recording(opened) as recording:
             if recording.nev is None:
+                from glob import escape, glob
+
                 others = sorted(glob(f"{escape(recording.base)}*.[nN][eE][vV]"))
                 advice = f"; --nev {others[0]} takes that one" if others else ""
                 raise UnusableInput(f"{recording.base}: expected a .nev, found {', '.join(recording.members)}{advice}")
@@ -82,27 +94,31 @@ def check_output_name(out: str) -> None:
     """Refuse the last of several recordings as the name of the output, which was forgotten."""
     if out == "-":
         raise UnusableInput("an export cannot go to standard output; name a .bin in the place of -")
-    is_base = not os.path.splitext(out)[1] and _has_members(out)
+    is_base = not os.path.splitext(out)[1] and _members(out)
     if is_base or base_of(out) != out or begins_as_recording(out):
         what = "is a recording" if os.path.exists(out) or is_base else "is a recording's name"
         raise UnusableInput(f"{out} {what}, but the last name must be that of the .bin to write: add one after it")
 
 
-def _has_members(base: str) -> bool:
+def _members(name: str) -> dict[str, str]:
+    """The files of the recording of this name; none where there is no such recording."""
     try:
-        return bool(members_of(base))
+        return members_of(name)
     except OSError:
-        return False
+        return {}
 
 
 def is_folder(name: str) -> bool:
     """Whether a name is that of a folder, and not of a recording as well."""
-    return os.path.isdir(name) and not _has_members(name)
+    return os.path.isdir(name) and not _members(name)
 
 
 @contextmanager
 def as_member(opened: NsxFile | NevFile | Recording) -> Iterator[NsxFile | NevFile | Recording]:
     """A file as the member of its recording that it is, which has the recording's seconds and epochs."""
+    if isinstance(opened, NsxFile) and len(_members(opened.path)) < 2:
+        yield opened  # it is all of its recording
+        return
     with recording_of(opened) as recording:
         if recording is None or isinstance(opened, Recording):
             yield opened

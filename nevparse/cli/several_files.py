@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from glob import glob, has_magic
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -30,12 +29,14 @@ def expanded(names: Iterable[str]) -> list[str]:
     """The names, and for a pattern that is no name itself every file that it fits: cmd.exe leaves that to us."""
     files: list[str] = []
     for name in names:
-        if not has_magic(name.removeprefix(_VERBATIM)) or os.path.exists(name):
+        if os.path.exists(name) or not re.search("[*?[]", name.removeprefix(_VERBATIM)):
             files.append(name)
-        elif found := sorted(glob(name)):
-            files += found
-        else:
+            continue
+        from glob import glob
+
+        if not (found := sorted(glob(name))):
             raise UnusableInput(f"no file fits the pattern {name}")
+        files += found
     return files
 
 

@@ -93,12 +93,13 @@ def _recorded_span(file: Timed) -> tuple[int, int] | None:
 
 def count_from_recording(file: NsxFile | NevFile) -> bool:
     """Let the seconds of a file count from its recording's first sample; False where the recording has none."""
+    from ..nsx.file import NsxFile
     from .opening import as_member
 
     with as_member(file) as member:
         if member is not file:
             file._count_seconds_from(member.zero_tick)
-        return member is not file
+        return member is not file or (isinstance(file, NsxFile) and file.n_samples > 0)
 
 
 def _tick(time: Time | None, file: Timed) -> int | None:

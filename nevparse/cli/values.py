@@ -7,13 +7,16 @@ import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from datetime import datetime
-from fractions import Fraction
 from functools import wraps
 from math import isfinite
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from ..format.tables import EVENT_KINDS, MAX_CHANNELS, EventKind
-from .times import time
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from .times import Time
 
 T = TypeVar("T")
 _TIMES = "12.5 or 12.5s (seconds after the first sample), 500ms, 00:01:30, 375000t (ticks), 2024-05-06T07:08:09 (UTC)"
@@ -104,16 +107,22 @@ def excluded(text: str) -> list[int | str]:
     return parts
 
 
-@_expected(_TIMES)
-def moment(text: str) -> int | Fraction | datetime:
-    """A time as `times.time` reads it."""
+def _time(text: str) -> Time:
+    from .times import time  # exact fractions, which few commands need
+
     return time(text)
+
+
+@_expected(_TIMES)
+def moment(text: str) -> Time:
+    """A time as `times.time` reads it."""
+    return _time(text)
 
 
 @_expected("times of the instruments, such as 0,2.5 (seconds) or 0,75000t (ticks)")
 def offsets(text: str) -> list[int | Fraction]:
     """Ticks and seconds: ``0,75000t`` or ``0,2.5``."""
-    times = [time(part) for part in text.split(",")]
+    times = [_time(part) for part in text.split(",")]
     shifts = [part for part in times if not isinstance(part, datetime)]
     if len(shifts) < len(times):
         raise ValueError(text)
@@ -123,8 +132,8 @@ def offsets(text: str) -> list[int | Fraction]:
 @_expected("a number of seconds")
 def seconds(text: str) -> float:
     """A finite number of seconds, 0 or more: ``5`` or ``500ms``."""
-    value = time(text)
-    if not isinstance(value, Fraction) or value < 0:
+    value = _time(text)
+    if isinstance(value, (int, datetime)) or value < 0:
         raise ValueError(text)
     return float(value)
 

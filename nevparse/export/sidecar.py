@@ -186,7 +186,8 @@ class Sidecar(Closable, RowTimes):
         numpy.ndarray
             int64, of the shape of `ticks`; -1 where no row was recorded then.
         """
-        from ..nev.epochs import Epoch, assign_packets, warn_of_ambiguous  # only who has a NEV needs them
+        from ..clock import Epoch
+        from ..nev.epochs import assign_packets, warn_of_ambiguous  # only who has a NEV needs them
         from ..recording.epochs import match_epochs
         from ..recording.successive_nevs import SuccessiveRecordings
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..clock import Epoch
 from ..errors import AmbiguousEpochs, warn
 from .packets import Packets
 from .resets import LATE_S, N_COMPARED, Counts, Ticks, find_steps_back, find_strays, group_of, n_resets_before
@@ -29,13 +30,6 @@ _STRAYS_AT_ONCE = 1 << 14
 EpochNumbers = NDArray[np.int16]
 _Flags = NDArray[np.bool_]
 _Pieces = list[tuple[int, int]]  # the first packet of each piece, and its epoch
-
-
-class Epoch(NamedTuple):
-    """Ticks of the continuous data between two settings of the clock, up to the first tick after it."""
-
-    start_tick: int
-    stop_tick: int
 
 
 class PacketEpochs(NamedTuple):

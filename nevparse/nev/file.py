@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import TimeBase, TimedFile, find_time_base, requested_ticks
+from ..clock import Epoch, TimeBase, TimedFile, find_time_base, requested_ticks
 from ..errors import Damage, FormatError
 from ..format import tables
 from ..format.channel import warn_of_unknown_scale
@@ -37,7 +37,7 @@ from . import headers as nev_headers
 from .comments import Comment, decode_comment, merge_comments
 from .edges import find_edges
 from .electrodes import Electrode, describe_electrodes
-from .epochs import Epoch, PacketEpochs, assign_by_resets, assign_packets, epochs_by_resets
+from .epochs import PacketEpochs, assign_by_resets, assign_packets, epochs_by_resets
 from .packets import KIND_CODES, PacketNumbers, Packets, no_epochs
 from .resets import Reset
 from .spikes import N_IDS, N_UNITS, Spikes, distinct_numbers, number_list, unit_class

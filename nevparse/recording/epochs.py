@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..clock import ticks_recorded
-from ..nev.epochs import Epoch
+from ..clock import Epoch, ticks_recorded
 from ..nsx.file import NsxFile
 
 

@@ -7,22 +7,25 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..clock import convert_ticks
+from ..clock import Epoch, convert_ticks
 from ..errors import DamagedFile, FormatError, warn
 from ..format.lookup import read_only
 from ..format.notebook import summary_html
 from ..format.numbers import integer, integer_array, tick_values
 from ..format.text import duration_text
-from ..nev.epochs import MOST_EPOCHS, Epoch, PacketEpochs, warn_of_ambiguous
-from ..nev.file import NevFile, open_nev
 from ..nsx.file import NsxFile, open_nsx
 from ..source.base import Closable
 from .epochs import EpochFinder, epochs_of, match_epochs, most_epochs
 from .members import base_of, instruments_of, members_of
+
+if TYPE_CHECKING:  # a recording without a NEV does not load what reads one
+    from ..nev.epochs import PacketEpochs
+    from ..nev.file import NevFile
 
 
 class Recording(Closable):
@@ -72,6 +75,8 @@ class Recording(Closable):
     def _open(self, suffix: str) -> None:
         try:
             if suffix == "nev":
+                from ..nev.file import open_nev
+
                 self.files[suffix] = self.nev = open_nev(self.members[suffix])
             else:
                 self.files[suffix] = open_nsx(self.members[suffix], nev=self.nev)
@@ -196,6 +201,8 @@ class Recording(Closable):
         wanted = convert_ticks(wanted, nev.tick_rate, file.tick_rate)
         if packets is None or (self.is_one_epoch and len(file.epochs) == 1):
             return file.locate(wanted)
+        from ..nev.epochs import MOST_EPOCHS, warn_of_ambiguous
+
         chosen, epochs = integer_array(packets, "packets"), nev.epochs
         warn_of_ambiguous(self.base, nev.packet_epochs, chosen)
         numbers = nev.packet_epochs.epoch[chosen]
@@ -285,6 +292,8 @@ def open_recording(path: str | os.PathLike[str], *, nev: str | os.PathLike[str] 
         raise TypeError(f"expected the path of a member, found {type(path).__name__}; open_nsx and open_nev take it")
     members = members_of(path)
     if nev is not None:
+        from ..nev.file import open_nev
+
         open_nev(nev).close()  # one that was named is never left out
         members["nev"] = os.fspath(nev)
     recording = Recording(base_of(path), members)
