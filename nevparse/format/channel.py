@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite, isnan, nan
 from typing import Any, NamedTuple
 
@@ -91,7 +92,11 @@ def uv_per_bit_by_electrode(nev: Any) -> dict[int, float]:
 
 def read_filter(fields: Any, name: str) -> Filter | None:
     """The filter called `name` (``high_pass`` or ``low_pass``) of a channel's header; None where it has none."""
-    corner_mhz, order, kind = (int(fields[f"{name}_{part}"]) for part in ("mhz", "order", "type"))
+    return _filter(fields[f"{name}_mhz"], fields[f"{name}_order"], fields[f"{name}_type"])
+
+
+@lru_cache(maxsize=64)  # nearly all channels have the same
+def _filter(corner_mhz: int, order: int, kind: int) -> Filter | None:
     if corner_mhz in (0, tables.NO_CORNER) or order == 0 or kind == 0:
         return None
     return Filter(corner_mhz / 1000, order, tables.FILTER_TYPES.get(kind, str(kind)))

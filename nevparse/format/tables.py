@@ -15,8 +15,7 @@ A version gives its difference from another one, and is looked up by ``(magic, (
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from .layout import Layout
 
@@ -87,8 +86,7 @@ MAX_CHANNELS = 0x10000  # electrode ids have 16 bits
 BLOCK_HEADER = 1  # the only legal value of the header byte
 
 
-@dataclass(frozen=True)
-class NsxVersion:
+class NsxVersion(NamedTuple):
     """One version of the continuous-data format."""
 
     name: str
@@ -105,11 +103,11 @@ class NsxVersion:
 
 NSX_21 = NsxVersion("2.1", NSX_BASIC_21, NSX_CHANNEL_21, None, None)
 NSX_22 = NsxVersion("2.2", NSX_BASIC_22, NSX_CHANNEL, b"CC", NSX_BLOCK)
-NSX_30 = replace(NSX_22, name="3.0", block=NSX_BLOCK_30, origin_at_first=True, may_have_one_sample_packets=True)
-NSX_22_RIPPLE = replace(NSX_22, basic=NSX_BASIC_RIPPLE, vendor="ripple")
-NFX_22 = replace(NSX_22_RIPPLE, channel=NFX_CHANNEL, channel_type=b"FC", sample="<f4")
-NSX_22 = replace(NSX_22, ripple=NSX_22_RIPPLE)
-NSX_23 = replace(NSX_22, name="2.3", ripple=replace(NSX_22_RIPPLE, name="2.3"))
+NSX_30 = NSX_22._replace(name="3.0", block=NSX_BLOCK_30, origin_at_first=True, may_have_one_sample_packets=True)
+NSX_22_RIPPLE = NSX_22._replace(basic=NSX_BASIC_RIPPLE, vendor="ripple")
+NFX_22 = NSX_22_RIPPLE._replace(channel=NFX_CHANNEL, channel_type=b"FC", sample="<f4")
+NSX_22 = NSX_22._replace(ripple=NSX_22_RIPPLE)
+NSX_23 = NSX_22._replace(name="2.3", ripple=NSX_22_RIPPLE._replace(name="2.3"))
 NSX_VERSIONS: dict[tuple[bytes, tuple[int, int]], NsxVersion] = {
     (b"NEURALSG", (2, 1)): NSX_21,
     (b"NEURALCD", (2, 2)): NSX_22,
@@ -269,8 +267,7 @@ DIGITAL_30 = DIGITAL_23.retyped("digital 3.0", "tick", "Q").overlaid("digital 3.
 )
 
 
-@dataclass(frozen=True)
-class NevVersion:
+class NevVersion(NamedTuple):
     """One version of the event format."""
 
     name: str
@@ -311,23 +308,23 @@ _PACKETS_30["digital"] = DIGITAL_30
 _IDS = {0: "digital", 0xFFFF: "comment", 0xFFFE: "video_sync", 0xFFFD: "tracking", 0xFFFC: "button", 0xFFFB: "config"}
 _IDS_30 = _IDS | {0xFFFB: "log", 0xFFFA: "config", 0xFFF9: "recording"}
 NEV_23 = NevVersion("2.3", _HEADERS, _PACKETS, _IDS)
-NEV_30 = replace(
-    NEV_23, name="3.0", packets=_PACKETS_30, system_ids=_IDS_30, origin_at_first=True, origin_note="UTC",
+NEV_30 = NEV_23._replace(
+    name="3.0", packets=_PACKETS_30, system_ids=_IDS_30, origin_at_first=True, origin_note="UTC",
     comment_start="back",  # the document's u32 cannot hold the 64-bit timestamp it speaks of; the maker's reader agrees
 )
-NEV_22 = replace(
-    NEV_23, name="2.2", extended=_HEADERS | {b"NEUEVWAV": NEUEVWAV_20}, packets=_PACKETS | {"digital": DIGITAL_20},
+NEV_22 = NEV_23._replace(
+    name="2.2", extended=_HEADERS | {b"NEUEVWAV": NEUEVWAV_20}, packets=_PACKETS | {"digital": DIGITAL_20},
 )
-NEV_22_RIPPLE = replace(
-    NEV_22, basic=NEV_BASIC_RIPPLE, vendor="ripple", origin_note="taken as UTC: the document names no time zone",
+NEV_22_RIPPLE = NEV_22._replace(
+    basic=NEV_BASIC_RIPPLE, vendor="ripple", origin_note="taken as UTC: the document names no time zone",
     extended=_HEADERS | {b"NEUEVWAV": NEUEVWAV_RIPPLE}, packets=_PACKETS | {"digital": DIGITAL_RIPPLE},
     spike_ids=(1, 5120), stim_ids=(5121, 10240), thresholds_in_uv=True,
 )
-NEV_22 = replace(NEV_22, ripple=NEV_22_RIPPLE)
-NEV_23 = replace(NEV_23, ripple=replace(NEV_22_RIPPLE, name="2.3"))
+NEV_22 = NEV_22._replace(ripple=NEV_22_RIPPLE)
+NEV_23 = NEV_23._replace(ripple=NEV_22_RIPPLE._replace(name="2.3"))
 NEV_VERSIONS: dict[tuple[bytes, tuple[int, int]], NevVersion] = {
-    (b"NEURALEV", (2, 0)): replace(NEV_22, name="2.0", ripple=None),
-    (b"NEURALEV", (2, 1)): replace(NEV_22, name="2.1", ripple=None),
+    (b"NEURALEV", (2, 0)): NEV_22._replace(name="2.0", ripple=None),
+    (b"NEURALEV", (2, 1)): NEV_22._replace(name="2.1", ripple=None),
     (b"NEURALEV", (2, 2)): NEV_22,
     (b"NEURALEV", (2, 3)): NEV_23,
     (b"BREVENTS", (3, 0)): NEV_30,

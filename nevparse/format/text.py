@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 # µ as a real character in both spellings, and as its two UTF-8 spellings look once decoded byte by byte
@@ -14,6 +15,8 @@ _MICROVOLT_SPELLINGS = ("\u00b5V", "\u03bcV", "\u00c2\u00b5V", "\u00ce\u00bcV")
 def decode_text(raw: bytes) -> str:
     """Decode a fixed text field: up to the first NUL, without padding spaces, as cp1252, else as latin-1."""
     cut = raw.split(b"\0", 1)[0].rstrip(b" ")
+    if cut.isascii():  # nearly all are, and the codec for others is slow
+        return cut.decode("ascii")
     try:
         return cut.decode("cp1252")
     except UnicodeDecodeError:
@@ -41,6 +44,7 @@ def json_text(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, indent=indent, allow_nan=False)
 
 
+@lru_cache(maxsize=64)  # nearly all channels have the same
 def unit_name(raw: bytes) -> str:
     """A unit as the file spells it, with every spelling of µV as ``uV``."""
     unit = decode_text(raw).strip()

@@ -38,6 +38,7 @@ from ..traces.selection import (
     SampleSelection,
     TimeSelection,
     as_slice,
+    choose_by_column,
     choose_columns,
     part_of,
     takes,
@@ -218,6 +219,8 @@ class NsxFile(Closable, Continuous):
         ...     ns.columns(labels="elec*", exclude=[2, "elec1??"])[:4].tolist()
         [0, 2, 3, 4]
         """
+        if all(given is None for given in (electrodes, labels, kind, exclude)):
+            return choose_by_column(self.n_channels, channels)  # what the channels are need not be known
         return choose_columns(
             self.channels, exclude, channels=channels, electrodes=electrodes, labels=labels, kind=kind
         )

@@ -108,7 +108,7 @@ def choose_columns(channels: Sequence[Channel], /, exclude: ExcludeChoice = None
     given = {name: value for name, value in selection.items() if value is not None}
     if len(given) > 1:
         raise ValueError(f"expected one way to choose columns, found {' and '.join(given)}")
-    name, wanted = next(iter(given.items()), ("channels", slice(None)))
+    name, wanted = next(iter(given.items()), ("channels", None))
     columns = _CHOOSERS[name](channels, wanted)
     if exclude is None:
         return columns
@@ -168,11 +168,11 @@ def _excluded(named: Sequence[tuple[int, int, str]], exclude: ExcludeChoice) -> 
     return left_out
 
 
-def _by_column(channels: Sequence[Channel], wanted: ChannelChoice) -> NDArray[np.intp]:
-    n_channels = len(channels)
+def choose_by_column(n_channels: int, wanted: ChannelChoice) -> NDArray[np.intp]:
+    """Columns that numbers, slices or a mask name; with None all of them."""
     every: NDArray[np.intp] = np.arange(n_channels)
-    if isinstance(wanted, slice):
-        return every[wanted]
+    if wanted is None or isinstance(wanted, slice):
+        return every if wanted is None else every[wanted]
     parts = one_or_more(wanted)
     if any(isinstance(part, slice) for part in parts):
         parts = [column for part in parts for column in (every[part] if isinstance(part, slice) else [part])]
@@ -190,6 +190,10 @@ def _by_column(channels: Sequence[Channel], wanted: ChannelChoice) -> NDArray[np
     except IndexError:
         absent = [column for column in columns.tolist() if not -n_channels <= column < n_channels]
         raise ValueError(f"expected columns 0 to {n_channels - 1}, found {ranges_text(absent)}") from None
+
+
+def _by_column(channels: Sequence[Channel], wanted: ChannelChoice) -> NDArray[np.intp]:
+    return choose_by_column(len(channels), wanted)
 
 
 def _by_electrode(channels: Sequence[Channel], wanted: ElectrodeChoice) -> NDArray[np.intp]:
