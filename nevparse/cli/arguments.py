@@ -61,13 +61,9 @@ class _Parser(argparse.ArgumentParser):
     """One that says what would be right, and shows the usage of the command that was mistyped."""
 
     _given: tuple[str, ...] = ()
-    add_options: Callable[[argparse.ArgumentParser], None] | None = None  # of a command, once it is the one that is run
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is not known here, where the command's own usage is."""
-        if self.add_options is not None:
-            self.add_options(self)
-            self.add_options = None
         self._negative_number_matcher = re.compile(r"-[\d.]")  # a value, as -2: and -500ms are, and no option
         self._given = tuple(_lone_anonymise_last(sys.argv[1:] if args is None else args))
         options = takewhile(lambda text: text != "--", self._given)
@@ -131,16 +127,17 @@ def _lone_anonymise_last(arguments: Sequence[str]) -> list[str]:
     return [*others, *["--anonymise"] * len(alone), *arguments[n:]]
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every command with its options; ``command`` is the name of the one that was given."""
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """The parser of a command, which is quickly made, or where it is none of them that of all."""
     top = _Parser("nevparse", description="Read Blackrock and Ripple recordings.")
     top.add_argument("--version", "-V", action="version", version=f"nevparse {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     top.epilog = "nevparse COMMAND -h has the options and examples of a command."
-    for name, (what, add_options) in _COMMANDS.items():
-        command = commands.add_parser(name, help=what, formatter_class=argparse.RawDescriptionHelpFormatter)
-        command.epilog = "\n".join(["examples:", *(f"  {line}" for line in EXAMPLES[name])])
-        command.add_options = add_options
+    for name in [command] if command in _COMMANDS else _COMMANDS:
+        what, add_options = _COMMANDS[name]
+        one = commands.add_parser(name, help=what, formatter_class=argparse.RawDescriptionHelpFormatter)
+        one.epilog = "\n".join(["examples:", *(f"  {line}" for line in EXAMPLES[name])])
+        add_options(one)
     return top
 
 

@@ -48,10 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has a µ, which --help prints too
-    top = parser()
     typed = list(sys.argv[1:] if argv is None else argv)
     words = {"help": [*typed[1:], "--help"], "version": ["--version"]}
-    arguments = top.parse_args(words.get(typed[0], typed) if typed else typed)
+    typed = words.get(typed[0], typed) if typed else typed
+    top = parser(*typed[:1])
+    arguments = top.parse_args(typed)
     if arguments.command is None:
         top.print_help()
         return UNUSABLE
