@@ -129,8 +129,8 @@ class TimestampWriter:
 
     def add_packets(self, packets: Buffer, n_packets: int, source: Source, first: int) -> None:
         """Write the timestamps of packets, the first of which is packet `first` of a file."""
-        self.check.add_packets(packets, n_packets, source, first)
-        write_all(self._file, self.check.ticks(packets, n_packets, source).tobytes())
+        ticks = self.check.add_packets(packets, n_packets, source, first)
+        write_all(self._file, ticks.view(np.uint8).data)
 
     def add_filled(self, rows: FilledRows) -> None:
         """Write the times of filled rows."""

@@ -355,28 +355,30 @@ class TimestampCheck:
         self._index, self._detector = index, GapDetector(index.clock)
         self._n_shuffled = 0
 
-    def headers(self, packets: NDArray[np.uint8], n_packets: int) -> NDArray[np.void]:
-        """The headers of packets in a buffer."""
-        headers: NDArray[np.void] = np.ndarray((n_packets,), self._index.packets.header_dtype, packets.data)
-        return headers
-
-    def ticks(self, packets: NDArray[np.uint8], n_packets: int, source: Source) -> NDArray[np.int64]:  # noqa: ARG002
-        """The timestamps of packets in a buffer."""
-        return signed_ticks(self.headers(packets, n_packets)["tick"])
-
     def add_filled(self, rows: FilledRows) -> None:
         """Filled rows have no packets."""
 
-    def add_packets(self, packets: NDArray[np.uint8], n_packets: int, source: Source, first: int) -> None:  # noqa: ARG002
-        """Take packets `first` and on of a file; FullScanNeeded where probing missed a break or a longer packet."""
+    def add_packets(
+        self,
+        packets: NDArray[np.uint8],
+        n_packets: int,
+        source: Source,  # noqa: ARG002
+        first: int,
+    ) -> NDArray[np.int64]:
+        """Take packets `first` and on of a file, and give their timestamps.
+
+        Raises FullScanNeeded where probing missed a break or a longer packet.
+        """
+        headers: NDArray[np.void] = np.ndarray((n_packets,), self._index.packets.header_dtype, packets.data)
+        ticks = np.ascontiguousarray(signed_ticks(headers["tick"]))
         if self._index.is_fully_scanned:  # it has read them all; a part of them may begin within a shuffled group
             a, b = np.searchsorted(self._index.steps.shuffled, (first, first + n_packets))
             self._n_shuffled += int(b - a)
-            return
-        headers = self.headers(packets, n_packets)
-        self._detector.add(signed_ticks(headers["tick"]), first)
+            return ticks
+        self._detector.add(ticks, first)
         if not _all_single_sample(headers) or self._detector.has_unknown_break(self._index.steps.breaks):
             raise FullScanNeeded
+        return ticks
 
     def use_breaks_of(self, other: TimestampCheck | None) -> None:
         """Judge against the breaks of another check, of the same file after it has grown."""

@@ -131,18 +131,14 @@ class SuccessiveCheck:
     def __init__(self, checks: Mapping[Source, tuple[Any, int]]) -> None:
         self._checks = checks  # and what is added to the ticks of each file
 
-    def add_packets(self, packets: NDArray[np.uint8], n_packets: int, source: Source, first: int) -> None:
-        """Take packets `first` and on of a file; FullScanNeeded as `TimestampCheck` raises it."""
-        self._checks[source][0].add_packets(packets, n_packets, source, first)
+    def add_packets(self, packets: NDArray[np.uint8], n_packets: int, source: Source, first: int) -> NDArray[np.int64]:
+        """Take packets `first` and on of a file, as `TimestampCheck` does, and give their timestamps."""
+        check, offset = self._checks[source]
+        ticks: NDArray[np.int64] = check.add_packets(packets, n_packets, source, first) + offset
+        return ticks
 
     def add_filled(self, rows: FilledRows) -> None:
         """Filled rows have no packets."""
-
-    def ticks(self, packets: NDArray[np.uint8], n_packets: int, source: Source) -> NDArray[np.int64]:
-        """The timestamps of packets in a buffer."""
-        check, offset = self._checks[source]
-        ticks: NDArray[np.int64] = check.ticks(packets, n_packets, source) + offset
-        return ticks
 
     def finish(self) -> int:
         """Judge the last packets; returns the number of samples that are out of order."""

@@ -28,7 +28,7 @@ Work = list[Callable[[], None]]
 class RowObserver(Protocol):
     """Sees the packets that rows are read from, and the filled rows between them, in order."""
 
-    def add_packets(self, packets: Buffer, n_packets: int, source: Source, first: int) -> None:
+    def add_packets(self, packets: Buffer, n_packets: int, source: Source, first: int) -> Any:
         """Take packets, the first of which is packet `first` of a file."""
 
     def add_filled(self, rows: FilledRows) -> None:
