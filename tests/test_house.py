@@ -176,14 +176,10 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_the_program_is_what_the_package_names() -> None:
-    named = re.search(
-        r'^nevparse = "([\w.]+):(\w+)"$', (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    assert named is not None
-    code = (
-        f"import sys; from {named[1]} import {named[2]} as run; sys.argv[1:] = ['info', {str(DEMO)!r}]; sys.exit(run())"
-    )
-    assert b"144 channels" in python("-c", code).stdout
+    project = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
+    ((module, function),) = re.findall(r'^nevparse = "([\w.]+):(\w+)"$', project, re.MULTILINE)
+    code = f"import sys; from {module} import {function} as run; sys.exit(run())"
+    assert b"144 channels" in python("-c", code, "info", DEMO).stdout
 
 
 def test_the_top_level_holds_what_was_agreed() -> None:

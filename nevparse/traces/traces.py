@@ -505,8 +505,8 @@ class Traces:
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
         """What each column is; `Channel.index` is the column of the traces."""
-        channels = self.recording.channels
-        return tuple(replace(channels[column], index=k) for k, column in enumerate(self.columns.tolist()))
+        channels = [self.recording.channels[column] for column in self.columns.tolist()]
+        return tuple(one if one.index == k else replace(one, index=k) for k, one in enumerate(channels))
 
     @property
     def gain_to_uv(self) -> NDArray[np.float64]:

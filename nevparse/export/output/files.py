@@ -227,8 +227,8 @@ class OutputFiles:
         return [
             prefix + name[: len(name) - len(ending)]  # not joined: the lock's name has the caller's separators too
             for name in (os.listdir(folder) if os.path.isdir(folder) else ())
-            if re.fullmatch(pattern, name)
-            or (re.fullmatch(pattern, name, re.IGNORECASE) and ignores_case(prefix + name))
+            if re.fullmatch(pattern, name, re.IGNORECASE)
+            and (re.fullmatch(pattern, name) or ignores_case(prefix + name))
         ]
 
     def _is_companion(self, target: str) -> bool:
