@@ -298,7 +298,9 @@ def test_timing_c40_and_c43_blocks_of_each_instrument_are_nearest_to_their_time(
         rows = wide[:, 2 * k : 2 * k + 2]
         recorded = (rows[:, 1] != -1) | (policy == "join")
         late = np.abs((made.ticks[places_of(rows[recorded])] - grid[recorded]) / made.step)
-        assert late[is_first(rows[recorded])].max() <= 0.6 + 2 / made.step
+        # what a sample behind rows that are left out repeats may be among these
+        is_behind_row = np.diff(grid[recorded], prepend=grid[0] - made.step) < 1.5 * made.step
+        assert late[is_first(rows[recorded]) & is_behind_row].max() <= 0.6 + 2 / made.step
         assert late.max() <= 1 + 2 / made.step
         if policy == "fill":
             n_seen, changes = len(set(places_of(rows[recorded]).tolist())), report.instruments[k]

@@ -85,7 +85,7 @@ def test_memory_stays_bounded_whatever_the_size(tmp_path: Path, out: Path, colum
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert peak < (12_000_000 if os.name == "posix" else 14_000_000)  # Windows reads through a copy
+    assert peak < (15_000_000 if os.name == "posix" else 17_000_000)  # Windows reads through a copy
     assert out.stat().st_size == ns.n_samples * 2 * (16 if columns != slice(0, 10) else 10)
 
 
