@@ -507,6 +507,11 @@ def _traces_first_batch(inputs: Inputs) -> Any:
         return np.array(ns.traces(channels=slice(0, inputs.n_columns), gaps="join")[:BATCH])  # in memory, not mapped
 
 
+@case("traces_first_batch", "numpy.memmap of a .bin that was exported before: its first batch")
+def _memmap_first_batch(inputs: Inputs) -> Any:
+    return np.array(_memmap_of(inputs)[:BATCH])
+
+
 # --------------------------------------------------------------------------------------------------------- reading
 
 
