@@ -144,6 +144,18 @@ def test_info_of_continuous_data_alone_loads_nothing_that_reads_a_nev_or_exports
     assert python("-c", code, cwd=tmp_path).returncode == 0
 
 
+def test_info_of_a_recording_does_not_make_numpy_load_more() -> None:
+    code = (
+        "import sys, numpy.typing\n"
+        "before = set(sys.modules)\n"
+        "from nevparse.cli.commands import main\n"
+        "assert main(['info', *sys.argv[1:]]) == 0\n"
+        "more = {name for name in set(sys.modules) - before if name.startswith('numpy.')}\n"
+        "assert not more, more"
+    )
+    assert python("-c", code, DEMO.with_suffix("")).returncode == 0
+
+
 def test_most_functions_are_short() -> None:
     lengths = [length(node) for file in TREES for node in nodes_of(file) if isinstance(node, ast.FunctionDef)]
     assert statistics.median(lengths) <= 8

@@ -128,7 +128,7 @@ def _lone_anonymise_last(arguments: Sequence[str]) -> list[str]:
 
 
 def parser(command: str = "") -> argparse.ArgumentParser:
-    """The parser of a command, which is quickly made, or where it is none of them that of all."""
+    """A parser of one command, which is made quickly; where the name is of none, of all of them."""
     top = _Parser("nevparse", description="Read Blackrock and Ripple recordings.")
     top.add_argument("--version", "-V", action="version", version=f"nevparse {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")

@@ -137,6 +137,8 @@ def find_strays(ticks: Ticks, least: int, late: int) -> NDArray[np.intp]:
     strays, packets = np.empty(0, np.intp), np.arange(0)
     for _ in range(_PASSES):
         at = _large_steps_back(ticks, least)
+        if not at.size:
+            break  # at once in most files; numpy loads its masked arrays for a union
         ahead = np.where(at > 1, ticks[at - 2], ~INT64_MAX)
         behind = np.where(at + 1 < ticks.size, ticks[np.minimum(at + 1, ticks.size - 1)], INT64_MAX)
         is_low, is_high = ticks[at - 1] <= _later(behind, late), ahead <= _later(ticks[at], late)
