@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate, chain, pairwise
 from typing import Any, NamedTuple, Protocol
@@ -19,10 +19,10 @@ from .plan import FilledRows
 
 BUFFER_BYTES = 1 << 21  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
 _MAX_RANGES = 8  # columns in more ranges than this are gathered one by one
+_MAX_HEADER_BYTES = 16  # of a packet, before its samples
 _INDEX_SIZE = 1 << 15  # samples gathered at once: their index has 256 kB
 _NO_BYTES = np.empty(0, np.uint8)
 Buffer = NDArray[np.uint8]
-Work = list[Callable[[], None]]
 
 
 class RowObserver(Protocol):
@@ -43,7 +43,7 @@ class Batch(NamedTuple):
 
     data: memoryview
     n_rows: int
-    pending: Work
+    pending: list[Callable[[], None]]
     give_back: Callable[[], None]
 
     @classmethod
@@ -86,21 +86,32 @@ class ColumnPacker:
         self._rows_at_once = max(1, _INDEX_SIZE // columns.size)
         self.keeps_rows = self._ranges == [(0, 0, n_channels)]  # rows are written just as they are read
 
-    def pack(self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: RowSpace) -> None:
-        """Pack `n_rows` rows, which are `stride` bytes apart in `raw` behind a header each, into `out`."""
+    def is_like(self, other: ColumnPacker) -> bool:
+        """Whether it takes the same few ranges of columns out of rows of the same length."""
+        return 0 < len(self._ranges) <= _MAX_RANGES and (self._ranges, self._n_channels) == (
+            other._ranges,
+            other._n_channels,
+        )
+
+    def pack(self, rows: RawRows) -> None:
+        """Pack rows of a file, or of several that are alike."""
         if len(self._ranges) <= _MAX_RANGES:
-            self._copy_ranges(raw, n_rows, header_bytes, stride, out)
+            self._copy_ranges(rows)
             return
+        raw, header_bytes = rows.raw, rows.row_bytes - self.file_row_bytes
         if header_bytes:  # rows between packet headers are not aligned: they are moved together first
             row = np.dtype(f"V{self.file_row_bytes}")
-            raw = np.ascontiguousarray(_fields(raw, row, n_rows, header_bytes, stride)).view(np.uint8)
-        self._gather(np.ndarray((n_rows, self._n_channels), self._dtype, raw.data), out)
+            raw = np.ascontiguousarray(_fields(raw, row, rows.n_rows, header_bytes, rows.row_bytes)).view(np.uint8)
+        self._gather(np.ndarray((rows.n_rows, self._n_channels), self._dtype, raw.data), rows.out)
 
-    def _copy_ranges(self, raw: Buffer, n_rows: int, header_bytes: int, stride: int, out: RowSpace) -> None:
+    def _copy_ranges(self, rows: RawRows) -> None:
+        header_bytes, shape = rows.row_bytes - self.file_row_bytes, (rows.n_files, rows.n_rows)
         for source, target, width in self._ranges:
             field = np.dtype(f"V{width * self._dtype.itemsize}")  # an opaque field is copied by memcpy
-            fields = _fields(raw, field, n_rows, header_bytes + source * self._dtype.itemsize, stride)
-            _fields(out.buffer, field, n_rows, target * self._dtype.itemsize, out.row_bytes)[...] = fields
+            first, packed_first = header_bytes + source * self._dtype.itemsize, target * self._dtype.itemsize
+            fields = np.ndarray(shape, field, rows.raw.data, first, (rows.file_bytes, rows.row_bytes))
+            packed = np.ndarray(shape, field, rows.out.buffer.data, packed_first, (self.row_bytes, rows.out.row_bytes))
+            packed[...] = fields
 
     def _gather(self, table: NDArray[Any], out: RowSpace) -> None:
         for first in range(0, len(table), self._rows_at_once):
@@ -125,6 +136,34 @@ class ColumnPacker:
 def _fields(buffer: Buffer, field: np.dtype[Any], n_rows: int, offset: int, stride: int) -> NDArray[Any]:
     fields: NDArray[Any] = np.ndarray((n_rows,), field, buffer.data, offset, (stride,))
     return fields
+
+
+class RawRows(NamedTuple):
+    """Rows as a file has them, and where they go; or of `n_files` that are alike, `file_bytes` from one to the next."""
+
+    packer: ColumnPacker
+    raw: Buffer
+    first: int  # of the rows of the batch
+    n_rows: int
+    row_bytes: int  # from one row to the next: the samples, and in files of packets a header before them
+    out: RowSpace
+    n_files: int = 1
+    file_bytes: int = 0
+
+    def read(self, extent: Extent, done: int) -> None:
+        """Read them: rows `done` and on of an extent."""
+        header_bytes = self.row_bytes - self.packer.file_row_bytes
+        offset = extent.offset - header_bytes + done * self.row_bytes
+        read_all(extent.source, self.raw.data[: self.n_rows * self.row_bytes], offset)
+
+    def pack(self) -> None:
+        """Pack them."""
+        self.packer.pack(self)
+
+    def is_like(self, other: RawRows) -> bool:
+        """Whether they are the same rows of a batch, as far apart, and packed in the same way."""
+        is_same = (self.first, self.n_rows, self.row_bytes) == (other.first, other.n_rows, other.row_bytes)
+        return is_same and self.packer.is_like(other.packer)
 
 
 class Pool:
@@ -152,53 +191,47 @@ class RowReader:
 
     def __init__(self, packer: ColumnPacker, fill: bytes | None = None, observer: RowObserver | None = None) -> None:
         self.packer, self._fill, self._observer = packer, fill, observer
+        self.raw_bytes = packer.file_row_bytes + _MAX_HEADER_BYTES  # of a row in the file, at most
         self._last: Extent | None = None
-        self._raw, self._n_used, self._raw_pool = _NO_BYTES, 0, Pool()  # rows as the file has them
-        self._work: Work = []
 
     def remember(self, last: Extent) -> None:
         """Remember where the row before the first one is: a gap at the beginning repeats it."""
         self._last = last
 
-    def read(self, items: Iterable[Item], batches: BatchReader, first_byte: int) -> Iterator[tuple[int, Work]]:
-        """Read rows, to `first_byte` of those of a batch and on; after each batch their number, and what packs them."""
-        n_rows = 0
+    def read(self, items: Iterable[Item], batches: BatchReader, place: int) -> Iterator[tuple[int, list[RawRows]]]:
+        """Read rows to a place in each batch; then give their number, and those that have still to be packed."""
+        n_rows, raw_rows = 0, list[RawRows]()
         for item in chain(items, [FLUSH]):
             done = 0
             if isinstance(item, FilledRows) and item is not FLUSH and self._observer is not None:
                 self._observer.add_filled(item)
             while done < item.n_rows:
                 n = min(item.n_rows - done, batches.max_rows - n_rows)
-                self._read(item, done, n, batches.space.after(n_rows, first_byte), batches.max_rows)
+                raw_rows += self._read(item, done, n, batches, place, n_rows)
                 done, n_rows = done + n, n_rows + n
                 if n_rows == batches.max_rows:
-                    yield n_rows, self._finish()
-                    n_rows = 0
+                    yield n_rows, raw_rows
+                    n_rows, raw_rows = 0, []
             if isinstance(item, Extent):
                 self._last = item
             elif item is FLUSH and n_rows:
-                yield n_rows, self._finish()
-                n_rows = 0
+                yield n_rows, raw_rows
+                n_rows, raw_rows = 0, []
 
-    def _read(self, item: Item, done: int, n: int, out: RowSpace, max_rows: int) -> None:
-        """Read rows `done` and on of an item."""
-        row_bytes = self.packer.row_bytes
+    def _read(self, item: Item, done: int, n: int, batches: BatchReader, place: int, first: int) -> Iterator[RawRows]:
+        """Read rows `done` and on of an item as rows `first` and on of a batch; those that have still to be packed."""
+        row_bytes, out = self.packer.row_bytes, batches.space(place, first)
         if isinstance(item, FilledRows):
             out.rows(n, row_bytes)[...] = np.frombuffer(self._row_to_fill(), f"V{row_bytes}")
         elif item.first_packet < 0 and self.packer.keeps_rows and out.row_bytes == row_bytes:
             read_all(item.source, out.buffer.data[: n * row_bytes], item.offset + done * row_bytes)
         else:
-            raw = self._space(n * item.row_bytes, max_rows * item.row_bytes)
-            self._work.append(self._read_raw(item, done, n, raw, out))
+            rows = RawRows(self.packer, batches.raw(place, first), first, n, item.row_bytes, out)
+            rows.read(item, done)
             if self._observer is not None and item.first_packet >= 0:
-                # never among the work: small steps would fight for Python's lock
-                self._observer.add_packets(raw, n, item.source, item.first_packet + done)
-
-    def _read_raw(self, item: Extent, done: int, n: int, raw: Buffer, out: RowSpace) -> Callable[[], None]:
-        """Read rows as the file has them; what packs them is returned."""
-        header_bytes = item.row_bytes - self.packer.file_row_bytes
-        read_all(item.source, raw.data, item.offset - header_bytes + done * item.row_bytes)
-        return partial(self.packer.pack, raw, n, header_bytes, item.row_bytes, out)
+                # not left to the thread that writes: small steps would fight for Python's lock
+                self._observer.add_packets(rows.raw, n, item.source, item.first_packet + done)
+            yield rows
 
     def _row_to_fill(self) -> bytes:
         if self._fill is not None:
@@ -206,57 +239,58 @@ class RowReader:
         row = np.zeros(self.packer.row_bytes, np.uint8)
         if self._last is not None:
             raw = np.empty(self._last.row_bytes, np.uint8)
-            self._read_raw(self._last, self._last.n_rows - 1, 1, raw, RowSpace(row, row.size))()
+            rows = RawRows(self.packer, raw, 0, 1, raw.size, RowSpace(row, row.size))
+            rows.read(self._last, self._last.n_rows - 1)
+            rows.pack()
         return row.tobytes()
-
-    def _space(self, n_bytes: int, max_bytes: int) -> Buffer:
-        if self._n_used + n_bytes > self._raw.size:
-            self._release()
-            self._raw = self._raw_pool.take(max_bytes)
-        self._n_used += n_bytes
-        return self._raw[self._n_used - n_bytes : self._n_used]
-
-    def _release(self) -> None:
-        """Rows as the file has them are in use until they are packed."""
-        if self._n_used:
-            self._work.append(partial(self._raw_pool.give_back, self._raw))
-        self._raw, self._n_used = _NO_BYTES, 0
-
-    def _finish(self) -> Work:
-        self._release()
-        work, self._work = self._work, []
-        return work
 
 
 class BatchReader:
-    """Reads rows of several recordings side by side, or of one, a batch at a time.
-
-    A batch has a megabyte of the files, or two of several, which give less each.
-    """
+    """Reads rows of several recordings side by side, or of one, a batch at a time."""
 
     def __init__(self, *readers: RowReader) -> None:
         self._readers = readers
-        self.row_bytes = sum(reader.packer.row_bytes for reader in readers)
-        file_row_bytes = sum(reader.packer.file_row_bytes for reader in readers)
-        self.max_rows = max(1, BUFFER_BYTES // file_row_bytes)
-        self._pool = Pool()
-        self.space = self._next_space()
+        self._bytes_before = [*accumulate((reader.packer.row_bytes for reader in readers), initial=0)]
+        self._raw_before = [*accumulate((reader.raw_bytes for reader in readers), initial=0)]
+        self.max_rows = max(1, BUFFER_BYTES // self._raw_before[-1])
+        self._pool, self._raw_pool = Pool(), Pool()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._packed, self._raw = self._pool.take(self.max_rows * self._bytes_before[-1]), _NO_BYTES
+
+    def space(self, place: int, n_rows: int) -> RowSpace:
+        """Where the rows of a reader go in the batch, after its first ones."""
+        row_bytes = self._bytes_before[-1]
+        return RowSpace(self._packed[n_rows * row_bytes + self._bytes_before[place] :], row_bytes)
+
+    def raw(self, place: int, n_rows: int) -> Buffer:
+        """Where the rows of a reader go as its file has them, after its first ones."""
+        if not self._raw.size:
+            self._raw = self._raw_pool.take(self.max_rows * self._raw_before[-1])
+        first = self.max_rows * self._raw_before[place] + n_rows * self._readers[place].raw_bytes
+        return self._raw[first : self.max_rows * self._raw_before[place + 1]]
 
     def batches(self, *items: Iterable[Item]) -> Iterator[Batch]:
         """Batches of the items of each reader, which must have equal numbers of rows."""
-        ends = accumulate(reader.packer.row_bytes for reader in self._readers)
-        several = [
-            reader.read(own, self, end - reader.packer.row_bytes)
-            for reader, own, end in zip(self._readers, items, ends, strict=True)
-        ]
+        several = [self._readers[place].read(own, self, place) for place, own in enumerate(items)]
         for parts in zip(*several, strict=True):
-            n_rows, buffer = parts[0][0], self.space.buffer
-            work = [step for _, steps in parts for step in steps]
-            yield Batch(buffer.data[: n_rows * self.row_bytes], n_rows, work, partial(self._pool.give_back, buffer))
-            self.space = self._next_space()
+            raw_rows, packed = self._of_all([rows for _, rows in parts]), self._packed
+            work = [rows.pack for rows in raw_rows]
+            if self._raw.size:
+                work.append(partial(self._raw_pool.give_back, self._raw))
+            n_rows, give_back = parts[0][0], partial(self._pool.give_back, packed)
+            yield Batch(packed.data[: n_rows * self._bytes_before[-1]], n_rows, work, give_back)
+            self._begin()
 
-    def _next_space(self) -> RowSpace:
-        return RowSpace(self._pool.take(self.max_rows * self.row_bytes), self.row_bytes)
+    def _of_all(self, raw_rows: Sequence[list[RawRows]]) -> list[RawRows]:
+        """What all readers have read: of files that are alike as one, which is packed in one step instead of many."""
+        first = raw_rows[0][0] if raw_rows[0] else None
+        if first and all(len(rows) == 1 and rows[0].is_like(first) for rows in raw_rows):
+            raw_bytes = self._readers[0].raw_bytes
+            raw, file_bytes = self._raw[first.first * raw_bytes :], self.max_rows * raw_bytes
+            return [first._replace(raw=raw, n_files=len(raw_rows), file_bytes=file_bytes)]
+        return [rows for of_one in raw_rows for rows in of_one]
 
 
 def read_into(source: Source, buffer: memoryview, offset: int) -> int:

@@ -244,7 +244,7 @@ def test_ctrl_c_is_heeded_within_a_buffer(opened: Opened, out: Path, monkeypatch
 
     class Interrupting(FileIO):
         def write(self, data: Any) -> int:
-            if len(data) > 100 and out.name in str(self.name):
+            if len(data) > 40 and out.name in str(self.name):
                 written.append(len(data))
                 if len(written) == 2:
                     _thread.interrupt_main()

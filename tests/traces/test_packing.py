@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Rows that are packed side by side are the rows of each instrument, wherever batches and gaps begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+from builders import nsx as b
+from builders import timing as t
+from fixture_types import FileOf
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import nevparse as nv
+from nevparse.traces import packing
+
+Blocks = list[tuple[int, int]]  # the first tick and the samples of each
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> Blocks:
+    """Blocks with pauses between them; all recordings have the last one in common."""
+    parts, at = [], draw(st.integers(0, 30))
+    for _ in range(draw(st.integers(1, 4))):
+        n_samples = draw(st.integers(2, 60))
+        parts.append((at, n_samples))
+        at += n_samples + draw(st.integers(1, 30))
+    return [*parts, (400, 50)]
+
+
+def in_blocks(parts: Blocks, n_channels: int, first: int) -> bytes:
+    return b.nsx([(tick, b.ramp(n, n_channels, first=first + tick)) for tick, n in parts])
+
+
+def in_packets(parts: Blocks, n_channels: int, first: int) -> bytes:
+    samples = np.concatenate([np.arange(tick, tick + n) for tick, n in parts])
+    ticks = t.BOOT_NS + samples * t.PERIOD_NS
+    return t.ptp(ticks, np.stack([(first + samples) * 7 + channel for channel in range(n_channels)], axis=1))
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> list[int]:
+    """Columns of an instrument, in any order."""
+    return draw(st.permutations(range(3)))[: draw(st.integers(1, 3))]
+
+
+@pytest.mark.parametrize("made", [in_blocks, in_packets])
+@given(
+    several=st.lists(blocks(), min_size=2, max_size=4),
+    n_channels=st.lists(st.sampled_from([3, 3, 3, 4]), min_size=4, max_size=4),
+    chosen=st.lists(columns(), min_size=4, max_size=4)
+    | st.lists(columns(), min_size=1, max_size=1).map(lambda c: c * 4),
+    n_bytes=st.integers(1, 4000),
+)
+@example([[(0, 20), (400, 50)], [(10, 20), (400, 50)]], [3, 3], [[0], [0]], 30 * 2 * (6 + 16))  # as many, at other rows
+def test_rows_of_instruments_that_are_alike_are_packed_as_those_of_others(
+    file_of: FileOf,
+    made: Callable[[Blocks, int, int], bytes],
+    several: list[Blocks],
+    n_channels: list[int],
+    chosen: list[list[int]],
+    n_bytes: int,
+) -> None:
+    with ExitStack() as stack, mock.patch.object(packing, "BUFFER_BYTES", n_bytes):
+        files, wanted = [], []
+        for number, parts in enumerate(several):
+            first = sum(n_channels[:number])
+            path = file_of(made(parts, n_channels[number], 1000 * number), f"x-NSP{number}.ns5")
+            files.append(stack.enter_context(nv.open_nsx(path)))
+            wanted += [first + column for column in chosen[number]]
+        wide, target = nv.combine_instruments(files, clock="same"), Path(path).with_name("wide.bin")
+        for fill in (-1, "hold"):
+            x = wide.traces(gaps="fill", fill=fill, max_fill=1000).select(channels=wanted)
+            nv.write_bin(x, target, overwrite=True)
+            np.testing.assert_array_equal(np.fromfile(target, x.dtype).reshape(x.shape), np.asarray(x))
