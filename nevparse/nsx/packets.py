@@ -6,6 +6,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -28,6 +29,7 @@ from ..format import tables
 from ..format.layout import Layout
 from ..format.numbers import signed_tick, signed_ticks
 from ..source.base import Source
+from ..source.threads import in_two_threads
 from ..traces.extents import Extent
 from ..traces.plan import FilledRows, TimedPart
 from .gap_search import (
@@ -44,7 +46,9 @@ from .gap_search import (
 _PAGE_BYTES = 1 << 16
 _SORTED_PACKETS = 1 << 16  # at a time
 _SURE_PACKETS = 1024  # no file of blocks begins with this number of packets
-_PART_BYTES = 1 << 19  # read at a time, and still in the cache when used
+_PART_BYTES = 1 << 20  # read at a time, and still in the cache when used
+_N_PARTS, _N_HEADERS = 32, 1 << 17  # most that are judged together: with fewer, starting a thread for them would show
+_TIMED_PACKETS = 2048  # with fewer, a plan has more parts to pass over; with more, more to look at again
 _PART = np.dtype(list(zip(TimedPart._fields, [np.int64, np.int64, np.int64, np.float64, np.float64], strict=True)))
 
 
@@ -92,14 +96,27 @@ class PacketReader:
         return ticks
 
     def headers(self, a: int = 0, b: int | None = None) -> Iterator[NDArray[np.void]]:
-        """Headers of packets `a` to `b`, a few at a time in one buffer."""
+        """Headers of packets `a` to `b` without their samples, many at a time in one buffer."""
         b = self.n_packets if b is None else b
-        n = min(max(1, b - a), self.n_at_once)
+        headers = np.empty(min(max(1, b - a), _N_PARTS * self.n_at_once, _N_HEADERS), self.layout.dtype())
+        for first in range(a, b, headers.size):
+            some = headers[: b - first]
+            read, parts = partial(self._read_headers, some, first), range(0, some.size, self.n_at_once)
+            if len(parts) > 1 and self.source.zero_copy:  # an object of the caller's stays in the caller's thread
+                in_two_threads(read, parts[::2], parts[1::2])
+            else:
+                read(parts)
+            yield some
+
+    def _read_headers(self, headers: NDArray[np.void], first: int, parts: range) -> None:
+        """Read some parts of the packets from `first` on; of each packet keep the header."""
+        n, header = min(headers.size, self.n_at_once), np.dtype(f"V{self.layout.size}")  # as opaque bytes, by memcpy
         buffer = np.empty(n * self.packet_bytes, np.uint8)
-        for first in range(a, b, n):
-            part = buffer[: min(n, b - first) * self.packet_bytes]
-            self.source.fill(part.data, self.offset_of(first), "packets")
-            yield part.view(self.header_dtype)
+        packets = np.ndarray((n,), header, buffer.data, strides=(self.packet_bytes,))
+        for start in parts:
+            kept = headers[start : start + n].view(header)
+            self.source.fill(buffer.data[: kept.size * self.packet_bytes], self.offset_of(first + start), "packets")
+            np.copyto(kept, packets[: kept.size])
 
     def all_single_sample(self, first: int = 0) -> bool:
         """Whether every packet from `first` on has one sample."""
@@ -190,20 +207,17 @@ class PacketIndex:
         """The same index, with breaks found by reading every header; None where a packet has not one sample."""
         if self.is_fully_scanned:
             return self
-        detector, first = GapDetector(self.clock), 0
-        parts = np.empty(-(-self.n_samples // self.packets.n_at_once), _PART)
-        samples_per_tick, regular = self.clock.den / self.clock.num, np.arange(float(self.packets.n_at_once))
-        for number, headers in enumerate(self.packets.headers()):
+        detector, first, parts = GapDetector(self.clock), 0, [self.scanned_parts[:0]]
+        for headers in self.packets.headers():
             if not _all_single_sample(headers):
                 return None
             ticks = np.ascontiguousarray(signed_ticks(headers["tick"]))
             detector.add(ticks, first)
-            late = (ticks - ticks[0]) * samples_per_tick - regular[: ticks.size]
-            parts[number] = first, first + ticks.size, ticks[0], late.min(), late.max()
+            parts += _timed_parts(ticks, first, self.clock)
             first += ticks.size
             if progress is not None:
                 progress(first, self.n_samples)
-        return PacketIndex(self.packets, self.clock, True, detector.finish(), self.n_final, parts)
+        return PacketIndex(self.packets, self.clock, True, detector.finish(), self.n_final, np.concatenate(parts))
 
     def grown(self) -> PacketIndex:
         """The index of a file that has grown: breaks stay where they are, and only new packets are judged."""
@@ -265,12 +279,12 @@ class PacketIndex:
         offset = span.first_record
         done, stop = a + offset, b + offset
         first = np.searchsorted(self.scanned_parts["stop"], done, "right")
-        for packed in self.scanned_parts[first:]:
-            part = TimedPart._make(packed.item())
-            if part.start >= stop:
-                break
+        parts = self.scanned_parts[first : np.searchsorted(self.scanned_parts["start"], stop)]
+        first_shuffled, next_shuffled = np.searchsorted(self.steps.shuffled, [parts["start"], parts["stop"]])
+        for values, is_in_order in zip(parts.tolist(), (first_shuffled == next_shuffled).tolist(), strict=True):
+            part = TimedPart(*values)
             end = min(part.stop, stop)
-            is_whole = (done, end) == (part.start, part.stop) and not self._are_shuffled(done, end)
+            is_whole = is_in_order and (done, end) == (part.start, part.stop)
             yield (part if is_whole else TimedPart(done, end)).shifted(-offset)
             done = end
         for start in range(done, stop, _SORTED_PACKETS):
@@ -393,6 +407,20 @@ class TimestampCheck:
         if not np.isin(steps.breaks, self._index.steps.breaks).all():
             raise FullScanNeeded
         return steps.shuffled.size
+
+
+def _timed_parts(ticks: NDArray[np.int64], first: int, clock: Clock) -> Iterator[NDArray[np.void]]:
+    """How regular the timestamps of packets `first` and on are, `_TIMED_PACKETS` at a time, and those that remain."""
+    n_whole = ticks.size - ticks.size % _TIMED_PACKETS
+    for rows in (ticks[:n_whole].reshape(-1, _TIMED_PACKETS), ticks[n_whole:].reshape(1, -1)):
+        if rows.size:
+            late = (rows - rows[:, :1]) * (clock.den / clock.num) - np.arange(float(rows.shape[1]))
+            parts = np.empty(len(rows), _PART)
+            parts["start"] = np.arange(first, first + rows.size, rows.shape[1])
+            parts["stop"], parts["first_tick"] = parts["start"] + rows.shape[1], rows[:, 0]
+            parts["earliest"], parts["latest"] = late.min(axis=1), late.max(axis=1)
+            first += rows.size
+            yield parts
 
 
 def _all_single_sample(headers: NDArray[np.void]) -> bool:

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from operator import index
-from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..source.base import Source
+from ..source.threads import in_two_threads
 
 Rows = range | NDArray[np.intp]  # in ascending order
 Columns = slice | NDArray[np.intp]
@@ -185,18 +185,20 @@ def _spaced_in_samples(rows: NDArray[Any]) -> NDArray[Any]:
     spaced = np.empty(rows.shape, rows.dtype)
     if rows.size and rows.strides[1] == rows.itemsize:
         row = np.dtype(f"V{rows.shape[1] * rows.itemsize}")
-        _copy_in_two_threads(spaced.view(row), rows.view(row))
+        _copy(spaced.view(row), rows.view(row))
     else:
         spaced[...] = rows
     return spaced
 
 
-def _copy_in_two_threads(target: NDArray[np.void], source: NDArray[np.void]) -> None:
+def _copy(target: NDArray[np.void], source: NDArray[np.void]) -> None:
     """Copy rows; of many, a second thread copies the first half."""
-    half = len(source) // 2 if source.nbytes >= _MANY_BYTES else 0
-    other = Thread(target=np.copyto, args=(target[:half], source[:half])) if half else None
-    if other:
-        other.start()
-    np.copyto(target[half:], source[half:])
-    if other:
-        other.join()
+
+    def copy(part: slice) -> None:
+        np.copyto(target[part], source[part])
+
+    if source.nbytes < _MANY_BYTES:
+        copy(_EVERY)
+    else:
+        half = len(source) // 2
+        in_two_threads(copy, slice(half, None), slice(half))

@@ -90,7 +90,7 @@ class TimedPart(NamedTuple):
     def shifted(self, n_samples: int, n_ticks: int = 0) -> TimedPart:
         """The same part by other numbers of its samples, and on another clock."""
         start, stop, tick = self.start + n_samples, self.stop + n_samples, self.first_tick + n_ticks
-        return self._replace(start=start, stop=stop, first_tick=tick)
+        return TimedPart(start, stop, tick, self.earliest, self.latest)
 
 
 class _Segment(Protocol):

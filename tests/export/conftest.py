@@ -16,6 +16,8 @@ def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps from little data."""
     monkeypatch.setattr(packing, "BUFFER_BYTES", 64)
     monkeypatch.setattr(nsx_packets, "_PART_BYTES", 300)
+    monkeypatch.setattr(nsx_packets, "_N_PARTS", 3)
+    monkeypatch.setattr(nsx_packets, "_TIMED_PACKETS", 10)
     monkeypatch.setattr(nsx_packets, "_SORTED_PACKETS", 50)
 
 

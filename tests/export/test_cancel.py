@@ -127,6 +127,7 @@ def ptp(path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.usefixtures("small_buffers")
 @pytest.mark.parametrize("name", ["s.ns5", "s"])
 def test_exports_c17_a_check_is_cancelled_while_it_reads_timestamps(path: Path, name: str) -> None:
     ptp(path)

@@ -4,13 +4,20 @@
 from __future__ import annotations
 
 import struct
+import threading
+from io import BytesIO
 from threading import Event, Thread
 
+import numpy as np
 import pytest
+from builders import timing as t
 from depth import searched
 from fixture_types import FileOf
 
+import nevparse as nv
+from nevparse.nsx import packets
 from nevparse.source.file import FileSource
+from nevparse.source.threads import in_two_threads
 
 N_RECORDS = 4096
 RECORDS = b"".join(struct.pack("<Q", number) for number in range(N_RECORDS))
@@ -46,3 +53,72 @@ def test_sources_c13_two_threads_read_while_a_third_maps(file_of: FileOf, n_read
     mapper.join()
     source.close()
     assert n_wrong == [0, 0]
+
+
+@pytest.mark.parametrize(("failing", "raised"), [("", ""), ("mine", "mine"), ("others", "others"), ("both", "mine")])
+def test_sources_c14_the_second_thread_has_ended_and_its_error_is_raised(failing: str, raised: str) -> None:
+    threads, n_before = {}, threading.active_count()
+
+    def work(share: str) -> None:
+        threads[share] = threading.get_ident()
+        if failing in (share, "both"):
+            raise OSError(share)
+
+    if raised:
+        with pytest.raises(OSError, match=f"^{raised}$"):
+            in_two_threads(work, "mine", "others")
+    else:
+        in_two_threads(work, "mine", "others")
+    assert threads["mine"] == threading.get_ident()
+    assert sorted(threads) == ["mine", "others"]
+    assert threading.active_count() == n_before
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many parts of little data."""
+    monkeypatch.setattr(packets, "_PART_BYTES", 100)
+    monkeypatch.setattr(packets, "_N_PARTS", 4)
+
+
+TICKS = t.stamps(300, breaks={50: 1, 150: -400, 299 - 7: 3}, jitter_ns=300)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_sources_c14_a_scan_reads_a_file_with_two_threads_and_an_object_with_one(
+    file_of: FileOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, readers, readinto = t.ptp(TICKS), set(), FileSource.readinto
+
+    def noted(self: FileSource, buffer: memoryview, offset: int) -> int:
+        readers.add(threading.current_thread().name)
+        return readinto(self, buffer, offset)
+
+    class Remote(BytesIO):
+        def read(self, n_bytes: int | None = -1, /) -> bytes:
+            assert threading.current_thread() is threading.main_thread()
+            return super().read(n_bytes)
+
+    monkeypatch.setattr(FileSource, "readinto", noted)
+    for openable in (file_of(data), data, Remote(data)):
+        with nv.open_nsx(openable) as ns:
+            scanned = ns.fully_scanned()
+            np.testing.assert_array_equal(np.concatenate([part.ticks() for part in scanned.segments]), TICKS)
+            assert [gap.missing_samples for gap in scanned.gaps] == [1, -400, 3]
+    assert readers == {threading.main_thread().name, "nevparse-second"}
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("n_left", range(500, 3000, 250))
+def test_sources_c14_a_file_that_becomes_shorter_in_a_scan_is_an_error_and_leaves_no_thread(
+    file_of: FileOf, monkeypatch: pytest.MonkeyPatch, n_left: int
+) -> None:
+    readinto = FileSource._readinto_at
+
+    def shorter(self: FileSource, buffer: memoryview, offset: int) -> int:
+        return readinto(self, buffer[: max(0, n_left - offset)], offset)
+
+    monkeypatch.setattr(FileSource, "_readinto_at", shorter)
+    with nv.open_nsx(file_of(t.ptp(TICKS))) as ns, pytest.raises(nv.FormatError, match="before the end of the file"):
+        ns.fully_scanned()
+    assert "nevparse-second" not in [thread.name for thread in threading.enumerate()]
