@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,9 +54,10 @@ class BlockWalk:
         self.missing_bytes = 0
         self.damage: list[Damage] = []
         self._walk(headers.start)
-        has_32_bits = layout.size == tables.NSX_BLOCK.size
-        self._note_ticks_that_do_not_fit(headers.clock)
-        if has_32_bits and any(after[1] < before[1] for before, after in pairwise(self.blocks)):
+        ticks = [tick for _, tick, _ in self.blocks]
+        if ticks and headers.clock.end(max(ticks), max(n_samples for _, _, n_samples in self.blocks)) > INT64_MAX:
+            self._note_ticks_that_do_not_fit(headers.clock)
+        if layout.size == tables.NSX_BLOCK.size and ticks != sorted(ticks):  # it has 32 bits
             self.blocks = list(headers.clock.unroll(self.blocks))
 
     def _walk(self, offset: int) -> None:

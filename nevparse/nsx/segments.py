@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, repeat
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -238,7 +239,7 @@ class RecordedSamples:
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """Samples without a break in time, in file order."""
-        return tuple(Segment(self, number, span) for number, span in enumerate(self.index.spans))
+        return tuple(map(Segment, repeat(self), count(), self.index.spans))
 
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
