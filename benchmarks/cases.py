@@ -496,7 +496,7 @@ def _batches_of_file(inputs: Inputs, path: Path) -> Any:
 @case("traces_first_batch", "nevparse: export, then the first batch of the .bin")
 def _export_first_batch(inputs: Inputs) -> Any:
     _ours(inputs)
-    return np.fromfile(inputs.out, np.int16, BATCH * inputs.n_columns).reshape(-1, inputs.n_columns)
+    return np.memmap(inputs.out, np.int16, "r").reshape(-1, inputs.n_columns)[:BATCH]
 
 
 @case("traces_first_batch", "nevparse: the first batch of traces")
@@ -504,10 +504,15 @@ def _traces_first_batch(inputs: Inputs) -> Any:
     import nevparse
 
     with nevparse.open_nsx(inputs.nsx) as ns:
-        return np.array(ns.traces(channels=slice(0, inputs.n_columns), gaps="join")[:BATCH])  # in memory, not mapped
+        return ns.traces(channels=slice(0, inputs.n_columns), gaps="join")[:BATCH]
 
 
-@case("traces_first_batch", "numpy.memmap of a .bin that was exported before: its first batch")
+@case("traces_first_batch", "nevparse: the same, copied into memory")
+def _copied_first_batch(inputs: Inputs) -> Any:
+    return np.array(_traces_first_batch(inputs))
+
+
+@case("traces_first_batch", "numpy.memmap of a .bin that is there already: its first batch, copied into memory")
 def _memmap_first_batch(inputs: Inputs) -> Any:
     return np.array(_memmap_of(inputs)[:BATCH])
 
