@@ -595,7 +595,7 @@ class Traces:
             yield from (item for item in planned.items(self.options.sort) if isinstance(item, Extent))
 
     def batches(self, observer: RowObserver | None = None) -> Iterator[Batch]:
-        """All rows packed, a megabyte at a time, read by position and never through a map."""
+        """All rows, two megabytes of their files at a time, read by position and never through a map."""
         if not self.shape[0]:
             raise ValueError("expected at least one row to write, found none")
         if (np.diff(np.searchsorted(self._edges, self.columns, "right")) < 0).any():
