@@ -50,6 +50,12 @@ class IrregularSteps(NamedTuple):
         """Those at packets `a` to `b` of the file, where packet `first` of the file is number 0 here."""
         return IrregularSteps(*(steps[(steps >= a - first) & (steps < b - first)] + first for steps in self))
 
+    def unknown_breaks(self, known: PacketNumbers) -> PacketNumbers:
+        """Breaks that are not among `known`, which ascend."""  # np.setdiff1d would load numpy's masked arrays
+        is_unknown = np.searchsorted(known, self.breaks) == np.searchsorted(known, self.breaks, "right")
+        unknown: PacketNumbers = self.breaks[is_unknown]
+        return unknown
+
 
 NO_STEPS = IrregularSteps(_NO_PACKETS, _NO_PACKETS)
 
@@ -139,9 +145,7 @@ class GapDetector:
 
     def has_unknown_break(self, known: PacketNumbers) -> bool:
         """Whether a break was met that is not among `known`, which ascend."""
-        breaks = self._irregular[-1].breaks if self._irregular else _NO_PACKETS
-        is_unknown = np.searchsorted(known, breaks) == np.searchsorted(known, breaks, "right")
-        return bool(is_unknown.any())
+        return bool(self._irregular and self._irregular[-1].unknown_breaks(known).size)
 
     def finish(self) -> IrregularSteps:
         """Judge the last timestamps; the irregular steps of all."""

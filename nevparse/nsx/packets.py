@@ -404,7 +404,7 @@ class TimestampCheck:
         if self._index.is_fully_scanned:
             return self._n_shuffled
         steps = self._detector.finish()
-        if not np.isin(steps.breaks, self._index.steps.breaks).all():
+        if steps.unknown_breaks(self._index.steps.breaks).size:
             raise FullScanNeeded
         return steps.shuffled.size
 
@@ -414,7 +414,8 @@ def _timed_parts(ticks: NDArray[np.int64], first: int, clock: Clock) -> Iterator
     n_whole = ticks.size - ticks.size % _TIMED_PACKETS
     for rows in (ticks[:n_whole].reshape(-1, _TIMED_PACKETS), ticks[n_whole:].reshape(1, -1)):
         if rows.size:
-            late = (rows - rows[:, :1]) * (clock.den / clock.num) - np.arange(float(rows.shape[1]))
+            late = (rows - rows[:, :1]) * (clock.den / clock.num)
+            late -= np.arange(float(rows.shape[1]))
             parts = np.empty(len(rows), _PART)
             parts["start"] = np.arange(first, first + rows.size, rows.shape[1])
             parts["stop"], parts["first_tick"] = parts["start"] + rows.shape[1], rows[:, 0]

@@ -241,7 +241,7 @@ def _timestamp_problems(ns: NsxFile, scanned: NsxFile) -> Iterator[_Problem]:
         if span.start_tick < 0:
             damage = tick_damage(index.packets.offset_of(span.first_record), span.start_tick % (1 << 64))
             yield damage.code, damage.offset, damage.message
-    hidden, shuffled = np.setdiff1d(index.steps.breaks, probed.steps.breaks), index.steps.shuffled
+    hidden, shuffled = index.steps.unknown_breaks(probed.steps.breaks), index.steps.shuffled
     if hidden.size:
         message = f"{hidden.size} breaks in time, the first after packet {hidden[0]}, that probing does not find"
         yield "hidden-break", index.packets.offset_of(int(hidden[0])), message

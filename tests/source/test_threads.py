@@ -118,7 +118,8 @@ def test_sources_c14_a_file_that_becomes_shorter_in_a_scan_is_an_error_and_leave
     def shorter(self: FileSource, buffer: memoryview, offset: int) -> int:
         return readinto(self, buffer[: max(0, n_left - offset)], offset)
 
-    monkeypatch.setattr(FileSource, "_readinto_at", shorter)
-    with nv.open_nsx(file_of(t.ptp(TICKS))) as ns, pytest.raises(nv.FormatError, match="before the end of the file"):
-        ns.fully_scanned()
+    with nv.open_nsx(file_of(t.ptp(TICKS))) as ns:
+        monkeypatch.setattr(FileSource, "_readinto_at", shorter)
+        with pytest.raises(nv.FormatError, match="before the end of the file"):
+            ns.fully_scanned()
     assert "nevparse-second" not in [thread.name for thread in threading.enumerate()]
