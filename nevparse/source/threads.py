@@ -21,10 +21,11 @@ def in_two_threads(work: Callable[[ShareT], object], mine: ShareT, others: Share
             failed.append(error)
 
     second = Thread(target=work_on_others, name="nevparse-second")
-    second.start()
     try:
+        second.start()
         work(mine)
     finally:
-        second.join()
+        if second.is_alive():
+            second.join()
     if failed:
         raise failed.pop()

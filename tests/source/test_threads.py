@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 import threading
+import time
 from io import BytesIO
 from threading import Event, Thread
 
@@ -16,6 +17,7 @@ from fixture_types import FileOf
 
 import nevparse as nv
 from nevparse.nsx import packets
+from nevparse.source import threads
 from nevparse.source.file import FileSource
 from nevparse.source.threads import in_two_threads
 
@@ -57,10 +59,10 @@ def test_sources_c13_two_threads_read_while_a_third_maps(file_of: FileOf, n_read
 
 @pytest.mark.parametrize(("failing", "raised"), [("", ""), ("mine", "mine"), ("others", "others"), ("both", "mine")])
 def test_sources_c14_the_second_thread_has_ended_and_its_error_is_raised(failing: str, raised: str) -> None:
-    threads, n_before = {}, threading.active_count()
+    workers, n_before = {}, threading.active_count()
 
     def work(share: str) -> None:
-        threads[share] = threading.get_ident()
+        workers[share] = threading.get_ident()
         if failing in (share, "both"):
             raise OSError(share)
 
@@ -69,9 +71,27 @@ def test_sources_c14_the_second_thread_has_ended_and_its_error_is_raised(failing
             in_two_threads(work, "mine", "others")
     else:
         in_two_threads(work, "mine", "others")
-    assert threads["mine"] == threading.get_ident()
-    assert sorted(threads) == ["mine", "others"]
+    assert workers["mine"] == threading.get_ident()
+    assert sorted(workers) == ["mine", "others"]
     assert threading.active_count() == n_before
+
+
+def test_sources_c14_ctrl_c_while_the_second_thread_starts_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(Thread):
+        def start(self) -> None:
+            super().start()
+            raise KeyboardInterrupt
+
+    shares: list[str] = []
+
+    def work(share: str) -> None:
+        time.sleep(0.01)
+        shares.append(share)
+
+    monkeypatch.setattr(threads, "Thread", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        in_two_threads(work, "mine", "others")
+    assert shares == ["others"]
 
 
 @pytest.fixture

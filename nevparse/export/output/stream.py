@@ -35,9 +35,9 @@ def stream(batches: Iterable[Batch], file: FileIO, show: Callable[[int], None]) 
     to_write: SimpleQueue[Batch | None] = SimpleQueue()
     written: SimpleQueue[int | BaseException] = SimpleQueue()
     writer = Thread(target=_write_each, args=(file, to_write, written), name="nevparse-write", daemon=True)
-    writer.start()
     n_waiting = 0
     try:
+        writer.start()
         for batch in batches:
             if not to_write.empty():  # the thread that writes has enough to do
                 batch.pack()

@@ -271,6 +271,21 @@ def test_the_writing_thread_ends_before_the_export_is_cleared_up(opened: Opened,
     assert left_in(out.parent) == []
 
 
+def test_ctrl_c_while_the_writing_thread_starts_ends_it(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(threading.Thread):
+        def start(self) -> None:
+            super().start()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(stream, "Thread", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        nv.write_bin(opened(UNBROKEN), out)
+    assert not [thread for thread in threading.enumerate() if thread.name == "nevparse-write"]
+    assert left_in(out.parent) == []
+
+
 @pytest.mark.usefixtures("many_steps")
 def test_a_second_ctrl_c_waits_for_what_is_being_written(
     opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
