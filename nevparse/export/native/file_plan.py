@@ -6,15 +6,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
-
-import numpy as np
 
 from ...errors import Damage, Progress, UnknownVersion
 from ...format.text import counted, duration_text, size_text
 from ...source.base import Source
-from ...traces.extents import Extent
-from ...traces.packing import BUFFER_BYTES, Batch, BatchReader, ColumnPacker, RowReader
+from ...traces.packing import BUFFER_BYTES, Batch, Pool, read_all
 from ..inputs import FileState, raise_if_changed
 from ..output.files import complete_or_absent
 from ..output.stream import stream
@@ -118,5 +116,9 @@ def _batches(plan: FilePlan) -> Iterator[Batch]:
 
 def copy_bytes(source: Source, start: int, stop: int) -> Iterator[Batch]:
     """Bytes `start` to `stop` of a file."""
-    packer = ColumnPacker(np.zeros(1, np.intp), 1, np.dtype(np.uint8))
-    return BatchReader(RowReader(packer, b"")).batches([Extent(source, start, stop - start, 1)])
+    pool = Pool()
+    for first in range(start, stop, BUFFER_BYTES):
+        n_bytes = min(BUFFER_BYTES, stop - first)
+        buffer = pool.take(n_bytes)
+        read_all(source, buffer.data[:n_bytes], first)
+        yield Batch(buffer.data[:n_bytes], n_bytes, [], partial(pool.give_back, buffer))
