@@ -88,10 +88,8 @@ class ColumnPacker:
 
     def is_like(self, other: ColumnPacker) -> bool:
         """Whether it takes the same few ranges of columns out of rows of the same length."""
-        return 0 < len(self._ranges) <= _MAX_RANGES and (self._ranges, self._n_channels) == (
-            other._ranges,
-            other._n_channels,
-        )
+        is_same = (self._ranges, self._n_channels) == (other._ranges, other._n_channels)
+        return len(self._ranges) <= _MAX_RANGES and is_same
 
     def pack(self, rows: RawRows) -> None:
         """Pack rows of a file, or of several that are alike."""

@@ -43,21 +43,31 @@ def in_packets(parts: Blocks, n_channels: int, first: int) -> bytes:
     return t.ptp(ticks, np.stack([(first + samples) * 7 + channel for channel in range(n_channels)], axis=1))
 
 
+def in_either(parts: Blocks, n_channels: int, first: int) -> bytes:
+    """Packets, or of every other instrument blocks on the same clock."""
+    if first % 2:
+        return in_packets(parts, n_channels, first)
+    blocks = [(t.BOOT_NS + round(tick * t.PERIOD_NS), b.ramp(n, n_channels, first=first + tick)) for tick, n in parts]
+    return b.nsx(blocks, "3.0", tick_rate=t.NS)
+
+
 @st.composite
 def columns(draw: st.DrawFn) -> list[int]:
     """Columns of an instrument, in any order."""
     return draw(st.permutations(range(3)))[: draw(st.integers(1, 3))]
 
 
-@pytest.mark.parametrize("made", [in_blocks, in_packets])
+@pytest.mark.parametrize("made", [in_blocks, in_packets, in_either])
 @given(
     several=st.lists(blocks(), min_size=2, max_size=4),
     n_channels=st.lists(st.sampled_from([3, 3, 3, 4]), min_size=4, max_size=4),
     chosen=st.lists(columns(), min_size=4, max_size=4)
     | st.lists(columns(), min_size=1, max_size=1).map(lambda c: c * 4),
     n_bytes=st.integers(1, 4000),
+    most_ranges=st.sampled_from([1, 8]),  # of columns that are copied range by range
 )
-@example([[(0, 20), (400, 50)], [(10, 20), (400, 50)]], [3, 3], [[0], [0]], 30 * 2 * (6 + 16))  # as many, at other rows
+@example([[(0, 20), (400, 50)], [(10, 20), (400, 50)]], [3, 3], [[0], [0]], 30 * 2 * (6 + 16), 8)  # at other rows
+@example([[(400, 50)], [(400, 50)]], [3, 3], [[0, 2], [0, 2]], 4000, 1)  # alike, and gathered
 def test_rows_of_instruments_that_are_alike_are_packed_as_those_of_others(
     file_of: FileOf,
     made: Callable[[Blocks, int, int], bytes],
@@ -65,12 +75,13 @@ def test_rows_of_instruments_that_are_alike_are_packed_as_those_of_others(
     n_channels: list[int],
     chosen: list[list[int]],
     n_bytes: int,
+    most_ranges: int,
 ) -> None:
-    with ExitStack() as stack, mock.patch.object(packing, "BUFFER_BYTES", n_bytes):
+    with ExitStack() as stack, mock.patch.multiple(packing, BUFFER_BYTES=n_bytes, _MAX_RANGES=most_ranges):
         files, wanted = [], []
         for number, parts in enumerate(several):
             first = sum(n_channels[:number])
-            path = file_of(made(parts, n_channels[number], 1000 * number), f"x-NSP{number}.ns5")
+            path = file_of(made(parts, n_channels[number], 1001 * number), f"x-NSP{number}.ns5")
             files.append(stack.enter_context(nv.open_nsx(path)))
             wanted += [first + column for column in chosen[number]]
         wide, target = nv.combine_instruments(files, clock="same"), Path(path).with_name("wide.bin")
