@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from time import monotonic
-from typing import Any
+from typing import Any, TextIO
 
 from ..errors import NevParseError
 from ..format.text import duration_text, printable
@@ -85,9 +85,14 @@ def show_warnings() -> None:
     warnings.showwarning = show
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody sees what is printed to it; programs without a console have none at all."""
+    return stream is not None and stream.isatty()
+
+
 def has_colors() -> bool:
     """Whether standard output is a terminal that shows colours, and ``NO_COLOR`` (no-color.org) is not set."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty():
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not is_terminal(sys.stdout):
         return False
     return sys.platform != "win32" or any(name in os.environ for name in ("WT_SESSION", "ANSICON", "ConEmuANSI"))
 
@@ -123,7 +128,7 @@ def progress(
             text += f"{speed}, {duration_text(left_s)} left" if left_s else speed
         PROGRESS_LINE.show(text)
 
-    return show if sys.stderr.isatty() else None
+    return show if is_terminal(sys.stderr) else None
 
 
 def print_report(lines: Sequence[str]) -> None:

@@ -37,6 +37,19 @@ def run(folder: Path, *arguments: str, encoding: str = "utf-8") -> tuple[int, st
 # ------------------------------------------------------------------------------------------------- shells and consoles
 
 
+@pytest.mark.parametrize("command", ["info", "bin", "sorter", "cut", "check", "events"])
+def test_a_program_without_a_console_runs_commands(
+    file_of: FileOf, out: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Python has no standard output then, under pythonw, from a window or where a shell closed it."""
+    path = file_of(b.nsx([(0, b.ramp(3000, 2))]))
+    file_of(nb.nev([nb.V2.digital(10, 1, 0)]), "s.nev")
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    names = {"bin": [str(out)], "sorter": [str(out.parent / "sorted")], "cut": [str(out.parent / "cut.ns5")]}
+    assert cli.main([command, path, *names.get(command, [])]) == 0
+
+
 def labelled(*labels: str) -> bytes:
     heads = [b.channel(number, label=label) for number, label in enumerate(labels, 1)]
     return b.nsx([(0, b.ramp(30, len(labels)))], channels=heads)
