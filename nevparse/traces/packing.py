@@ -65,9 +65,9 @@ class RowSpace(NamedTuple):
     buffer: Buffer
     row_bytes: int
 
-    def after(self, n_rows: int, n_bytes: int = 0) -> RowSpace:
-        """The same after its first rows, and after bytes of each row."""
-        return RowSpace(self.buffer[n_rows * self.row_bytes + n_bytes :], self.row_bytes)
+    def after(self, n_rows: int) -> RowSpace:
+        """The same after its first rows."""
+        return RowSpace(self.buffer[n_rows * self.row_bytes :], self.row_bytes)
 
     def rows(self, n_rows: int, n_bytes: int) -> NDArray[np.void]:
         """The first `n_bytes` of rows, each as an opaque field, which is copied by memcpy."""
@@ -201,7 +201,7 @@ class RowReader:
         n_rows, raw_rows = 0, list[RawRows]()
         for item in chain(items, [FLUSH]):
             done = 0
-            if isinstance(item, FilledRows) and item is not FLUSH and self._observer is not None:
+            if isinstance(item, FilledRows) and self._observer is not None:
                 self._observer.add_filled(item)
             while done < item.n_rows:
                 n = min(item.n_rows - done, batches.max_rows - n_rows)
