@@ -49,7 +49,9 @@ class GrowingRows:
         """Packed rows; those of each poll come before the next poll."""
         fill = fill_row(self._options.fill, self._columns.size, self._ns.dtype)
         packer = ColumnPacker(self._columns, self._ns.n_channels, self._ns.dtype)
-        return BatchReader(RowReader(packer, fill, observer)).batches(self._items(observer))
+        block = self._ns._version.block
+        header_bytes = block.size if block is not None and self._has_sample_timestamps else 0
+        return BatchReader(RowReader(packer, fill, observer, header_bytes)).batches(self._items(observer))
 
     def _items(self, observer: Any) -> Iterator[Extent | FilledRows]:
         n_done = 0

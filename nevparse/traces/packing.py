@@ -19,7 +19,6 @@ from .plan import FilledRows
 
 BUFFER_BYTES = 1 << 21  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
 _MAX_RANGES = 8  # columns in more ranges than this are gathered one by one
-_MAX_HEADER_BYTES = 16  # of a packet, before its samples
 _INDEX_SIZE = 1 << 15  # samples gathered at once: their index has 256 kB
 _NO_BYTES = np.empty(0, np.uint8)
 Buffer = NDArray[np.uint8]
@@ -185,11 +184,20 @@ Item = Extent | FilledRows
 
 
 class RowReader:
-    """Reads rows of one recording. Filled rows are `fill`, or with None the row before them."""
+    """Reads rows of one recording, each of them behind a header or none.
 
-    def __init__(self, packer: ColumnPacker, fill: bytes | None = None, observer: RowObserver | None = None) -> None:
+    Filled rows are `fill`, or with None the row before them.
+    """
+
+    def __init__(
+        self,
+        packer: ColumnPacker,
+        fill: bytes | None = None,
+        observer: RowObserver | None = None,
+        header_bytes: int = 0,
+    ) -> None:
         self.packer, self._fill, self._observer = packer, fill, observer
-        self.raw_bytes = packer.file_row_bytes + _MAX_HEADER_BYTES  # of a row in the file, at most
+        self.raw_bytes = header_bytes + packer.file_row_bytes  # from one row to the next in the file
         self._last: Extent | None = None
 
     def remember(self, last: Extent) -> None:
@@ -224,6 +232,7 @@ class RowReader:
         elif item.first_packet < 0 and self.packer.keeps_rows and out.row_bytes == row_bytes:
             read_all(item.source, out.buffer.data[: n * row_bytes], item.offset + done * row_bytes)
         else:
+            assert item.row_bytes == self.raw_bytes
             rows = RawRows(self.packer, batches.raw(place, first), first, n, item.row_bytes, out)
             rows.read(item, done)
             if self._observer is not None and item.first_packet >= 0:

@@ -119,6 +119,11 @@ class PlannedRows:
             else:
                 yield part
 
+    def header_bytes(self, dtype: np.dtype[Any]) -> int:
+        """Of each row in the file: those of a packet's header, or 0 in files of blocks."""
+        first = next((part for part in self.rows if isinstance(part, SampleRows)), self.before)
+        return next(self.extents(first, sort=False)).row_bytes - self.n_channels * dtype.itemsize if first else 0
+
     def views(
         self, low: int, high: int, options: PlanOptions, dtype: np.dtype[Any]
     ) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -607,7 +612,7 @@ class Traces:
                 continue
             fill = fill_row(self.options.fill, own.size, self.dtype)
             packer = ColumnPacker(own, planned.n_channels, self.dtype)
-            reader = RowReader(packer, fill, observer)
+            reader = RowReader(packer, fill, observer, planned.header_bytes(self.dtype))
             if fill is None and planned.before:
                 reader.remember(next(planned.extents(planned.before, self.options.sort)))
             readers.append(reader)
