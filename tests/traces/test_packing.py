@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
+from depth import FEWER
 from fixture_types import FileOf
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -58,6 +59,7 @@ def columns(draw: st.DrawFn) -> list[int]:
 
 
 @pytest.mark.parametrize("made", [in_blocks, in_packets, in_either])
+@FEWER
 @given(
     several=st.lists(blocks(), min_size=2, max_size=4),
     n_channels=st.lists(st.sampled_from([3, 3, 3, 4]), min_size=4, max_size=4),
