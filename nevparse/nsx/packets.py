@@ -102,7 +102,8 @@ class PacketReader:
         for first in range(a, b, headers.size):
             some = headers[: b - first]
             read, parts = partial(self._read_headers, some, first), range(0, some.size, self.n_at_once)
-            if len(parts) > 1 and self.source.zero_copy:  # an object of the caller's stays in the caller's thread
+            is_worth_it = len(parts) > max(1, _N_PARTS // 4)  # a few are read before a thread has started
+            if is_worth_it and self.source.zero_copy:  # an object of the caller's stays in the caller's thread
                 in_two_threads(read, parts[::2], parts[1::2])
             else:
                 read(parts)

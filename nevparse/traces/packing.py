@@ -19,7 +19,7 @@ from .plan import FilledRows
 
 BUFFER_BYTES = 1 << 21  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
 _MAX_RANGES = 8  # columns in more ranges than this are gathered one by one
-_INDEX_SIZE = 1 << 15  # samples gathered at once: their index has 256 kB
+_INDEX_SIZE = 1 << 18  # samples gathered at once: their index has 2 MB
 _NO_BYTES = np.empty(0, np.uint8)
 Buffer = NDArray[np.uint8]
 
