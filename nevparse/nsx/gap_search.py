@@ -51,7 +51,8 @@ class IrregularSteps(NamedTuple):
         return IrregularSteps(*(steps[(steps >= a - first) & (steps < b - first)] + first for steps in self))
 
     def unknown_breaks(self, known: PacketNumbers) -> PacketNumbers:
-        """Breaks that are not among `known`, which ascend."""  # np.setdiff1d would load numpy's masked arrays
+        """Breaks that are not among `known`, which ascend."""
+        # np.setdiff1d would load numpy's masked arrays
         is_unknown = np.searchsorted(known, self.breaks) == np.searchsorted(known, self.breaks, "right")
         unknown: PacketNumbers = self.breaks[is_unknown]
         return unknown

@@ -17,7 +17,7 @@ from ..source.base import Source
 from .extents import Extent
 from .plan import FilledRows
 
-BUFFER_BYTES = 1 << 21  # of each buffer: 1000 to 8000 rows of most recordings, small enough for the cache
+BUFFER_BYTES = 1 << 21  # of each buffer: 1000 to 16000 rows of most recordings; with less, steps of Python show
 _MAX_RANGES = 8  # columns in more ranges than this are gathered one by one
 _INDEX_SIZE = 1 << 18  # samples gathered at once: their index has 2 MB
 _NO_BYTES = np.empty(0, np.uint8)
@@ -140,7 +140,7 @@ class RawRows(NamedTuple):
 
     packer: ColumnPacker
     raw: Buffer
-    first: int  # of the rows of the batch
+    first_row: int  # of the batch
     n_rows: int
     row_bytes: int  # from one row to the next: the samples, and in files of packets a header before them
     out: RowSpace
@@ -159,7 +159,9 @@ class RawRows(NamedTuple):
 
     def is_like(self, other: RawRows) -> bool:
         """Whether they are the same rows of a batch, as far apart, and packed in the same way."""
-        is_same = (self.first, self.n_rows, self.row_bytes) == (other.first, other.n_rows, other.row_bytes)
+        is_same = (
+            self.first_row == other.first_row and self.n_rows == other.n_rows and self.row_bytes == other.row_bytes
+        )
         return is_same and self.packer.is_like(other.packer)
 
 
@@ -224,16 +226,18 @@ class RowReader:
                 yield n_rows, raw_rows
                 n_rows, raw_rows = 0, []
 
-    def _read(self, item: Item, done: int, n: int, batches: BatchReader, place: int, first: int) -> Iterator[RawRows]:
-        """Read rows `done` and on of an item as rows `first` and on of a batch; those that have still to be packed."""
-        row_bytes, out = self.packer.row_bytes, batches.space(place, first)
+    def _read(
+        self, item: Item, done: int, n: int, batches: BatchReader, place: int, first_row: int
+    ) -> Iterator[RawRows]:
+        """Read rows `done` and on of an item, to `first_row` of a batch and on; those that have still to be packed."""
+        row_bytes, out = self.packer.row_bytes, batches.space(place, first_row)
         if isinstance(item, FilledRows):
             out.rows(n, row_bytes)[...] = np.frombuffer(self._row_to_fill(), f"V{row_bytes}")
         elif item.first_packet < 0 and self.packer.keeps_rows and out.row_bytes == row_bytes:
             read_all(item.source, out.buffer.data[: n * row_bytes], item.offset + done * row_bytes)
         else:
             assert item.row_bytes == self.raw_bytes
-            rows = RawRows(self.packer, batches.raw(place, first), first, n, item.row_bytes, out)
+            rows = RawRows(self.packer, batches.raw(place, first_row), first_row, n, item.row_bytes, out)
             rows.read(item, done)
             if self._observer is not None and item.first_packet >= 0:
                 # not left to the thread that writes: small steps would fight for Python's lock
@@ -282,7 +286,7 @@ class BatchReader:
         """Batches of the items of each reader, which must have equal numbers of rows."""
         several = [self._readers[place].read(own, self, place) for place, own in enumerate(items)]
         for parts in zip(*several, strict=True):
-            raw_rows, packed = self._of_all([rows for _, rows in parts]), self._packed
+            raw_rows, packed = self._as_one_if_alike([rows for _, rows in parts]), self._packed
             work = [rows.pack for rows in raw_rows]
             if self._raw.size:
                 work.append(partial(self._raw_pool.give_back, self._raw))
@@ -290,12 +294,12 @@ class BatchReader:
             yield Batch(packed.data[: n_rows * self._bytes_before[-1]], n_rows, work, give_back)
             self._begin()
 
-    def _of_all(self, raw_rows: Sequence[list[RawRows]]) -> list[RawRows]:
+    def _as_one_if_alike(self, raw_rows: Sequence[list[RawRows]]) -> list[RawRows]:
         """What all readers have read: of files that are alike as one, which is packed in one step instead of many."""
         first = raw_rows[0][0] if raw_rows[0] else None
         if first and all(len(rows) == 1 and rows[0].is_like(first) for rows in raw_rows):
             raw_bytes = self._readers[0].raw_bytes
-            raw, file_bytes = self._raw[first.first * raw_bytes :], self.max_rows * raw_bytes
+            raw, file_bytes = self._raw[first.first_row * raw_bytes :], self.max_rows * raw_bytes
             return [first._replace(raw=raw, n_files=len(raw_rows), file_bytes=file_bytes)]
         return [rows for of_one in raw_rows for rows in of_one]
 
