@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Barrier
 from unittest import mock
 
 import numpy as np
@@ -91,3 +93,17 @@ def test_rows_of_instruments_that_are_alike_are_packed_as_those_of_others(
             x = wide.traces(gaps="fill", fill=fill, max_fill=1000).select(channels=wanted)
             nv.write_bin(x, target, overwrite=True)
             np.testing.assert_array_equal(np.fromfile(target, x.dtype).reshape(x.shape), np.asarray(x))
+
+
+def test_two_threads_that_pack_at_once_share_one_index() -> None:
+    for _ in range(5):
+        packer = packing.ColumnPacker(np.arange(0, 40, 2, dtype=np.intp), 40, np.dtype(np.int16))
+        together = Barrier(2)
+
+        def index(packer: packing.ColumnPacker = packer, together: Barrier = together) -> np.ndarray:
+            together.wait()
+            return packer._index(20_000)
+
+        with ThreadPoolExecutor(2) as threads:
+            one, other = [future.result() for future in [threads.submit(index) for _ in range(2)]]
+        assert np.shares_memory(one, other)

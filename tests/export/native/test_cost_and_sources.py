@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import io
-import os
 import tracemalloc
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def test_writing_c17_memory_does_not_grow_with_the_file(opened: Opened, out: Pat
     finally:
         tracemalloc.stop()
     assert out.stat().st_size > 26_000_000
-    assert most < (15_000_000 if os.name == "posix" else 17_000_000)  # Windows reads through a copy
+    assert most < 15_000_000
 
 
 def big_ptp(n_samples, n_channels):

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from collections.abc import Callable, Iterable
 from io import FileIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ import nevparse as nv
 from export.left import paused
 from nevparse.export import job
 from nevparse.export.native import file_plan
+from nevparse.export.output import stream
 from nevparse.traces import packing
 
 
@@ -36,6 +40,19 @@ def write_at_once(batches: Iterable[packing.Batch], file: FileIO, show: Callable
             batch.data[:] = bytes(len(batch.data))
         batch.give_back()
         show(batch.n_rows)
+
+
+def write_as_late_as_may_be(batches: Iterable[packing.Batch], file: FileIO, show: Callable[[int], None]) -> None:
+    """As the second thread at its slowest: all batches that may wait are there, and none of them is packed."""
+    waiting = list[packing.Batch]()
+    for batch in chain(batches, [None] * stream.BATCHES):
+        if batch is not None:
+            waiting.append(batch)
+        if waiting and (batch is None or len(waiting) == stream.BATCHES):
+            oldest = waiting.pop(0)
+            file.write(oldest.pack())
+            oldest.give_back()
+            show(oldest.n_rows)
 
 
 def instruments(opened: Opened) -> list[nv.NsxFile]:
@@ -80,8 +97,29 @@ def test_batches_are_written_whole_however_late_they_are_written(
 ) -> None:
     monkeypatch.setattr(file_plan, "_SMALL_BYTES", small_bytes)
     export(opened, tmp_path / "soon.out")
-    for stream, name in ((write_at_the_end, "late.out"), (write_at_once, "early.out")):
+    for writing, name in ((write_at_the_end, "late.out"), (write_at_once, "early.out")):
         for module in (job, file_plan):
-            monkeypatch.setattr(module, "stream", stream)
+            monkeypatch.setattr(module, "stream", writing)
         export(opened, tmp_path / name)
         assert (tmp_path / name).read_bytes() == (tmp_path / "soon.out").read_bytes()
+
+
+@pytest.mark.parametrize("columns", [None, slice(0, 10), range(15, -1, -1)], ids=["all", "contiguous", "scattered"])
+@pytest.mark.parametrize("writing", [stream.stream, write_as_late_as_may_be])
+def test_memory_stays_bounded_whatever_the_size_and_however_late_batches_are_written(
+    tmp_path: Path, out: Path, columns: Any, writing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n_bytes in (40_000, 20_000_000):  # with the first one all modules are loaded
+        path = tmp_path / f"{n_bytes}.ns5"
+        path.write_bytes(b.basic_21(16) + b"".join(b.channel(k, kind="2.1") for k in range(16)))
+        os.truncate(path, n_bytes)
+        monkeypatch.setattr(job, "stream", writing)
+        with nv.open_nsx(path) as ns:
+            tracemalloc.start()
+            try:
+                nv.write_bin(ns, out, channels=columns, overwrite=True)
+                _, most_bytes = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        assert out.stat().st_size == ns.n_samples * 2 * (10 if columns == slice(0, 10) else 16)
+    assert most_bytes < 16_000_000  # 3 buffers of 2 MB as the file has it, 3 of packed rows, an index of 2 MB
