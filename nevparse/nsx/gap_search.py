@@ -69,6 +69,10 @@ def join_steps(parts: Iterable[IrregularSteps]) -> IrregularSteps:
 
 def irregular_steps(ticks: NDArray[np.int64], clock: Clock) -> IrregularSteps:
     """Judge every step between consecutive timestamps, each by `N_NEIGHBOURS` packets on either side at most."""
+    low, high = clock.break_steps()
+    steps = np.diff(ticks)
+    if not steps.size or low < steps.min() <= steps.max() < high:  # which is usual
+        return NO_STEPS
     breaks, order = _breaks_and_order(ticks, clock)
     return IrregularSteps(breaks, np.flatnonzero(order != np.arange(order.size)))
 
@@ -129,7 +133,7 @@ class GapDetector:
     """Judges timestamps as they stream by, in parts of any length; packets that are left out make no break."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock, (self._low, self._high) = clock, clock.break_steps()
+        self._clock = clock
         self._pending: NDArray[np.int64] = np.empty(0, np.int64)
         self._first = 0  # number of the first pending packet
         self._judged = 0  # every step behind an earlier packet than this has been judged
@@ -156,9 +160,9 @@ class GapDetector:
     def _judge(self, stop: int) -> None:
         if stop <= self._judged:
             return
-        steps = np.diff(self._pending)
-        if steps.size and not self._low < steps.min() <= steps.max() < self._high:  # which is rare
-            self._irregular.append(irregular_steps(self._pending, self._clock).within(self._judged, stop, self._first))
+        steps = irregular_steps(self._pending, self._clock)
+        if steps is not NO_STEPS:
+            self._irregular.append(steps.within(self._judged, stop, self._first))
         self._judged = stop
         keep = max(self._first, stop - N_NEIGHBOURS)
         self._pending, self._first = self._pending[keep - self._first :], keep

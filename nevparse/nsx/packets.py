@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from ..format import tables
 from ..format.layout import Layout
 from ..format.numbers import signed_tick, signed_ticks
 from ..source.base import Source
-from ..source.threads import in_two_threads
+from ..source.threads import shared_with_second_thread
 from ..traces.extents import Extent
 from ..traces.plan import FilledRows, TimedPart
 from .gap_search import (
@@ -38,6 +38,7 @@ from .gap_search import (
     GapDetector,
     IrregularSteps,
     find_gaps,
+    irregular_steps,
     join_steps,
     order_in_time,
     scan_every_timestamp,
@@ -46,8 +47,9 @@ from .gap_search import (
 _PAGE_BYTES = 1 << 16
 _SORTED_PACKETS = 1 << 16  # at a time
 _SURE_PACKETS = 1024  # no file of blocks begins with this number of packets
-_PART_BYTES = 1 << 20  # read at a time, and still in the cache when used
-_N_PARTS, _N_HEADERS = 32, 1 << 17  # most that are judged together: with fewer, starting a thread for them would show
+_CACHED_BYTES = 1 << 20  # are read at a time, and still in the cache when used
+_READ_BYTES, _SCANNED_BYTES = 1 << 22, 1 << 24  # by one of two threads at a time: with fewer, they wait for each other
+_MOST_HEADERS = 1 << 17
 _TIMED_PACKETS = 2048  # with fewer, a plan has more parts to pass over; with more, more to look at again
 _PART = np.dtype(list(zip(TimedPart._fields, [np.int64, np.int64, np.int64, np.float64, np.float64], strict=True)))
 
@@ -70,11 +72,6 @@ class PacketReader:
         """A packet as its header, and room for its samples."""
         return self.layout.dtype(self.packet_bytes)
 
-    @property
-    def n_at_once(self) -> int:
-        """Packets that are read at a time, at the most."""
-        return max(1, _PART_BYTES // self.packet_bytes)
-
     def offset_of(self, packet: int) -> int:
         """Where a packet starts in the file."""
         return self.start + packet * self.packet_bytes
@@ -89,39 +86,34 @@ class PacketReader:
 
     def ticks(self, a: int, b: int) -> NDArray[np.int64]:
         """Timestamps of packets `a` to `b`."""
-        ticks, done = np.empty(max(0, b - a), np.int64), 0
-        for part in self.headers(a, b):
-            ticks[done : done + part.size] = signed_ticks(part["tick"])
-            done += part.size
+        ticks, n_each = np.empty(max(0, b - a), np.int64), self.n_within(_READ_BYTES)
+
+        def read(firsts: Iterable[int]) -> None:
+            headers = HeaderReader(self, min(n_each, ticks.size))
+            for first in firsts:
+                some = ticks[first - a : first - a + n_each]
+                some[:] = signed_ticks(headers.read(first, first + some.size)["tick"])
+
+        with self.shared(read, range(a, b, n_each)) as mine:
+            read(mine)
         return ticks
-
-    def headers(self, a: int = 0, b: int | None = None) -> Iterator[NDArray[np.void]]:
-        """Headers of packets `a` to `b` without their samples, many at a time in one buffer."""
-        b = self.n_packets if b is None else b
-        headers = np.empty(min(max(1, b - a), _N_PARTS * self.n_at_once, _N_HEADERS), self.layout.dtype())
-        for first in range(a, b, headers.size):
-            some = headers[: b - first]
-            read, parts = partial(self._read_headers, some, first), range(0, some.size, self.n_at_once)
-            is_worth_it = len(parts) > max(1, _N_PARTS // 4)  # a few are read before a thread has started
-            if is_worth_it and self.source.zero_copy:  # an object of the caller's stays in the caller's thread
-                in_two_threads(read, parts[::2], parts[1::2])
-            else:
-                read(parts)
-            yield some
-
-    def _read_headers(self, headers: NDArray[np.void], first: int, parts: range) -> None:
-        """Read some parts of the packets from `first` on; of each packet keep the header."""
-        n, header = min(headers.size, self.n_at_once), np.dtype(f"V{self.layout.size}")  # as opaque bytes, by memcpy
-        buffer = np.empty(n * self.packet_bytes, np.uint8)
-        packets = np.ndarray((n,), header, buffer.data, strides=(self.packet_bytes,))
-        for start in parts:
-            kept = headers[start : start + n].view(header)
-            self.source.fill(buffer.data[: kept.size * self.packet_bytes], self.offset_of(first + start), "packets")
-            np.copyto(kept, packets[: kept.size])
 
     def all_single_sample(self, first: int = 0) -> bool:
         """Whether every packet from `first` on has one sample."""
-        return all(map(_all_single_sample, self.headers(first)))
+        n_each = self.n_within(_READ_BYTES)
+        headers = HeaderReader(self, n_each)
+        parts = (headers.read(a, min(a + n_each, self.n_packets)) for a in range(first, self.n_packets, n_each))
+        return all(map(_all_single_sample, parts))
+
+    def n_within(self, n_bytes: int) -> int:
+        """Packets that so many bytes hold; at least one, and no more than their headers may take."""
+        return min(_MOST_HEADERS, max(1, n_bytes // self.packet_bytes))
+
+    def shared(self, work: Callable[[Iterable[int]], object], firsts: range) -> AbstractContextManager[Iterable[int]]:
+        """Share reading with a second thread if that is worth it: what is to be done here."""
+        if len(firsts) < 3 or not self.source.zero_copy:  # an object of the caller's stays in the caller's thread
+            return nullcontext(firsts)
+        return shared_with_second_thread(work, firsts)
 
     def grown(self) -> PacketReader:
         """These and those written since: systems make room in a file before they write to it."""
@@ -154,6 +146,27 @@ class PacketReader:
         if not self.source.zero_copy:
             return TimestampPages(self)
         return signed_ticks(self.source.view(self.header_dtype, (self.n_packets,), self.start)["tick"])
+
+
+class HeaderReader:
+    """Reads the headers of packets without their samples, up to `n_most` at a time, to one buffer again and again."""
+
+    def __init__(self, packets: PacketReader, n_most: int) -> None:
+        self._packets, header = packets, np.dtype(f"V{packets.layout.size}")  # as opaque bytes, by memcpy
+        self._headers = np.empty(n_most, packets.layout.dtype())
+        self._n_at_once = min(n_most, packets.n_within(_CACHED_BYTES))
+        self._buffer = np.empty(self._n_at_once * packets.packet_bytes, np.uint8)
+        self._read = np.ndarray((self._n_at_once,), header, self._buffer.data, strides=(packets.packet_bytes,))
+
+    def read(self, a: int, b: int) -> NDArray[np.void]:
+        """Headers of packets `a` to `b`; they are valid until others are read."""
+        packets, headers = self._packets, self._headers[: b - a]
+        for first in range(0, headers.size, max(1, self._n_at_once)):
+            kept = headers[first : first + self._n_at_once].view(self._read.dtype)
+            n_bytes = kept.size * packets.packet_bytes
+            packets.source.fill(self._buffer.data[:n_bytes], packets.offset_of(a + first), "packets")
+            np.copyto(kept, self._read[: kept.size])
+        return headers
 
 
 class TimestampPages:
@@ -208,17 +221,37 @@ class PacketIndex:
         """The same index, with breaks found by reading every header; None where a packet has not one sample."""
         if self.is_fully_scanned:
             return self
-        detector, first, parts = GapDetector(self.clock), 0, [self.scanned_parts[:0]]
-        for headers in self.packets.headers():
-            if not _all_single_sample(headers):
-                return None
-            ticks = np.ascontiguousarray(signed_ticks(headers["tick"]))
-            detector.add(ticks, first)
-            parts += _timed_parts(ticks, first, self.clock)
-            first += ticks.size
-            if progress is not None:
-                progress(first, self.n_samples)
-        return PacketIndex(self.packets, self.clock, True, detector.finish(), self.n_final, np.concatenate(parts))
+        n, n_each = self.n_samples, max(1, self.packets.n_within(_SCANNED_BYTES) // _TIMED_PACKETS) * _TIMED_PACKETS
+        judged = dict[int, tuple[IrregularSteps, list[NDArray[np.void]]]]()
+
+        def judge(firsts: Iterable[int], show: Progress | None = None) -> None:
+            reader = HeaderReader(self.packets, min(n, n_each + 2 * N_NEIGHBOURS))
+            for first in firsts:
+                judged[first] = self._judge(reader, first, min(first + n_each, n))
+                if show is not None and len(judged) * n_each < n:
+                    show(len(judged) * n_each, n)
+
+        firsts = range(0, n, n_each)
+        try:
+            with self.packets.shared(judge, firsts) as mine:
+                judge(mine, progress)
+        except _LongerPacket:
+            return None
+        if progress is not None and n:
+            progress(n, n)
+        steps, parts = zip(*(judged[first] for first in firsts), strict=True) if firsts else ((), ())
+        timed = np.concatenate([self.scanned_parts[:0], *chain.from_iterable(parts)])
+        return PacketIndex(self.packets, self.clock, True, join_steps(steps), self.n_final, timed)
+
+    def _judge(self, reader: HeaderReader, a: int, b: int) -> tuple[IrregularSteps, list[NDArray[np.void]]]:
+        """Irregular steps behind packets `a` to `b`, and `TimedPart`s of them."""
+        first = max(0, a - N_NEIGHBOURS)
+        headers = reader.read(first, min(self.n_samples, b + N_NEIGHBOURS))
+        if not _all_single_sample(headers):
+            raise _LongerPacket
+        ticks = np.ascontiguousarray(signed_ticks(headers["tick"]))
+        steps = irregular_steps(ticks, self.clock).within(a, b, first)
+        return steps, [*_timed_parts(ticks[a - first : b - first], a, self.clock)]
 
     def grown(self) -> PacketIndex:
         """The index of a file that has grown: breaks stay where they are, and only new packets are judged."""
@@ -428,6 +461,10 @@ def _timed_parts(ticks: NDArray[np.int64], first: int, clock: Clock) -> Iterator
 def _all_single_sample(headers: NDArray[np.void]) -> bool:
     is_single = (headers["header"] == tables.BLOCK_HEADER) & (headers["n_samples"] == 1)
     return bool(np.count_nonzero(is_single) == is_single.size)
+
+
+class _LongerPacket(Exception):
+    """A block of several samples was met."""
 
 
 class FullScanNeeded(Exception):

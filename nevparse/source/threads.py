@@ -3,28 +3,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import TypeVar
 
-ShareT = TypeVar("ShareT")
+PieceT = TypeVar("PieceT")
 
 
-def in_two_threads(work: Callable[[ShareT], object], mine: ShareT, others: ShareT) -> None:
-    """Do one share of some work, and the other one in a second thread, which has ended when this returns or raises."""
-    failed: list[BaseException] = []
+@contextmanager
+def shared_with_second_thread(
+    work: Callable[[Iterator[PieceT]], object], pieces: Iterable[PieceT]
+) -> Iterator[Iterator[PieceT]]:
+    """Share pieces of work with a second thread: both take one after the other, this one from what is given.
 
-    def work_on_others() -> None:
+    When the context is left all pieces are done; after an error or Ctrl-C the second thread has completed its last.
+    """
+    left, failed = deque(pieces), list[BaseException]()
+
+    def take() -> Iterator[PieceT]:
+        with suppress(IndexError):
+            while True:
+                yield left.popleft()
+
+    def do_others() -> None:
         try:
-            work(others)
-        except BaseException as error:  # raised in the thread that called
+            work(take())
+        except BaseException as error:  # raised in the thread that shares
             failed.append(error)
+            left.clear()
 
-    second = Thread(target=work_on_others, name="nevparse-second")
+    second = Thread(target=do_others, name="nevparse-second")
     try:
         second.start()
-        work(mine)
+        yield take()
+        second.join()
     finally:
+        left.clear()
         if second.is_alive():
             second.join()
     if failed:

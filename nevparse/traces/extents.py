@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from operator import index
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..source.base import Source
-from ..source.threads import in_two_threads
+from ..source.threads import shared_with_second_thread
 
 Rows = range | NDArray[np.intp]  # in ascending order
 Columns = slice | NDArray[np.intp]
@@ -194,11 +194,13 @@ def _spaced_in_samples(rows: NDArray[Any]) -> NDArray[Any]:
 def _copy(target: NDArray[np.void], source: NDArray[np.void]) -> None:
     """Copy rows; of many, a second thread copies the first half."""
 
-    def copy(part: slice) -> None:
-        np.copyto(target[part], source[part])
+    def copy(parts: Iterable[slice]) -> None:
+        for part in parts:
+            np.copyto(target[part], source[part])
 
     if source.nbytes < _MANY_BYTES:
-        copy(_EVERY)
+        copy([_EVERY])
     else:
         half = len(source) // 2
-        in_two_threads(copy, slice(half, None), slice(half))
+        with shared_with_second_thread(copy, [slice(half), slice(half, None)]) as parts:
+            copy(parts)

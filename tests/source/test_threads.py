@@ -6,6 +6,7 @@ from __future__ import annotations
 import struct
 import threading
 import time
+from collections.abc import Iterable
 from io import BytesIO
 from threading import Event, Thread
 
@@ -19,7 +20,7 @@ import nevparse as nv
 from nevparse.nsx import packets
 from nevparse.source import threads
 from nevparse.source.file import FileSource
-from nevparse.source.threads import in_two_threads
+from nevparse.source.threads import shared_with_second_thread
 
 N_RECORDS = 4096
 RECORDS = b"".join(struct.pack("<Q", number) for number in range(N_RECORDS))
@@ -57,23 +58,37 @@ def test_sources_c13_two_threads_read_while_a_third_maps(file_of: FileOf, n_read
     assert n_wrong == [0, 0]
 
 
-@pytest.mark.parametrize(("failing", "raised"), [("", ""), ("mine", "mine"), ("others", "others"), ("both", "mine")])
-def test_sources_c14_the_second_thread_has_ended_and_its_error_is_raised(failing: str, raised: str) -> None:
-    workers, n_before = {}, threading.active_count()
+@pytest.mark.parametrize("failing", ["", "mine", "others", "both"])
+def test_sources_c14_every_piece_is_done_and_the_error_of_either_thread_is_raised(failing: str) -> None:
+    done, n_before, me = list[int](), threading.active_count(), threading.get_ident()
 
-    def work(share: str) -> None:
-        workers[share] = threading.get_ident()
-        if failing in (share, "both"):
-            raise OSError(share)
+    def work(pieces: Iterable[int]) -> None:
+        whose = "mine" if threading.get_ident() == me else "others"
+        for piece in pieces:
+            time.sleep(0.001)
+            if failing in (whose, "both"):
+                raise OSError(whose)
+            done.append(piece)
 
-    if raised:
-        with pytest.raises(OSError, match=f"^{raised}$"):
-            in_two_threads(work, "mine", "others")
+    def share() -> None:
+        with shared_with_second_thread(work, range(20)) as pieces:
+            work(pieces)
+
+    if failing:
+        with pytest.raises(OSError, match="mine" if failing != "others" else "others"):
+            share()
+        assert len(done) < 20
     else:
-        in_two_threads(work, "mine", "others")
-    assert workers["mine"] == threading.get_ident()
-    assert sorted(workers) == ["mine", "others"]
+        share()
+        assert sorted(done) == [*range(20)]
     assert threading.active_count() == n_before
+
+
+def test_sources_c14_what_is_left_is_done_by_the_second_thread() -> None:
+    done = list[int]()
+    with shared_with_second_thread(done.extend, range(1000)):
+        pass
+    assert done == [*range(1000)]
 
 
 def test_sources_c14_ctrl_c_while_the_second_thread_starts_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,23 +97,25 @@ def test_sources_c14_ctrl_c_while_the_second_thread_starts_leaves_none(monkeypat
             super().start()
             raise KeyboardInterrupt
 
-    shares: list[str] = []
+    done = list[int]()
 
-    def work(share: str) -> None:
-        time.sleep(0.01)
-        shares.append(share)
+    def work(pieces: Iterable[int]) -> None:
+        for piece in pieces:
+            time.sleep(0.01)
+            done.append(piece)
 
     monkeypatch.setattr(threads, "Thread", Interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        in_two_threads(work, "mine", "others")
-    assert shares == ["others"]
+    with pytest.raises(KeyboardInterrupt), shared_with_second_thread(work, range(1000)):
+        raise AssertionError("not reached")
+    assert len(done) <= 2
+    assert "nevparse-second" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many parts of little data."""
-    monkeypatch.setattr(packets, "_PART_BYTES", 100)
-    monkeypatch.setattr(packets, "_N_PARTS", 4)
+    for name, value in {"_CACHED_BYTES": 100, "_READ_BYTES": 300, "_SCANNED_BYTES": 400, "_TIMED_PACKETS": 10}.items():
+        monkeypatch.setattr(packets, name, value)
 
 
 TICKS = t.stamps(300, breaks={50: 1, 150: -400, 299 - 7: 3}, jitter_ns=300)
