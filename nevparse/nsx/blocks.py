@@ -8,14 +8,15 @@ tools leave bytes that are no header. The walk from header to header keeps every
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
+from itertools import repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cached import cached_property
-from ..clock import Block, Clock, SampleRange, SegmentSpan, last_not_after, tick_array
+from ..clock import Clock, SampleRange, SegmentSpan, last_not_after, tick_array
 from ..errors import Damage, TruncatedFile
 from ..format import tables
 from ..format.layout import Layout
@@ -25,12 +26,26 @@ from ..traces.extents import Extent
 from .headers import NsxHeaders
 
 _LOOK_AHEAD = 16  # blocks that must follow each other before zero samples count as an empty block
-_SHORT_BYTES = 8192  # headers of blocks this short are read several at a time
+_SHORT_BYTES = 8192  # headers of blocks this short are read many at a time
 _WINDOW_BYTES = 65536
 _COMPARED_BYTES = 8192  # of samples, where they may begin at one of two places
 _AHEAD_ROWS = 1 << 20  # a growing file's header may count more than its size had when that was read
 _PLAUSIBLE_S = 3600  # a block that was cut short starts at most this much later than the one before
 _EXACT = 1 << 60  # an eighth of what int64 holds: twice the difference of two still fits
+
+
+class Blocks(NamedTuple):
+    """The blocks of a file that have samples, in file order: lists of equal length."""
+
+    offsets: list[int]  # of the first row
+    start_ticks: list[int]
+    counts: list[int]  # of samples
+
+    def add(self, offset: int, tick: int, n_samples: int) -> None:
+        """Add a block."""
+        self.offsets.append(offset)
+        self.start_ticks.append(tick)
+        self.counts.append(n_samples)
 
 
 def tick_damage(offset: int, tick: int) -> Damage:
@@ -42,34 +57,38 @@ def tick_damage(offset: int, tick: int) -> Damage:
 class BlockWalk:
     """Goes from block header to block header, and notes where that ends too early.
 
-    `blocks` are those that have samples, `missing_bytes` is what the headers promise and the file lacks.
+    `missing_bytes` is what the headers promise and the file lacks.
     """
 
     def __init__(self, headers: NsxHeaders, layout: Layout, has_grown: bool = False) -> None:
         self._source, self._row_bytes, self._has_grown = headers.source, headers.row_bytes, has_grown
         self._header_bytes, self._unpack, self._dtype = layout.size, layout.packer.unpack_from, headers.dtype
+        self._header_dtype = layout.dtype()
         self._plausible_ticks = _PLAUSIBLE_S * headers.clock.tick_rate
         self._min_open = 1 + headers.version.may_have_one_sample_packets  # such packets are complete: they never grow
-        self.blocks: list[Block] = []
+        self.blocks = Blocks([], [], [])
         self.missing_bytes = 0
         self.damage: list[Damage] = []
         self._walk(headers.start)
-        ticks = [tick for _, tick, _ in self.blocks]
-        if ticks and headers.clock.end(max(ticks), max(n_samples for _, _, n_samples in self.blocks)) > INT64_MAX:
+        offsets, ticks, counts = self.blocks
+        if ticks and headers.clock.end(max(ticks), max(counts)) > INT64_MAX:
             self._note_ticks_that_do_not_fit(headers.clock)
         if layout.size == tables.NSX_BLOCK.size and ticks != sorted(ticks):  # it has 32 bits
-            self.blocks = list(headers.clock.unroll(self.blocks))
+            ticks[:] = [tick for _, tick, _ in headers.clock.unroll(zip(offsets, ticks, counts, strict=True))]
 
     def _walk(self, offset: int) -> None:
         size, header_bytes, row_bytes = self._source.size, self._header_bytes, self._row_bytes
-        window, window_start, block_bytes = b"", offset, size
+        window, window_start, block_bytes, n_samples = b"", offset, size, 0
         while offset < size:
             if offset + header_bytes > window_start + len(window):
-                n_bytes = header_bytes if block_bytes > _SHORT_BYTES else _WINDOW_BYTES
-                window, window_start = self._source.peek(n_bytes, offset), offset
+                is_short = block_bytes <= _SHORT_BYTES
+                window, window_start = self._source.peek(_WINDOW_BYTES if is_short else header_bytes, offset), offset
                 if len(window) < header_bytes:
                     self._end_within_header(offset, window)
                     return
+                if is_short and n_samples:
+                    offset = self._add_equal_blocks(window, offset, n_samples)
+                    continue
             flag, tick, n_samples = self._unpack(window, offset - window_start)
             data_offset, block_bytes = offset + header_bytes, header_bytes + n_samples * row_bytes
             is_open = n_samples == 0 and not self._blocks_follow(data_offset, tick, _LOOK_AHEAD)
@@ -77,14 +96,26 @@ class BlockWalk:
                 self._end_at_header(offset, flag, tick, n_samples)
                 return
             if n_samples:
-                self.blocks.append((data_offset, tick, n_samples))
+                self.blocks.add(data_offset, tick, n_samples)
             offset += block_bytes
+
+    def _add_equal_blocks(self, window: bytes, offset: int, n_samples: int) -> int:
+        """Add the blocks at the start of a window that are all as long as the one before it; returns where they end."""
+        block_bytes = self._header_bytes + n_samples * self._row_bytes
+        headers = np.ndarray((len(window) // block_bytes,), self._header_dtype, window, strides=(block_bytes,))
+        is_equal = (headers["header"] == tables.BLOCK_HEADER) & (headers["n_samples"] == n_samples)
+        n_equal = headers.size if is_equal.all() else int(is_equal.argmin())
+        stop = offset + n_equal * block_bytes
+        self.blocks.offsets.extend(range(offset + self._header_bytes, stop, block_bytes))
+        self.blocks.start_ticks.extend(headers["tick"][:n_equal].tolist())
+        self.blocks.counts.extend(repeat(n_samples, n_equal))
+        return stop
 
     def _note_ticks_that_do_not_fit(self, clock: Clock) -> None:
         """Note blocks whose timestamps int64 cannot hold; they become negative."""
-        for number, (offset, tick, n_samples) in enumerate(self.blocks):
+        for number, (offset, tick, n_samples) in enumerate(zip(*self.blocks, strict=True)):
             if clock.end(tick, n_samples) > INT64_MAX:
-                self.blocks[number] = offset, signed_tick(tick), n_samples
+                self.blocks.start_ticks[number] = signed_tick(tick)
                 self.damage.append(tick_damage(offset - self._header_bytes, tick))
 
     def _end_within_header(self, offset: int, header: bytes) -> None:
@@ -124,17 +155,17 @@ class BlockWalk:
         """Keep the complete samples up to the end of the file as a block; returns what to say of them."""
         n_complete = (self._source.size - data_offset) // self._row_bytes
         if n_complete:
-            self.blocks.append((data_offset, tick, n_complete))
+            self.blocks.add(data_offset, tick, n_complete)
         return f"; {n_complete} samples kept"
 
     def _is_within_last_block(self, flag: int, n_samples: int, offset: int) -> bool:
         """Whether the last block has grown past `offset` since its samples were counted: no header can be here."""
         max_samples = (self._source.size - offset) // self._row_bytes + _AHEAD_ROWS
-        is_open = self._has_grown and self.blocks and self.blocks[-1][2] >= self._min_open
-        return bool(is_open) and (flag != tables.BLOCK_HEADER or n_samples > max_samples)
+        is_open = self._has_grown and self.blocks.counts[-1:] >= [self._min_open]
+        return is_open and (flag != tables.BLOCK_HEADER or n_samples > max_samples)
 
     def _extend_last_block(self, offset: int) -> None:
-        data_offset, tick, n_counted = self.blocks.pop()
+        data_offset, tick, n_counted = (values.pop() for values in self.blocks)
         message = f"expected a block header after {n_counted} samples, found more samples, not counted yet"
         self._keep_open_block(data_offset, tick, offset, message)
 
@@ -173,12 +204,10 @@ def _magnitude(data: bytes, dtype: np.dtype[Any]) -> float:
 class BlockIndex:
     """Where the samples of a file of blocks are; a 2.1 file is one block without a header."""
 
-    def __init__(self, source: Source, blocks: Sequence[Block], row_bytes: int, clock: Clock) -> None:
+    def __init__(self, source: Source, blocks: Blocks, row_bytes: int, clock: Clock) -> None:
         self.source, self.clock, self.row_bytes = source, clock, row_bytes
-        self.offsets = [offset for offset, _, _ in blocks]
-        self.start_ticks = [tick for _, tick, _ in blocks]
-        self.counts = [count for _, _, count in blocks]
-        self.first_tick = self.start_ticks[0] if blocks else 0
+        self.offsets, self.start_ticks, self.counts = blocks
+        self.first_tick = self.start_ticks[0] if self.start_ticks else 0
         # number of samples before each block; the last entry is the total
         self.starts = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])
         self.n_samples = self.n_final = int(self.starts[-1])  # later bytes do not change where a block belongs

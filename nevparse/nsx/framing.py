@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..errors import Damage, FormatError, Progress, TruncatedFile
 from ..format.layout import Layout
-from .blocks import BlockIndex, BlockWalk, tick_damage
+from .blocks import BlockIndex, Blocks, BlockWalk, tick_damage
 from .headers import NsxHeaders
 from .packets import PacketIndex, PacketReader
 from .segments import RecordedSamples, SampleIndex
@@ -20,7 +20,8 @@ def find_samples(headers: NsxHeaders, has_grown: bool = False) -> RecordedSample
     """Find every sample of a file."""
     layout = headers.version.block
     if headers.row_bytes == 0:
-        return RecordedSamples(headers, BlockIndex(headers.source, [], 0, headers.clock), 0, headers.damage)
+        index = BlockIndex(headers.source, Blocks([], [], []), 0, headers.clock)
+        return RecordedSamples(headers, index, 0, headers.damage)
     if layout is None:
         return _find_bare(headers)
     packets = _one_sample_packets(headers, layout)
@@ -70,7 +71,8 @@ def _find_bare(headers: NsxHeaders) -> RecordedSamples:
     """Samples without headers of their own: one block from the file's headers to its end."""
     source, start, row_bytes = headers.source, headers.start, headers.row_bytes
     n_samples, n_left_out = divmod(source.size - start, row_bytes)
-    index = BlockIndex(source, [(start, 0, n_samples)] if n_samples else [], row_bytes, headers.clock)
+    blocks = Blocks([start], [0], [n_samples]) if n_samples else Blocks([], [], [])
+    index = BlockIndex(source, blocks, row_bytes, headers.clock)
     missing_bytes = -n_left_out % row_bytes
     damage = (*headers.damage, *_cut_sample(source.size, missing_bytes, row_bytes))
     return RecordedSamples(headers, index, missing_bytes, damage)
@@ -110,6 +112,6 @@ def _one_sample_packets(headers: NsxHeaders, layout: Layout) -> PacketReader | N
 def _as_blocks(index: PacketIndex) -> BlockIndex:
     """Packets as blocks of one sample each."""
     packets, header_bytes = index.packets, index.packets.layout.size
-    ticks = packets.ticks(0, packets.n_packets).tolist()
-    blocks = [(packets.offset_of(packet) + header_bytes, tick, 1) for packet, tick in enumerate(ticks)]
+    offsets = [packets.offset_of(packet) + header_bytes for packet in range(packets.n_packets)]
+    blocks = Blocks(offsets, packets.ticks(0, packets.n_packets).tolist(), [1] * packets.n_packets)
     return BlockIndex(packets.source, blocks, packets.packet_bytes - header_bytes, index.clock)

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from builders import nsx as b
 from fixture_types import Opened
 
 import nevparse as nv
+from nsx.blocks_by_definition import shape
 from nsx.files import all_samples, counts, warned
 
 
@@ -164,3 +167,28 @@ def test_nsx_c33_bytes_behind_the_last_whole_sample_of_2_1_are_left_out(opened: 
     )
     assert (ns.n_samples, ns.missing_bytes) == (9, 2)
     np.testing.assert_array_equal(ns.segments[0].samples, samples)
+
+
+def found_in(data):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", nv.NevParseWarning)
+        ns = nv.open_nsx(data)
+    extents = [extent[1:] for segment in ns.segments for extent in segment.extents(0, segment.n_samples)]
+    return shape(ns), extents, ns.missing_bytes, ns.damage
+
+
+@pytest.mark.parametrize("window_bytes", [13, 40, 100, 1000])
+@pytest.mark.parametrize("kind", ["2.3", "3.0"])
+def test_headers_read_many_at_a_time_say_what_they_say_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, kind: str, window_bytes: int
+) -> None:
+    lengths = [*[2] * 7, 0, 0, *[1] * 5, 3, 1, 1]
+    whole = b.nsx([(1000 * k, b.ramp(n_samples, 2, kind)) for k, n_samples in enumerate(lengths)], kind)
+    places = range(len(b.nsx([], kind)), len(whole))
+    changed = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in places]
+    files = [whole, *changed, *(whole[:at] for at in places)]
+    monkeypatch.setattr("nevparse.nsx.blocks._SHORT_BYTES", 0)
+    one_by_one = list(map(found_in, files))
+    monkeypatch.undo()
+    monkeypatch.setattr("nevparse.nsx.blocks._WINDOW_BYTES", window_bytes)
+    assert list(map(found_in, files)) == one_by_one
