@@ -187,7 +187,7 @@ def write_bin(
         progress, stop = _show_each_poll(progress, stop)
         plan = partial(_growing, FollowOptions(poll_s, timeout_s, stop), selection)
     else:
-        ns, plan = as_one_recording(x), partial(plan_traces, selection)
+        ns, plan = as_one_recording(x), partial(plan_traces, selection, is_checked=True)
     while True:
         try:
             return _export(os.fspath(path), ns, plan, overwrite, progress)

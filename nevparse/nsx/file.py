@@ -456,6 +456,20 @@ class NsxFile(Closable, Continuous):
         other._recorded = other._record(self._recorded, progress)
         return other
 
+    def presumed_regular(self) -> NsxFile:
+        """The same open file for an export that sorts: its samples are taken to be regular between probes if they can.
+
+        `timestamp_check` then gives what holds every timestamp against that.
+        """
+        index = self._recorded.index
+        presumed = index.presumed_regular() if isinstance(index, PacketIndex) else index
+        if presumed is None or presumed is index:
+            return self.fully_scanned()
+        other = object.__new__(NsxFile)  # copy() would pickle, and open the file anew
+        other.__dict__ |= vars(self)
+        other._recorded = replace(self._recorded, index=presumed)
+        return other
+
     @property
     def n_final(self) -> int:
         """Final samples: all, except the newest few of one-sample packets, whose neighbours are still to come."""

@@ -31,13 +31,18 @@ PacketNumbers = NDArray[np.intp]
 _NO_PACKETS: PacketNumbers = np.empty(0, np.intp)
 
 
-class _Timestamps(Protocol):
+class Timestamps(Protocol):
     """What a search needs of `PacketReader`, which reads a few of their timestamps at a time."""
 
     @property
-    def n_packets(self) -> int: ...
-    def tick(self, packet: int) -> int: ...
-    def ticks(self, a: int, b: int) -> NDArray[np.int64]: ...
+    def n_packets(self) -> int:
+        """Packets in all."""
+
+    def tick(self, packet: int) -> int:
+        """The timestamp of one packet."""
+
+    def ticks(self, a: int, b: int) -> NDArray[np.int64]:
+        """Timestamps of packets `a` to `b`."""
 
 
 class IrregularSteps(NamedTuple):
@@ -168,7 +173,7 @@ class GapDetector:
         self._pending, self._first = self._pending[keep - self._first :], keep
 
 
-def scan_every_timestamp(timestamps: _Timestamps, clock: Clock) -> IrregularSteps:
+def scan_every_timestamp(timestamps: Timestamps, clock: Clock) -> IrregularSteps:
     """Judge every step of a file by reading every timestamp."""
     detector = GapDetector(clock)
     for packet in range(0, timestamps.n_packets, _SCAN_PACKETS):
@@ -176,7 +181,7 @@ def scan_every_timestamp(timestamps: _Timestamps, clock: Clock) -> IrregularStep
     return detector.finish()
 
 
-def find_gaps(timestamps: _Timestamps, clock: Clock, stride: int = PROBE_STRIDE) -> IrregularSteps:
+def find_gaps(timestamps: Timestamps, clock: Clock, stride: int = PROBE_STRIDE) -> IrregularSteps:
     """Find every break by probing: every `stride`-th timestamp, and more only where packets are missing.
 
     Finds all breaks that the notes guarantee; of the packets out of order, those that happen to be read.
@@ -198,7 +203,7 @@ def find_gaps(timestamps: _Timestamps, clock: Clock, stride: int = PROBE_STRIDE)
 Probe = tuple[int, int]  # packet, its tick
 
 
-def _measure_rate(timestamps: _Timestamps, clock: Clock, probes: list[Probe]) -> float | None:
+def _measure_rate(timestamps: Timestamps, clock: Clock, probes: list[Probe]) -> float | None:
     """Ticks per sample by the recorder's own clock, measured where no packet is missing.
 
     The shortest time between two probes is the least likely to miss any; all of its timestamps are read to be sure.
@@ -218,7 +223,7 @@ def _measure_rate(timestamps: _Timestamps, clock: Clock, probes: list[Probe]) ->
 
 
 def _ranges_with_gaps(
-    timestamps: _Timestamps, probes: list[Probe], rate: float, tolerance: float
+    timestamps: Timestamps, probes: list[Probe], rate: float, tolerance: float
 ) -> Iterator[tuple[int, int]]:
     """Short ranges of packets whose time does not match their number, by halving longer ones."""
     stack = list(pairwise(probes))
@@ -234,7 +239,7 @@ def _ranges_with_gaps(
         stack += [((a, tick_a), probe), (probe, (b, tick_b))]
 
 
-def _judge_range(timestamps: _Timestamps, clock: Clock, a: int, b: int) -> IrregularSteps:
+def _judge_range(timestamps: Timestamps, clock: Clock, a: int, b: int) -> IrregularSteps:
     first = max(0, a - N_NEIGHBOURS)
     ticks = timestamps.ticks(first, min(timestamps.n_packets, b + 1 + N_NEIGHBOURS))
     return irregular_steps(ticks, clock).within(a, b, first)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import Any
 
@@ -31,7 +31,7 @@ from ..format.numbers import signed_tick, signed_ticks
 from ..source.base import Source
 from ..source.threads import shared_with_second_thread
 from ..traces.extents import Extent
-from ..traces.plan import FilledRows, TimedPart
+from ..traces.plan import FilledRows, TimedParts
 from .gap_search import (
     N_NEIGHBOURS,
     NO_STEPS,
@@ -43,6 +43,7 @@ from .gap_search import (
     order_in_time,
     scan_every_timestamp,
 )
+from .presumed import PresumedTimes
 
 _PAGE_BYTES = 1 << 16
 _SORTED_PACKETS = 1 << 16  # at a time
@@ -50,8 +51,10 @@ _SURE_PACKETS = 1024  # no file of blocks begins with this number of packets
 _CACHED_BYTES = 1 << 20  # are read at a time, and still in the cache when used
 _READ_BYTES, _SCANNED_BYTES = 1 << 22, 1 << 24  # by one of two threads at a time: with fewer, they wait for each other
 _MOST_HEADERS = 1 << 17
-_TIMED_PACKETS = 2048  # with fewer, a plan has more parts to pass over; with more, more to look at again
-_PART = np.dtype(list(zip(TimedPart._fields, [np.int64, np.int64, np.int64, np.float64, np.float64], strict=True)))
+_TIMED_PACKETS = 1024  # with fewer, a plan has more parts to pass over; with more, more to look at again
+
+
+NO_PARTS = TimedParts.unknown(0, 0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +203,8 @@ class PacketIndex:
     is_fully_scanned: bool = False  # whether every timestamp is read to find the breaks
     known: IrregularSteps = NO_STEPS  # those before packet `n_judged`, from before the file grew
     n_judged: int = 0
-    scanned_parts: NDArray[np.void] = field(default_factory=lambda: np.empty(0, _PART))  # a scan's `TimedPart`s
+    scanned_parts: TimedParts = NO_PARTS
+    presumed: PresumedTimes | None = None  # where it is presumed, and not known, what a full scan would find
 
     @property
     def n_samples(self) -> int:
@@ -219,10 +223,12 @@ class PacketIndex:
 
     def fully_scanned(self, progress: Progress | None = None) -> PacketIndex | None:
         """The same index, with breaks found by reading every header; None where a packet has not one sample."""
-        if self.is_fully_scanned:
+        if self.is_fully_scanned and self.presumed is None:
             return self
-        n, n_each = self.n_samples, max(1, self.packets.n_within(_SCANNED_BYTES) // _TIMED_PACKETS) * _TIMED_PACKETS
-        judged = dict[int, tuple[IrregularSteps, list[NDArray[np.void]]]]()
+        n = self.n_samples
+        n_shares = 2 * -(-n // (2 * self.packets.n_within(_SCANNED_BYTES)))  # as many for either thread
+        n_each = max(1, -(-n // max(1, n_shares * _TIMED_PACKETS))) * _TIMED_PACKETS
+        judged = dict[int, tuple[IrregularSteps, list[TimedParts]]]()
 
         def judge(firsts: Iterable[int], show: Progress | None = None) -> None:
             reader = HeaderReader(self.packets, min(n, n_each + 2 * N_NEIGHBOURS))
@@ -240,10 +246,21 @@ class PacketIndex:
         if progress is not None and n:
             progress(n, n)
         steps, parts = zip(*(judged[first] for first in firsts), strict=True) if firsts else ((), ())
-        timed = np.concatenate([self.scanned_parts[:0], *chain.from_iterable(parts)])
+        timed = TimedParts(*map(np.concatenate, zip(NO_PARTS, *chain.from_iterable(parts), strict=True)))
         return PacketIndex(self.packets, self.clock, True, join_steps(steps), self.n_final, timed)
 
-    def _judge(self, reader: HeaderReader, a: int, b: int) -> tuple[IrregularSteps, list[NDArray[np.void]]]:
+    def presumed_regular(self) -> PacketIndex | None:
+        """The same index as a full scan would give where timestamps are regular between probes, else a full scan.
+
+        `TimestampCheck` holds every timestamp against that.
+        """
+        presumed = None if self.is_fully_scanned else PresumedTimes.of(self.packets, self.clock, self.spans)
+        if presumed is None or self.steps.shuffled.size:
+            return self.fully_scanned()
+        n = self.n_samples
+        return replace(self, is_fully_scanned=True, known=self.steps, n_judged=n, presumed=presumed)
+
+    def _judge(self, reader: HeaderReader, a: int, b: int) -> tuple[IrregularSteps, list[TimedParts]]:
         """Irregular steps behind packets `a` to `b`, and `TimedPart`s of them."""
         first = max(0, a - N_NEIGHBOURS)
         headers = reader.read(first, min(self.n_samples, b + N_NEIGHBOURS))
@@ -308,21 +325,30 @@ class PacketIndex:
         ticks: NDArray[np.int64] = self.packets.ticks(int(first), int(order.max()) + 1)[order - first]
         return ticks
 
-    def timed_parts(self, span: SegmentSpan, a: int, b: int) -> Iterator[TimedPart]:
-        """Samples `a` to `b` of a segment, a part at a time, and how regular their timestamps are if a scan said so."""
+    def timed_parts(self, span: SegmentSpan, a: int, b: int) -> Iterator[TimedParts]:
+        """Samples `a` to `b` of a segment in parts, and how regular their timestamps are as far as that is known."""
         offset = span.first_record
-        done, stop = a + offset, b + offset
-        first = np.searchsorted(self.scanned_parts["stop"], done, "right")
-        parts = self.scanned_parts[first : np.searchsorted(self.scanned_parts["start"], stop)]
-        first_shuffled, next_shuffled = np.searchsorted(self.steps.shuffled, [parts["start"], parts["stop"]])
-        for values, is_in_order in zip(parts.tolist(), (first_shuffled == next_shuffled).tolist(), strict=True):
-            part = TimedPart(*values)
-            end = min(part.stop, stop)
-            is_whole = is_in_order and (done, end) == (part.start, part.stop)
-            yield (part if is_whole else TimedPart(done, end)).shifted(-offset)
-            done = end
-        for start in range(done, stop, _SORTED_PACKETS):
-            yield TimedPart(start, min(start + _SORTED_PACKETS, stop)).shifted(-offset)
+        a, b = offset + a, offset + b
+        if self.presumed is not None:
+            several = self.presumed.parts(span, a, b)
+        else:
+            several = self._scanned_parts(a, b)
+        return (parts.shifted(-offset) for parts in several)
+
+    def _scanned_parts(self, a: int, b: int) -> Iterator[TimedParts]:
+        """Packets `a` to `b` of the file, and how regular they are where a scan said so of a whole part."""
+        scanned, done = self.scanned_parts, a
+        some = slice(np.searchsorted(scanned.stop, a, "right"), np.searchsorted(scanned.start, b))
+        start, stop = scanned.start[some], scanned.stop[some]
+        if start.size:
+            first_shuffled, next_shuffled = np.searchsorted(self.steps.shuffled, [start, stop])
+            is_known = (first_shuffled == next_shuffled) & (start >= a)
+            earliest = np.where(is_known, scanned.earliest[some], -np.inf)
+            latest = np.where(is_known, scanned.latest[some], np.inf)
+            yield TimedParts(start.clip(a, b), stop.clip(a, b), scanned.first_tick[some], earliest, latest)
+            done = min(b, int(stop[-1]))
+        for first in range(done, b, _SORTED_PACKETS):
+            yield TimedParts.unknown(first, min(first + _SORTED_PACKETS, b), _TIMED_PACKETS)
 
     def _are_shuffled(self, a: int, b: int) -> bool:
         """Whether any of these packets was met out of order."""
@@ -415,17 +441,21 @@ class TimestampCheck:
     ) -> NDArray[np.int64]:
         """Take packets `first` and on of a file, and give their timestamps.
 
-        Raises FullScanNeeded where probing missed a break or a longer packet.
+        Raises FullScanNeeded where probing missed a break or a longer packet, or let something wrong be presumed.
         """
         headers: NDArray[np.void] = np.ndarray((n_packets,), self._index.packets.header_dtype, packets.data)
         ticks = np.ascontiguousarray(signed_ticks(headers["tick"]))
-        if self._index.is_fully_scanned:  # it has read them all; a part of them may begin within a shuffled group
-            a, b = np.searchsorted(self._index.steps.shuffled, (first, first + n_packets))
+        index = self._index
+        if index.presumed is not None:
+            if not (_all_single_sample(headers) and index.presumed.hold_for(ticks, first)):
+                raise FullScanNeeded
+        elif index.is_fully_scanned:  # it has read them all; a part of them may begin within a shuffled group
+            a, b = np.searchsorted(index.steps.shuffled, (first, first + n_packets))
             self._n_shuffled += int(b - a)
-            return ticks
-        self._detector.add(ticks, first)
-        if not _all_single_sample(headers) or self._detector.has_unknown_break(self._index.steps.breaks):
-            raise FullScanNeeded
+        else:
+            self._detector.add(ticks, first)
+            if not _all_single_sample(headers) or self._detector.has_unknown_break(index.steps.breaks):
+                raise FullScanNeeded
         return ticks
 
     def use_breaks_of(self, other: TimestampCheck | None) -> None:
@@ -443,19 +473,16 @@ class TimestampCheck:
         return steps.shuffled.size
 
 
-def _timed_parts(ticks: NDArray[np.int64], first: int, clock: Clock) -> Iterator[NDArray[np.void]]:
+def _timed_parts(ticks: NDArray[np.int64], first: int, clock: Clock) -> Iterator[TimedParts]:
     """How regular the timestamps of packets `first` and on are, `_TIMED_PACKETS` at a time, and those that remain."""
     n_whole = ticks.size - ticks.size % _TIMED_PACKETS
     for rows in (ticks[:n_whole].reshape(-1, _TIMED_PACKETS), ticks[n_whole:].reshape(1, -1)):
         if rows.size:
             late = (rows - rows[:, :1]) * (clock.den / clock.num)
             late -= np.arange(float(rows.shape[1]))
-            parts = np.empty(len(rows), _PART)
-            parts["start"] = np.arange(first, first + rows.size, rows.shape[1])
-            parts["stop"], parts["first_tick"] = parts["start"] + rows.shape[1], rows[:, 0]
-            parts["earliest"], parts["latest"] = late.min(axis=1), late.max(axis=1)
+            starts = np.arange(first, first + rows.size, rows.shape[1], dtype=np.int64)
+            yield TimedParts(starts, starts + rows.shape[1], rows[:, 0], late.min(axis=1), late.max(axis=1))
             first += rows.size
-            yield parts
 
 
 def _all_single_sample(headers: NDArray[np.void]) -> bool:

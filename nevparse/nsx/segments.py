@@ -20,7 +20,7 @@ from ..format.numbers import clock_tick, integer, integers
 from ..format.text import counted, duration_text
 from ..source.reference import FileReference, Opener, reference_to
 from ..traces.extents import Columns, Extent, Rows, index_rows, take_rows
-from ..traces.plan import TimedPart
+from ..traces.plan import TimedParts
 from .blocks import BlockIndex
 from .headers import NsxHeaders
 from .packets import PacketIndex
@@ -151,12 +151,12 @@ class Segment:
         for extent in self.extents(start, stop):
             yield extent.n_rows, extent.n_before
 
-    def timed_parts(self, start: int, stop: int) -> Iterator[TimedPart]:
-        """Samples `start` to `stop`, a part at a time, and how regular their timestamps are if a scan said so."""
+    def timed_parts(self, start: int, stop: int) -> Iterator[TimedParts]:
+        """Samples `start` to `stop`, in parts, and how regular their timestamps are as far as that is known."""
         index = self._samples.index
         if isinstance(index, PacketIndex):
             return index.timed_parts(self._span, start, stop)
-        return iter([TimedPart(start, stop)])
+        return iter([TimedParts.unknown(start, stop, max(1, stop - start))])
 
     def find(self, tick: int) -> int:
         """First sample that is not before `tick`; `n_samples` where all are."""

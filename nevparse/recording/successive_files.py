@@ -21,7 +21,7 @@ from ..nsx.file import NsxFile
 from ..nsx.segments import Segment
 from ..source.base import Source
 from ..traces.extents import Extent
-from ..traces.plan import FilledRows, PlanRow, SampleRows, TimedPart
+from ..traces.plan import FilledRows, PlanRow, SampleRows, TimedParts
 from .joined_files import JoinedFiles
 from .placement import Placement
 
@@ -94,10 +94,10 @@ class SuccessiveSegment:
         for part, low, high in self.parts_between(start, stop):
             yield from part.segment.timestamped(low, high)
 
-    def timed_parts(self, start: int, stop: int) -> Iterator[TimedPart]:
-        """Samples `start` to `stop`, a part at a time, and how regular their timestamps are."""
+    def timed_parts(self, start: int, stop: int) -> Iterator[TimedParts]:
+        """Samples `start` to `stop` in parts, and how regular their timestamps are as far as that is known."""
         for part, low, high in self.parts_between(start, stop):
-            yield from (timed.shifted(part.first, part.offset) for timed in part.segment.timed_parts(low, high))
+            yield from (parts.shifted(part.first, part.offset) for parts in part.segment.timed_parts(low, high))
 
     def ticks_of(self, samples: NDArray[np.int64], *, sort: bool = False) -> NDArray[np.int64]:
         """Timestamps of these samples, as `ticks` gives them."""
@@ -231,6 +231,10 @@ class SuccessiveFiles(JoinedFiles):
     def fully_scanned(self) -> SuccessiveFiles:
         """The same files, with every break in time found by reading every timestamp, and not by probing."""
         return SuccessiveFiles([file.fully_scanned() for file in self.files], self.placements)
+
+    def presumed_regular(self) -> SuccessiveFiles:
+        """The same files for an export that sorts, as `NsxFile.presumed_regular`."""
+        return SuccessiveFiles([file.presumed_regular() for file in self.files], self.placements)
 
     @property
     def zero_tick(self) -> int:

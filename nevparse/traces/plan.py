@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain, groupby, pairwise
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
@@ -24,6 +24,7 @@ _MAX_LISTED = 5
 _MAX_OFF = 0.6  # samples that a row may be off before it is corrected; above a half, so that jitter corrects none
 _TRIED_ROWS = 64
 _ROUNDING = 1e-9  # of samples, in float64
+_PARTS_AT_ONCE = 64  # are looked at, and read where they are not sure
 _SURE = 1e-3  # samples: nearer to where one would move, every timestamp decides
 
 
@@ -74,23 +75,29 @@ def count_changes(rows: Iterable[PlanRow]) -> Changes:
     return Changes(n_filled, sum(part.n_dropped for part in samples), sum(part.n_repeated for part in samples))
 
 
-class TimedPart(NamedTuple):
-    """Some samples of a segment, and how regular their timestamps are, as far as a scan said so.
+class TimedParts(NamedTuple):
+    """Parts of a segment's samples, and how regular their timestamps are, as far as that is known; one element each.
 
     `earliest` and `latest` are by how many samples they are off the time that they would have at the nominal rate
-    after the first, which has `first_tick`.
+    after `first_tick`, which stands for sample `start`.
     """
 
-    start: int
-    stop: int
-    first_tick: int = 0
-    earliest: float = -np.inf
-    latest: float = np.inf
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    first_tick: NDArray[np.int64]
+    earliest: NDArray[np.float64]
+    latest: NDArray[np.float64]
 
-    def shifted(self, n_samples: int, n_ticks: int = 0) -> TimedPart:
-        """The same part by other numbers of its samples, and on another clock."""
-        start, stop, tick = self.start + n_samples, self.stop + n_samples, self.first_tick + n_ticks
-        return TimedPart(start, stop, tick, self.earliest, self.latest)
+    @classmethod
+    def unknown(cls, start: int, stop: int, n_each: int) -> TimedParts:
+        """Samples of which nothing is known, `n_each` in a part."""
+        starts = np.arange(start, stop, n_each, dtype=np.int64)
+        off = np.full(starts.size, np.inf)
+        return cls(starts, np.append(starts[1:], stop)[: starts.size], np.zeros_like(starts), -off, off)
+
+    def shifted(self, n_samples: int, n_ticks: int = 0) -> TimedParts:
+        """The same parts by other numbers of their samples, and on another clock."""
+        return TimedParts(self.start + n_samples, self.stop + n_samples, self.first_tick + n_ticks, *self[3:])
 
 
 class _Segment(Protocol):
@@ -109,7 +116,7 @@ class _Segment(Protocol):
         self, start_tick: int | None, stop_tick: int | None, *, sort: bool = ...
     ) -> Sequence[tuple[int, int]]: ...
     def timestamped(self, start: int, stop: int) -> Iterator[tuple[int, int]]: ...
-    def timed_parts(self, start: int, stop: int) -> Iterator[TimedPart]: ...
+    def timed_parts(self, start: int, stop: int) -> Iterator[TimedParts]: ...
     def ticks(self, start: int | None = None, stop: int | None = None, *, sort: bool = ...) -> NDArray[np.int64]: ...
 
 
@@ -366,15 +373,15 @@ def _check_on_time(continuous: _Continuous, rows: Sequence[PlanRow], grid: TimeG
     for part in rows:
         if not isinstance(part, SampleRows):
             continue
-        for samples, ticks in _timestamps(continuous, part, lambda _: False):
-            late = grid.rows_exact(ticks) - (part.row + samples - part.start)
-            most = int(np.abs(late).argmax())
-            if abs(late[most]) > 0.5 + clock.den / clock.num:
-                off = f"sample {samples[most]} of segment {part.segment} is {abs(late[most]):.1f} samples"
-                direction = "later" if late[most] > 0 else "earlier"
-                problem = f"the clock drifts, and {off} {direction} than its row would be"
-                advice = "Use resample='nominal' (--resample nominal), or gaps='split'"
-                raise GapError(f"{continuous.path}: {problem}. {advice}.", gaps)
+        samples, ticks = _block_timestamps(continuous.segments[part.segment], part)
+        late = grid.rows_exact(ticks) - (part.row + samples - part.start)
+        most = int(np.abs(late).argmax())
+        if abs(late[most]) > 0.5 + clock.den / clock.num:
+            off = f"sample {samples[most]} of segment {part.segment} is {abs(late[most]):.1f} samples"
+            direction = "later" if late[most] > 0 else "earlier"
+            problem = f"the clock drifts, and {off} {direction} than its row would be"
+            advice = "Use resample='nominal' (--resample nominal), or gaps='split'"
+            raise GapError(f"{continuous.path}: {problem}. {advice}.", gaps)
 
 
 class TimeGrid(NamedTuple):
@@ -489,42 +496,45 @@ def _without_empty(rows: list[SampleRows]) -> list[SampleRows]:
 
 def _corrections(continuous: _Continuous, samples: SampleRows, origin_tick: int | None) -> Iterator[tuple[int, int]]:
     """Samples before which rows are repeated (above 0) or from which on samples are dropped (below 0), and how many."""
-    shift, clock = 0, continuous.clock
+    segment, clock, start, shift = continuous.segments[samples.segment], continuous.clock, samples.start, 0
     most_off = max(_MAX_OFF, clock.den / clock.num + _MAX_OFF - 0.5)  # where a tick is longer than a sample
+    if origin_tick is None:
+        origin_tick = int(segment.ticks(start, start + 1, sort=True)[0])
+    grid = TimeGrid(origin_tick, clock)
 
-    def is_in_place(part: TimedPart) -> bool:
-        """Whether it is known that none of these samples moves to another row."""
-        if origin_tick is None:
-            return False
-        late = TimeGrid(origin_tick, clock).row_exact(part.first_tick) - (part.start - samples.start) - shift
-        return -most_off < late + part.earliest - _SURE and late + part.latest + _SURE < most_off
-
-    for numbers, ticks in _timestamps(continuous, samples, is_in_place):
-        origin_tick = int(ticks[0]) if origin_tick is None else origin_tick
-        late = TimeGrid(origin_tick, clock).rows_exact(ticks) - (numbers - samples.start)
-        shifts = _follow(late, shift, most_off)
+    def follow(numbers: NDArray[np.int64], ticks: NDArray[np.int64]) -> list[tuple[int, int]]:
+        nonlocal shift
+        shifts = _follow(grid.rows_exact(ticks) - (numbers - start), shift, most_off)
         moved = np.diff(shifts, prepend=shift)
-        at = np.flatnonzero(moved)
-        yield from zip(numbers[at].tolist(), moved[at].tolist(), strict=True)
-        shift = int(shifts[-1])
+        at, shift = np.flatnonzero(moved), int(shifts[-1])
+        return list(zip(numbers[at].tolist(), moved[at].tolist(), strict=True))
 
-
-def _timestamps(
-    continuous: _Continuous, samples: SampleRows, passes_over: Callable[[TimedPart], bool]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Samples that have a timestamp in the file, in order of time, and the timestamps; some at a time.
-
-    In files of blocks these are the first sample of each block, and of the part that is wanted.
-    """
-    segment, start, stop = continuous.segments[samples.segment], samples.start, samples.start + samples.n_rows
-    if continuous.has_sample_timestamps:
-        for part in segment.timed_parts(start, stop):
-            if not passes_over(part):
-                yield np.arange(part.start, part.stop, dtype=np.int64), segment.ticks(part.start, part.stop, sort=True)
+    if not continuous.has_sample_timestamps:
+        yield from follow(*_block_timestamps(segment, samples))
         return
-    counts = [n_rows for n_rows, _ in segment.timestamped(start, stop)]
-    firsts = list(accumulate(counts, initial=start))[:-1]
-    yield np.array(firsts, np.int64), np.concatenate([segment.ticks(first, first + 1) for first in firsts])
+    for parts in segment.timed_parts(start, start + samples.n_rows):
+        late = grid.rows_exact(parts.first_tick) - (parts.start - start)
+        earliest, latest = late + parts.earliest - _SURE, late + parts.latest + _SURE
+        number = 0
+        while number < late.size:
+            some = slice(number, number + _PARTS_AT_ONCE)
+            off_before, off_after = earliest[some] - shift, latest[some] - shift
+            stays = (off_before > -most_off) & (off_after < most_off)
+            has_moved = (off_before > most_off) | (off_after < -most_off)  # at its first sample at the latest
+            n_passed = _n_before(~stays)
+            number += n_passed
+            if n_passed < stays.size:
+                n_read = max(1, _n_before((stays | has_moved)[n_passed:]))
+                numbers = np.arange(parts.start[number], parts.stop[number + n_read - 1], dtype=np.int64)
+                yield from follow(numbers, segment.ticks(int(numbers[0]), int(numbers[-1]) + 1, sort=True))
+                number += n_read
+
+
+def _block_timestamps(segment: _Segment, samples: SampleRows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The samples that have a timestamp in a file of blocks, the first of each block and of `samples`, and those."""
+    counts = [n_rows for n_rows, _ in segment.timestamped(samples.start, samples.start + samples.n_rows)]
+    firsts = list(accumulate(counts, initial=samples.start))[:-1]
+    return np.array(firsts, np.int64), np.concatenate([segment.ticks(first, first + 1) for first in firsts])
 
 
 def _follow(late: NDArray[np.float64], shift: int, most_off: float) -> NDArray[np.int64]:

@@ -268,6 +268,10 @@ class Continuous(TimedFile, ABC):
     def fully_scanned(self: _ContinuousT) -> _ContinuousT:
         """The same, with every break in time found by reading every timestamp, and not by probing."""
 
+    def presumed_regular(self: _ContinuousT) -> _ContinuousT:
+        """The same for an export that sorts, which holds every timestamp against what probing lets presume."""
+        return self.fully_scanned()
+
     def arranged_for(self: _ContinuousT, gaps: str) -> _ContinuousT:  # noqa: ARG002 - one instrument has its rows
         """The recording with the rows that a gap policy needs."""
         return self
@@ -361,17 +365,21 @@ def choose(ns: Continuous, selection: TraceSelection) -> tuple[Continuous, NDArr
     return ns, columns, options._replace(sort=options.sort or ns.is_on_time_grid)
 
 
-def plan_traces(selection: TraceSelection, ns: Continuous) -> dict[str, Traces]:
+def plan_traces(selection: TraceSelection, ns: Continuous, *, is_checked: bool = False) -> dict[str, Traces]:
     """The traces of each file that an export would write, keyed by the suffix added to the file's stem.
 
-    Everything is decided here, and refused if it has to be: which samples are in which row and column.
+    Everything is decided here, and refused if it has to be: which samples are in which row and column. Where
+    `is_checked`, every timestamp is held against the plan as it is read, so that not all are read before.
     """
-    return traces_of(*choose(ns, selection))
+    return traces_of(*choose(ns, selection), is_checked=is_checked)
 
 
-def traces_of(ns: Continuous, columns: NDArray[np.intp], options: PlanOptions) -> dict[str, Traces]:
+def traces_of(
+    ns: Continuous, columns: NDArray[np.intp], options: PlanOptions, *, is_checked: bool = False
+) -> dict[str, Traces]:
     """The traces of chosen columns."""
-    ns = ns.fully_scanned() if options.sort else ns
+    if options.sort:
+        ns = ns.presumed_regular() if is_checked else ns.fully_scanned()
     for source in ns.sources:
         source.check_unchanged()
     plan = plan_rows(ns, options)
