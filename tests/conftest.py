@@ -186,7 +186,7 @@ def open_fonts() -> None:
     if find_spec("matplotlib"):
         from nevparse.report.drawing import draw
 
-        draw("fonts", 1, lambda figure: figure.suptitle("abcµ²"), "")
+        draw("fonts", 1, lambda figure: figure.add_subplot().set_title("abcµ²"), "")
 
 
 @pytest.fixture

@@ -61,12 +61,15 @@ def check_matplotlib() -> None:
 def draw(name: str, height: float, paint: Callable[[Figure], object], label: str) -> str:
     """One figure as inline SVG; `name` keeps its ids apart from those of other figures."""
     from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with rc_context({**_STYLE, "svg.hashsalt": name}), np.errstate(all="ignore"):
-        figure = Figure(figsize=(_INCHES, height), dpi=_DPI, layout="constrained")
+        figure, out = Figure(figsize=(_INCHES, height), dpi=_DPI), StringIO()
+        FigureCanvasSVG(figure)  # by whose letters it is laid out
         paint(figure)
-        out = StringIO()
+        ConstrainedLayoutEngine().execute(figure)  # a layout of the figure's own would draw all of it once more
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = out.getvalue()
     svg = svg[svg.index("<svg") :]
