@@ -63,6 +63,7 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     alike = _ALIKE if os.environ.get("CI") else {}
     settings.register_profile("nevparse", max_examples=examples, **_COMMON, **alike)
     settings.load_profile("nevparse")
+    gc.disable()  # until all is imported: collections would look through all of it again and again
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -73,6 +74,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if any(map(item.get_closest_marker, markers))]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

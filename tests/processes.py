@@ -20,11 +20,12 @@ PATIENCE_S = 300  # what is waited for anything that others do: only what hangs 
 def environment(*folders: Path, **more: str) -> dict[str, str]:
     """Variables for a process of Python that imports from these folders, or from the checkout; warnings are errors.
 
-    Where nothing may be compiled into the checkout, one temporary folder has what the first of them compiles: to
-    compile the package again takes a process longer than most of what it does.
+    It has one thread for algebra: others would spin on a processor that the tests need. Where nothing may be compiled
+    into the checkout, one temporary folder has what the first of them compiles: to compile the package again takes a
+    process longer than most of what it does.
     """
     path = os.pathsep.join(map(str, folders or [CHECKOUT]))
-    given = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "error"}
+    given = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "error", "OPENBLAS_NUM_THREADS": "1"}
     if sys.dont_write_bytecode:
         given |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": _compiled()}
     return given | more

@@ -27,7 +27,7 @@ from builders.handles import open_files
 from contents import all_of, open_file, worker
 from depth import searched
 from fixture_types import FileOf, Opened
-from processes import PATIENCE_S
+from processes import PATIENCE_S, environment
 
 import nevparse as nv
 from nevparse.cached import cached_property
@@ -237,6 +237,8 @@ def test_files_are_handed_to_processes_however_they_start(
     file_of: FileOf, method, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))  # they need none of pytest
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
     names = {what: file_of(data, f"{k}.nev" if what.startswith("nev") else f"{k}.ns5")
              for k, (what, data) in enumerate(FILES.items())}  # fmt: skip
     files = [open_file(name) for name in names.values()]

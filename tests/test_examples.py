@@ -20,12 +20,12 @@ import nevparse as nv
 from nevparse.cli import arguments
 from nevparse.cli import commands as cli
 
-METHODS = [
+METHODS: list[Any] = [
     *(nv.NsxFile.columns, nv.NsxFile.read, nv.NsxFile.chunks, nv.Recording.locate),
     *(nv.NevFile.spikes, nv.NevFile.trains, nv.NevFile.events, nv.NevFile.comments),
 ]
-FUNCTIONS = [item for name in nv.__all__ if inspect.isfunction(item := getattr(nv, name))]
-DRAWN = {"write_report", "report"}  # by matplotlib, which is not installed everywhere
+FUNCTIONS: list[Any] = [item for name in nv.__all__ if inspect.isfunction(item := getattr(nv, name))]
+DRAWN = {"write_report", "report"}  # by matplotlib, which is not installed everywhere; the README draws the same page
 NOTES = Path(__file__).resolve().parents[1] / "spec_notes"
 # What needs others' packages, or a loop of events
 RUN_ELSEWHERE = {
@@ -59,8 +59,15 @@ def need_drawing(name: str) -> None:
         pytest.importorskip("matplotlib")
 
 
+def drawn_is_thorough(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.thorough] * (name in DRAWN)
+
+
 @pytest.mark.usefixtures("open_fonts")
-@pytest.mark.parametrize("function", [*FUNCTIONS, *METHODS], ids=lambda function: function.__qualname__)
+@pytest.mark.parametrize(
+    "function",
+    [pytest.param(f, marks=drawn_is_thorough(f.__name__), id=f.__qualname__) for f in (*FUNCTIONS, *METHODS)],
+)
 def test_a_public_function_has_an_example_that_is_true(here: Path, function: Any) -> None:
     tests = [test for test in doctest.DocTestFinder(recurse=False).find(function, globs={}) if test.examples]
     assert tests, f"{function.__qualname__} has no example"
@@ -75,7 +82,7 @@ def test_a_public_function_has_an_example_that_is_true(here: Path, function: Any
 @pytest.mark.parametrize(
     ("command", "line"),
     [
-        pytest.param(command, line, marks=[pytest.mark.thorough] * (command in DRAWN))  # the README draws too
+        pytest.param(command, line, marks=drawn_is_thorough(command))
         for command, lines in arguments.EXAMPLES.items()
         for line in lines
     ],

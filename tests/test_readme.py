@@ -30,7 +30,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The files that the README speaks of, in the working directory."""
     write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return tmp_path
 
 
@@ -55,7 +54,8 @@ def needs_shell(command: str) -> bool:
     return "*.ns5 --out-dir" in command
 
 
-def test_every_command_runs(folder: Path, capsys: pytest.CaptureFixture[str], open_fonts: None) -> None:
+@pytest.mark.usefixtures("clock", "open_fonts")
+def test_every_command_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in commands():
         python, option, package, *typed = shlex.split(command)
         assert (python, option, package) == ("python", "-m", "nevparse")
@@ -75,10 +75,12 @@ def test_a_shell_runs_them(folder: Path) -> None:
     shell = shutil.which("sh")
     for command in filter(needs_shell, commands()):
         line = command.replace("python -m", f'"{sys.executable}" -m')
-        done = subprocess.run([shell, "-c", line] if shell else line, capture_output=True, text=True, check=False)
+        typed = [shell, "-c", line] if shell else line
+        done = subprocess.run(typed, env=environment(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
 
 
+@pytest.mark.usefixtures("clock")
 def test_every_block_of_python_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     for language, block in BLOCKS:

@@ -136,9 +136,9 @@ def packets(ticks: Sequence[int] | np.ndarray, rows: np.ndarray) -> bytes:
     return made.tobytes()
 
 
-def even_ticks(kind: str, start: int, n: int, period: int, tick_rate: int) -> list[int]:
+def even_ticks(start: int, n: int, period: int, tick_rate: int) -> np.ndarray:
     """Timestamps of `n` samples at the nominal rate, rounded down."""
-    return [start + k * period * tick_rate // 30000 for k in range(n)]
+    return np.arange(n, dtype=np.uint64) * np.uint64(period * tick_rate) // np.uint64(30000) + np.uint64(start)
 
 
 def body(kind: str, blocks: Iterable[Block], period: int = 1, tick_rate: int = 30000) -> bytes:
@@ -146,9 +146,7 @@ def body(kind: str, blocks: Iterable[Block], period: int = 1, tick_rate: int = 3
     if kind == "2.1":
         return b"".join(np.ascontiguousarray(samples, "<i2").tobytes() for _, samples in blocks)
     if kind == "ptp":
-        return b"".join(
-            packets(even_ticks(kind, tick, len(samples), period, tick_rate), samples) for tick, samples in blocks
-        )
+        return b"".join(packets(even_ticks(tick, len(samples), period, tick_rate), samples) for tick, samples in blocks)
     return b"".join(block(kind, tick, samples) for tick, samples in blocks)
 
 
@@ -181,8 +179,8 @@ def ramp(n_samples: int, n_channels: int, kind: str = "2.3", first: int = 0) -> 
 
 @functools.lru_cache(16)
 def _ramp(n_samples: int, n_channels: int, dtype: str, first: int) -> np.ndarray:
-    rows, columns = np.arange(first, first + n_samples), np.arange(n_channels)
-    return ((rows[:, None] * 100 + columns) % 32000).astype(dtype)
+    rows = (np.arange(first, first + n_samples) * 100 % 32000).astype(np.int32)  # large ones take a fifth of the time
+    return ((rows[:, None] + np.arange(n_channels, dtype=np.int32)) % 32000).astype(dtype)
 
 
 def plausible(kind: str, n_channels: int = 3, n_samples: tuple[int, ...] = (5, 4)) -> tuple[bytes, np.ndarray]:

@@ -100,7 +100,7 @@ def recording(path: Path, data: bytes, blocks: Sequence[Mark] = (), **job: Any) 
     """Run a process that records `data` to a file; at each byte of `waits` it waits for a line."""
     final = path.with_suffix(path.suffix + "-final")
     final.write_bytes(data)
-    whole = {"data": str(final), "path": str(path), "blocks": blocks, "counts": "zero", "rest_s": 0.002}
+    whole = {"data": str(final), "path": str(path), "blocks": blocks, "counts": "zero", "rest_s": 0.001}
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

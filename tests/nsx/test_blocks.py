@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 from builders import nsx as b
+from depth import searched
 from fixture_types import Opened
 
 import nevparse as nv
@@ -98,14 +99,17 @@ def test_nsx_c25_samples_that_look_like_a_header_are_not_taken_for_one(opened: O
 
 @pytest.mark.parametrize("kind", b.BLOCK_KINDS)
 @pytest.mark.parametrize("level", [1, 2, 300])
-def test_nsx_c25_quiet_samples_of_a_block_that_was_not_closed_are_no_header(kind: str, level: int) -> None:
+@searched("n_tries", 10, 30)
+def test_nsx_c25_quiet_samples_of_a_block_that_was_not_closed_are_no_header(
+    kind: str, level: int, n_tries: int
+) -> None:
     """Samples of -1, 0 and 1 look like headers now and then: flags of 1, small ticks, any count."""
 
     def open_bytes(data: bytes) -> nv.NsxFile:
         return nv.open_nsx(data)
 
     rng = np.random.default_rng(level)
-    for tick in [0, 1000, 10**7] * 30:
+    for tick in [0, 1000, 10**7] * n_tries:
         rows = rng.integers(-level, level + 1, (60, int(rng.integers(1, 5)))).astype(b.sample_type(kind))
         head, empty = b.nsx([], kind, ids=range(1, rows.shape[1] + 1)), b.block(kind, tick, rows[:0])
         unclosed = head + b.block(kind, tick, rows, n_samples=0)

@@ -203,7 +203,7 @@ def test_growing_c13_a_poll_that_ends_late_undoes_no_other(tmp_path: Path, monke
             assert waiting.wait(PATIENCE_S)
             recorder.upto(len(made.data))
             polls[1].start()
-            polls[1].join(0.2)
+            polls[1].join(0.05)
             may_go_on.set()
             for poll in polls:
                 poll.join()

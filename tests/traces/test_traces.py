@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pickle
@@ -96,12 +97,22 @@ def written(x: Any, path: Path, **options: Any) -> tuple[np.ndarray, dict[str, A
     return rows, json.loads(Path(report.sidecar_path).read_text()), nv.read_sidecar(report.path)
 
 
+INDICES = st.sampled_from(["number", "slice", "list", "array", "mask", "table", "range"])
+FORMS = st.integers(0, 6) | st.integers(0, 14)  # the first ones are more likely
+
+
+@functools.cache
+def numbers(n: int) -> tuple[st.SearchStrategy[int], st.SearchStrategy[int]]:
+    """Places on an axis of length `n`; and some beyond it, too."""
+    inside = st.integers(-n, n - 1)
+    return inside, inside | st.sampled_from([n, -n - 1])
+
+
 @st.composite
 def indices(draw: st.DrawFn, n: int) -> Any:
     """A part of an index for an axis of length `n`, some of them beyond it."""
-    inside = st.integers(-n, n - 1)
-    number = inside | st.sampled_from([n, -n - 1])
-    kind = draw(st.sampled_from(["number", "slice", "list", "array", "mask", "table", "range"]))
+    inside, number = numbers(n)
+    kind = draw(INDICES)
     if kind == "number":
         return draw(number)
     if kind == "slice":
@@ -125,7 +136,7 @@ def keys(draw: st.DrawFn, shape: tuple[int, int]) -> Any:
     rows, columns = draw(indices(shape[0])), draw(indices(shape[1]))
     forms = [rows, (rows, columns), (..., columns), (rows, ...), (rows, columns, ...), (None, rows, columns),
              (rows, None, columns), ..., (), None, 1.5, "a", (0, 0, 0), [[0.5]], (..., 0, ...)]  # fmt: skip
-    return draw(st.sampled_from(forms[:7]) | st.sampled_from(forms))
+    return forms[draw(FORMS)]
 
 
 def outcome(array: Any, key: Any) -> Any:

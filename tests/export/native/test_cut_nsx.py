@@ -44,7 +44,7 @@ def recordings(draw):
         samples = b.ramp(count, n_channels, kind, first)
         if kind == "nfx":
             samples[::7] = np.nan
-        parts.append((b.even_ticks(kind, tick, count, period, rate), samples))
+        parts.append((b.even_ticks(tick, count, period, rate).tolist(), samples))
         tick, first = parts[-1][0][-1] + rate + draw(st.integers(0, 10**6)), first + count
     return kind, [b.channel(k, kind=kind, pin=k % 32) for k in ids], parts, period, rate
 

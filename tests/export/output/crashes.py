@@ -170,7 +170,7 @@ class Exporter:
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", __file__, "fork" if self._fork else "once"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=environment(TESTS.parent, TESTS, OPENBLAS_NUM_THREADS="1"),
+            env=environment(TESTS.parent, TESTS),
         )  # fmt: skip
 
     def start(self, case: Case, target: Path, **more: Any) -> None:
@@ -276,9 +276,11 @@ def refusing(ending: str, replace: Any) -> Any:
 
 def serve() -> None:
     """Fork a process for each job; print its number and, on request, how it ended."""
+    import numpy as np
+
     import nevparse as nv
 
-    _ = nv.open_nsx, nv.write_bin, nv.write_sorter
+    _ = nv.open_nsx, nv.write_bin, nv.write_sorter, np.ma  # loaded once, and not by each process again
     while line := sys.stdin.readline():
         pid = os.fork()
         if pid == 0:

@@ -310,7 +310,10 @@ with nv.open_nsx(sys.argv[1]) as ns:
 """
 
 
-@pytest.mark.parametrize(("existing", "nth"), [(False, 1), (True, 1), (True, 7), (True, 13)])
+@pytest.mark.parametrize(
+    ("existing", "nth"),
+    [(False, 1), (True, 13), *(pytest.param(True, nth, marks=pytest.mark.thorough) for nth in (1, 7))],
+)
 def test_sorters_c11_the_next_run_cleans_up_behind_one_that_was_killed(
     recording: nv.NsxFile, folder: Path, existing: bool, nth: int
 ) -> None:
