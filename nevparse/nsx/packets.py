@@ -295,7 +295,7 @@ class PacketIndex:
     def extents(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> Iterator[Extent]:
         """Where samples `a` to `b` of a segment lie; in order of time where `sort`."""
         a, b = span.first_record + a, span.first_record + b
-        if not sort:
+        if not sort or self._is_in_order(span, a, b):
             yield from [self._extent(a, b)] if a < b else []
             return
         for first in range(a, b, _SORTED_PACKETS):
@@ -309,9 +309,9 @@ class PacketIndex:
 
     def _in_order(self, span: SegmentSpan, a: int, b: int) -> NDArray[np.intp]:
         """The packets that take places `a` to `b` once the shuffled ones among them are sorted by time."""
+        if self._is_in_order(span, a, b):
+            return np.arange(a, b)
         first, stop = max(span.first_record, a - 2 * N_NEIGHBOURS), min(span.stop_record, b + 2 * N_NEIGHBOURS)
-        if self.is_fully_scanned and not self._are_shuffled(first, stop):
-            return np.arange(a, b)  # a scan has met no shuffled packet here
         order = order_in_time(self.packets.ticks(first, stop), self.clock)
         return first + order[a - first : b - first]
 
@@ -350,9 +350,10 @@ class PacketIndex:
         for first in range(done, b, _SORTED_PACKETS):
             yield TimedParts.unknown(first, min(first + _SORTED_PACKETS, b), _TIMED_PACKETS)
 
-    def _are_shuffled(self, a: int, b: int) -> bool:
-        """Whether any of these packets was met out of order."""
-        return bool(np.ptp(np.searchsorted(self.steps.shuffled, (a, b))))
+    def _is_in_order(self, span: SegmentSpan, a: int, b: int) -> bool:
+        """Whether it is known that none of packets `a` to `b` was met out of order, nor any that it is sorted with."""
+        first, stop = max(span.first_record, a - 2 * N_NEIGHBOURS), min(span.stop_record, b + 2 * N_NEIGHBOURS)
+        return self.is_fully_scanned and not np.ptp(np.searchsorted(self.steps.shuffled, (first, stop)))
 
     def ticks_of(self, span: SegmentSpan, samples: NDArray[np.int64], sort: bool) -> NDArray[np.int64]:
         """Timestamps of these samples of a segment; in order of time where `sort`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -31,8 +31,8 @@ class PresumedTimes(NamedTuple):
 
     clock: Clock
     spans: Sequence[SegmentSpan]
-    packets: NDArray[np.int64]  # those that were probed, of all segments, the first and the last of each among them
-    late: NDArray[np.float64]  # of each; of the packets between two of them it is presumed to change evenly
+    packets: list[int]  # those that were probed, of all segments, the first and the last of each, and the file's end
+    late: list[float]  # of each; of the packets between two of them it is presumed to change evenly
     jitter: float  # by how much any packet may be off
 
     @classmethod
@@ -40,20 +40,20 @@ class PresumedTimes(NamedTuple):
         """What is presumed of segments; None where too little is regular."""
         if not spans or timestamps.n_packets < _FEWEST_PACKETS * len(spans):
             return None
-        numbers, late = list[int](), list[float]()
+        packets, late = list[int](), list[float]()
         for span in spans:
             probed = [*range(span.first_record, span.stop_record - 1, PROBE_STRIDE), span.stop_record - 1]
             periods = [(timestamps.tick(packet) - span.start_tick) * clock.den / clock.num for packet in probed]
-            numbers += probed
+            packets += probed
             late += [n - (packet - span.first_record) for n, packet in zip(periods, probed, strict=True)]
-        times = cls(clock, spans, np.array(numbers, np.int64), np.array(late), 0.0)
+        times = cls(clock, spans, [*packets, spans[-1].stop_record], [*late, late[-1]], 0.0)
         jitter = times._measured_jitter(timestamps)
         return None if jitter > _MOST_JITTER else times._replace(jitter=max(_LEAST_JITTER, jitter))
 
     def _measured_jitter(self, timestamps: Timestamps) -> float:
         """Twice the most that some packets are off; infinity where steps between them are irregular."""
         most = 0.0
-        for first in self.packets[:: max(1, self.packets.size // _MEASURED)].tolist():
+        for first in self.packets[: -1 : max(1, len(self.packets) // _MEASURED)]:
             ticks = timestamps.ticks(first, min(first + _MEASURED_PACKETS, self._span(first).stop_record))
             if irregular_steps(ticks, self.clock) is not NO_STEPS:
                 return np.inf
@@ -83,11 +83,14 @@ class PresumedTimes(NamedTuple):
     def _most_off(self, ticks: NDArray[np.int64], first: int) -> float:
         """By how much packets `first` and on of a segment are earlier or later than presumed, at the most."""
         span, stop, most = self._span(first), first + ticks.size, 0.0
-        between = slice(np.searchsorted(self.packets, first, "right"), np.searchsorted(self.packets, stop - 1))
-        for a, b in pairwise([first, *self.packets[between].tolist(), stop]):
-            late, late_after = np.interp([a, a + 1], self.packets, self.late)
+        for number in count(bisect_right(self.packets, first) - 1):  # from probe to probe
+            probed, probed_next = self.packets[number : number + 2]
+            rate = (self.late[number + 1] - self.late[number]) / (probed_next - probed)
+            a, b = max(first, probed), min(stop, probed_next)
             off = (ticks[a - first : b - first] - span.start_tick) * (self.clock.den / self.clock.num)
-            off -= np.arange(b - a) * (1 + late_after - late)
-            at_a = a - span.first_record + late
+            off -= np.arange(b - a) * (1 + rate)
+            at_a = a - span.first_record + self.late[number] + (a - probed) * rate
             most = max(most, float(off.max()) - at_a, at_a - float(off.min()))
+            if b == stop:
+                break
         return most
