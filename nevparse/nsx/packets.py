@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,13 +49,13 @@ from .presumed import PresumedTimes
 _PAGE_BYTES = 1 << 16
 _SORTED_PACKETS = 1 << 16  # at a time
 _SURE_PACKETS = 1024  # no file of blocks begins with this number of packets
-_CACHED_BYTES = 1 << 20  # are read at a time, and still in the cache when used
-_READ_BYTES, _SCANNED_BYTES = 1 << 22, 1 << 24  # by one of two threads at a time: with fewer, they wait for each other
-_MOST_HEADERS = 1 << 17
+_READ_BYTES, _JUDGED_BYTES = 1 << 20, 1 << 24  # at a time; what was read is still in the cache when it is used
+_FEWEST_SHARED = 8  # parts: fewer are read before a second thread has started
 _TIMED_PACKETS = 1024  # with fewer, a plan has more parts to pass over; with more, more to look at again
 
 
 NO_PARTS = TimedParts.unknown(0, 0, 1)
+PieceT = TypeVar("PieceT")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +93,10 @@ class PacketReader:
         ticks, n_each = np.empty(max(0, b - a), np.int64), self.n_within(_READ_BYTES)
 
         def read(firsts: Iterable[int]) -> None:
-            headers = HeaderReader(self, min(n_each, ticks.size))
+            headers, read = np.empty(min(n_each, ticks.size), self.layout.dtype()), HeaderReader(self, ticks.size)
             for first in firsts:
                 some = ticks[first - a : first - a + n_each]
-                some[:] = signed_ticks(headers.read(first, first + some.size)["tick"])
+                some[:] = signed_ticks(read(first, headers[: some.size])["tick"])
 
         with self.shared(read, range(a, b, n_each)) as mine:
             read(mine)
@@ -104,19 +105,24 @@ class PacketReader:
     def all_single_sample(self, first: int = 0) -> bool:
         """Whether every packet from `first` on has one sample."""
         n_each = self.n_within(_READ_BYTES)
-        headers = HeaderReader(self, n_each)
-        parts = (headers.read(a, min(a + n_each, self.n_packets)) for a in range(first, self.n_packets, n_each))
+        headers, read = np.empty(n_each, self.layout.dtype()), HeaderReader(self, n_each)
+        parts = (read(a, headers[: self.n_packets - a]) for a in range(first, self.n_packets, n_each))
         return all(map(_all_single_sample, parts))
 
     def n_within(self, n_bytes: int) -> int:
-        """Packets that so many bytes hold; at least one, and no more than their headers may take."""
-        return min(_MOST_HEADERS, max(1, n_bytes // self.packet_bytes))
+        """Packets that so many bytes hold, at least one."""
+        return max(1, n_bytes // self.packet_bytes)
 
-    def shared(self, work: Callable[[Iterable[int]], object], firsts: range) -> AbstractContextManager[Iterable[int]]:
-        """Share reading with a second thread if that is worth it: what is to be done here."""
-        if len(firsts) < 3 or not self.source.zero_copy:  # an object of the caller's stays in the caller's thread
-            return nullcontext(firsts)
-        return shared_with_second_thread(work, firsts)
+    def shared(
+        self, work: Callable[[Iterable[PieceT]], object], pieces: Collection[PieceT]
+    ) -> AbstractContextManager[Iterable[PieceT]]:
+        """Share pieces of reading with a second thread if there are many: what is to be read here.
+
+        The pieces are next to each other in the file, so that a drive that is slow to seek reads on.
+        """
+        if len(pieces) < _FEWEST_SHARED or not self.source.zero_copy:  # a caller's object stays in the caller's thread
+            return nullcontext(pieces)
+        return shared_with_second_thread(work, pieces)
 
     def grown(self) -> PacketReader:
         """These and those written since: systems make room in a file before they write to it."""
@@ -152,23 +158,19 @@ class PacketReader:
 
 
 class HeaderReader:
-    """Reads the headers of packets without their samples, up to `n_most` at a time, to one buffer again and again."""
+    """Reads the headers of up to `n_most` packets at a time, without their samples, through a buffer of its own."""
 
     def __init__(self, packets: PacketReader, n_most: int) -> None:
-        self._packets, header = packets, np.dtype(f"V{packets.layout.size}")  # as opaque bytes, by memcpy
-        self._headers = np.empty(n_most, packets.layout.dtype())
-        self._n_at_once = min(n_most, packets.n_within(_CACHED_BYTES))
-        self._buffer = np.empty(self._n_at_once * packets.packet_bytes, np.uint8)
-        self._read = np.ndarray((self._n_at_once,), header, self._buffer.data, strides=(packets.packet_bytes,))
+        self._packets, n = packets, min(n_most, packets.n_within(_READ_BYTES))
+        self._buffer = np.empty(n * packets.packet_bytes, np.uint8)
+        header = np.dtype(f"V{packets.layout.size}")  # as opaque bytes, by memcpy
+        self._read = np.ndarray((n,), header, self._buffer.data, strides=(packets.packet_bytes,))
 
-    def read(self, a: int, b: int) -> NDArray[np.void]:
-        """Headers of packets `a` to `b`; they are valid until others are read."""
-        packets, headers = self._packets, self._headers[: b - a]
-        for first in range(0, headers.size, max(1, self._n_at_once)):
-            kept = headers[first : first + self._n_at_once].view(self._read.dtype)
-            n_bytes = kept.size * packets.packet_bytes
-            packets.source.fill(self._buffer.data[:n_bytes], packets.offset_of(a + first), "packets")
-            np.copyto(kept, self._read[: kept.size])
+    def __call__(self, first: int, headers: NDArray[np.void]) -> NDArray[np.void]:
+        """Read the headers of packets `first` and on into an array of them, and give it."""
+        n_bytes = headers.size * self._packets.packet_bytes
+        self._packets.source.fill(self._buffer.data[:n_bytes], self._packets.offset_of(first), "packets")
+        np.copyto(headers.view(self._read.dtype), self._read[: headers.size])
         return headers
 
 
@@ -225,29 +227,16 @@ class PacketIndex:
         """The same index, with breaks found by reading every header; None where a packet has not one sample."""
         if self.is_fully_scanned and self.presumed is None:
             return self
-        n = self.n_samples
-        n_shares = 2 * -(-n // (2 * self.packets.n_within(_SCANNED_BYTES)))  # as many for either thread
-        n_each = max(1, -(-n // max(1, n_shares * _TIMED_PACKETS))) * _TIMED_PACKETS
-        judged = dict[int, tuple[IrregularSteps, list[TimedParts]]]()
-
-        def judge(firsts: Iterable[int], show: Progress | None = None) -> None:
-            reader = HeaderReader(self.packets, min(n, n_each + 2 * N_NEIGHBOURS))
-            for first in firsts:
-                judged[first] = self._judge(reader, first, min(first + n_each, n))
-                if show is not None and len(judged) * n_each < n:
-                    show(len(judged) * n_each, n)
-
-        firsts = range(0, n, n_each)
+        scan = _Scan(self.packets, self.clock)
         try:
-            with self.packets.shared(judge, firsts) as mine:
-                judge(mine, progress)
+            with self.packets.shared(scan.read, scan.parts()) as mine:
+                scan.read(mine, progress)
         except _LongerPacket:
             return None
-        if progress is not None and n:
-            progress(n, n)
-        steps, parts = zip(*(judged[first] for first in firsts), strict=True) if firsts else ((), ())
-        timed = TimedParts(*map(np.concatenate, zip(NO_PARTS, *chain.from_iterable(parts), strict=True)))
-        return PacketIndex(self.packets, self.clock, True, join_steps(steps), self.n_final, timed)
+        if progress is not None and self.n_samples:
+            progress(self.n_samples, self.n_samples)
+        steps, parts = scan.found()
+        return PacketIndex(self.packets, self.clock, True, steps, self.n_final, parts)
 
     def presumed_regular(self) -> PacketIndex | None:
         """The same index as a full scan would give where timestamps are regular between probes, else a full scan.
@@ -259,16 +248,6 @@ class PacketIndex:
             return self.fully_scanned()
         n = self.n_samples
         return replace(self, is_fully_scanned=True, known=self.steps, n_judged=n, presumed=presumed)
-
-    def _judge(self, reader: HeaderReader, a: int, b: int) -> tuple[IrregularSteps, list[TimedParts]]:
-        """Irregular steps behind packets `a` to `b`, and `TimedPart`s of them."""
-        first = max(0, a - N_NEIGHBOURS)
-        headers = reader.read(first, min(self.n_samples, b + N_NEIGHBOURS))
-        if not _all_single_sample(headers):
-            raise _LongerPacket
-        ticks = np.ascontiguousarray(signed_ticks(headers["tick"]))
-        steps = irregular_steps(ticks, self.clock).within(a, b, first)
-        return steps, [*_timed_parts(ticks[a - first : b - first], a, self.clock)]
 
     def grown(self) -> PacketIndex:
         """The index of a file that has grown: breaks stay where they are, and only new packets are judged."""
@@ -423,6 +402,59 @@ class PacketIndex:
         return self.packets.tick(span.stop_record - 1), 1
 
 
+class _Scan:
+    """Reads and judges every packet of a file; two threads may do so at once.
+
+    Parts of the file are read one after the other, so that a drive that is slow to seek reads on. They are judged in
+    groups, each by the thread that reads its last part: with less at a time the threads would wait for each other.
+    """
+
+    def __init__(self, packets: PacketReader, clock: Clock) -> None:
+        self._packets, self._clock, self._n_read = packets, clock, packets.n_within(_READ_BYTES)
+        self._n_judged = max(1, packets.n_within(_JUDGED_BYTES) // _TIMED_PACKETS) * _TIMED_PACKETS  # in each group
+        self._begun = dict[int, tuple[NDArray[np.void], deque[int]]]()  # headers, and the parts that are not yet read
+        self._judged = dict[int, tuple[IrregularSteps, TimedParts]]()
+
+    def parts(self) -> list[tuple[int, int]]:
+        """The first packets of a group and of a part of it; a group begins and ends with those that it is judged by."""
+        groups = range(0, self._packets.n_packets, self._n_judged)
+        return [(group, first) for group in groups for first in self._parts_of(group)]
+
+    def read(self, parts: Iterable[tuple[int, int]], progress: Progress | None = None) -> None:
+        """Read parts, and judge each group that is complete with one; _LongerPacket where one is longer."""
+        read, n_packets, n_shown = HeaderReader(self._packets, self._n_read), self._packets.n_packets, 0
+        for group, first in parts:
+            packets = self._parts_of(group)
+            new = np.empty(packets.stop - packets.start, self._packets.layout.dtype()), deque(packets)
+            headers, unread = self._begun.setdefault(group, new)  # one step: the other thread may begin it too
+            read(first, headers[first - packets.start :][: self._n_read])
+            if unread.pop() == packets.start:
+                del self._begun[group]
+                self._judged[group] = self._judge(headers, packets.start, group)
+            n_done = len(self._judged) * self._n_judged  # by both threads
+            if progress is not None and n_shown < n_done < n_packets:
+                progress(n_done, n_packets)
+                n_shown = n_done
+
+    def found(self) -> tuple[IrregularSteps, TimedParts]:
+        """The irregular steps of the file, and how regular its parts are."""
+        steps, parts = zip((NO_STEPS, NO_PARTS), *(self._judged[group] for group in sorted(self._judged)), strict=True)
+        return join_steps(steps), TimedParts.joined(parts)
+
+    def _parts_of(self, group: int) -> range:
+        """The first packets of the parts of a group."""
+        stop = min(self._packets.n_packets, group + self._n_judged + N_NEIGHBOURS)
+        return range(max(0, group - N_NEIGHBOURS), stop, self._n_read)
+
+    def _judge(self, headers: NDArray[np.void], first: int, group: int) -> tuple[IrregularSteps, TimedParts]:
+        """Judge a group by its headers, those of packets `first` and on."""
+        if not _all_single_sample(headers):
+            raise _LongerPacket
+        ticks = np.ascontiguousarray(signed_ticks(headers["tick"]))
+        steps = irregular_steps(ticks, self._clock).within(group, group + self._n_judged, first)
+        return steps, _timed_parts(ticks[group - first :][: self._n_judged], group, self._clock)
+
+
 class TimestampCheck:
     """Judges the packets of a file while they stream by, against the breaks that probing found."""
 
@@ -474,16 +506,17 @@ class TimestampCheck:
         return steps.shuffled.size
 
 
-def _timed_parts(ticks: NDArray[np.int64], first: int, clock: Clock) -> Iterator[TimedParts]:
+def _timed_parts(ticks: NDArray[np.int64], first: int, clock: Clock) -> TimedParts:
     """How regular the timestamps of packets `first` and on are, `_TIMED_PACKETS` at a time, and those that remain."""
-    n_whole = ticks.size - ticks.size % _TIMED_PACKETS
+    n_whole, parts = ticks.size - ticks.size % _TIMED_PACKETS, [NO_PARTS]
     for rows in (ticks[:n_whole].reshape(-1, _TIMED_PACKETS), ticks[n_whole:].reshape(1, -1)):
         if rows.size:
             late = (rows - rows[:, :1]) * (clock.den / clock.num)
             late -= np.arange(float(rows.shape[1]))
             starts = np.arange(first, first + rows.size, rows.shape[1], dtype=np.int64)
-            yield TimedParts(starts, starts + rows.shape[1], rows[:, 0], late.min(axis=1), late.max(axis=1))
+            parts.append(TimedParts(starts, starts + rows.shape[1], rows[:, 0], late.min(axis=1), late.max(axis=1)))
             first += rows.size
+    return TimedParts.joined(parts)
 
 
 def _all_single_sample(headers: NDArray[np.void]) -> bool:

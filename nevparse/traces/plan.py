@@ -95,6 +95,11 @@ class TimedParts(NamedTuple):
         off = np.full(starts.size, np.inf)
         return cls(starts, np.append(starts[1:], stop)[: starts.size], np.zeros_like(starts), -off, off)
 
+    @classmethod
+    def joined(cls, several: Iterable[TimedParts]) -> TimedParts:
+        """Those of several, one after the other."""
+        return cls(*map(np.concatenate, zip(*several, strict=True)))
+
     def shifted(self, n_samples: int, n_ticks: int = 0) -> TimedParts:
         """The same parts by other numbers of their samples, and on another clock."""
         return TimedParts(self.start + n_samples, self.stop + n_samples, self.first_tick + n_ticks, *self[3:])

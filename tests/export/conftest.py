@@ -15,9 +15,9 @@ from nevparse.traces import packing
 def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps from little data."""
     monkeypatch.setattr(packing, "BUFFER_BYTES", 64)
-    monkeypatch.setattr(nsx_packets, "_CACHED_BYTES", 300)
-    monkeypatch.setattr(nsx_packets, "_READ_BYTES", 600)
-    monkeypatch.setattr(nsx_packets, "_SCANNED_BYTES", 900)
+    monkeypatch.setattr(nsx_packets, "_READ_BYTES", 300)
+    monkeypatch.setattr(nsx_packets, "_JUDGED_BYTES", 900)
+    monkeypatch.setattr(nsx_packets, "_FEWEST_SHARED", 3)
     monkeypatch.setattr(nsx_packets, "_TIMED_PACKETS", 10)
     monkeypatch.setattr(nsx_packets, "_SORTED_PACKETS", 50)
 

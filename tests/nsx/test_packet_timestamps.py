@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from builders import nsx as b
 from builders import timing as t
 from fixture_types import Opened
+from hypothesis import given
+from hypothesis import strategies as st
 
+from nevparse.nsx import packets
+from nevparse.nsx.gap_search import irregular_steps
 from nevparse.nsx.packets import PacketReader
 from nevparse.source.base import Source
 from nsx.blocks_by_definition import shape
@@ -63,6 +69,24 @@ def test_timing_c11_every_sample_has_the_timestamp_that_was_recorded(opened: Ope
 def test_timing_c11_a_steady_interval_of_33320_ns_is_no_gap(opened: Opened) -> None:
     ns = opened(t.ptp(t.BOOT_NS + 33_320 * np.arange(5000)))
     assert ns.gaps == ()
+
+
+@given(
+    breaks=st.dictionaries(st.integers(0, 198), st.sampled_from([1.0, -1.0, 0.6, 40.0, -90.0]), max_size=4),
+    shuffled=st.dictionaries(st.integers(0, 194), st.permutations(range(5)), max_size=2),
+)
+def test_timing_c19_a_scan_in_groups_finds_what_all_timestamps_at_once_show(
+    opened: Opened, breaks: dict[int, float], shuffled: dict[int, list[int]]
+) -> None:
+    """Groups of 20 packets, read 5 at a time by two threads."""
+    ticks = t.shuffled(t.stamps(200, breaks=breaks, jitter_ns=300), shuffled)
+    with pytest.MonkeyPatch.context() as patched, opened(t.ptp(ticks)) as ns:
+        for name, value in {"_READ_BYTES": 90, "_JUDGED_BYTES": 350, "_FEWEST_SHARED": 3, "_TIMED_PACKETS": 20}.items():
+            patched.setattr(packets, name, value)
+        index: Any = ns.fully_scanned()._recorded.index
+        wanted = irregular_steps(ticks, ns.clock)
+        assert [steps.tolist() for steps in index.known] == [steps.tolist() for steps in wanted]
+        np.testing.assert_array_equal(index.packets.ticks(3, 197), ticks[3:197])
 
 
 def test_timing_c14_a_full_scan_finds_what_probing_missed(opened: Opened) -> None:

@@ -114,7 +114,7 @@ def test_sources_c14_ctrl_c_while_the_second_thread_starts_leaves_none(monkeypat
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many parts of little data."""
-    for name, value in {"_CACHED_BYTES": 100, "_READ_BYTES": 300, "_SCANNED_BYTES": 400, "_TIMED_PACKETS": 10}.items():
+    for name, value in {"_READ_BYTES": 100, "_JUDGED_BYTES": 400, "_FEWEST_SHARED": 3, "_TIMED_PACKETS": 10}.items():
         monkeypatch.setattr(packets, name, value)
 
 
