@@ -127,9 +127,10 @@ def file_of(tmp_path: Path) -> FileOf:
     times: Counter[str] = Counter()
 
     def write(data: bytes, name: str = "s.ns5") -> str:
-        times[name] += 1
-        folder = tmp_path if times[name] == 1 else tmp_path / str(times[name])
-        folder.mkdir(exist_ok=True)
+        folder, times[name] = tmp_path, times[name] + 1
+        if times[name] > 1:
+            folder = tmp_path / str(times[name])
+            folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
         return str(folder / name)
 

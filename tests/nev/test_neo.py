@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ def neo_reads(path: Path) -> Any:
     """A NEV alone: without a base name shared with an NSx, neo loads nothing else."""
     reader = BlackrockRawIO(filename=str(path.with_suffix("")), nsx_to_load=[])
     reader.parse_header()
+    reader._nev_params = functools.cache(reader._nev_params)  # which neo works out anew for every unit
     return reader
 
 

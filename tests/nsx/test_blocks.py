@@ -181,18 +181,19 @@ def found_in(data):
     return shape(ns), extents, ns.missing_bytes, ns.damage
 
 
-@pytest.mark.parametrize("window_bytes", [13, 40, 100, 1000])
+@searched("every", 5, 1)
 @pytest.mark.parametrize("kind", ["2.3", "3.0"])
 def test_headers_read_many_at_a_time_say_what_they_say_one_by_one(
-    monkeypatch: pytest.MonkeyPatch, kind: str, window_bytes: int
+    monkeypatch: pytest.MonkeyPatch, kind: str, every: int
 ) -> None:
     lengths = [*[2] * 7, 0, 0, *[1] * 5, 3, 1, 1]
     whole = b.nsx([(1000 * k, b.ramp(n_samples, 2, kind)) for k, n_samples in enumerate(lengths)], kind)
-    places = range(len(b.nsx([], kind)), len(whole))
+    places = range(len(b.nsx([], kind)), len(whole), every)
     changed = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in places]
     files = [whole, *changed, *(whole[:at] for at in places)]
     monkeypatch.setattr("nevparse.nsx.blocks._SHORT_BYTES", 0)
     one_by_one = list(map(found_in, files))
     monkeypatch.undo()
-    monkeypatch.setattr("nevparse.nsx.blocks._WINDOW_BYTES", window_bytes)
-    assert list(map(found_in, files)) == one_by_one
+    for window_bytes in (13, 40, 100, 1000):
+        monkeypatch.setattr("nevparse.nsx.blocks._WINDOW_BYTES", window_bytes)
+        assert list(map(found_in, files)) == one_by_one

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import shutil
 import warnings
@@ -35,6 +36,7 @@ def neo_reads(path, **options):
         warnings.simplefilter("ignore")
         reader = neo_rawio.BlackrockRawIO(str(path), **options)
         reader.parse_header()
+    reader._nev_params = functools.cache(reader._nev_params)  # which neo works out anew for every unit
     return reader
 
 

@@ -84,7 +84,7 @@ def older_and_newer(files: crashes.Files) -> set[tuple[str, bytes]]:
 def kill_before_each(
     case: crashes.Case, exporter: crashes.Exporter, tmp_path: Path, every: int, links: bool = True, **more: Any
 ) -> None:
-    for step in itertools.count(0, every if hasattr(os, "fork") else 5 * every):  # Windows starts each process anew
+    for step in itertools.count(0, every if hasattr(os, "fork") else 3 * every):  # Windows starts each process anew
         target = case.set_up(tmp_path / str(step))
         if not exporter.killed_before(case, target, step, links=links, **more):
             break
@@ -97,7 +97,7 @@ def kill_before_each(
 
 
 @pytest.mark.parametrize(
-    ("every", "links"), [(7, True), *(pytest.param(1, links, marks=pytest.mark.thorough) for links in (True, False))]
+    ("every", "links"), [(11, True), *(pytest.param(1, links, marks=pytest.mark.thorough) for links in (True, False))]
 )
 @pytest.mark.parametrize("name", FILE_CASES + FOLDER_CASES)
 def test_exports_c01_c02_killed_before_any_operation(

@@ -202,7 +202,7 @@ def interrupt_at_each_line(case: crashes.Case, tmp_path: Path, every: int, overw
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that is not in `file` yet
 @pytest.mark.parametrize(
-    ("every", "links"), [(19, True), *(pytest.param(1, links, marks=pytest.mark.thorough) for links in (True, False))]
+    ("every", "links"), [(37, True), *(pytest.param(1, links, marks=pytest.mark.thorough) for links in (True, False))]
 )
 @pytest.mark.parametrize(
     ("name", "overwrite"), [*((name, True) for name in FILE_CASES + FOLDER_CASES), ("fresh", False), ("new", False)]
@@ -212,7 +212,7 @@ def test_exports_c08_ctrl_c_at_any_line(
 ) -> None:
     if not links:
         monkeypatch.setattr(os, "link", NO_LINKS)
-    interrupt_at_each_line(case, tmp_path, every if os.name == "posix" else 5 * every, overwrite)  # slow on Windows
+    interrupt_at_each_line(case, tmp_path, every if os.name == "posix" else 2 * every, overwrite)  # slow on Windows
 
 
 @pytest.mark.parametrize("made", [True, False])
