@@ -102,11 +102,12 @@ class PacketReader:
             read(mine)
         return ticks
 
-    def all_single_sample(self, first: int = 0) -> bool:
-        """Whether every packet from `first` on has one sample."""
-        n_each = self.n_within(_READ_BYTES)
+    def all_single_sample(self, a: int = 0, b: int | None = None) -> bool:
+        """Whether each of packets `a` to `b` has one sample."""
+        b = self.n_packets if b is None else b
+        n_each = min(self.n_within(_READ_BYTES), max(1, b - a))
         headers, read = np.empty(n_each, self.layout.dtype()), HeaderReader(self, n_each)
-        parts = (read(a, headers[: self.n_packets - a]) for a in range(first, self.n_packets, n_each))
+        parts = (read(first, headers[: b - first]) for first in range(a, b, n_each))
         return all(map(_all_single_sample, parts))
 
     def n_within(self, n_bytes: int) -> int:
@@ -295,10 +296,19 @@ class PacketIndex:
         return first + order[a - first : b - first]
 
     def ticks(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.int64]:
-        """Timestamps of samples `a` to `b` of a segment, as recorded; in order of time where `sort`."""
+        """Timestamps of samples `a` to `b` of a segment, as recorded; in order of time where `sort`.
+
+        Raises FullScanNeeded where they are to be in order, and are not as presumed: what a plan then leaves out is
+        not seen again.
+        """
         a, b = span.first_record + a, span.first_record + b
         if not sort or a == b:
             return self.packets.ticks(a, b)
+        if self.presumed is not None:
+            presumed = self.packets.ticks(a, b)
+            if not (self.presumed.hold_for(presumed, a) and self.packets.all_single_sample(a, b)):
+                raise FullScanNeeded
+            return presumed
         order = self._in_order(span, a, b)
         first = order.min()
         ticks: NDArray[np.int64] = self.packets.ticks(int(first), int(order.max()) + 1)[order - first]

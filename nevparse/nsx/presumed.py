@@ -42,7 +42,7 @@ class PresumedTimes(NamedTuple):
             return None
         packets, late = list[int](), list[float]()
         for span in spans:
-            probed = [*range(span.first_record, span.stop_record - 1, PROBE_STRIDE), span.stop_record - 1]
+            probed = _probed(span)
             periods = [(timestamps.tick(packet) - span.start_tick) * clock.den / clock.num for packet in probed]
             packets += probed
             late += [n - (packet - span.first_record) for n, packet in zip(periods, probed, strict=True)]
@@ -71,7 +71,8 @@ class PresumedTimes(NamedTuple):
         for first in range(before_a, b, n_at_once):
             stop = min(first + n_at_once, b + _PART_PACKETS - 1)
             edges = np.arange(first, stop + 1, _PART_PACKETS, dtype=np.int64).clip(a, b)
-            late, periods = np.interp(edges, self.packets, self.late), edges[:-1] - span.first_record
+            late = np.interp(edges.clip(max=span.stop_record - 1), self.packets, self.late)
+            periods = edges[:-1] - span.first_record
             n_ticks = ((periods + late[:-1]) * (clock.num / clock.den)).astype(np.int64)
             off = np.array([late[:-1], late[1:]]) - (n_ticks * (clock.den / clock.num) - periods)
             earliest, latest = off.min(axis=0) - self.jitter, off.max(axis=0) + self.jitter
@@ -94,3 +95,10 @@ class PresumedTimes(NamedTuple):
             if b == stop:
                 break
         return most
+
+
+def _probed(span: SegmentSpan) -> list[int]:
+    """Packets of a segment: the first, the last, and others so far apart that jitter makes no rate between two."""
+    first, last = span.first_record, span.stop_record - 1
+    between = range(first + PROBE_STRIDE, last - PROBE_STRIDE // 2, PROBE_STRIDE)
+    return [first, *between, *([last] if first < last else [])]

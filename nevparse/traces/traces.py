@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
@@ -17,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..cached import cached_property
 from ..clock import Clock, Gap, TimedFile, requested_ticks, segments_by_epoch
-from ..errors import Damage, ExportError
+from ..errors import Damage, ExportError, GapError
 from ..format.channel import Channel
 from ..format.dates import date_text
 from ..format.notebook import Lane, summary_html
@@ -378,8 +379,13 @@ def traces_of(
     ns: Continuous, columns: NDArray[np.intp], options: PlanOptions, *, is_checked: bool = False
 ) -> dict[str, Traces]:
     """The traces of chosen columns."""
-    if options.sort:
-        ns = ns.presumed_regular() if is_checked else ns.fully_scanned()
+    if options.sort and is_checked:
+        with suppress(GapError, ValueError):  # a refusal names what a full scan finds
+            return _traces_of(ns.presumed_regular(), columns, options)
+    return _traces_of(ns.fully_scanned() if options.sort else ns, columns, options)
+
+
+def _traces_of(ns: Continuous, columns: NDArray[np.intp], options: PlanOptions) -> dict[str, Traces]:
     for source in ns.sources:
         source.check_unchanged()
     plan = plan_rows(ns, options)

@@ -109,3 +109,9 @@ def with_tick(data: bytes, packet: int, tick: int, n_channels: int = 2) -> bytes
     """A PTP file with another timestamp in one packet."""
     at = 314 + 66 * n_channels + packet * (13 + 2 * n_channels) + 1
     return data[:at] + struct.pack("<Q", tick) + data[at + 8 :]
+
+
+def with_count(data: bytes, packet: int, n_samples: int, n_channels: int = 2) -> bytes:
+    """A PTP file with another number of samples in the header of one packet."""
+    at = 314 + 66 * n_channels + packet * (13 + 2 * n_channels) + 9
+    return data[:at] + struct.pack("<I", n_samples) + data[at + 4 :]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import nevparse as nv
 from nevparse.nsx import packets, presumed
+from nevparse.nsx.gap_search import IrregularSteps
 
 OPTIONS: list[dict[str, Any]] = [
     {"resample": "nominal", "gaps": "join"},
@@ -113,7 +114,7 @@ def test_timing_c25_what_is_presumed_is_exported_as_after_a_full_scan(
 def test_timing_c26_parts_say_how_early_and_late_their_timestamps_are(
     opened: Opened, drift_ppm: int, jitter_ns: int, seed: int, bounds: tuple[int, int]
 ) -> None:
-    ticks = t.stamps(300, drift_ppm=drift_ppm, jitter_ns=jitter_ns, seed=seed)
+    ticks = t.stamps(400, drift_ppm=drift_ppm, jitter_ns=jitter_ns, breaks={299: 40.0}, seed=seed)
     with opened(t.ptp(ticks)) as ns:
         for file in (ns.presumed_regular(), ns.fully_scanned()):
             covered = list[int]()
@@ -154,6 +155,67 @@ def test_timing_c25_one_timestamp_that_is_off_starts_a_full_scan(
     assert scans == [2000]
     rows = np.argsort(ticks, kind="stable")
     assert np.fromfile(out, "<i2").reshape(-1, 2).tolist() == b.ramp(2000, 2)[rows].tolist()
+
+
+@pytest.mark.usefixtures("small_strides", "small_buffers")
+@pytest.mark.parametrize("options", OPTIONS[:3], ids=["join", "fill", "split"])
+@pytest.mark.parametrize("drift_ppm", [9000, -9000])
+def test_timing_c26_the_last_samples_of_a_segment_are_put_in_their_rows(
+    opened: Opened, out: Path, options: dict[str, Any], drift_ppm: int
+) -> None:
+    ns = opened(t.ptp(t.stamps(400, drift_ppm=drift_ppm, breaks={69: 40.0})))
+    assert outcome(ns, out, options) == outcome(ns.fully_scanned(), out, options)
+
+
+def found(monkeypatch: pytest.MonkeyPatch, *breaks: int) -> None:
+    """Let probing find breaks behind these packets, and no others."""
+    steps = IrregularSteps(np.array(breaks, np.intp), packets.NO_STEPS.shuffled)
+    monkeypatch.setattr(packets, "find_gaps", lambda *_: steps)
+
+
+@pytest.mark.usefixtures("small_strides", "small_buffers")
+@pytest.mark.parametrize("packet", [59, 63, 168])
+def test_timing_c25_the_timestamp_of_a_sample_that_is_left_out_is_checked(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch, packet: int
+) -> None:
+    ticks = t.stamps(600, drift_ppm=-9000)
+    ticks[packet] -= 20_000
+    found(monkeypatch)
+    ns = opened(t.ptp(ticks))
+    assert outcome(ns, out, OPTIONS[0]) == outcome(ns.fully_scanned(), out, OPTIONS[0])
+
+
+@pytest.mark.usefixtures("small_strides", "small_buffers")
+@pytest.mark.parametrize("packet", [66, 67, 68])
+def test_timing_c25_the_count_of_a_packet_that_is_left_out_is_checked(opened: Opened, out: Path, packet: int) -> None:
+    ns = opened(t.with_count(t.ptp(t.stamps(600, drift_ppm=-9000)), packet, 0))
+    assert outcome(ns, out, OPTIONS[0]) == outcome(ns.fully_scanned(), out, OPTIONS[0])
+
+
+@pytest.mark.usefixtures("small_strides", "small_buffers")
+def test_timing_c25_probes_next_to_each_other_hide_no_break(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = t.stamps(100 + 41 * 32 + 2, breaks={99: 40.0})
+    ticks[-1] += 18_000
+    found(monkeypatch, 99)
+    ns = opened(t.ptp(ticks))
+    assert len(ns.segments) == 2
+    assert outcome(ns, out, OPTIONS[2]) == outcome(ns.fully_scanned(), out, OPTIONS[2])
+
+
+@pytest.mark.usefixtures("small_strides", "small_buffers")
+@pytest.mark.parametrize("options", [{"sort": True}, {"resample": "nominal"}, OPTIONS[1]], ids=["sort", "rate", "fill"])
+def test_timing_c25_a_refusal_names_the_breaks_of_a_full_scan(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    ticks = t.stamps(600, breaks={99: -40.0})
+    ticks[320] -= 25_000
+    found(monkeypatch, 99)
+    ns = opened(t.ptp(ticks))
+    refused = outcome(ns, out, options)
+    assert len(refused[1]) == (2 if "gaps" in options else 3)
+    assert refused == outcome(ns.fully_scanned(), out, options)
 
 
 @pytest.mark.usefixtures("small_strides", "small_buffers")
