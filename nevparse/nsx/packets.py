@@ -50,6 +50,7 @@ _PAGE_BYTES = 1 << 16
 _SORTED_PACKETS = 1 << 16  # at a time
 _SURE_PACKETS = 1024  # no file of blocks begins with this number of packets
 _READ_BYTES, _JUDGED_BYTES = 1 << 20, 1 << 24  # at a time; what was read is still in the cache when it is used
+_MOST_JUDGED = 1 << 17  # packets, of which there are many in few bytes: each takes 80 bytes of memory meanwhile
 _FEWEST_SHARED = 8  # parts: fewer are read before a second thread has started
 _TIMED_PACKETS = 1024  # with fewer, a plan has more parts to pass over; with more, more to look at again
 
@@ -421,7 +422,8 @@ class _Scan:
 
     def __init__(self, packets: PacketReader, clock: Clock) -> None:
         self._packets, self._clock, self._n_read = packets, clock, packets.n_within(_READ_BYTES)
-        self._n_judged = max(1, packets.n_within(_JUDGED_BYTES) // _TIMED_PACKETS) * _TIMED_PACKETS  # in each group
+        n_judged = min(_MOST_JUDGED, packets.n_within(_JUDGED_BYTES))
+        self._n_judged = max(1, n_judged // _TIMED_PACKETS) * _TIMED_PACKETS  # in each group
         self._begun = dict[int, tuple[NDArray[np.void], deque[int]]]()  # headers, and the parts that are not yet read
         self._judged = dict[int, tuple[IrregularSteps, TimedParts]]()
 

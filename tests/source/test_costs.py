@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,17 @@ def test_sources_c03_every_timestamp_is_read_a_few_megabytes_at_a_time(long_ptp:
         index: Any = ns.fully_scanned()._recorded.index
         assert index.packets.all_single_sample()
     assert max(most) <= 1 << 22
+
+
+def test_sources_c03_a_scan_of_many_small_packets_takes_little_memory(long_ptp: tuple[bytes, np.ndarray]) -> None:
+    with nv.open_nsx(long_ptp[0]) as ns:
+        tracemalloc.start()
+        try:
+            ns.fully_scanned()
+            _, most_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert most_bytes < 15_000_000
 
 
 def test_sources_c03_packets_of_a_nev_are_read_once() -> None:
