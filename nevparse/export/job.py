@@ -11,13 +11,12 @@ from io import FileIO
 
 import numpy as np
 
-from ..clock import Clock
 from ..errors import ExportError, Progress
 from ..format.text import counted, duration_text, json_text, size_text
-from ..nsx.packets import TimestampCheck
+from ..nsx.packets import FullScanNeeded, TimestampCheck
 from ..source.base import Source
 from ..traces.packing import Buffer
-from ..traces.plan import FilledRows, PlanRow
+from ..traces.plan import FilledRows, PlanRow, TimeGridCheck
 from ..traces.traces import Traces
 from . import sidecar
 from .live import GrowingRows
@@ -122,18 +121,28 @@ def bin_file(x: Traces, path: str) -> BinFile:
 
 
 class TimestampWriter:
-    """Writes the timestamp of every row to the ``.ticks``, and checks those of packets."""
+    """Writes the timestamp of every row of traces to the ``.ticks``, and checks those of packets."""
 
-    def __init__(self, check: TimestampCheck, file: FileIO, clock: Clock) -> None:
-        self.check, self._file, self._clock = check, file, clock
+    def __init__(self, check: TimestampCheck, file: FileIO, x: Traces) -> None:
+        self.check, self._file, self._clock, self._row = check, file, x.recording.clock, 0
+        has_grid = check.is_presumed and x.options.resample is not None
+        has_one_grid = x.options.gaps == "fill"
+        self._grid_check = TimeGridCheck(x.planned_rows, self._clock, has_one_grid) if has_grid else None
 
     def add_packets(self, packets: Buffer, n_packets: int, source: Source, first: int) -> None:
-        """Write the timestamps of packets, the first of which is packet `first` of a file."""
+        """Write the timestamps of packets, the first of which is packet `first` of a file.
+
+        Raises FullScanNeeded where a timestamp is not what the rows were planned by.
+        """
         ticks = self.check.add_packets(packets, n_packets, source, first)
+        if self._grid_check is not None and not self._grid_check.holds_for(self._row, ticks):
+            raise FullScanNeeded
+        self._row += n_packets
         write_all(self._file, ticks.view(np.uint8).data)
 
     def add_filled(self, rows: FilledRows) -> None:
         """Write the times of filled rows."""
+        self._row += rows.n_rows
         for start in range(0, rows.n_rows, _TICKS_AT_ONCE):
             stop = min(start + _TICKS_AT_ONCE, rows.n_rows)
             write_all(self._file, self._clock.ticks(rows.tick, start, stop).tobytes())
@@ -154,7 +163,7 @@ class ExportJob:
             if check is not None:
                 n_bytes = sidecar.TICK.itemsize * before.shape[0] if is_planned else None
                 ticks_file = stack.enter_context(outputs.create(sidecar.companions(path)[1], n_bytes))
-                observer = TimestampWriter(check, ticks_file, before.recording.clock)
+                observer = TimestampWriter(check, ticks_file, before)
             target = stack.enter_context(outputs.create(path, before.nbytes if is_planned else None))
             stream(x.batches(observer), target, self._show)
         n_out_of_order = check.finish() if check else 0

@@ -474,6 +474,11 @@ class TimestampCheck:
         self._index, self._detector = index, GapDetector(index.clock)
         self._n_shuffled = 0
 
+    @property
+    def is_presumed(self) -> bool:
+        """Whether rows were planned by what probing lets presume."""
+        return self._index.presumed is not None
+
     def add_filled(self, rows: FilledRows) -> None:
         """Filled rows have no packets."""
 

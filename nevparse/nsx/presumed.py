@@ -3,7 +3,7 @@
 
 Which samples are out of order, and which are left out or repeated to keep the nominal rate, depends on every timestamp.
 An export reads them all in any case. So it is planned as if time went by evenly from probe to probe, and holds every
-timestamp against that as it reads it; where one is off, it begins anew and reads them all first.
+timestamp against the plan as it reads it; where one is off, it begins anew and reads them all first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ..traces.plan import TimedParts
 from .gap_search import NO_STEPS, PROBE_STRIDE, Timestamps, irregular_steps
 
 _MEASURED, _MEASURED_PACKETS = 16, 256  # places where jitter is measured, and packets that are read at each
-_LEAST_JITTER, _MOST_JITTER = 0.02, 0.15  # samples; with more a plan has much to look at, and steps may be irregular
+_REGULAR = 0.15  # samples: packets that are off by no more have no irregular step between them
+_LEAST_JITTER = 0.02  # samples
 _FEWEST_PACKETS = 1024  # of a segment, on average: with fewer, probing does not pay
 _PART_PACKETS, _PARTS_AT_ONCE = 256, 4096  # parts that a plan looks at; probes are a multiple of them apart
 
@@ -33,7 +34,7 @@ class PresumedTimes(NamedTuple):
     spans: Sequence[SegmentSpan]
     packets: list[int]  # those that were probed, of all segments, the first and the last of each, and the file's end
     late: list[float]  # of each; of the packets between two of them it is presumed to change evenly
-    jitter: float  # by how much any packet may be off
+    jitter: float  # by how much packets may be off before a plan looks at each of them
 
     @classmethod
     def of(cls, timestamps: Timestamps, clock: Clock, spans: Sequence[SegmentSpan]) -> PresumedTimes | None:
@@ -48,7 +49,7 @@ class PresumedTimes(NamedTuple):
             late += [n - (packet - span.first_record) for n, packet in zip(periods, probed, strict=True)]
         times = cls(clock, spans, [*packets, spans[-1].stop_record], [*late, late[-1]], 0.0)
         jitter = times._measured_jitter(timestamps)
-        return None if jitter > _MOST_JITTER else times._replace(jitter=max(_LEAST_JITTER, jitter))
+        return None if jitter > _REGULAR else times._replace(jitter=max(_LEAST_JITTER, jitter))
 
     def _measured_jitter(self, timestamps: Timestamps) -> float:
         """Twice the most that some packets are off; infinity where steps between them are irregular."""
@@ -61,8 +62,8 @@ class PresumedTimes(NamedTuple):
         return 2 * most
 
     def hold_for(self, ticks: NDArray[np.int64], first: int) -> bool:
-        """Whether packets `first` and on of a segment have such timestamps: then no step between them is irregular."""
-        return self._most_off(ticks, first) <= self.jitter
+        """Whether packets `first` and on of a segment have about such timestamps, so that all are in order."""
+        return self._most_off(ticks, first) <= _REGULAR
 
     def parts(self, span: SegmentSpan, a: int, b: int) -> Iterator[TimedParts]:
         """Packets `a` to `b` of the file, `_PART_PACKETS` at a time."""

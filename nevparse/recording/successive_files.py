@@ -131,6 +131,11 @@ class SuccessiveCheck:
     def __init__(self, checks: Mapping[Source, tuple[Any, int]]) -> None:
         self._checks = checks  # and what is added to the ticks of each file
 
+    @property
+    def is_presumed(self) -> bool:
+        """Whether rows were planned by what probing lets presume of any file."""
+        return any(check.is_presumed for check, _ in self._checks.values())
+
     def add_packets(self, packets: NDArray[np.uint8], n_packets: int, source: Source, first: int) -> NDArray[np.int64]:
         """Take packets `first` and on of a file, as `TimestampCheck` does, and give their timestamps."""
         check, offset = self._checks[source]

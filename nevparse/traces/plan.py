@@ -21,7 +21,7 @@ POLICIES = get_args(GapPolicy)
 HOLD = "hold"
 NOMINAL = "nominal"
 _MAX_LISTED = 5
-_MAX_OFF = 0.6  # samples that a row may be off before it is corrected; above a half, so that jitter corrects none
+_MAX_OFF = 0.6  # samples; above a half, so that jitter corrects none
 _TRIED_ROWS = 64
 _ROUNDING = 1e-9  # of samples, in float64
 _PARTS_AT_ONCE = 64  # are looked at, and read where they are not sure
@@ -499,10 +499,15 @@ def _without_empty(rows: list[SampleRows]) -> list[SampleRows]:
     return kept
 
 
+def _most_off(clock: Clock) -> float:
+    """By how many samples a row may be off before it is corrected; by more where a tick is longer than a sample."""
+    return max(_MAX_OFF, clock.den / clock.num + _MAX_OFF - 0.5)
+
+
 def _corrections(continuous: _Continuous, samples: SampleRows, origin_tick: int | None) -> Iterator[tuple[int, int]]:
     """Samples before which rows are repeated (above 0) or from which on samples are dropped (below 0), and how many."""
     segment, clock, start, shift = continuous.segments[samples.segment], continuous.clock, samples.start, 0
-    most_off = max(_MAX_OFF, clock.den / clock.num + _MAX_OFF - 0.5)  # where a tick is longer than a sample
+    most_off = _most_off(clock)
     if origin_tick is None:
         origin_tick = int(segment.ticks(start, start + 1, sort=True)[0])
     grid = TimeGrid(origin_tick, clock)
@@ -533,6 +538,24 @@ def _corrections(continuous: _Continuous, samples: SampleRows, origin_tick: int 
                 numbers = np.arange(parts.start[number], parts.stop[number + n_read - 1], dtype=np.int64)
                 yield from follow(numbers, segment.ticks(int(numbers[0]), int(numbers[-1]) + 1, sort=True))
                 number += n_read
+
+
+class TimeGridCheck:
+    """Holds the timestamps of rows at the nominal rate, as they are read, against the time that each row stands for."""
+
+    def __init__(self, rows: Iterable[PlanRow], clock: Clock, has_one_grid: bool) -> None:
+        parts = [part for part in rows if isinstance(part, SampleRows)]
+        later = [part for before, part in pairwise(parts) if part.segment != before.segment and not has_one_grid]
+        self._clock, self._grid_starts = clock, {part.row for part in (*parts[:1], *later)}
+        self._grid, self._first_row = TimeGrid(0, clock), 0
+
+    def holds_for(self, row: int, ticks: NDArray[np.int64]) -> bool:
+        """Whether none of the rows from `row` on, which have these timestamps, is so far off that it is corrected."""
+        if row in self._grid_starts:
+            self._grid, self._first_row = TimeGrid(int(ticks[0]), self._clock), row
+        first = row - self._first_row
+        late = self._grid.rows_exact(ticks) - np.arange(first, first + ticks.size, dtype=np.int64)
+        return float(np.abs(late).max()) <= _most_off(self._clock) + _ROUNDING
 
 
 def _block_timestamps(segment: _Segment, samples: SampleRows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -219,6 +219,20 @@ def test_timing_c25_a_refusal_names_the_breaks_of_a_full_scan(
 
 
 @pytest.mark.usefixtures("small_strides", "small_buffers")
+@pytest.mark.parametrize(("packet", "n_scans"), [(500, 0), (1355, 1)], ids=["in its row", "in the next one"])
+def test_timing_c25_a_glitch_matters_where_it_moves_a_sample(
+    opened: Opened, out: Path, scans: list[int], packet: int, n_scans: int
+) -> None:
+    """By 0.1 samples; packet 1355 is 0.54 samples late without it, and no plan looks at it."""
+    ticks = t.stamps(2000, drift_ppm=400)
+    ticks[packet] += 3300
+    ns = opened(t.ptp(ticks))
+    written = outcome(ns, out, OPTIONS[0])
+    assert len(scans) == n_scans
+    assert written == outcome(ns.fully_scanned(), out, OPTIONS[0])
+
+
+@pytest.mark.usefixtures("small_strides", "small_buffers")
 def test_timing_c25_successive_files_are_presumed_each(opened: Opened, out: Path, scans: list[int]) -> None:
     ticks, samples = t.stamps(900, drift_ppm=400), b.ramp(900, 2)
     halves = {"a-001.ns6": slice(450), "a-002.ns6": slice(450, None)}
