@@ -297,22 +297,25 @@ class PacketIndex:
         return first + order[a - first : b - first]
 
     def ticks(self, span: SegmentSpan, a: int, b: int, sort: bool = False) -> NDArray[np.int64]:
-        """Timestamps of samples `a` to `b` of a segment, as recorded; in order of time where `sort`.
-
-        Raises FullScanNeeded where they are to be in order, and are not as presumed: what a plan then leaves out is
-        not seen again.
-        """
+        """Timestamps of samples `a` to `b` of a segment, as recorded; in order of time where `sort`."""
         a, b = span.first_record + a, span.first_record + b
         if not sort or a == b:
             return self.packets.ticks(a, b)
         if self.presumed is not None:
-            presumed = self.packets.ticks(a, b)
-            if not (self.presumed.hold_for(presumed, a) and self.packets.all_single_sample(a, b)):
-                raise FullScanNeeded
-            return presumed
+            return self._regular_ticks(a, b)
         order = self._in_order(span, a, b)
         first = order.min()
         ticks: NDArray[np.int64] = self.packets.ticks(int(first), int(order.max()) + 1)[order - first]
+        return ticks
+
+    def _regular_ticks(self, a: int, b: int) -> NDArray[np.int64]:
+        """Timestamps of packets `a` to `b` of a segment, which decide what is exported and may not be in it themselves.
+
+        Raises FullScanNeeded where regular ones are presumed, and these are not.
+        """
+        ticks, presumed = self.packets.ticks(a, b), self.presumed
+        if presumed is not None and not (presumed.hold_for(ticks, a) and self.packets.all_single_sample(a, b)):
+            raise FullScanNeeded
         return ticks
 
     def timed_parts(self, span: SegmentSpan, a: int, b: int) -> Iterator[TimedParts]:
@@ -372,7 +375,7 @@ class PacketIndex:
         """First sample of a segment, once in order, that is not before `tick`; its number of samples where all are."""
         near = bisect_left(range(span.stop_record), tick, span.first_record, span.stop_record, key=self.packets.tick)
         first = max(span.first_record, near - N_NEIGHBOURS)
-        ticks = self.packets.ticks(first, min(span.stop_record, near + N_NEIGHBOURS)).tolist()
+        ticks = self._regular_ticks(first, min(span.stop_record, near + N_NEIGHBOURS)).tolist()
         return first - span.first_record + sum(1 for other in ticks if other < tick)
 
     def within(self, span: SegmentSpan, start_tick: int | None, stop_tick: int | None, sort: bool) -> list[SampleRange]:

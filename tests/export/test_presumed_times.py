@@ -186,6 +186,20 @@ def test_timing_c25_the_timestamp_of_a_sample_that_is_left_out_is_checked(
 
 
 @pytest.mark.usefixtures("small_strides", "small_buffers")
+@pytest.mark.parametrize("options", [{"sort": True}, {"resample": "nominal"}], ids=["sort", "rate"])
+@pytest.mark.parametrize(("off_ns", "bound"), [(50_000, "start_tick"), (-50_000, "stop_tick")], ids=["late", "early"])
+def test_timing_c25_a_sample_that_its_timestamp_puts_in_a_range_is_checked(
+    opened: Opened, out: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], off_ns: int, bound: str
+) -> None:
+    ticks = t.stamps(600)
+    ticks[300] += off_ns
+    within = {**options, "gaps": "join", bound: int(ticks[300]) + (1 if bound == "stop_tick" else 0)}
+    found(monkeypatch)
+    ns = opened(t.ptp(ticks))
+    assert outcome(ns, out, within) == outcome(ns.fully_scanned(), out, within)
+
+
+@pytest.mark.usefixtures("small_strides", "small_buffers")
 @pytest.mark.parametrize("packet", [66, 67, 68])
 def test_timing_c25_the_count_of_a_packet_that_is_left_out_is_checked(opened: Opened, out: Path, packet: int) -> None:
     ns = opened(t.with_count(t.ptp(t.stamps(600, drift_ppm=-9000)), packet, 0))
