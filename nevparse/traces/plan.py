@@ -541,18 +541,25 @@ def _corrections(continuous: _Continuous, samples: SampleRows, origin_tick: int 
 
 
 class TimeGridCheck:
-    """Holds the timestamps of rows at the nominal rate, as they are read, against the time that each row stands for."""
+    """Holds the timestamps of rows at the nominal rate, as they are read, against the time that each row stands for.
+
+    With `has_one_grid` the segments are on one grid, as `place_on_time_grid` places them.
+    """
 
     def __init__(self, rows: Iterable[PlanRow], clock: Clock, has_one_grid: bool) -> None:
         parts = [part for part in rows if isinstance(part, SampleRows)]
-        later = [part for before, part in pairwise(parts) if part.segment != before.segment and not has_one_grid]
-        self._clock, self._grid_starts = clock, {part.row for part in (*parts[:1], *later)}
-        self._grid, self._first_row = TimeGrid(0, clock), 0
+        self._segment_starts = {next(of_segment).row for _, of_segment in groupby(parts, lambda part: part.segment)}
+        self._clock, self._has_one_grid = clock, has_one_grid
+        self._whole = self._grid = TimeGrid(0, clock)
+        self._first_row = 0
 
     def holds_for(self, row: int, ticks: NDArray[np.int64]) -> bool:
         """Whether none of the rows from `row` on, which have these timestamps, is so far off that it is corrected."""
-        if row in self._grid_starts:
-            self._grid, self._first_row = TimeGrid(int(ticks[0]), self._clock), row
+        if row == 0:
+            self._whole = TimeGrid(int(ticks[0]), self._clock)
+        if row in self._segment_starts:
+            origin_tick = self._whole.tick(row) if self._has_one_grid else int(ticks[0])
+            self._grid, self._first_row = TimeGrid(origin_tick, self._clock), row
         first = row - self._first_row
         late = self._grid.rows_exact(ticks) - np.arange(first, first + ticks.size, dtype=np.int64)
         return float(np.abs(late).max()) <= _most_off(self._clock) + _ROUNDING
