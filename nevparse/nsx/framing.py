@@ -10,7 +10,8 @@ from ..errors import Damage, FormatError, Progress, TruncatedFile
 from ..format.layout import Layout
 from .blocks import BlockIndex, Blocks, BlockWalk, tick_damage
 from .headers import NsxHeaders
-from .packets import PacketIndex, PacketReader
+from .packet_reader import PacketReader
+from .packets import PacketIndex
 from .segments import RecordedSamples, SampleIndex
 
 _PROBES = 16  # packet headers read, all over the file, before it counts as one sample per packet

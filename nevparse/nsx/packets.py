@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +23,8 @@ from ..clock import (
     last_not_after,
 )
 from ..errors import Progress
-from ..format import tables
-from ..format.layout import Layout
-from ..format.numbers import signed_tick, signed_ticks
+from ..format.numbers import signed_ticks
 from ..source.base import Source
-from ..source.threads import shared_with_second_thread
 from ..traces.extents import Extent
 from ..traces.plan import FilledRows, TimedParts
 from .gap_search import (
@@ -39,163 +33,16 @@ from .gap_search import (
     GapDetector,
     IrregularSteps,
     find_gaps,
-    irregular_steps,
     join_steps,
     order_in_time,
     scan_every_timestamp,
 )
+from .packet_reader import PacketReader, all_single_sample
 from .presumed import PresumedTimes
+from .scan import NO_PARTS, LongerPacket, Scan
 
-_PAGE_BYTES = 1 << 16
 _SORTED_PACKETS = 1 << 16  # at a time
-_SURE_PACKETS = 1024  # no file of blocks begins with this number of packets
-_READ_BYTES, _JUDGED_BYTES = 1 << 20, 1 << 24  # at a time; what was read is still in the cache when it is used
-_MOST_JUDGED = 1 << 17  # packets, of which there are many in few bytes: each takes 80 bytes of memory meanwhile
-_FEWEST_SHARED = 8  # parts: fewer are read before a second thread has started
-_TIMED_PACKETS = 1024  # with fewer, a plan has more parts to pass over; with more, more to look at again
-
-
-NO_PARTS = TimedParts.unknown(0, 0, 1)
-PieceT = TypeVar("PieceT")
-
-
-@dataclass(frozen=True, eq=False)
-class PacketReader:
-    """The packets of a file: a header, and one sample of every channel, each.
-
-    Read by position, not mapped: a probe costs one page, and a file that became shorter is an error, not a fault.
-    """
-
-    source: Source
-    layout: Layout  # of a header
-    start: int  # byte of the first packet
-    packet_bytes: int
-    n_packets: int
-
-    @property
-    def header_dtype(self) -> np.dtype[np.void]:
-        """A packet as its header, and room for its samples."""
-        return self.layout.dtype(self.packet_bytes)
-
-    def offset_of(self, packet: int) -> int:
-        """Where a packet starts in the file."""
-        return self.start + packet * self.packet_bytes
-
-    def header(self, packet: int) -> tuple[Any, ...]:
-        """Header byte, tick and number of samples of one packet."""
-        return self.layout.packer.unpack(self.source.read(self.layout.size, self.offset_of(packet), self.layout.name))
-
-    def tick(self, packet: int) -> int:
-        """The timestamp of one packet."""
-        return signed_tick(self.header(packet)[1])
-
-    def ticks(self, a: int, b: int) -> NDArray[np.int64]:
-        """Timestamps of packets `a` to `b`."""
-        ticks, n_each = np.empty(max(0, b - a), np.int64), self.n_within(_READ_BYTES)
-
-        def read(firsts: Iterable[int]) -> None:
-            headers, read = np.empty(min(n_each, ticks.size), self.layout.dtype()), HeaderReader(self, ticks.size)
-            for first in firsts:
-                some = ticks[first - a : first - a + n_each]
-                some[:] = signed_ticks(read(first, headers[: some.size])["tick"])
-
-        with self.shared(read, range(a, b, n_each)) as mine:
-            read(mine)
-        return ticks
-
-    def all_single_sample(self, a: int = 0, b: int | None = None) -> bool:
-        """Whether each of packets `a` to `b` has one sample."""
-        b = self.n_packets if b is None else b
-        n_each = min(self.n_within(_READ_BYTES), max(1, b - a))
-        headers, read = np.empty(n_each, self.layout.dtype()), HeaderReader(self, n_each)
-        parts = (read(first, headers[: b - first]) for first in range(a, b, n_each))
-        return all(map(_all_single_sample, parts))
-
-    def n_within(self, n_bytes: int) -> int:
-        """Packets that so many bytes hold, at least one."""
-        return max(1, n_bytes // self.packet_bytes)
-
-    def shared(
-        self, work: Callable[[Iterable[PieceT]], object], pieces: Collection[PieceT]
-    ) -> AbstractContextManager[Iterable[PieceT]]:
-        """Share pieces of reading with a second thread if there are many: what is to be read here.
-
-        The pieces are next to each other in the file, so that a drive that is slow to seek reads on.
-        """
-        if len(pieces) < _FEWEST_SHARED or not self.source.zero_copy:  # a caller's object stays in the caller's thread
-            return nullcontext(pieces)
-        return shared_with_second_thread(work, pieces)
-
-    def grown(self) -> PacketReader:
-        """These and those written since: systems make room in a file before they write to it."""
-        n_fit = (self.source.size - self.start) // self.packet_bytes
-        if n_fit > self.n_packets and not self.is_one_sample_packet(n_fit - 1):
-            n_fit = bisect_left(range(n_fit), True, self.n_packets, key=lambda n: not self.is_one_sample_packet(n))
-        return replace(self, n_packets=max(self.n_packets, n_fit))
-
-    def is_one_sample_packet(self, packet: int) -> bool:
-        """Whether this is a packet of one sample, not preallocated space."""
-        flag, _, n_samples = self.header(packet)
-        return bool(flag == tables.BLOCK_HEADER and n_samples == 1)
-
-    @property
-    def last_is_complete(self) -> bool:
-        """Whether the last packet is still one: a block that had one sample when it was read may have more now."""
-        return self.n_packets == 0 or self.is_one_sample_packet(self.n_packets - 1)
-
-    @property
-    def end_in_blocks(self) -> bool:
-        """Whether a block of more or fewer samples follows these few packets, which were short blocks then."""
-        end = self.offset_of(self.n_packets)
-        if self.n_packets >= _SURE_PACKETS or self.source.size < end + self.layout.size:
-            return False
-        flag, _, n_samples = self.header(self.n_packets)
-        return bool(flag == tables.BLOCK_HEADER and n_samples != 1)
-
-    def searchable_ticks(self) -> Any:
-        """Every timestamp, to be indexed by packets: a strided view of a mapped file, or pages of any other."""
-        if not self.source.zero_copy:
-            return TimestampPages(self)
-        return signed_ticks(self.source.view(self.header_dtype, (self.n_packets,), self.start)["tick"])
-
-
-class HeaderReader:
-    """Reads the headers of up to `n_most` packets at a time, without their samples, through a buffer of its own."""
-
-    def __init__(self, packets: PacketReader, n_most: int) -> None:
-        self._packets, n = packets, min(n_most, packets.n_within(_READ_BYTES))
-        self._buffer = np.empty(n * packets.packet_bytes, np.uint8)
-        header = np.dtype(f"V{packets.layout.size}")  # as opaque bytes, by memcpy
-        self._read = np.ndarray((n,), header, self._buffer.data, strides=(packets.packet_bytes,))
-
-    def __call__(self, first: int, headers: NDArray[np.void]) -> NDArray[np.void]:
-        """Read the headers of packets `first` and on into an array of them, and give it."""
-        n_bytes = headers.size * self._packets.packet_bytes
-        self._packets.source.fill(self._buffer.data[:n_bytes], self._packets.offset_of(first), "packets")
-        np.copyto(headers.view(self._read.dtype), self._read[: headers.size])
-        return headers
-
-
-class TimestampPages:
-    """Timestamps of a file that cannot be mapped, indexed by packets; a page that several are on is read once."""
-
-    def __init__(self, packets: PacketReader) -> None:
-        self._packets, self._n_each = packets, max(1, _PAGE_BYTES // packets.packet_bytes)
-        self._pages: dict[int, NDArray[np.int64]] = {}
-
-    def __getitem__(self, packets: NDArray[np.intp]) -> NDArray[np.int64]:
-        unique, places = np.unique(packets, return_inverse=True)
-        edges = [0, *(np.flatnonzero(np.diff(unique // self._n_each)) + 1).tolist(), unique.size]
-        return np.concatenate([self._ticks_of_page(unique[a:b]) for a, b in pairwise(edges)])[places]
-
-    def _ticks_of_page(self, packets: NDArray[np.intp]) -> NDArray[np.int64]:
-        page = int(packets[0]) // self._n_each
-        first = page * self._n_each
-        if page not in self._pages:
-            if packets.size == 1:
-                return np.array([self._packets.tick(int(packets[0]))], np.int64)
-            self._pages[page] = self._packets.ticks(first, min(first + self._n_each, self._packets.n_packets))
-        return self._pages[page][packets - first]
+_PART_PACKETS = 1024  # of a part of which nothing is known
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,11 +76,11 @@ class PacketIndex:
         """The same index, with breaks found by reading every header; None where a packet has not one sample."""
         if self.is_fully_scanned and self.presumed is None:
             return self
-        scan = _Scan(self.packets, self.clock)
+        scan = Scan(self.packets, self.clock)
         try:
             with self.packets.shared(scan.read, scan.parts()) as mine:
                 scan.read(mine, progress)
-        except _LongerPacket:
+        except LongerPacket:
             return None
         if progress is not None and self.n_samples:
             progress(self.n_samples, self.n_samples)
@@ -341,7 +188,7 @@ class PacketIndex:
             yield TimedParts(start.clip(a, b), stop.clip(a, b), scanned.first_tick[some], earliest, latest)
             done = min(b, int(stop[-1]))
         for first in range(done, b, _SORTED_PACKETS):
-            yield TimedParts.unknown(first, min(first + _SORTED_PACKETS, b), _TIMED_PACKETS)
+            yield TimedParts.unknown(first, min(first + _SORTED_PACKETS, b), _PART_PACKETS)
 
     def _is_in_order(self, span: SegmentSpan, a: int, b: int) -> bool:
         """Whether it is known that none of packets `a` to `b` was met out of order, nor any that it is sorted with."""
@@ -416,60 +263,6 @@ class PacketIndex:
         return self.packets.tick(span.stop_record - 1), 1
 
 
-class _Scan:
-    """Reads and judges every packet of a file; two threads may do so at once.
-
-    Parts of the file are read one after the other, so that a drive that is slow to seek reads on. They are judged in
-    groups, each by the thread that reads its last part: with less at a time the threads would wait for each other.
-    """
-
-    def __init__(self, packets: PacketReader, clock: Clock) -> None:
-        self._packets, self._clock, self._n_read = packets, clock, packets.n_within(_READ_BYTES)
-        n_judged = min(_MOST_JUDGED, packets.n_within(_JUDGED_BYTES))
-        self._n_judged = max(1, n_judged // _TIMED_PACKETS) * _TIMED_PACKETS  # in each group
-        self._begun = dict[int, tuple[NDArray[np.void], deque[int]]]()  # headers, and the parts that are not yet read
-        self._judged = dict[int, tuple[IrregularSteps, TimedParts]]()
-
-    def parts(self) -> list[tuple[int, int]]:
-        """The first packets of a group and of a part of it; a group begins and ends with those that it is judged by."""
-        groups = range(0, self._packets.n_packets, self._n_judged)
-        return [(group, first) for group in groups for first in self._parts_of(group)]
-
-    def read(self, parts: Iterable[tuple[int, int]], progress: Progress | None = None) -> None:
-        """Read parts, and judge each group that is complete with one; _LongerPacket where one is longer."""
-        read, n_packets, n_shown = HeaderReader(self._packets, self._n_read), self._packets.n_packets, 0
-        for group, first in parts:
-            packets = self._parts_of(group)
-            new = np.empty(packets.stop - packets.start, self._packets.layout.dtype()), deque(packets)
-            headers, unread = self._begun.setdefault(group, new)  # one step: the other thread may begin it too
-            read(first, headers[first - packets.start :][: self._n_read])
-            if unread.pop() == packets.start:
-                del self._begun[group]
-                self._judged[group] = self._judge(headers, packets.start, group)
-            n_done = len(self._judged) * self._n_judged  # by both threads
-            if progress is not None and n_shown < n_done < n_packets:
-                progress(n_done, n_packets)
-                n_shown = n_done
-
-    def found(self) -> tuple[IrregularSteps, TimedParts]:
-        """The irregular steps of the file, and how regular its parts are."""
-        steps, parts = zip((NO_STEPS, NO_PARTS), *(self._judged[group] for group in sorted(self._judged)), strict=True)
-        return join_steps(steps), TimedParts.joined(parts)
-
-    def _parts_of(self, group: int) -> range:
-        """The first packets of the parts of a group."""
-        stop = min(self._packets.n_packets, group + self._n_judged + N_NEIGHBOURS)
-        return range(max(0, group - N_NEIGHBOURS), stop, self._n_read)
-
-    def _judge(self, headers: NDArray[np.void], first: int, group: int) -> tuple[IrregularSteps, TimedParts]:
-        """Judge a group by its headers, those of packets `first` and on."""
-        if not _all_single_sample(headers):
-            raise _LongerPacket
-        ticks = np.ascontiguousarray(signed_ticks(headers["tick"]))
-        steps = irregular_steps(ticks, self._clock).within(group, group + self._n_judged, first)
-        return steps, _timed_parts(ticks[group - first :][: self._n_judged], group, self._clock)
-
-
 class TimestampCheck:
     """Judges the packets of a file while they stream by, against the breaks that probing found."""
 
@@ -500,14 +293,14 @@ class TimestampCheck:
         ticks = np.ascontiguousarray(signed_ticks(headers["tick"]))
         index = self._index
         if index.presumed is not None:
-            if not (_all_single_sample(headers) and index.presumed.hold_for(ticks, first)):
+            if not (all_single_sample(headers) and index.presumed.hold_for(ticks, first)):
                 raise FullScanNeeded
         elif index.is_fully_scanned:  # it has read them all; a part of them may begin within a shuffled group
             a, b = np.searchsorted(index.steps.shuffled, (first, first + n_packets))
             self._n_shuffled += int(b - a)
         else:
             self._detector.add(ticks, first)
-            if not _all_single_sample(headers) or self._detector.has_unknown_break(index.steps.breaks):
+            if not all_single_sample(headers) or self._detector.has_unknown_break(index.steps.breaks):
                 raise FullScanNeeded
         return ticks
 
@@ -524,28 +317,6 @@ class TimestampCheck:
         if steps.unknown_breaks(self._index.steps.breaks).size:
             raise FullScanNeeded
         return steps.shuffled.size
-
-
-def _timed_parts(ticks: NDArray[np.int64], first: int, clock: Clock) -> TimedParts:
-    """How regular the timestamps of packets `first` and on are, `_TIMED_PACKETS` at a time, and those that remain."""
-    n_whole, parts = ticks.size - ticks.size % _TIMED_PACKETS, [NO_PARTS]
-    for rows in (ticks[:n_whole].reshape(-1, _TIMED_PACKETS), ticks[n_whole:].reshape(1, -1)):
-        if rows.size:
-            late = (rows - rows[:, :1]) * (clock.den / clock.num)
-            late -= np.arange(float(rows.shape[1]))
-            starts = np.arange(first, first + rows.size, rows.shape[1], dtype=np.int64)
-            parts.append(TimedParts(starts, starts + rows.shape[1], rows[:, 0], late.min(axis=1), late.max(axis=1)))
-            first += rows.size
-    return TimedParts.joined(parts)
-
-
-def _all_single_sample(headers: NDArray[np.void]) -> bool:
-    is_single = (headers["header"] == tables.BLOCK_HEADER) & (headers["n_samples"] == 1)
-    return bool(np.count_nonzero(is_single) == is_single.size)
-
-
-class _LongerPacket(Exception):
-    """A block of several samples was met."""
 
 
 class FullScanNeeded(Exception):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nevparse.nsx import packet_reader, scan
 from nevparse.nsx import packets as nsx_packets
 from nevparse.nsx.gap_search import IrregularSteps
 from nevparse.traces import packing
@@ -15,10 +16,11 @@ from nevparse.traces import packing
 def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps from little data."""
     monkeypatch.setattr(packing, "BUFFER_BYTES", 64)
-    monkeypatch.setattr(nsx_packets, "_READ_BYTES", 300)
-    monkeypatch.setattr(nsx_packets, "_JUDGED_BYTES", 900)
-    monkeypatch.setattr(nsx_packets, "_FEWEST_SHARED", 3)
-    monkeypatch.setattr(nsx_packets, "_TIMED_PACKETS", 10)
+    monkeypatch.setattr(packet_reader, "_READ_BYTES", 300)
+    monkeypatch.setattr(packet_reader, "_FEWEST_SHARED", 3)
+    monkeypatch.setattr(scan, "_JUDGED_BYTES", 900)
+    monkeypatch.setattr(scan, "_TIMED_PACKETS", 10)
+    monkeypatch.setattr(nsx_packets, "_PART_PACKETS", 10)
     monkeypatch.setattr(nsx_packets, "_SORTED_PACKETS", 50)
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import nevparse as nv
 from export.left import PERIOD, paused, written
-from nevparse.nsx import packets as nsx_packets
+from nevparse.nsx.packet_reader import PacketReader
 
 # ------------------------------------------------------------------------------------------------------- nominal rate
 
@@ -73,14 +73,14 @@ def test_timing_c26_timestamps_that_a_scan_found_regular_are_not_read_again(
 ) -> None:
     n = 4000
     ns = opened(t.ptp(t.stamps(n, drift_ppm=1000))).fully_scanned()
-    n_read, read = 0, nsx_packets.PacketReader.ticks
+    n_read, read = 0, PacketReader.ticks
 
-    def counted(packets: nsx_packets.PacketReader, a: int, b: int) -> np.ndarray:
+    def counted(packets: PacketReader, a: int, b: int) -> np.ndarray:
         nonlocal n_read
         n_read += b - a
         return read(packets, a, b)
 
-    monkeypatch.setattr(nsx_packets.PacketReader, "ticks", counted)
+    monkeypatch.setattr(PacketReader, "ticks", counted)
     traces = ns.traces(resample="nominal")
     assert traces.changes.n_repeated == 4
     assert n_read < n / 10

@@ -13,9 +13,9 @@ from fixture_types import Opened
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nevparse.nsx import packets
+from nevparse.nsx import packet_reader, scan
 from nevparse.nsx.gap_search import irregular_steps
-from nevparse.nsx.packets import PacketReader
+from nevparse.nsx.packet_reader import PacketReader
 from nevparse.source.base import Source
 from nsx.blocks_by_definition import shape
 from nsx.files import all_samples
@@ -81,8 +81,10 @@ def test_timing_c19_a_scan_in_groups_finds_what_all_timestamps_at_once_show(
     """Groups of 20 packets, read 5 at a time by two threads."""
     ticks = t.shuffled(t.stamps(200, breaks=breaks, jitter_ns=300), shuffled)
     with pytest.MonkeyPatch.context() as patched, opened(t.ptp(ticks)) as ns:
-        for name, value in {"_READ_BYTES": 90, "_JUDGED_BYTES": 350, "_FEWEST_SHARED": 3, "_TIMED_PACKETS": 20}.items():
-            patched.setattr(packets, name, value)
+        patched.setattr(packet_reader, "_READ_BYTES", 90)
+        patched.setattr(packet_reader, "_FEWEST_SHARED", 3)
+        patched.setattr(scan, "_JUDGED_BYTES", 350)
+        patched.setattr(scan, "_TIMED_PACKETS", 20)
         index: Any = ns.fully_scanned()._recorded.index
         wanted = irregular_steps(ticks, ns.clock)
         assert [steps.tolist() for steps in index.known] == [steps.tolist() for steps in wanted]

@@ -17,7 +17,7 @@ from depth import searched
 from fixture_types import FileOf
 
 import nevparse as nv
-from nevparse.nsx import packets
+from nevparse.nsx import packet_reader, scan
 from nevparse.source import threads
 from nevparse.source.file import FileSource
 from nevparse.source.threads import shared_with_second_thread
@@ -114,8 +114,10 @@ def test_sources_c14_ctrl_c_while_the_second_thread_starts_leaves_none(monkeypat
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many parts of little data."""
-    for name, value in {"_READ_BYTES": 100, "_JUDGED_BYTES": 400, "_FEWEST_SHARED": 3, "_TIMED_PACKETS": 10}.items():
-        monkeypatch.setattr(packets, name, value)
+    monkeypatch.setattr(packet_reader, "_READ_BYTES", 100)
+    monkeypatch.setattr(packet_reader, "_FEWEST_SHARED", 3)
+    monkeypatch.setattr(scan, "_JUDGED_BYTES", 400)
+    monkeypatch.setattr(scan, "_TIMED_PACKETS", 10)
 
 
 TICKS = t.stamps(300, breaks={50: 1, 150: -400, 299 - 7: 3}, jitter_ns=300)
