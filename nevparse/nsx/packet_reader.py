@@ -70,13 +70,17 @@ class PacketReader:
             read(mine)
         return ticks
 
-    def all_single_sample(self, a: int = 0, b: int | None = None) -> bool:
-        """Whether each of packets `a` to `b` has one sample."""
-        b = self.n_packets if b is None else b
-        n_each = min(self.n_at_once, max(1, b - a))
-        headers, read = np.empty(n_each, self.layout.dtype()), HeaderReader(self, n_each)
-        parts = (read(first, headers[: b - first]) for first in range(a, b, n_each))
-        return all(map(all_single_sample, parts))
+    def headers(self, a: int, b: int) -> NDArray[np.void]:
+        """Headers of packets `a` to `b`, without their samples."""
+        headers, read = np.empty(b - a, self.layout.dtype()), HeaderReader(self, b - a)
+        for first in range(a, b, self.n_at_once):
+            read(first, headers[first - a :][: self.n_at_once])
+        return headers
+
+    def all_single_sample(self, first: int = 0) -> bool:
+        """Whether every packet from `first` on has one sample."""
+        n, n_each = self.n_packets, self.n_at_once
+        return all(all_single_sample(self.headers(a, min(a + n_each, n))) for a in range(first, n, n_each))
 
     @property
     def n_at_once(self) -> int:

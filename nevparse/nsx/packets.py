@@ -38,7 +38,7 @@ from .gap_search import (
     scan_every_timestamp,
 )
 from .packet_reader import PacketReader, all_single_sample
-from .presumed import PresumedTimes
+from .presumed import REGULAR, PresumedTimes
 from .scan import NO_PARTS, LongerPacket, Scan
 
 _SORTED_PACKETS = 1 << 16  # at a time
@@ -160,8 +160,11 @@ class PacketIndex:
 
         Raises FullScanNeeded where regular ones are presumed, and these are not.
         """
-        ticks, presumed = self.packets.ticks(a, b), self.presumed
-        if presumed is not None and not (presumed.hold_for(ticks, a) and self.packets.all_single_sample(a, b)):
+        if self.presumed is None:
+            return self.packets.ticks(a, b)
+        headers = self.packets.headers(a, b)
+        ticks = np.ascontiguousarray(signed_ticks(headers["tick"]))
+        if self.presumed.most_off(ticks, a) > REGULAR or not all_single_sample(headers):
             raise FullScanNeeded
         return ticks
 
@@ -269,6 +272,7 @@ class TimestampCheck:
     def __init__(self, index: PacketIndex) -> None:
         self._index, self._detector = index, GapDetector(index.clock)
         self._n_shuffled = 0
+        self.are_as_planned = True  # the last packets, as close to what is presumed as a plan of rows takes them to be
 
     @property
     def is_presumed(self) -> bool:
@@ -293,8 +297,10 @@ class TimestampCheck:
         ticks = np.ascontiguousarray(signed_ticks(headers["tick"]))
         index = self._index
         if index.presumed is not None:
-            if not (all_single_sample(headers) and index.presumed.hold_for(ticks, first)):
+            most_off = index.presumed.most_off(ticks, first)
+            if most_off > REGULAR or not all_single_sample(headers):
                 raise FullScanNeeded
+            self.are_as_planned = most_off <= index.presumed.jitter
         elif index.is_fully_scanned:  # it has read them all; a part of them may begin within a shuffled group
             a, b = np.searchsorted(index.steps.shuffled, (first, first + n_packets))
             self._n_shuffled += int(b - a)

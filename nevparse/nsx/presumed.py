@@ -21,7 +21,7 @@ from ..traces.plan import TimedParts
 from .gap_search import NO_STEPS, PROBE_STRIDE, Timestamps, irregular_steps
 
 _MEASURED, _MEASURED_PACKETS = 16, 256  # places where jitter is measured, and packets that are read at each
-_REGULAR = 0.15  # samples: packets that are off by no more have no irregular step between them
+REGULAR = 0.15  # samples: packets that are off by no more have no irregular step between them
 _LEAST_JITTER = 0.02  # samples
 _FEWEST_PACKETS = 1024  # of a segment, on average: with fewer, probing does not pay
 _PART_PACKETS, _PARTS_AT_ONCE = 256, 4096  # parts that a plan looks at; probes are a multiple of them apart
@@ -49,7 +49,7 @@ class PresumedTimes(NamedTuple):
             late += [n - (packet - span.first_record) for n, packet in zip(periods, probed, strict=True)]
         times = cls(clock, spans, [*packets, spans[-1].stop_record], [*late, late[-1]], 0.0)
         jitter = times._measured_jitter(timestamps)
-        return None if jitter > _REGULAR else times._replace(jitter=max(_LEAST_JITTER, jitter))
+        return None if jitter > REGULAR else times._replace(jitter=max(_LEAST_JITTER, jitter))
 
     def _measured_jitter(self, timestamps: Timestamps) -> float:
         """Twice the most that some packets are off; infinity where steps between them are irregular."""
@@ -58,12 +58,23 @@ class PresumedTimes(NamedTuple):
             ticks = timestamps.ticks(first, min(first + _MEASURED_PACKETS, self._span(first).stop_record))
             if irregular_steps(ticks, self.clock) is not NO_STEPS:
                 return np.inf
-            most = max(most, self._most_off(ticks, first))
+            most = max(most, self.most_off(ticks, first))
         return 2 * most
 
-    def hold_for(self, ticks: NDArray[np.int64], first: int) -> bool:
-        """Whether packets `first` and on of a segment have about such timestamps, so that all are in order."""
-        return self._most_off(ticks, first) <= _REGULAR
+    def most_off(self, ticks: NDArray[np.int64], first: int) -> float:
+        """By how much packets `first` and on of a segment are earlier or later than presumed, at the most."""
+        span, stop, most = self._span(first), first + ticks.size, 0.0
+        for number in count(bisect_right(self.packets, first) - 1):  # from probe to probe
+            probed, probed_next = self.packets[number : number + 2]
+            rate = (self.late[number + 1] - self.late[number]) / (probed_next - probed)
+            a, b = max(first, probed), min(stop, probed_next)
+            off = (ticks[a - first : b - first] - span.start_tick) * (self.clock.den / self.clock.num)
+            off -= np.arange(b - a) * (1 + rate)
+            at_a = a - span.first_record + self.late[number] + (a - probed) * rate
+            most = max(most, float(off.max()) - at_a, at_a - float(off.min()))
+            if b == stop:
+                break
+        return most
 
     def parts(self, span: SegmentSpan, a: int, b: int) -> Iterator[TimedParts]:
         """Packets `a` to `b` of the file, `_PART_PACKETS` at a time."""
@@ -81,21 +92,6 @@ class PresumedTimes(NamedTuple):
 
     def _span(self, packet: int) -> SegmentSpan:
         return self.spans[bisect_right(self.spans, packet, key=lambda span: span.first_record) - 1]
-
-    def _most_off(self, ticks: NDArray[np.int64], first: int) -> float:
-        """By how much packets `first` and on of a segment are earlier or later than presumed, at the most."""
-        span, stop, most = self._span(first), first + ticks.size, 0.0
-        for number in count(bisect_right(self.packets, first) - 1):  # from probe to probe
-            probed, probed_next = self.packets[number : number + 2]
-            rate = (self.late[number + 1] - self.late[number]) / (probed_next - probed)
-            a, b = max(first, probed), min(stop, probed_next)
-            off = (ticks[a - first : b - first] - span.start_tick) * (self.clock.den / self.clock.num)
-            off -= np.arange(b - a) * (1 + rate)
-            at_a = a - span.first_record + self.late[number] + (a - probed) * rate
-            most = max(most, float(off.max()) - at_a, at_a - float(off.min()))
-            if b == stop:
-                break
-        return most
 
 
 def _probed(span: SegmentSpan) -> list[int]:

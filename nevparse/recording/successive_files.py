@@ -136,6 +136,11 @@ class SuccessiveCheck:
         """Whether rows were planned by what probing lets presume of any file."""
         return any(check.is_presumed for check, _ in self._checks.values())
 
+    @property
+    def are_as_planned(self) -> bool:
+        """Whether the last packets are as close to what is presumed as a plan of rows takes them to be."""
+        return all(check.are_as_planned for check, _ in self._checks.values())
+
     def add_packets(self, packets: NDArray[np.uint8], n_packets: int, source: Source, first: int) -> NDArray[np.int64]:
         """Take packets `first` and on of a file, as `TimestampCheck` does, and give their timestamps."""
         check, offset = self._checks[source]

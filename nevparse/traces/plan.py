@@ -553,13 +553,16 @@ class TimeGridCheck:
         self._whole = self._grid = TimeGrid(0, clock)
         self._first_row = 0
 
+    def begin(self, row: int, tick: int) -> None:
+        """Go on with rows from `row` on, the first of which has this timestamp."""
+        if row == 0:
+            self._whole = TimeGrid(tick, self._clock)
+        if row in self._segment_starts:
+            origin_tick = self._whole.tick(row) if self._has_one_grid else tick
+            self._grid, self._first_row = TimeGrid(origin_tick, self._clock), row
+
     def holds_for(self, row: int, ticks: NDArray[np.int64]) -> bool:
         """Whether none of the rows from `row` on, which have these timestamps, is so far off that it is corrected."""
-        if row == 0:
-            self._whole = TimeGrid(int(ticks[0]), self._clock)
-        if row in self._segment_starts:
-            origin_tick = self._whole.tick(row) if self._has_one_grid else int(ticks[0])
-            self._grid, self._first_row = TimeGrid(origin_tick, self._clock), row
         first = row - self._first_row
         late = self._grid.rows_exact(ticks) - np.arange(first, first + ticks.size, dtype=np.int64)
         return float(np.abs(late).max()) <= _most_off(self._clock) + _ROUNDING
