@@ -49,6 +49,9 @@ def run_case(job: str, method: str, inputs: cases.Inputs) -> dict[str, Any]:
     _warm_imports(method, inputs)
     if job in cases.PREPARE:
         cases.PREPARE[job](inputs)
+    # As late as possible: a virtual machine soon gives free memory back, and would be slow to have it again
+    for former in (inputs.out, Path(f"{inputs.out}.json"), Path(f"{inputs.out}.ticks")):
+        former.unlink(missing_ok=True)
     memory = Memory()
     cpu, start = time.process_time() + _children_s(), time.perf_counter()
     try:
@@ -186,8 +189,6 @@ def _show(text: str) -> None:
 
 
 def _in_process(job: str, method: str, inputs: cases.Inputs) -> dict[str, Any]:
-    for former in (inputs.out, Path(f"{inputs.out}.json"), Path(f"{inputs.out}.ticks")):
-        former.unlink(missing_ok=True)
     request = json.dumps({"job": job, "method": method, "inputs": asdict(inputs)}, default=str)
     command = [sys.executable, str(HERE / "run.py"), "--case", request]
     # Everyone's modules are compiled once, whatever the environment says: it is not what is measured.
@@ -270,7 +271,7 @@ def machine() -> dict[str, Any]:
 NOISE = (
     "ratio: to the first line of each job, by medians. spread: least and most of all repeats; where it is wide, the "
     "machine had other work, and a ratio nearer to 1 than the spread means nothing. anon, rss: peak above the start of "
-    "the case. Input in the page cache; output removed before each run."
+    "the case. Input in the page cache; output removed just before each run."
 )
 
 
