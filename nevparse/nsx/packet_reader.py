@@ -60,14 +60,14 @@ class PacketReader:
         """Timestamps of packets `a` to `b`."""
         ticks, n_each = np.empty(max(0, b - a), np.int64), self.n_at_once
 
-        def read(firsts: Iterable[int]) -> None:
+        def read_parts(firsts: Iterable[int]) -> None:
             headers, read = np.empty(min(n_each, ticks.size), self.layout.dtype()), HeaderReader(self, ticks.size)
             for first in firsts:
-                some = ticks[first - a : first - a + n_each]
-                some[:] = signed_ticks(read(first, headers[: some.size])["tick"])
+                part = ticks[first - a : first - a + n_each]
+                part[:] = signed_ticks(read(first, headers[: part.size])["tick"])
 
-        with self.shared(read, range(a, b, n_each)) as mine:
-            read(mine)
+        with self.shared(read_parts, range(a, b, n_each)) as mine:
+            read_parts(mine)
         return ticks
 
     def headers(self, a: int, b: int) -> NDArray[np.void]:

@@ -55,7 +55,7 @@ class PacketIndex:
     known: IrregularSteps = NO_STEPS  # those before packet `n_judged`, from before the file grew
     n_judged: int = 0
     scanned_parts: TimedParts = NO_PARTS
-    presumed: PresumedTimes | None = None  # where it is presumed, and not known, what a full scan would find
+    presumed: PresumedTimes | None = None  # what an export takes for what a full scan would find
 
     @property
     def n_samples(self) -> int:
@@ -74,7 +74,7 @@ class PacketIndex:
 
     def fully_scanned(self, progress: Progress | None = None) -> PacketIndex | None:
         """The same index, with breaks found by reading every header; None where a packet has not one sample."""
-        if self.is_fully_scanned and self.presumed is None:
+        if self.is_fully_scanned:
             return self
         scan = Scan(self.packets, self.clock)
         try:
@@ -88,15 +88,14 @@ class PacketIndex:
         return PacketIndex(self.packets, self.clock, True, steps, self.n_final, parts)
 
     def presumed_regular(self) -> PacketIndex | None:
-        """The same index as a full scan would give where timestamps are regular between probes, else a full scan.
+        """The same index, with timestamps that are presumed to be regular between probes; a full scan if they are not.
 
-        `TimestampCheck` holds every timestamp against that.
+        None as for `fully_scanned`. `TimestampCheck` holds every timestamp against that.
         """
         presumed = None if self.is_fully_scanned else PresumedTimes.of(self.packets, self.clock, self.spans)
         if presumed is None or self.steps.shuffled.size:
             return self.fully_scanned()
-        n = self.n_samples
-        return replace(self, is_fully_scanned=True, known=self.steps, n_judged=n, presumed=presumed)
+        return replace(self, known=self.steps, n_judged=self.n_samples, presumed=presumed)
 
     def grown(self) -> PacketIndex:
         """The index of a file that has grown: breaks stay where they are, and only new packets are judged."""
@@ -194,7 +193,9 @@ class PacketIndex:
             yield TimedParts.unknown(first, min(first + _SORTED_PACKETS, b), _PART_PACKETS)
 
     def _is_in_order(self, span: SegmentSpan, a: int, b: int) -> bool:
-        """Whether it is known that none of packets `a` to `b` was met out of order, nor any that it is sorted with."""
+        """Whether packets `a` to `b`, and those that they are sorted with, are known or presumed to be in order."""
+        if self.presumed is not None:
+            return True
         first, stop = max(span.first_record, a - 2 * N_NEIGHBOURS), min(span.stop_record, b + 2 * N_NEIGHBOURS)
         return self.is_fully_scanned and not np.ptp(np.searchsorted(self.steps.shuffled, (first, stop)))
 
@@ -317,7 +318,7 @@ class TimestampCheck:
 
     def finish(self) -> int:
         """Judge the last packets; returns the number of samples that are out of order."""
-        if self._index.is_fully_scanned:
+        if self._index.is_fully_scanned or self.is_presumed:
             return self._n_shuffled
         steps = self._detector.finish()
         if steps.unknown_breaks(self._index.steps.breaks).size:

@@ -22,7 +22,7 @@ from .gap_search import NO_STEPS, PROBE_STRIDE, Timestamps, irregular_steps
 
 _MEASURED, _MEASURED_PACKETS = 16, 256  # places where jitter is measured, and packets that are read at each
 REGULAR = 0.15  # samples: packets that are off by no more have no irregular step between them
-_LEAST_JITTER = 0.02  # samples
+_LEAST_JITTER = 0.02  # samples: what is measured in a few places may be less than it is elsewhere
 _FEWEST_PACKETS = 1024  # of a segment, on average: with fewer, probing does not pay
 _PART_PACKETS, _PARTS_AT_ONCE = 256, 4096  # parts that a plan looks at; probes are a multiple of them apart
 

@@ -42,12 +42,12 @@ class Scan:
         return [(group, first) for group in groups for first in self._parts_of(group)]
 
     def read(self, parts: Iterable[tuple[int, int]], progress: Progress | None = None) -> None:
-        """Read parts, and judge each group that is complete with one; LongerPacket where one is longer."""
+        """Read parts, and judge each group that is complete with one; LongerPacket at a longer packet."""
         read, n_packets, n_shown = HeaderReader(self._packets, self._n_read), self._packets.n_packets, 0
         for group, first in parts:
             packets = self._parts_of(group)
             new = np.empty(packets.stop - packets.start, self._packets.layout.dtype()), deque(packets)
-            headers, unread = self._begun.setdefault(group, new)  # one step: the other thread may begin it too
+            headers, unread = self._begun.setdefault(group, new)  # in one step: both threads may come to a new group
             read(first, headers[first - packets.start :][: self._n_read])
             if unread.pop() == packets.start:
                 del self._begun[group]

@@ -67,7 +67,7 @@ def draw(name: str, height: float, paint: Callable[[Figure], object], label: str
 
     with rc_context({**_STYLE, "svg.hashsalt": name}), np.errstate(all="ignore"):
         figure, out = Figure(figsize=(_INCHES, height), dpi=_DPI), StringIO()
-        FigureCanvasSVG(figure)  # by whose letters it is laid out
+        FigureCanvasSVG(figure)  # the layout needs the widths that text has in an SVG
         paint(figure)
         ConstrainedLayoutEngine().execute(figure)  # a layout of the figure's own would draw all of it once more
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
